@@ -1,0 +1,49 @@
+# Each target sets itself up: .venv is made from uv.lock when it is missing or
+# older than what it is made from. Plain make and sh; macOS's make 3.81 will do.
+
+BIN = .venv/bin
+STAMP = .venv/.stamp
+
+help: ## show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make .venv (PYTHON=/path/to/python3.12 to choose)
+
+demo: $(STAMP) ## simulate a study, fit it, judge it, write demo/report.html
+	$(BIN)/acmodels demo --out demo
+
+test: $(STAMP) ## the tests that take seconds, and the doctests
+	$(BIN)/pytest
+
+test-statistical: $(STAMP) ## recovery and calibration: minutes
+	$(BIN)/pytest -m statistical
+
+test-slow: $(STAMP) ## what takes minutes for other reasons
+	$(BIN)/pytest -m slow
+
+lint: $(STAMP) ## style, format, and which room may import which
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## let ruff format and fix
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+types: $(STAMP) ## pyright
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+data: $(STAMP) ## write data/synthetic anew
+	$(BIN)/python scripts/make_data.py
+
+check-data: $(STAMP) ## the shipped synthetic data are what the generator makes
+	$(BIN)/python scripts/make_data.py --check
+
+lock: ## rewrite uv.lock after pyproject.toml changed
+	sh scripts/bootstrap.sh lock
+
+$(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
+	sh scripts/bootstrap.sh
+	@touch $(STAMP)
+
+.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock

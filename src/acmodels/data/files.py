@@ -1,0 +1,197 @@
+"""Files and folders: what is there, may be read, and is read by this version."""
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import pandas as pd
+
+from acmodels.data.delimited import read_delimited
+from acmodels.data.parquet import read_parquet
+from acmodels.data.table import Finding, Study, shown
+from acmodels.errors import DataError, NotYetError, did_you_mean, listing
+
+PACKAGE = "datapackage.json"
+
+_LATER = (".sav", ".dta", ".xlsx")
+_READ = "a .csv or .parquet file, or a folder with datapackage.json"
+
+
+def read_study(path: str | os.PathLike[str]) -> Study:
+    """Read one table: a `.csv` or `.parquet` file, or a folder with `datapackage.json`.
+
+    A CSV file is read as text, cell by cell: ids keep their leading zeros, and what is a number is
+    decided column by column when it is asked for. Encoding (UTF-8, UTF-16, Latin-1), delimiter
+    (comma, semicolon, tab, bar) and decimal comma are found, and what was done is in `findings`.
+    Nothing in a file is ever run.
+
+    Args:
+        path: the file or folder.
+
+    Returns:
+        The study.
+
+    Raises:
+        DataError: missing, unreadable, empty, not what its name says, or no proper table.
+        NotYetError: `.sav`, `.dta`, `.xlsx`, or a folder of several tables.
+    """
+    if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        msg = f"a data path must be text or a Path, not {type(path).__name__}"
+        raise DataError(msg)
+    place, is_folder = _place(os.fspath(path))
+    if is_folder:
+        return _read_folder(place)
+    frame, findings, decimal, digest = _read_table(place, place.name)
+    return Study(shown(place.name), frame, findings, place, {place.name: digest}, decimal)
+
+
+def _place(written: str) -> tuple[Path, bool]:
+    """Return the path, and whether it is a folder."""
+    said = shown(written, 200)
+    if not written.strip():
+        msg = f"the data path is empty; give {_READ}"
+        raise DataError(msg)
+    try:
+        place = Path(written).expanduser()
+        mode = place.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(Path(written), said) from None
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise _unreadable(said, problem) from None
+    if stat.S_ISDIR(mode):
+        return place, True
+    if not stat.S_ISREG(mode):
+        msg = f"{said}: is not an ordinary file; give {_READ}"
+        raise DataError(msg)
+    return place, False
+
+
+def _missing(place: Path, said: str) -> DataError:
+    """Say that a file is not there, and what is."""
+    folder = place.parent.expanduser()
+    try:
+        if not folder.is_dir():
+            parent = shown(str(place.parent), 200)
+            return DataError(f"{said}: no such file, and no folder '{parent}'; check the path")
+    except OSError as problem:
+        return _unreadable(said, problem)
+    there = _held(folder)
+    near = did_you_mean(place.name, [shown(name, 200) for name in there])
+    tables = [shown(n) for n in there if Path(n).suffix.lower() in {".csv", ".parquet"}]
+    held = f"; the folder holds: {listing(tables)}" if tables and not near else ""
+    return DataError(f"{said}: no such file{near or held or '; check the path'}")
+
+
+def _held(folder: Path) -> list[str]:
+    """Return the names of what is in a folder, as far as it can be seen."""
+    try:
+        return sorted(child.name for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        return False
+
+
+def _unreadable(said: str, problem: Exception) -> DataError:
+    reason = getattr(problem, "strerror", None) or "the path is not valid"
+    return DataError(f"{said}: cannot be read ({reason}); check the path and its permissions")
+
+
+def _bytes(place: Path, said: str) -> tuple[bytes, str]:
+    """Return a file and its digest."""
+    try:
+        raw = place.read_bytes()
+    except (OSError, ValueError) as problem:
+        raise _unreadable(said, problem) from None
+    return raw, hashlib.sha256(raw).hexdigest()
+
+
+def _read_table(
+    place: Path, name: str, missing: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, tuple[Finding, ...], Literal[".", ","], str]:
+    """Read one file by its suffix."""
+    where, suffix = shown(name), place.suffix.lower()
+    if suffix in _LATER:
+        msg = f"{where}: reading {suffix} files is not built yet; export it as .csv or .parquet"
+        raise NotYetError(msg)
+    if suffix not in {".csv", ".parquet"}:
+        what = f"'{shown(suffix)}' files are not read" if suffix else "has no suffix"
+        msg = f"{where}: {what}; export it as .csv or .parquet, with that suffix in its name"
+        raise DataError(msg)
+    raw, digest = _bytes(place, where)
+    if suffix == ".parquet":
+        frame, findings = read_parquet(raw, where)
+        return frame, findings, ".", digest
+    frame, findings, decimal = read_delimited(raw, where, missing)
+    return frame, findings, decimal, digest
+
+
+def _read_folder(folder: Path) -> Study:
+    """Read the one table that a folder's `datapackage.json` lists."""
+    said = shown(str(folder), 200)
+    package = folder / PACKAGE
+    if not _is_file(package):
+        there = _held(folder)
+        tables = [shown(n) for n in there if Path(n).suffix.lower() in {".csv", ".parquet"}]
+        name = f"name the file itself ({listing(tables)})" if tables else f"give {_READ}"
+        msg = f"{said}: a folder without {PACKAGE}; {name}"
+        raise DataError(msg)
+    raw, digest = _bytes(package, f"{said}/{PACKAGE}")
+    resource = _resource(raw)
+    name = str(resource["path"])
+    place = folder / name
+    if not _is_file(place):
+        near = did_you_mean(name, _held(folder)) or "; correct the path"
+        msg = f"{PACKAGE}: lists '{shown(name)}', which is not in the folder{near}"
+        raise DataError(msg)
+    frame, findings, decimal, table = _read_table(place, name, _declared(resource))
+    sha256 = {PACKAGE: digest, name: table}
+    return Study(shown(place.name), frame, findings, folder, sha256, decimal)
+
+
+def _resource(raw: bytes) -> dict[str, Any]:
+    """Return the one resource of a data package, its path checked."""
+    try:
+        package = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as problem:
+        msg = f"{PACKAGE}: is not valid JSON ({shown(str(problem), 120)}); correct it"
+        raise DataError(msg) from None
+    resources = package.get("resources") if isinstance(package, dict) else None
+    if not isinstance(resources, list) or not resources:
+        msg = f'{PACKAGE}: lists no tables; add "resources": [{{"path": "FILE.csv"}}]'
+        raise DataError(msg)
+    if len(resources) > 1:
+        msg = (
+            f"{PACKAGE}: lists {len(resources)} tables, but folders of several tables come in a "
+            "later version; join them into one table"
+        )
+        raise NotYetError(msg)
+    resource = resources[0]
+    path = resource.get("path") if isinstance(resource, dict) else None
+    if not isinstance(path, str) or not path.strip():
+        msg = f'{PACKAGE}: its table needs a "path", the name of one file in the folder'
+        raise DataError(msg)
+    pure = PurePosixPath(path)
+    unsafe = pure.is_absolute() or ".." in pure.parts or ":" in path or "\\" in path
+    if unsafe or not path.isprintable():
+        msg = f"{PACKAGE}: '{shown(path)}' must be the name of a file inside the folder"
+        raise DataError(msg)
+    return resource
+
+
+def _declared(resource: dict[str, Any]) -> tuple[str, ...]:
+    """Return the cells that a resource's schema declares missing."""
+    schema = resource.get("schema")
+    listed = schema.get("missingValues") if isinstance(schema, dict) else None
+    if not isinstance(listed, list):
+        return ()
+    words = [word.get("value") if isinstance(word, dict) else word for word in listed]
+    return tuple(word for word in words if isinstance(word, str) and word.strip())

@@ -1,0 +1,85 @@
+"""Engines: from a System to a Posterior, one file each; alone in importing samplers.
+
+An engine is two functions: `prepare(layout, priors)` once for a design, and
+`sample(responses, seed, settings)` on what it returns, for each data set.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, cast
+
+from acmodels.errors import InputError, did_you_mean, listing
+from acmodels.posterior import Posterior
+from acmodels.priors import Priors
+from acmodels.system import Layout, Responses
+
+type Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How much to draw.
+
+    Attributes:
+        draws: kept, per chain.
+        tune: warm-up steps per chain, not kept.
+        chains: number of chains.
+        cores: chains run at once; changes time and nothing else.
+        progress: told of every step, or None.
+    """
+
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    cores: int = 2
+    progress: Progress | None = None
+
+
+class Prepared(Protocol):
+    """A design made ready, to be sampled for any responses that fit it."""
+
+    def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
+        """Draw from the posterior given responses.
+
+        Raises:
+            EngineError: no chain could start or finish.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What an engine file provides."""
+
+    def unfit(self, layout: Layout, priors: Priors) -> str | None:
+        """Say in a phrase why the engine cannot take this model, or None where it can."""
+        ...
+
+    def prepare(self, layout: Layout, priors: Priors, responses: Responses) -> Prepared:
+        """Do once what does not depend on the responses' values (they give the shapes)."""
+        ...
+
+
+@lru_cache
+def engine_names() -> tuple[str, ...]:
+    """Names of the engines there are, found by listing this folder."""
+    return tuple(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def engine(name: str) -> Engine:
+    """Load an engine by name; `auto` takes the fastest that can.
+
+    Raises:
+        InputError: there is no such engine.
+    """
+    if name == "auto":
+        name = "nuts"
+    if name not in engine_names():
+        raise InputError(
+            f"no engine '{name}'{did_you_mean(name, ('auto', *engine_names()))} "
+            f"(engines: {listing(('auto', *engine_names()))})"
+        )
+    return cast("Engine", importlib.import_module(f"{__name__}.{name}"))

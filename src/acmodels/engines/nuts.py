@@ -1,0 +1,601 @@
+"""No-U-turn sampling of any model, by PyMC and nutpie.
+
+The equations are stacked into one tall linear predictor, so that the graph, and with
+it the time to compile, grows little with the number of equations and groupings. Every
+free quantity lives on the scale of its prior: coefficients and standard deviations are
+location + scale * standard, group effects are non-centred, and correlation matrices
+are built from partial correlations with independent Beta priors (Lewandowski,
+Kurowicka & Joe, 2009). All data and prior constants are `pm.Data`: one compilation
+serves any further responses of the design.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from acmodels.engines import Sampling
+from acmodels.errors import EngineError
+from acmodels.families import family
+from acmodels.posterior import Posterior
+from acmodels.priors import Prior, Priors
+from acmodels.spec.distribution import Distribution
+from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
+from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.layout import Array, residual_pairs
+
+TARGET_ACCEPT = 0.9
+
+
+def unfit(layout: Layout, priors: Priors) -> str | None:
+    """NUTS takes every model."""
+    del layout, priors
+
+
+def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
+    """Build the PyMC model and compile it."""
+    import nutpie
+
+    started = time.perf_counter()
+    plan = _plan(layout, priors)
+    arrays = _arrays(plan, responses)
+    import pymc as pm
+
+    imported = time.perf_counter()
+    model = _build(pm, plan, arrays)
+    names = [v.name for v in model.free_RVs]
+    compiled = nutpie.compile_pymc_model(model, var_names=names)
+    done = time.perf_counter()
+    seconds = {"import": imported - started, "compile": done - imported}
+    return PreparedNuts(plan, model, compiled, seconds)
+
+
+@dataclass(frozen=True)
+class PreparedNuts:
+    """A compiled model, ready for any responses of its design."""
+
+    plan: "_Plan"
+    model: Any
+    compiled: Any
+    seconds: Mapping[str, float]
+
+    def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
+        """Draw with nutpie.
+
+        The draws depend on the seed, the data and the number of chains, not on the cores.
+        """
+        import nutpie
+        from threadpoolctl import threadpool_limits
+
+        started = time.perf_counter()
+        compiled = self.compiled.with_data(**_arrays(self.plan, responses))
+        try:
+            with threadpool_limits(1):
+                tree = nutpie.sample(
+                    compiled,
+                    draws=sampling.draws,
+                    tune=sampling.tune,
+                    chains=sampling.chains,
+                    cores=min(sampling.cores, sampling.chains),
+                    seed=seed,
+                    target_accept=TARGET_ACCEPT,
+                    save_warmup=False,
+                    progress_bar=False,
+                    progress_callback=_callback(sampling),
+                )
+        except RuntimeError as error:
+            raise EngineError(f"sampling failed: {error}") from None
+        draws = {k: v.to_numpy() for k, v in tree["posterior"].data_vars.items()}
+        values, effects = _structural(self.plan, draws, responses)
+        stats = tree["sample_stats"]
+        kept = {
+            "diverging": stats["diverging"].to_numpy(),
+            "energy": stats["energy"].to_numpy(),
+            "tree_depth": stats["depth"].to_numpy().astype(np.int64),
+            "n_steps": stats["n_steps"].to_numpy().astype(np.int64),
+            "step_size": stats["step_size"].to_numpy(),
+            "lp": stats["logp"].to_numpy(),
+        }
+        names = tuple(p.name for p in parameters(self.plan.layout))
+        seconds = {**self.seconds, "sample": time.perf_counter() - started}
+        return Posterior(names, values, effects, "nuts", kept, seconds, self.model)
+
+
+def _callback(sampling: Sampling) -> Any:
+    tell = sampling.progress
+    if tell is None:
+        return None
+    total = sampling.chains * (sampling.draws + sampling.tune)
+
+    def report(chains: Any) -> None:
+        tell("sampling", sum(c.finished_draws for c in chains), total)
+
+    return report
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What of the layout and the priors the graph needs, in the graph's order.
+
+    Attributes:
+        stack: positions of the equations, those of one family and link side by side.
+        slopes: (equation, column) of every coefficient but the intercepts, stacked.
+        intercepts: positions of the equations with an intercept.
+        scales: priors of group sds, then residual sds.
+        sds: for each block, where its sds start among the scales.
+        sigmas: by equation, the place of its residual sd among the scales.
+        raw: positions among `intercepts` whose prior is on the raw intercept.
+    """
+
+    layout: Layout
+    priors: Priors
+    stack: tuple[int, ...]
+    slopes: tuple[tuple[int, int], ...]
+    intercepts: tuple[int, ...]
+    scales: tuple[Prior, ...]
+    sds: tuple[int, ...]
+    sigmas: Mapping[int, int]
+    raw: tuple[int, ...]
+    starts: tuple[int, ...] = field(default=())
+
+    @property
+    def slope_priors(self) -> list[Distribution]:
+        return [
+            self.priors[e.coefficient(e.columns[k])].distribution
+            for i, k in self.slopes
+            for e in [self.layout.equations[i]]
+        ]
+
+    @property
+    def intercept_priors(self) -> list[Distribution]:
+        equations = (self.layout.equations[i] for i in self.intercepts)
+        return [self.priors[e.coefficient(e.columns[0])].distribution for e in equations]
+
+
+def _plan(layout: Layout, priors: Priors) -> _Plan:
+    equations = layout.equations
+    stack = sorted(range(len(equations)), key=lambda i: (equations[i].family, equations[i].link, i))
+    slopes = tuple(
+        (i, k)
+        for i in stack
+        for k in range(len(equations[i].columns))
+        if k != equations[i].intercept
+    )
+    intercepts = tuple(i for i in stack if equations[i].intercept is not None)
+    scales: list[Prior] = []
+    sds: list[int] = []
+    starts = [0]
+    for b in layout.blocks:
+        sds.append(len(scales))
+        scales += [priors[b.sd(m)] for m in b.members]
+        starts.append(starts[-1] + len(b.levels) * len(b.members))
+    sigmas: dict[int, int] = {}
+    for i in stack:
+        if equations[i].has_sigma:
+            sigmas[i] = len(scales)
+            scales.append(priors[f"sigma({equations[i].response})"])
+    raw = tuple(
+        j
+        for j, i in enumerate(intercepts)
+        if not priors[equations[i].coefficient(equations[i].columns[0])].centered
+    )
+    return _Plan(
+        layout, priors, tuple(stack), slopes, intercepts, tuple(scales), tuple(sds), sigmas, raw,
+        tuple(starts),
+    )  # fmt: skip
+
+
+def _groups(plan: _Plan) -> list[tuple[tuple[str, str], list[int]]]:
+    """Equations by family and link, in stack order."""
+    equations = plan.layout.equations
+    return [
+        (key, list(members))
+        for key, members in groupby(
+            plan.stack, key=lambda i: (equations[i].family, equations[i].link)
+        )
+    ]
+
+
+def _centered(e: EquationLayout, X: Array) -> tuple[Array, Array, float]:
+    """Design without the intercept, centred where there is one; its means; the offset's mean."""
+    if e.intercept is None:
+        return X, np.zeros(X.shape[1]), 0.0
+    means = X[:, 1:].mean(axis=0)
+    return X[:, 1:] - means, means, float(e.offset.mean())
+
+
+def _arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
+    """Every `pm.Data` of the graph, by name."""
+    layout = plan.layout
+    out: dict[str, Array] = {}
+    shifts = np.zeros((len(plan.intercepts), len(plan.slopes)))
+    offsets: list[Array] = []
+    start = 0
+    for i in plan.stack:
+        e = layout.equations[i]
+        X, means, mean_offset = _centered(e, design_matrix(layout, e, responses))
+        if X.shape[1]:
+            out[f"X_{i}"] = X
+        offsets.append(e.offset - mean_offset)
+        if i in plan.intercepts:
+            shifts[plan.intercepts.index(i), start : start + X.shape[1]] = means
+        start += X.shape[1]
+    out["offset"] = np.concatenate(offsets)
+    if plan.raw:
+        out["intercept_offset"] = np.array(
+            [layout.equations[plan.intercepts[j]].offset.mean() for j in plan.raw]
+        )
+    if plan.raw and plan.slopes:
+        out["intercept_shift"] = shifts[list(plan.raw)]
+    out |= _prior_arrays(plan)
+    out |= _group_arrays(plan, responses)
+    for (name, link), members in _groups(plan):
+        key = f"{name}_{link}"
+        es = [layout.equations[i] for i in members]
+        out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
+        if family(name).needs_trials:
+            out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
+        if any(e.se is not None for e in es):
+            out[f"se_{key}"] = np.concatenate([_se(e) for e in es])
+    return out
+
+
+def _trials(e: EquationLayout) -> Array:
+    return e.trials if e.trials is not None else np.ones(e.n)
+
+
+def _se(e: EquationLayout) -> Array:
+    return e.se if e.se is not None else np.zeros(e.n)
+
+
+def _prior_arrays(plan: _Plan) -> dict[str, Array]:
+    out: dict[str, Array] = {}
+    for name, priors in (
+        ("slope", plan.slope_priors),
+        ("intercept", plan.intercept_priors),
+        ("scale", [p.distribution for p in plan.scales]),
+    ):
+        if not priors:
+            continue
+        out[f"{name}_prior_location"] = np.array([d.location for d in priors])
+        out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
+    return out
+
+
+def _group_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
+    """For each stacked row, the group effects that enter it and what multiplies them."""
+    layout = plan.layout
+    if not layout.blocks:
+        return {}
+    rows: list[tuple[Array, Array]] = []
+    width = 1
+    for i in plan.stack:
+        e = layout.equations[i]
+        places: list[Array] = []
+        weights: list[Array] = []
+        for start, block in zip(plan.starts, layout.blocks, strict=False):
+            for k, m in enumerate(block.members):
+                if m.response == e.response:
+                    places.append(start + block.index(e) * len(block.members) + k)
+                    weights.append(group_column(layout, e, m.column, responses))
+        width = max(width, len(places))
+        shape = (e.n, len(places))
+        rows.append(
+            (np.stack(places, 1), np.stack(weights, 1))
+            if places
+            else (np.zeros(shape, dtype=np.int64), np.zeros(shape))
+        )
+    pad = [(width - p.shape[1]) for p, _ in rows]
+    index = np.concatenate(
+        [np.pad(p, ((0, 0), (0, k))) for (p, _), k in zip(rows, pad, strict=True)]
+    )
+    weight = np.concatenate(
+        [np.pad(w, ((0, 0), (0, k))) for (_, w), k in zip(rows, pad, strict=True)]
+    )
+    return {"group_index": index, "group_weight": weight}
+
+
+_STANDARD: Mapping[str, Any] = {
+    "Normal": lambda pm, n, size, _, at: pm.Normal(n, at, 1.0, shape=size),
+    "StudentT": lambda pm, n, size, s, at: pm.StudentT(n, s["nu"], at, 1.0, shape=size),
+    "Cauchy": lambda pm, n, size, _, at: pm.Cauchy(n, at, 1.0, shape=size),
+    "Laplace": lambda pm, n, size, _, at: pm.Laplace(n, at, 1.0, shape=size),
+    "HalfNormal": lambda pm, n, size, _, at: pm.HalfNormal(n, 1.0, shape=size),
+    "HalfStudentT": lambda pm, n, size, s, at: pm.HalfStudentT(n, s["nu"], 1.0, shape=size),
+    "HalfCauchy": lambda pm, n, size, _, at: pm.HalfCauchy(n, 1.0, shape=size),
+    "Exponential": lambda pm, n, size, _, at: pm.Exponential(n, 1.0, shape=size),
+    "Gamma": lambda pm, n, size, s, at: pm.Gamma(n, s["alpha"], 1.0, shape=size),
+    "LogNormal": lambda pm, n, size, s, at: pm.LogNormal(n, 0.0, s["sigma"], shape=size),
+}
+"""Standard forms: PyMC, name, size, shape parameters, location -> random variable."""
+
+
+def _by_form(priors: Sequence[Distribution]) -> list[tuple[Distribution, list[int]]]:
+    """Positions by standard form, in order of first appearance."""
+    found: dict[tuple[str, tuple[tuple[str, float], ...]], list[int]] = {}
+    for k, d in enumerate(priors):
+        found.setdefault((d.name, d.shape), []).append(k)
+    return [(priors[places[0]], places) for places in found.values()]
+
+
+def _standard(pm: Any, name: str, priors: Sequence[Distribution], at: Any = None) -> Any:
+    """A vector of standard variables, one for each prior, in their order."""
+    forms = _by_form(priors)
+    pieces = [
+        _STANDARD[d.name](
+            pm, _form_name(name, n), len(places), dict(d.shape), 0.0 if at is None else at[places]
+        )
+        for n, (d, places) in enumerate(forms)
+    ]
+    if len(pieces) == 1:
+        return pieces[0]
+    order = np.argsort(np.concatenate([places for _, places in forms]))
+    return pm.math.concatenate(pieces)[order]
+
+
+def _form_name(name: str, n: int) -> str:
+    return name if n == 0 else f"{name}_{n + 1}"
+
+
+def _build(pm: Any, plan: _Plan, arrays: Mapping[str, Array]) -> Any:
+    layout = plan.layout
+    with pm.Model() as model:
+        data = {k: pm.Data(k, v) for k, v in arrays.items()}
+        eta = _linear_predictor(pm, plan, data)
+        scales = None
+        if plan.scales:
+            scales = _standard(pm, "scales", [p.distribution for p in plan.scales])
+            scales = data["scale_prior_location"] + data["scale_prior_scale"] * scales
+        if layout.blocks:
+            u = _group_effects(pm, plan, scales)
+            eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
+        _likelihoods(pm, plan, data, eta, scales)
+    return model
+
+
+def _linear_predictor(pm: Any, plan: _Plan, data: Mapping[str, Any]) -> Any:
+    """Population-level part and offsets, over the stacked rows."""
+    layout = plan.layout
+    eta = data["offset"]
+    slopes = None
+    if plan.slopes:
+        slopes = _standard(pm, "slopes", plan.slope_priors)
+        slopes = data["slope_prior_location"] + data["slope_prior_scale"] * slopes
+        pieces: list[Any] = []
+        start = 0
+        for i in plan.stack:
+            e = layout.equations[i]
+            width = len(e.columns) - (e.intercept is not None)
+            here = f"X_{i}"
+            pieces.append(
+                pm.math.dot(data[here], slopes[start : start + width]) if width else np.zeros(e.n)
+            )
+            start += width
+        eta = eta + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
+    if plan.intercepts:
+        intercepts = _intercepts(pm, plan, data, slopes)
+        if len(plan.stack) == 1:
+            return eta + intercepts[0]
+        place = {i: j + 1 for j, i in enumerate(plan.intercepts)}
+        of_row = np.concatenate(
+            [np.full(layout.equations[i].n, place.get(i, 0)) for i in plan.stack]
+        )
+        padded = pm.math.concatenate([np.zeros(1), intercepts])
+        eta = eta + padded[pm.Data("intercept_of_row", of_row)]
+    return eta
+
+
+def _intercepts(pm: Any, plan: _Plan, data: Mapping[str, Any], slopes: Any) -> Any:
+    """Intercepts at the predictors' means.
+
+    A stated prior is on the raw intercept: the centred one then has that prior moved by
+    the predictors' means times the slopes, which keeps the posterior's geometry.
+    """
+    priors = plan.intercept_priors
+    scale = data["intercept_prior_scale"]
+    at = None
+    if plan.raw:
+        moved = data["intercept_offset"]
+        if slopes is not None:
+            moved = moved + pm.math.dot(data["intercept_shift"], slopes)
+        spread = np.zeros((len(priors), len(plan.raw)))
+        spread[list(plan.raw), range(len(plan.raw))] = 1.0
+        at = pm.math.dot(spread, moved) / scale
+    return data["intercept_prior_location"] + scale * _standard(pm, "intercepts", priors, at)
+
+
+def _group_effects(pm: Any, plan: _Plan, scales: Any) -> Any:
+    """All group effects as one vector: block by block, level by level, effect by effect."""
+    layout = plan.layout
+    z = pm.Normal("group_effects", 0.0, 1.0, shape=plan.starts[-1])
+    if all(len(b.members) == 1 for b in layout.blocks):
+        of = np.concatenate(
+            [np.full(len(b.levels), s) for b, s in zip(layout.blocks, plan.sds, strict=True)]
+        )
+        return z * scales[pm.Data("sd_of_effect", of)]
+    pieces: list[Any] = []
+    for n, (block, first) in enumerate(zip(layout.blocks, plan.sds, strict=True)):
+        J, K = len(block.levels), len(block.members)
+        mine = z[plan.starts[n] : plan.starts[n + 1]]
+        if K == 1:
+            pieces.append(mine * scales[first])
+            continue
+        eta = plan.priors[block.correlations()[0][2]].distribution.parameters["eta"]
+        L = _cholesky(pm, f"partial_{n}", K, eta)
+        pieces.append((mine.reshape((J, K)) @ L.T * scales[first : first + K]).reshape((-1,)))
+    return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+
+
+def _cholesky(pm: Any, name: str, K: int, eta: float) -> Any:
+    """Cholesky factor of a K x K correlation matrix with an LKJ(eta) prior.
+
+    From canonical partial correlations: p[i, j] on (-1, 1) is Beta with both shapes
+    eta + (K - 2 - j) / 2, and L[i, j] = p[i, j] prod_{k<j} sqrt(1 - p[i, k]^2).
+    """
+    rows, columns = np.tril_indices(K, -1)
+    shape = eta + (K - 2 - columns) / 2
+    partial = 2.0 * pm.Beta(name, shape, shape, shape=len(rows)) - 1.0
+    place = np.zeros((K * K, len(rows)))
+    place[rows * K + columns, range(len(rows))] = 1.0
+    lower = pm.math.dot(place, partial).reshape((K, K))
+    before = np.triu(np.ones((K, K)), 1)
+    left = pm.math.exp(pm.math.dot(0.5 * pm.math.log(1.0 - lower**2), before))
+    return (lower + np.eye(K)) * left
+
+
+def _cholesky_draws(partial: Array, K: int) -> Array:
+    """The same in NumPy, from draws of the Beta variables; shape (chain, draw, K, K)."""
+    rows, columns = np.tril_indices(K, -1)
+    lower = np.zeros((*partial.shape[:2], K, K))
+    lower[..., rows, columns] = 2.0 * partial - 1.0
+    left = np.exp(0.5 * np.log1p(-(lower**2)) @ np.triu(np.ones((K, K)), 1))
+    return (lower + np.eye(K)) * left
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What a likelihood reads."""
+
+    y: Any
+    trials: Any = None
+
+
+def _likelihoods(pm: Any, plan: _Plan, data: Mapping[str, Any], eta: Any, scales: Any) -> None:
+    layout = plan.layout
+    start = 0
+    for (name, link), members in _groups(plan):
+        fam = family(name)
+        key = f"{name}_{link}"
+        n = sum(layout.equations[i].n for i in members)
+        piece = eta if len(members) == len(plan.stack) else eta[start : start + n]
+        start += n
+        observed = _Observed(data[f"y_{key}"], data.get(f"trials_{key}"))
+        sigma = None
+        if fam.has_sigma:
+            sigma = _row_scales(pm, plan, members, data.get(f"se_{key}"), scales)
+            if layout.residual:
+                piece, sigma = _correlate(pm, plan, members, piece, sigma, observed.y)
+        fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed)
+
+
+def _row_scales(
+    pm: Any, plan: _Plan, members: list[int], se: Any, scales: Any
+) -> Any:
+    """Residual sd of every row: its equation's, or the known standard error."""
+    equations = plan.layout.equations
+    if not any(i in plan.sigmas for i in members):
+        return se
+    if len(members) == 1:
+        return scales[plan.sigmas[members[0]]]
+    of_row = np.concatenate([np.full(equations[i].n, plan.sigmas.get(i, -1) + 1) for i in members])
+    padded = pm.math.concatenate([np.zeros(1), scales])
+    sigma = padded[pm.Data("sigma_of_row", of_row)]
+    return sigma if se is None else sigma + se
+
+
+def _correlate(
+    pm: Any, plan: _Plan, members: list[int], eta: Any, sigma: Any, y: Any
+) -> tuple[Any, Any]:
+    """Condition each equation of a residual block on the residuals of those before it.
+
+    With residuals e_k = sigma_k sum_j L[k, j] z_j, equation k given the earlier ones is
+    normal about eta_k + sigma_k sum_{j<k} L[k, j] z_j with sd sigma_k L[k, k].
+    """
+    layout = plan.layout
+    starts = np.cumsum([0, *(layout.equations[i].n for i in members)])
+    place = {i: slice(int(starts[p]), int(starts[p + 1])) for p, i in enumerate(members)}
+    means = [eta[place[i]] for i in members]
+    ones = [np.ones(layout.equations[i].n) for i in members]
+    stretch: list[Any] = list(ones)
+    if len(members) == 1:
+        return eta, sigma
+    for r, block in enumerate(layout.residual):
+        name = residual_pairs(layout, r)[0][2]
+        L = _cholesky(
+            pm,
+            f"residual_partial_{r}",
+            len(block),
+            plan.priors[name].distribution.parameters["eta"],
+        )
+        z: list[Any] = []
+        for k, i in enumerate(block):
+            p = members.index(i)
+            sd = sigma[place[i]]
+            for j in range(k):
+                means[p] = means[p] + sd * L[k, j] * z[j]
+            stretch[p] = L[k, k] * ones[p]
+            z.append((y[place[i]] - means[p]) / (sd * L[k, k]))
+    return pm.math.concatenate(means), sigma * pm.math.concatenate(stretch)
+
+
+def _structural(
+    plan: _Plan, draws: Mapping[str, Array], responses: Responses
+) -> tuple[Array, dict[str, Array]]:
+    """Structural parameters and group effects from the free variables' draws."""
+    layout = plan.layout
+    out: dict[str, Array] = {}
+    constants = _prior_arrays(plan)
+
+    def vector(name: str, priors: Sequence[Distribution], prior: str) -> Array:
+        standard = _assemble(draws, name, priors)
+        return constants[f"{prior}_prior_location"] + constants[f"{prior}_prior_scale"] * standard
+
+    slopes = vector("slopes", plan.slope_priors, "slope") if plan.slopes else np.zeros(0)
+    for place, (i, k) in enumerate(plan.slopes):
+        e = layout.equations[i]
+        out[e.coefficient(e.columns[k])] = slopes[..., place]
+    if plan.intercepts:
+        intercepts = vector("intercepts", plan.intercept_priors, "intercept")
+        for j, i in enumerate(plan.intercepts):
+            e = layout.equations[i]
+            _, means, mean_offset = _centered(e, design_matrix(layout, e, responses))
+            mine = [place for place, (q, _) in enumerate(plan.slopes) if q == i]
+            raw = intercepts[..., j] - mean_offset
+            if mine:
+                raw = raw - slopes[..., mine] @ means
+            out[e.coefficient(e.columns[0])] = raw
+    scales = (
+        vector("scales", [p.distribution for p in plan.scales], "scale")
+        if plan.scales
+        else np.zeros((1, 1, 0))
+    )
+    out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
+    effects: dict[str, Array] = {}
+    for n, block in enumerate(layout.blocks):
+        effects[block.key] = _block_draws(plan, n, block, draws, scales, out)
+    for r, members in enumerate(layout.residual):
+        L = _cholesky_draws(draws[f"residual_partial_{r}"], len(members))
+        R = L @ np.swapaxes(L, -1, -2)
+        out |= {name: R[..., i, j] for i, j, name in residual_pairs(layout, r)}
+    return np.stack([out[p.name] for p in parameters(layout)], axis=-1), effects
+
+
+def _assemble(draws: Mapping[str, Array], name: str, priors: Sequence[Distribution]) -> Array:
+    forms = _by_form(priors)
+    pieces = [draws[_form_name(name, n)] for n in range(len(forms))]
+    order = np.argsort(np.concatenate([places for _, places in forms]))
+    return np.concatenate(pieces, axis=-1)[..., order]
+
+
+def _block_draws(
+    plan: _Plan,
+    n: int,
+    block: Block,
+    draws: Mapping[str, Array],
+    scales: Array,
+    out: dict[str, Array],
+) -> Array:
+    """Draws of a block's effects, shape (chain, draw, J, K); its correlations go to `out`."""
+    J, K = len(block.levels), len(block.members)
+    z = draws["group_effects"][..., plan.starts[n] : plan.starts[n + 1]]
+    z = z.reshape((*z.shape[:2], J, K))
+    if K > 1:
+        L = _cholesky_draws(draws[f"partial_{n}"], K)
+        R = L @ np.swapaxes(L, -1, -2)
+        out |= {name: R[..., i, j] for i, j, name in block.correlations()}
+        z = z @ np.swapaxes(L, -1, -2)
+    first = plan.sds[n]
+    return z * scales[..., None, first : first + K]

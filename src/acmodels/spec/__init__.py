@@ -1,0 +1,1 @@
+"""What a person writes (model, design, formula), as strict frozen types."""

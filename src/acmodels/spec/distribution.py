@@ -1,0 +1,238 @@
+"""Univariate distributions by name: priors, exogenous predictors, design priors.
+
+Spelled and parametrised as in PyMC. Each is a location-scale family around a
+standard form (LogNormal and Gamma with their shape kept), which is what lets an
+engine sample on a unit scale whatever the units of the data.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.errors import InputError, ModelError, did_you_mean, listing
+
+type Array = NDArray[np.float64]
+type Support = Literal["real", "positive", "correlation", "binary"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the package knows of a distribution.
+
+    Attributes:
+        support: where its mass lies.
+        keys: the parameters it takes, all required unless in `defaults`.
+        positive: which of them must be above zero.
+        defaults: parameters that may be left out.
+        location, scale: from the parameters to the standard form.
+        shape: the parameters that the standard form keeps.
+        scipy: name and arguments of the standard form in `scipy.stats`.
+    """
+
+    support: Support
+    keys: tuple[str, ...]
+    positive: tuple[str, ...]
+    location: Callable[[Mapping[str, float]], float] = lambda _: 0.0
+    scale: Callable[[Mapping[str, float]], float] = lambda p: p["sigma"]
+    shape: tuple[str, ...] = ()
+    scipy: tuple[str, tuple[str, ...]] = ("norm", ())
+    defaults: Mapping[str, float] | None = None
+
+
+def _mu(p: Mapping[str, float]) -> float:
+    return p["mu"]
+
+
+KINDS: dict[str, Kind] = {
+    "Normal": Kind("real", ("mu", "sigma"), ("sigma",), _mu),
+    "StudentT": Kind(
+        "real", ("nu", "mu", "sigma"), ("nu", "sigma"), _mu, shape=("nu",), scipy=("t", ("nu",))
+    ),
+    "Cauchy": Kind(
+        "real", ("alpha", "beta"), ("beta",), lambda p: p["alpha"], lambda p: p["beta"],
+        scipy=("cauchy", ()),
+    ),
+    "Laplace": Kind(
+        "real", ("mu", "b"), ("b",), _mu, lambda p: p["b"], scipy=("laplace", ())
+    ),
+    "HalfNormal": Kind("positive", ("sigma",), ("sigma",), scipy=("halfnorm", ())),
+    "HalfStudentT": Kind(
+        "positive", ("nu", "sigma"), ("nu", "sigma"), shape=("nu",), scipy=("halft", ("nu",))
+    ),
+    "HalfCauchy": Kind(
+        "positive", ("beta",), ("beta",), scale=lambda p: p["beta"], scipy=("halfcauchy", ())
+    ),
+    "Exponential": Kind(
+        "positive", ("lam",), ("lam",), scale=lambda p: 1 / p["lam"], scipy=("expon", ())
+    ),
+    "Gamma": Kind(
+        "positive", ("alpha", "beta"), ("alpha", "beta"), scale=lambda p: 1 / p["beta"],
+        shape=("alpha",), scipy=("gamma", ("alpha",)),
+    ),
+    "LogNormal": Kind(
+        "positive", ("mu", "sigma"), ("sigma",), scale=lambda p: float(np.exp(p["mu"])),
+        shape=("sigma",), scipy=("lognorm", ("sigma",)),
+    ),
+    "LKJ": Kind("correlation", ("eta",), ("eta",), scale=lambda _: 1.0),
+    "Bernoulli": Kind("binary", ("p",), ("p",), scale=lambda _: 1.0),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution with its parameters, such as `Normal(mu=0, sigma=1)`."""
+
+    name: str
+    parameters: Mapping[str, float]
+
+    @property
+    def kind(self) -> Kind:
+        """What the package knows of it."""
+        return KINDS[self.name]
+
+    @property
+    def location(self) -> float:
+        """Shift from the standard form."""
+        return self.kind.location(self.parameters)
+
+    @property
+    def scale(self) -> float:
+        """Stretch from the standard form."""
+        return self.kind.scale(self.parameters)
+
+    @property
+    def shape(self) -> tuple[tuple[str, float], ...]:
+        """Name and shape parameters of the standard form: what an engine groups by."""
+        return tuple((k, self.parameters[k]) for k in self.kind.shape)
+
+    def __str__(self) -> str:
+        """As in a file: `Normal(mu=0, sigma=1)`."""
+        inside = ", ".join(f"{k}={v:.4g}" for k, v in self.parameters.items())
+        return f"{self.name}({inside})"
+
+
+def normal(mu: float, sigma: float) -> Distribution:
+    """Build Normal(mu, sigma)."""
+    return Distribution("Normal", {"mu": mu, "sigma": sigma})
+
+
+def half_normal(sigma: float) -> Distribution:
+    """Build HalfNormal(sigma)."""
+    return Distribution("HalfNormal", {"sigma": sigma})
+
+
+def lkj(eta: float) -> Distribution:
+    """Build LKJ(eta)."""
+    return Distribution("LKJ", {"eta": eta})
+
+
+def log_density(d: Distribution, x: Array) -> Array:
+    """Log density of a real or positive distribution at x, elementwise."""
+    z = (np.asarray(x, dtype=np.float64) - d.location) / d.scale
+    if d.name == "Normal":
+        return -0.5 * z * z - np.log(d.scale) - 0.5 * np.log(2 * np.pi)
+    if d.name == "HalfNormal":
+        inside = -0.5 * z * z - np.log(d.scale) + 0.5 * np.log(2 / np.pi)
+        return np.where(z >= 0, inside, -np.inf)
+    return np.asarray(_frozen(d).logpdf(z)) - np.log(d.scale)
+
+
+def median(d: Distribution) -> float:
+    """Median; 0 for a correlation."""
+    if d.kind.support in ("correlation", "binary"):
+        return 0.0
+    return d.location + d.scale * float(_frozen(d).median())
+
+
+def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
+    """Independent draws, shape (size,).
+
+    Raises:
+        InputError: for LKJ, which is a distribution of matrices.
+    """
+    if d.name == "Bernoulli":
+        return (rng.random(size) < d.parameters["p"]).astype(np.float64)
+    if d.name == "Normal":
+        return d.location + d.scale * rng.standard_normal(size)
+    if d.kind.support == "correlation":
+        raise InputError("LKJ is a distribution of correlation matrices")
+    return d.location + d.scale * np.asarray(_frozen(d).rvs(size=size, random_state=rng))
+
+
+def _frozen(d: Distribution) -> Any:
+    from scipy import stats
+
+    name, keys = d.kind.scipy
+    if name == "halft":
+        return _HalfT(stats.t(d.parameters["nu"]))
+    return getattr(stats, name)(*(d.parameters[k] for k in keys))
+
+
+@dataclass(frozen=True)
+class _HalfT:
+    """The half of Student's t above zero, which `scipy.stats` lacks."""
+
+    t: Any
+
+    def logpdf(self, z: Array) -> Array:
+        return np.where(z >= 0, self.t.logpdf(z) + np.log(2.0), -np.inf)
+
+    def median(self) -> float:
+        return float(self.t.ppf(0.75))
+
+    def rvs(self, size: int, random_state: np.random.Generator) -> Array:
+        return np.abs(self.t.rvs(size=size, random_state=random_state))
+
+
+def distribution(
+    table: Mapping[str, Any],
+    where: str,
+    supports: tuple[Support, ...],
+    error: type[InputError] = ModelError,
+) -> Distribution:
+    """Read `{ dist = "Normal", mu = 0, sigma = 1 }`.
+
+    Args:
+        table: the inline table.
+        where: file and key, put before messages.
+        supports: the supports allowed here.
+        error: what to raise.
+
+    Raises:
+        InputError: unknown distribution or key, a missing or impossible parameter.
+    """
+    allowed = [k for k, v in KINDS.items() if v.support in supports]
+    name = table.get("dist")
+    if not isinstance(name, str):
+        raise error(f'{where}: say which distribution, as dist = "{allowed[0]}"')
+    if name not in allowed:
+        known = f"{name} does not fit here" if name in KINDS else f"unknown distribution '{name}'"
+        raise error(
+            f"{where}: {known}{did_you_mean(name, allowed)} (allowed: {listing(allowed, 12)})"
+        )
+    kind = KINDS[name]
+    for key in table:
+        if key != "dist" and key not in kind.keys:
+            raise error(
+                f"{where}: {name} has no '{key}'{did_you_mean(key, kind.keys)} "
+                f"(it takes {listing(kind.keys)})"
+            )
+    return Distribution(name, {k: _parameter(table, k, kind, where, error) for k in kind.keys})
+
+
+def _parameter(
+    table: Mapping[str, Any], key: str, kind: Kind, where: str, error: type[InputError]
+) -> float:
+    if key not in table:
+        raise error(f"{where}: {table['dist']} needs '{key}'")
+    value = table[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise error(f"{where}: {key} must be a finite number, not {value!r}")
+    if key in kind.positive and value <= 0:
+        raise error(f"{where}: {key} must be above 0, not {value!r}")
+    if kind.support == "binary" and value >= 1:
+        raise error(f"{where}: {key} must lie between 0 and 1, not {value!r}")
+    return float(value)

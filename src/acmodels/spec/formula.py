@@ -1,0 +1,409 @@
+"""Formulas: the lme4/brms notation, read by a grammar of our own.
+
+A formula is parsed to plain frozen values and never evaluated, so a formula
+from a stranger is safe. The notation follows Wilkinson & Rogers (1973) as lme4
+(Bates et al., 2015) and brms (Bürkner, 2017) use it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+from acmodels.errors import FormulaError, did_you_mean
+
+TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
+"""Functions of one numeric variable."""
+
+FUNCTIONS = (*TRANSFORMS, "factor", "offset", "mo", "within", "between", "lag")
+"""Every function a formula may call."""
+
+_GRAMMAR = r"""
+start: name "~" sum
+sum: SIGN? product (SIGN product)*
+product: interaction ("*" interaction)*
+interaction: atom (":" atom)*
+?atom: INTEGER -> integer
+     | operand
+     | "(" sum ")" -> parens
+     | "(" sum "|" grouping ")" -> correlated
+     | "(" sum "||" grouping ")" -> uncorrelated
+     | "(" sum "|" name "|" grouping ")" -> shared
+?operand: name -> variable
+        | name "(" operand ("," option)* ")" -> call
+option: name "=" (STRING | NUMBER | INTEGER) -> keyword
+      | name -> positional
+grouping: cell ("/" cell)*
+cell: name (":" name)*
+name: NAME | QUOTED
+SIGN: "+" | "-"
+NAME: /[^\W\d][\w.]*/
+QUOTED: /`[^`]+`/
+STRING: /"[^"]*"/ | /'[^']*'/
+INTEGER: /\d+(?![\w.])/
+NUMBER: /-?\d+(\.\d+)?/
+%ignore /\s+/
+"""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A variable, or a function of one: `x`, `log(x)`, `factor(x, ref="a")`.
+
+    Attributes:
+        function: one of `FUNCTIONS`, or None for a bare variable.
+        inner: what the function is applied to; None for a bare variable.
+        variable: the column this rests on.
+        unit: the second argument of `within` and `between`.
+        ref: the reference level of `factor`.
+    """
+
+    variable: str
+    function: str | None = None
+    inner: "Operand | None" = None
+    unit: str | None = None
+    ref: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The operand in canonical spelling, without options: the name used in parameters."""
+        if self.function is None or self.inner is None:
+            return quoted(self.variable)
+        tail = f", {quoted(self.unit)}" if self.unit is not None else ""
+        return f"{self.function}({self.inner.text}{tail})"
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The functions applied, from the outermost inwards."""
+        if self.function is None or self.inner is None:
+            return ()
+        return (self.function, *self.inner.functions)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A product of operands; the empty product is the intercept."""
+
+    operands: tuple[Operand, ...]
+
+    @property
+    def text(self) -> str:
+        """The term as parameters name it: `1`, `x`, `a:b`."""
+        return ":".join(o.text for o in self.operands) or "1"
+
+    @property
+    def key(self) -> frozenset[Operand]:
+        """What makes two terms the same: `a:b` is `b:a`."""
+        return frozenset(self.operands)
+
+
+INTERCEPT = Term(())
+
+
+@dataclass(frozen=True)
+class GroupTerm:
+    """`(terms | grouping)`: effects that vary over the levels of a grouping.
+
+    Attributes:
+        terms: what varies, the intercept (an empty term) first where there is one.
+        grouping: the columns whose combination names a group.
+        correlated: False for `||`.
+        id: the shared name in `|id|`, or None.
+    """
+
+    terms: tuple[Term, ...]
+    grouping: tuple[str, ...]
+    correlated: bool = True
+    id: str | None = None
+
+    @property
+    def group(self) -> str:
+        """The grouping as parameters name it: `district`, `a:b`."""
+        return ":".join(quoted(g) for g in self.grouping)
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula, read.
+
+    Attributes:
+        response: the column on the left.
+        terms: population-level terms, the intercept (an empty term) first where there is one.
+        groups: group-effect terms, `a/b` already spelled out.
+        offsets: operands added with a coefficient of one.
+        text: the formula as written.
+    """
+
+    response: str
+    terms: tuple[Term, ...]
+    groups: tuple[GroupTerm, ...]
+    offsets: tuple[Operand, ...]
+    text: str
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether the population-level part has an intercept."""
+        return INTERCEPT in self.terms
+
+    def operands(self) -> Iterator[Operand]:
+        """Every operand on the right-hand side, offsets last."""
+        for term in (*self.terms, *(t for g in self.groups for t in g.terms)):
+            yield from term.operands
+        yield from self.offsets
+
+    def variables(self) -> tuple[str, ...]:
+        """The columns the right-hand side reads, groupings left out, each once."""
+        return tuple(dict.fromkeys(o.variable for o in self.operands()))
+
+
+def quoted(name: str) -> str:
+    """Put a column name in backticks where a formula could not hold it bare."""
+    import re
+
+    return name if re.fullmatch(r"[^\W\d][\w.]*", name) else f"`{name}`"
+
+
+def parse_formula(text: str) -> Formula:
+    """Read one formula.
+
+    Raises:
+        FormulaError: it does not follow the grammar, calls an unknown function or
+            says something twice; the message shows where.
+    """
+    return _build(_parse(text, "start"), text)
+
+
+def parse_operand(text: str) -> Operand:
+    """Read a name as written in a formula: `x`, `within(m, g)`, `log(x)`."""
+    return _operand(_parse(text, "operand"), text)
+
+
+def parse_term(text: str) -> Term:
+    """Read one term as written in a formula: `x`, `a:b`, `log(x):w`."""
+    tree = _parse(text, "interaction")
+    return Term(tuple(_operand(a, text) for a in tree.children))
+
+
+@lru_cache
+def _parser() -> Any:
+    from lark import Lark
+
+    return Lark(
+        _GRAMMAR,
+        parser="lalr",
+        start=["start", "operand", "interaction"],
+        maybe_placeholders=False,
+    )
+
+
+def _parse(text: str, start: str) -> Any:
+    from lark.exceptions import UnexpectedInput
+
+    if len(text) > 20_000:
+        raise FormulaError(f"a formula of {len(text)} characters is longer than 20000")
+    try:
+        return _parser().parse(text, start=start)
+    except UnexpectedInput as e:
+        raise FormulaError(_where(text, e)) from None
+    except RecursionError:
+        raise FormulaError(f"the formula is nested too deeply: {text[:60]}…") from None
+
+
+def _where(text: str, error: Any) -> str:
+    position = getattr(error, "pos_in_stream", None)
+    at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
+    if at_end or position is None or position < 0 or position >= len(text):
+        hint = "" if "~" in text else "; a formula reads 'response ~ terms'"
+        return f"cannot read the formula '{text}': it ends too early{hint}"
+    rest = text[position : position + 20]
+    hint = ""
+    if "~" in text[position:] and rest[:1] in "(+-*:":
+        hint = "; the left side is one column name (transform it in the data)"
+    elif "~" in text[:position] and rest.startswith("~"):
+        hint = "; a formula has one '~'"
+    elif rest[:1] == "^" or text[position - 1 : position + 1] == "**":
+        hint = "; write square(x) for a power and a*b for main effects with their interaction"
+    elif rest[:1] == "/":
+        hint = "; '/' nests groupings, as in (1 | a/b)"
+    elif rest[:1] == "%":
+        hint = "; operators such as %in% are not part of the grammar"
+    elif rest[:1] in "\"'0123456789.":
+        hint = "; numbers and text stand only as 0, 1 and in factor(x, ref=…)"
+    return f"cannot read the formula '{text}': stopped at '{rest}' (character {position + 1}){hint}"
+
+
+def _name(tree: Any) -> str:
+    return str(tree.children[0]).strip("`")
+
+
+def _operand(tree: Any, text: str) -> Operand:
+    if tree.data == "variable":
+        return Operand(_name(tree.children[0]))
+    if tree.data != "call":
+        raise FormulaError(
+            f"'{text}': only names and functions of names can stand in an interaction"
+        )
+    function, argument, *options = tree.children
+    name = _name(function)
+    if name not in FUNCTIONS:
+        raise FormulaError(
+            f"unknown function '{name}' in '{text}'{did_you_mean(name, FUNCTIONS)} "
+            f"(functions: {', '.join(FUNCTIONS)}); nothing in a formula is run"
+        )
+    return _call(name, _operand(argument, text), options, text)
+
+
+def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
+    unit: str | None = None
+    ref: str | None = None
+    for option in options:
+        if option.data == "positional" and name in ("within", "between") and unit is None:
+            unit = _name(option.children[0])
+        elif option.data == "keyword" and name == "factor" and _name(option.children[0]) == "ref":
+            ref = str(option.children[1]).strip("\"'")
+        else:
+            raise FormulaError(f"{name}() in '{text}' does not take that argument")
+    if name in ("within", "between") and unit is None:
+        raise FormulaError(f"{name}() in '{text}' needs a unit: {name}({inner.text}, unit)")
+    if any(f not in TRANSFORMS for f in inner.functions) and name != "offset":
+        raise FormulaError(f"{name}() in '{text}' cannot be applied to {inner.text}")
+    if inner.function is not None and name in ("factor", "mo", "within", "between", "lag"):
+        raise FormulaError(f"{name}() in '{text}' takes a variable, not {inner.text}")
+    if name == "offset" and any(f not in TRANSFORMS for f in inner.functions):
+        raise FormulaError(f"offset() in '{text}' takes a variable or a transform of one")
+    return Operand(inner.variable, name, inner, unit, ref)
+
+
+@dataclass
+class _Expansion:
+    """What a sum adds up to, kept in the order written."""
+
+    terms: dict[frozenset[Operand], Term]
+    groups: list[GroupTerm]
+    offsets: list[Operand]
+
+
+def _build(tree: Any, text: str) -> Formula:
+    response, right = tree.children
+    e = _Expansion({INTERCEPT.key: INTERCEPT}, [], [])
+    _sum(right, e, text, top=True)
+    seen: set[tuple[Any, ...]] = set()
+    for g in e.groups:
+        for t in g.terms:
+            mark = (t.key, frozenset(g.grouping))
+            if mark in seen:
+                raise FormulaError(
+                    f"'{text}': the effect of {t.text} by {g.group} is written twice"
+                )
+            seen.add(mark)
+    return Formula(_name(response), _ordered(e.terms), tuple(e.groups), tuple(e.offsets), text)
+
+
+def _ordered(terms: dict[frozenset[Operand], Term]) -> tuple[Term, ...]:
+    return tuple(sorted(terms.values(), key=lambda t: t != INTERCEPT))
+
+
+def _sum(tree: Any, e: _Expansion, text: str, *, top: bool) -> None:
+    sign = "+"
+    for child in tree.children:
+        if getattr(child, "type", None) == "SIGN":
+            sign = str(child)
+            continue
+        _product(child, sign, e, text, top=top)
+        sign = "+"
+
+
+def _product(tree: Any, sign: str, e: _Expansion, text: str, *, top: bool) -> None:
+    first = tree.children[0].children
+    if len(tree.children) == 1 and len(first) == 1 and _special(first[0], e, text, sign, top=top):
+        return
+    lists = [_cross([_atom(a, text) for a in c.children]) for c in tree.children]
+    for size in range(1, len(lists) + 1):
+        for chosen in combinations(lists, size):
+            for term in _cross(list(chosen)):
+                if sign == "-":
+                    e.terms.pop(term.key, None)
+                else:
+                    e.terms.setdefault(term.key, term)
+
+
+def _cross(lists: list[list[Term]]) -> list[Term]:
+    out = lists[0]
+    for more in lists[1:]:
+        out = [Term(tuple(dict.fromkeys((*a.operands, *b.operands)))) for a in out for b in more]
+    return out
+
+
+def _atom(tree: Any, text: str) -> list[Term]:
+    if tree.data == "parens":
+        inner = _Expansion({}, [], [])
+        _sum(tree.children[0], inner, text, top=False)
+        if inner.offsets or INTERCEPT.key in inner.terms:
+            raise FormulaError(f"'{text}': an intercept or offset cannot stand in an interaction")
+        return list(inner.terms.values())
+    if tree.data in ("variable", "call"):
+        operand = _operand(tree, text)
+        if operand.function == "offset":
+            raise FormulaError(f"'{text}': offset() cannot be multiplied")
+        return [Term((operand,))]
+    raise FormulaError(f"'{text}': a number or group term cannot be multiplied")
+
+
+def _special(tree: Any, e: _Expansion, text: str, sign: str, *, top: bool) -> bool:
+    """Handle what is not a plain term; return whether it was such."""
+    if tree.data == "integer":
+        _intercept(str(tree.children[0]), sign, e, text)
+        return True
+    if tree.data in ("correlated", "uncorrelated", "shared"):
+        if not top or sign == "-":
+            raise FormulaError(f"'{text}': a group term can only be added, outside other brackets")
+        e.groups.extend(_groups(tree, text))
+        return True
+    if tree.data == "call":
+        operand = _operand(tree, text)
+        if operand.function == "offset":
+            if not top or sign == "-":
+                raise FormulaError(f"'{text}': offset() can only be added to the whole formula")
+            assert operand.inner is not None
+            e.offsets.append(operand.inner)
+            return True
+    if tree.data == "parens":
+        inner = _Expansion(dict(e.terms) if sign == "+" else {}, e.groups, e.offsets)
+        if sign == "+":
+            _sum(tree.children[0], inner, text, top=top)
+            e.terms.clear()
+            e.terms.update(inner.terms)
+        else:
+            _sum(tree.children[0], inner, text, top=False)
+            for key in inner.terms:
+                e.terms.pop(key, None)
+        return True
+    return False
+
+
+def _intercept(number: str, sign: str, e: _Expansion, text: str) -> None:
+    if number not in ("0", "1"):
+        raise FormulaError(f"'{text}': only 0 and 1 can stand as numbers, not {number}")
+    if (number == "1") == (sign == "+"):
+        e.terms.setdefault(INTERCEPT.key, INTERCEPT)
+    else:
+        e.terms.pop(INTERCEPT.key, None)
+
+
+def _groups(tree: Any, text: str) -> Iterator[GroupTerm]:
+    inner = _Expansion({INTERCEPT.key: INTERCEPT}, [], [])
+    _sum(tree.children[0], inner, text, top=False)
+    if inner.offsets:
+        raise FormulaError(f"'{text}': offset() cannot vary by group")
+    if not inner.terms:
+        raise FormulaError(f"'{text}': a group term says nothing that varies")
+    shared = _name(tree.children[1]) if tree.data == "shared" else None
+    cells = [tuple(_name(n) for n in cell.children) for cell in tree.children[-1].children]
+    if shared is not None and len(cells) > 1:
+        raise FormulaError(f"'{text}': '/' cannot stand with a shared id; write each grouping out")
+    terms = _ordered(inner.terms)
+    nested: tuple[str, ...] = ()
+    for cell in cells:
+        nested = tuple(dict.fromkeys((*nested, *cell)))
+        yield GroupTerm(terms, nested, tree.data != "uncorrelated", shared)

@@ -1,0 +1,328 @@
+"""The model file: equations, priors, estimands and propositions as a person writes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from acmodels.errors import FormulaError, ModelError, listing
+from acmodels.spec.formula import Formula, parse_formula
+from acmodels.spec.strict import Strict, check_table
+
+Missing = Literal["model", "drop", "error"]
+
+
+class EquationTable(Strict):
+    """One `[equations.NAME]` table."""
+
+    formula: str
+    family: str = "gaussian"
+    link: str | None = None
+    level: str | None = None
+    se: str | None = None
+    trials: str | None = None
+    weights: str | None = None
+    centering: Literal["latent", "observed"] | None = None
+
+
+class RegionTable(Strict):
+    """Where an estimand must lie for a proposition to hold: exactly one key is given."""
+
+    above: float | None = None
+    below: float | None = None
+    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+
+class PropositionTable(Strict):
+    """One `[propositions.ID]` table: how an estimand is judged."""
+
+    estimand: str
+    at: str | None = None
+    region: RegionTable
+    rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    mass: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
+
+
+class PanelTable(Strict):
+    """The `[panel]` table, for `lag()`."""
+
+    unit: str
+    wave: str
+
+
+class ModelTable(Strict):
+    """A whole model file; tables owned by other rooms stay raw here."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    design: str | None = None
+    missing: Missing = "model"
+    residual_correlation: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=list
+    )
+    equations: Annotated[dict[str, EquationTable], Field(min_length=1)]
+    measures: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    panel: PanelTable | None = None
+    priors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    estimands: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    propositions: dict[str, PropositionTable] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One endogenous variable and what it is regressed on.
+
+    Attributes:
+        response: the column on the left.
+        formula: the formula, read.
+        family: the name of a response distribution.
+        link: the name of a link, or None for the family's first.
+        level: the id column whose units are the rows of this equation, or None for data rows.
+        se, trials, weights: columns, or None.
+        centering: how `within` and `between` take means.
+    """
+
+    response: str
+    formula: Formula
+    family: str = "gaussian"
+    link: str | None = None
+    level: str | None = None
+    se: str | None = None
+    trials: str | None = None
+    weights: str | None = None
+    centering: str | None = None
+
+
+@dataclass(frozen=True)
+class Proposition:
+    """How one estimand is turned into a verdict.
+
+    Attributes:
+        id: the proposition's name, such as `P41`.
+        estimand: the key of an estimand of the same model.
+        at: which row of it, where it has several.
+        lower, upper: the open region in which the proposition holds.
+        rope: the region of practical equivalence, or None.
+        mass: the posterior probability that a claim needs.
+    """
+
+    id: str
+    estimand: str
+    lower: float
+    upper: float
+    at: str | None = None
+    rope: tuple[float, float] | None = None
+    mass: float = 0.975
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file, read and checked for itself (not yet against data).
+
+    Attributes:
+        equations: by response, in the order written.
+        estimands, priors: raw tables, checked by the rooms that own them.
+        source: the file it came from, for messages.
+        sha256: of the file's bytes, or of nothing where it was built in Python.
+    """
+
+    name: str
+    equations: Mapping[str, Equation]
+    title: str = ""
+    description: str = ""
+    design: str | None = None
+    missing: Missing = "model"
+    residual_correlation: tuple[tuple[str, str], ...] = ()
+    priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    estimands: Mapping[str, Any] = field(default_factory=dict)
+    propositions: Mapping[str, Proposition] = field(default_factory=dict)
+    measures: tuple[str, ...] = ()
+    panel: tuple[str, str] | None = None
+    source: str = "model"
+    path: Path | None = None
+    sha256: str = ""
+
+
+def model_from_table(
+    table: Mapping[str, Any], source: str, path: Path | None = None, sha256: str = ""
+) -> Model:
+    """Check a model file's contents and return the model.
+
+    Args:
+        table: what the TOML file says.
+        source: the file's name, put before every message.
+        path: where it lies, for paths relative to it.
+        sha256: of its bytes.
+
+    Raises:
+        ModelError: with every problem found, one sentence each.
+    """
+    t = check_table(ModelTable, table, source)
+    problems: list[str] = []
+    equations = _equations(t, source, problems)
+    propositions = _propositions(t, source, problems)
+    if not problems:
+        problems += _residual_problems(t, equations, source)
+    if problems:
+        raise ModelError(problems)
+    recursive_order(equations, source)
+    return Model(
+        name=t.name,
+        title=t.title or t.name.replace("_", " "),
+        description=t.description,
+        design=t.design,
+        missing=t.missing,
+        residual_correlation=tuple((a, b) for a, b in t.residual_correlation),
+        equations=equations,
+        priors=t.priors,
+        estimands=t.estimands,
+        propositions=propositions,
+        measures=tuple(t.measures),
+        panel=(t.panel.unit, t.panel.wave) if t.panel else None,
+        source=source,
+        path=path,
+        sha256=sha256,
+    )
+
+
+def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equation]:
+    out: dict[str, Equation] = {}
+    for key, e in t.equations.items():
+        where = f"{source}: equations.{key}"
+        try:
+            formula = parse_formula(e.formula)
+        except FormulaError as error:
+            problems += [f"{where}.formula: {p}" for p in error.problems]
+            continue
+        if formula.response != key:
+            problems.append(
+                f"{where}.formula: the left side says '{formula.response}' but the table's key "
+                f"is '{key}'; they must agree"
+            )
+        if key in formula.variables():
+            problems.append(
+                f"{where}.formula: '{key}' stands on both sides; an outcome cannot be its own "
+                "predictor or mediator"
+            )
+        if not formula.terms and not formula.groups:
+            problems.append(f"{where}.formula: nothing stands on the right-hand side")
+        fields = {k: getattr(e, k) for k in EquationTable.model_fields if k != "formula"}
+        out[key] = Equation(response=key, formula=formula, **fields)
+    problems += _shared_id_problems(out, source)
+    return out
+
+
+def _shared_id_problems(equations: Mapping[str, Equation], source: str) -> list[str]:
+    seen: dict[str, tuple[str, str]] = {}
+    problems: list[str] = []
+    for key, e in equations.items():
+        for g in e.formula.groups:
+            if g.id is None:
+                continue
+            before = seen.setdefault(g.id, (g.group, key))
+            if before[0] != g.group:
+                problems.append(
+                    f"{source}: equations.{key}.formula: |{g.id}| stands for {g.group} here and "
+                    f"for {before[0]} in equations.{before[1]}; one id has one grouping"
+                )
+    return problems
+
+
+def _propositions(t: ModelTable, source: str, problems: list[str]) -> dict[str, Proposition]:
+    from acmodels.errors import did_you_mean
+
+    out: dict[str, Proposition] = {}
+    for key, p in t.propositions.items():
+        where = f"{source}: propositions.{key}"
+        if p.estimand not in t.estimands:
+            problems.append(
+                f"{where}.estimand: no estimand '{p.estimand}'"
+                f"{did_you_mean(p.estimand, t.estimands)} "
+                f"(there: {listing(list(t.estimands)) or 'none'})"
+            )
+        bounds = _bounds(p.region)
+        if bounds is None:
+            problems.append(
+                f"{where}.region: give exactly one of above = number, below = number, "
+                "between = [low, high] with low < high"
+            )
+            continue
+        rope = (p.rope[0], p.rope[1]) if p.rope is not None else None
+        if rope is not None and not rope[0] < rope[1]:
+            problems.append(f"{where}.rope: the first number must be below the second")
+        out[key] = Proposition(key, p.estimand, *bounds, at=p.at, rope=rope, mass=p.mass)
+    return out
+
+
+def _bounds(region: RegionTable) -> tuple[float, float] | None:
+    given = [v for v in (region.above, region.below, region.between) if v is not None]
+    if len(given) != 1:
+        return None
+    if region.between is not None:
+        low, high = region.between
+        return (low, high) if low < high else None
+    low = region.above if region.above is not None else -float("inf")
+    high = region.below if region.below is not None else float("inf")
+    return (low, high) if low < high else None
+
+
+def _residual_problems(t: ModelTable, equations: Mapping[str, Equation], source: str) -> list[str]:
+    from acmodels.errors import did_you_mean
+
+    problems: list[str] = []
+    seen: set[frozenset[str]] = set()
+    for pair in t.residual_correlation:
+        where = f"{source}: residual_correlation"
+        for name in pair:
+            if name not in equations:
+                problems.append(f"{where}: no equation '{name}'{did_you_mean(name, equations)}")
+            elif equations[name].family != "gaussian" or equations[name].se is not None:
+                problems.append(
+                    f"{where}: '{name}' is not gaussian with a residual sd of its own; only such "
+                    "equations have residuals that can correlate"
+                )
+        if pair[0] == pair[1] or frozenset(pair) in seen:
+            problems.append(f"{where}: {pair} is not a new pair of two equations")
+        seen.add(frozenset(pair))
+        levels = {equations[n].level for n in pair if n in equations}
+        if len(levels) > 1:
+            problems.append(
+                f"{where}: {pair[0]} and {pair[1]} have different levels, so their residuals "
+                "do not stand in the same rows"
+            )
+    return problems
+
+
+def recursive_order(equations: Mapping[str, Equation], source: str = "model") -> tuple[str, ...]:
+    """Order the responses so that each comes after the responses that predict it.
+
+    Among those that are free to move, the order written is kept.
+
+    Raises:
+        ModelError: there is a cycle; the message spells it out.
+    """
+    left = dict(equations)
+    out: list[str] = []
+    while left:
+        free = [k for k, e in left.items() if not any(v in left for v in e.formula.variables())]
+        if not free:
+            chain = _cycle(left)
+            raise ModelError(
+                f"{source}: equations: {' -> '.join(chain)} is a cycle; the equations of one "
+                "wave must be recursive"
+            )
+        out.append(free[0])
+        del left[free[0]]
+    return tuple(out)
+
+
+def _cycle(left: Mapping[str, Equation]) -> list[str]:
+    walk = [next(iter(left))]
+    while True:
+        nxt = next(v for v in left[walk[-1]].formula.variables() if v in left)
+        if nxt in walk:
+            return [*walk[walk.index(nxt) :], nxt][::-1]
+        walk.append(nxt)

@@ -1,0 +1,134 @@
+"""TOML to strict frozen types, with errors that say what was meant."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from acmodels.errors import InputError, ModelError, did_you_mean, listing
+
+
+class Strict(BaseModel):
+    """A table of a TOML file: no unknown keys, no silent conversions, nothing mutable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        ModelError: it is missing, not text, or not TOML; the message has the line.
+    """
+    if not path.exists():
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
+        raise ModelError(f"{path}: no such file{near}")
+    if path.is_dir():
+        raise ModelError(f"{path}: is a folder; a model or design is one .toml file")
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ModelError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as e:
+        raise ModelError(f"{path}: is not valid TOML: {e}") from None
+    except RecursionError:
+        raise ModelError(f"{path}: is nested too deeply") from None
+    except OSError as e:
+        raise ModelError(f"{path}: cannot be read: {e.strerror}") from None
+
+
+def check_table[T: Strict](
+    kind: type[T],
+    table: Mapping[str, Any],
+    source: str,
+    where: str = "",
+    error: type[InputError] = ModelError,
+) -> T:
+    """Check a table against its type.
+
+    Args:
+        kind: the type.
+        table: what the file says.
+        source: the file's name.
+        where: the key path of the table within the file.
+        error: what to raise.
+
+    Raises:
+        InputError: (or the kind asked for) with one sentence for each problem.
+    """
+    try:
+        return kind.model_validate(dict(table))
+    except ValidationError as e:
+        raise error([_sentence(kind, d, source, where) for d in e.errors()]) from None
+
+
+def _sentence(kind: type[BaseModel], detail: Any, source: str, where: str) -> str:
+    loc = [str(x) for x in detail["loc"]]
+    prefix = [where] if where else []
+    code = detail["type"]
+    if code in ("extra_forbidden", "missing"):
+        at = ": ".join([source, *filter(None, [".".join([*prefix, *loc[:-1]])])])
+        allowed = _keys(kind, detail["loc"][:-1])
+        if code == "missing":
+            return f"{at}: the key '{loc[-1]}' is missing"
+        near = did_you_mean(loc[-1], allowed)
+        tail = near or f"; keys are {listing(allowed, 15)}"
+        return f"{at}: unknown key '{loc[-1]}'{tail}"
+    at = ": ".join([source, *filter(None, [".".join([*prefix, *loc])])])
+    said = detail["input"]
+    shown = repr(said) if not isinstance(said, dict) else "a table"
+    if code == "literal_error":
+        return f"{at}: {shown} is not one of {detail['ctx']['expected']}"
+    return f"{at}: {_plain(detail)}, not {shown[:80]}"
+
+
+def _plain(detail: Any) -> str:
+    words = {
+        "string_type": "must be text in quotes",
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "float_type": "must be a number",
+        "bool_type": "must be true or false",
+        "list_type": "must be a list in [ ]",
+        "dict_type": "must be a table",
+        "model_type": "must be a table",
+        "finite_number": "must be a finite number",
+    }
+    message = str(detail["msg"]).replace("Input should be", "must be").replace("Value error, ", "")
+    return words.get(detail["type"], message[:1].lower() + message[1:])
+
+
+def _keys(kind: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """Find the keys allowed at a place, walking the types down the path."""
+    current: Any = kind
+    for step in loc:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            info = current.model_fields.get(str(step))
+            current = info.annotation if info else None
+        else:
+            current = _inner(current)
+        current = _unwrap(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []
+
+
+def _inner(annotation: Any) -> Any:
+    args = getattr(annotation, "__args__", ())
+    return args[-1] if args else None
+
+
+def _unwrap(annotation: Any) -> Any:
+    """Take `X | None` and `Annotated[X, ...]` down to X."""
+    import types
+    import typing
+
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _unwrap(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        rest = [a for a in typing.get_args(annotation) if a is not type(None)]
+        return _unwrap(rest[0]) if len(rest) == 1 else rest[0]
+    return annotation

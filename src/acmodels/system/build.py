@@ -1,0 +1,449 @@
+"""Build a Layout and a System from a model and a study.
+
+Rows are settled first (missing values, levels), then variables, columns and group
+effects; each step collects every problem it can see, so that a person reads them
+all at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from acmodels.data import Finding, Study, kind, labels, numeric, row_names
+from acmodels.errors import DataError, InputError, did_you_mean, listing
+from acmodels.families import family
+from acmodels.spec.formula import GroupTerm, Operand, Term, quoted
+from acmodels.spec.model import Equation, Model, recursive_order
+from acmodels.system import checks
+from acmodels.system.columns import column_values, columns_of, ordered_levels
+from acmodels.system.layout import (
+    Array,
+    Block,
+    Column,
+    EquationLayout,
+    Index,
+    Layout,
+    Member,
+    Responses,
+    Variable,
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """A model on a study: what stays, and the responses.
+
+    Attributes:
+        layout: what stays when responses are redrawn.
+        responses: by name, on the rows of their equations.
+        findings: what a careful colleague would say about the data under this model.
+        rows_given, rows_used: before and after rows with missing values were dropped.
+        source: the data's name, for messages.
+    """
+
+    layout: Layout
+    responses: Responses
+    findings: tuple[Finding, ...]
+    rows_given: int
+    rows_used: int
+    source: str
+
+
+def build_system(model: Model, study: Study) -> System:
+    """Join a model and a study.
+
+    Args:
+        model: checked for itself.
+        study: one table.
+
+    Raises:
+        DataError: with every problem found: missing columns, strays, constant or collinear
+            predictors, a level that varies within its unit, and so on.
+    """
+    _columns_present(model, study, with_responses=True)
+    keep, dropped = _complete_rows(model, study)
+    rows = _Rows(study, keep)
+    raw = {r: rows.numeric(r) for r in model.equations}
+    layout = _layout(model, rows)
+    responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
+    also = {
+        r: {c: rows.numeric(c) for c in (r, e.se, e.trials) if c is not None}
+        for r, e in model.equations.items()
+    }
+    problems = checks.constant_within_levels(layout, also, rows.names)
+    if problems:
+        raise DataError(f"{study.name}: {p}" for p in problems)
+    problems, warnings = checks.examine(layout, responses)
+    problems += checks.response_problems(layout, responses)
+    if problems:
+        raise DataError(f"{study.name}: {p}" for p in problems)
+    found = [Finding("warning", w) for w in warnings]
+    found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
+    used = int(keep.sum())
+    return System(
+        layout, responses, (*study.findings, *dropped, *found), study.n_rows, used, study.name
+    )
+
+
+def build_layout(model: Model, study: Study) -> Layout:
+    """Build the layout alone, from a table that need not hold the responses.
+
+    Raises:
+        DataError: as for `build_system`, for predictors and groupings.
+    """
+    _columns_present(model, study, with_responses=False)
+    layout = _layout(model, _Rows(study, np.ones(study.n_rows, dtype=bool)))
+    problems = checks.constant_within_levels(layout, {}, lambda _: ())
+    if problems:
+        raise DataError(f"{study.name}: {p}" for p in problems)
+    return layout
+
+
+class _Rows:
+    """A study's columns on the rows kept, converted once."""
+
+    def __init__(self, study: Study, keep: np.ndarray) -> None:
+        self.study = study
+        self.keep = keep
+        self.n = int(keep.sum())
+        self._positions = np.flatnonzero(keep)
+
+    def numeric(self, column: str) -> Array:
+        return numeric(self.study, column)[self.keep]
+
+    def labels(self, column: str) -> np.ndarray:
+        return labels(self.study, column)[self.keep]
+
+    def names(self, positions: np.ndarray) -> tuple[int, ...]:
+        return row_names(self.study, self._positions[positions])
+
+
+def _columns_present(model: Model, study: Study, *, with_responses: bool) -> None:
+    problems: list[str] = []
+    for e in model.equations.values():
+        for column, role in _uses(e, with_responses=with_responses):
+            if column in study.names or (not with_responses and column in model.equations):
+                continue
+            problems.append(
+                f"{study.name}: no column '{column}', the {role} of equations.{e.response}"
+                f"{did_you_mean(column, study.names)} (columns: {listing(study.names, 15)})"
+            )
+    if problems:
+        raise DataError(dict.fromkeys(problems))
+
+
+def _uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
+    out = [(e.response, "response")] if with_responses else []
+    out += [(v, "predictor") for v in e.formula.variables()]
+    out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
+    extras = {"level": e.level, "standard error": e.se, "number of trials": e.trials}
+    out += [(c, role) for role, c in extras.items() if c is not None]
+    return out
+
+
+def _keys(model: Model) -> tuple[str, ...]:
+    """Columns used as ids or groupings."""
+    out = [c for e in model.equations.values() for g in e.formula.groups for c in g.grouping]
+    out += [e.level for e in model.equations.values() if e.level is not None]
+    return tuple(dict.fromkeys(out))
+
+
+def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding]]:
+    """Decide which rows are used, refusing missing ids and, unless told to drop, missing values."""
+    keys = _keys(model)
+    problems: list[str] = []
+    for key in keys:
+        lost = np.flatnonzero(np.array([v is None for v in labels(study, key)]))
+        if len(lost):
+            problems.append(
+                f"{study.name}: {len(lost)} rows have no '{key}', which is an id or grouping: "
+                f"rows {listing(row_names(study, lost))}; a row must say which unit it belongs to"
+            )
+    missing: dict[str, np.ndarray] = {}
+    for e in model.equations.values():
+        for column, role in _uses(e, with_responses=True):
+            if role in ("grouping", "level") or column in missing:
+                continue
+            gaps = _gaps(study, column, is_response=column in model.equations)
+            if gaps.all():
+                problems.append(
+                    f"{study.name}: the column '{column}', the {role} of "
+                    f"equations.{e.response}, has no values at all"
+                )
+            missing[column] = gaps
+    if problems:
+        raise DataError(dict.fromkeys(problems))
+    return _apply_missing_rule(model, study, missing)
+
+
+def _gaps(study: Study, column: str, *, is_response: bool) -> np.ndarray:
+    if not is_response and kind(study, column) in ("text", "boolean"):
+        return np.array([v is None for v in labels(study, column)])
+    if kind(study, column) == "empty":
+        return np.ones(study.n_rows, dtype=bool)
+    return np.isnan(numeric(study, column))
+
+
+def _apply_missing_rule(
+    model: Model, study: Study, missing: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, list[Finding]]:
+    counts = {c: int(m.sum()) for c, m in missing.items() if m.any()}
+    lost = np.zeros(study.n_rows, dtype=bool)
+    for m in missing.values():
+        lost |= m
+    if not counts:
+        return ~lost, []
+    said = ", ".join(f"{c} ({n})" for c, n in counts.items())
+    where = f"{study.name}: {int(lost.sum())} of {study.n_rows} rows lack a value: {said}"
+    if model.missing == "error":
+        first = row_names(study, np.flatnonzero(lost))
+        raise DataError(f'{where}; missing = "error" allows none (rows {listing(first)})')
+    if model.missing == "model":
+        raise DataError(
+            f'{where}; missing = "model", the default, is not fitted yet by this version: put '
+            f'missing = "drop" at the top of {model.source} to use complete rows only'
+        )
+    if lost.all():
+        raise DataError(f"{where}; no complete row is left")
+    return ~lost, [Finding("warning", f'{where}; these rows are left out (missing = "drop")')]
+
+
+def _layout(model: Model, rows: _Rows) -> Layout:
+    problems: list[str] = []
+    variables = _variables(model, rows, problems)
+    if problems:
+        raise DataError(dict.fromkeys(f"{rows.study.name}: {p}" for p in problems))
+    equations: list[EquationLayout] = []
+    levels: dict[str, tuple[Index, Index]] = {}
+    for e in model.equations.values():
+        at = levels.setdefault(e.level or "", _rows_of_level(e.level, rows))
+        equations.append(_equation(model, e, at, variables, rows))
+    names = list(model.equations)
+    layout = Layout(
+        equations=tuple(equations),
+        order=tuple(names.index(r) for r in recursive_order(model.equations, model.source)),
+        blocks=(),
+        residual=_residual_blocks(model),
+        variables=variables,
+        n_rows=rows.n,
+    )
+    layout = replace(layout, blocks=_blocks(model, layout, rows))
+    problems = checks.grouping_problems(layout)
+    if problems:
+        raise DataError(f"{rows.study.name}: {p}" for p in problems)
+    return layout
+
+
+def _variables(model: Model, rows: _Rows, problems: list[str]) -> dict[str, Variable]:
+    """Read every predictor that has no equation, as numbers or as a factor."""
+    uses: dict[str, list[Operand]] = {}
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            uses.setdefault(o.variable, []).append(o)
+    out: dict[str, Variable] = {}
+    for name, operands in uses.items():
+        wanted_as_factor = [o for o in operands if o.function == "factor"]
+        if name in model.equations:
+            if wanted_as_factor:
+                problems.append(
+                    f"'{name}' has an equation of its own, so it cannot be a factor(); "
+                    "it enters other equations as a number"
+                )
+            continue
+        try:
+            out[name] = _variable(name, operands, wanted_as_factor, rows)
+        except InputError as error:
+            problems += [p.removeprefix(f"{rows.study.name}: ") for p in error.problems]
+    return out
+
+
+def _variable(
+    name: str, operands: Sequence[Operand], as_factor: Sequence[Operand], rows: _Rows
+) -> Variable:
+    if not as_factor and kind(rows.study, name) == "number":
+        values = rows.numeric(name)
+        for o in operands:
+            checks.domain(name, o, values, rows.names)
+        return Variable(name, values)
+    bare = next((o for o in operands if o.functions and o.functions[0] != "factor"), None)
+    if bare is not None:
+        if as_factor:
+            raise DataError(f"'{name}' is used as factor({name}) and as {bare.text}; choose one")
+        return Variable(name, rows.numeric(name))  # raises, naming what the text column holds
+    if as_factor and len(as_factor) < len(operands) and kind(rows.study, name) == "number":
+        raise DataError(f"'{name}' is used both as a number and as factor({name}); choose one")
+    found = rows.labels(name)
+    levels = tuple(str(v) for v in dict.fromkeys(found))
+    if kind(rows.study, name) == "number":
+        levels = tuple(sorted(levels, key=float))
+    else:
+        levels = tuple(sorted(levels))
+    if len(levels) > max(20, rows.n // 2):
+        raise DataError(
+            f"'{name}' is text with {len(levels)} different values in {rows.n} rows; "
+            "that is an id, not a predictor"
+        )
+    code = {v: i for i, v in enumerate(levels)}
+    return Variable(name, np.array([code[str(v)] for v in found], dtype=np.float64), levels)
+
+
+def _rows_of_level(level: str | None, rows: _Rows) -> tuple[Index, Index]:
+    """First data row of each unit, and the unit of each data row."""
+    if level is None:
+        every = np.arange(rows.n, dtype=np.int64)
+        return every, every
+    code, _ = _codes([rows.labels(level)])
+    _, first = np.unique(code, return_index=True)
+    return first.astype(np.int64), code
+
+
+def _codes(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
+    """Number the combinations of some label columns, in order of first appearance."""
+    import pandas as pd
+
+    if len(columns) == 1:
+        joined = columns[0].astype(str)
+    else:
+        joined = np.array([":".join(map(str, v)) for v in zip(*columns, strict=True)], dtype=object)
+    code, names = pd.factorize(pd.Series(joined, dtype=object), sort=False)
+    return code.astype(np.int64), tuple(str(n) for n in names)
+
+
+def _equation(
+    model: Model,
+    e: Equation,
+    at: tuple[Index, Index],
+    variables: Mapping[str, Variable],
+    rows: _Rows,
+) -> EquationLayout:
+    where = f"{model.source}: equations.{e.response}"
+    fam = family(e.family, where)
+    own, carry = at
+    columns = columns_of(e.formula.terms, _levels_of(e.formula.terms, variables, model.source))
+    moving = tuple(
+        k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
+    )
+    fixed = np.full((len(own), len(columns)), np.nan)
+    for k, c in enumerate(columns):
+        if k not in moving:
+            fixed[:, k] = column_values(c, own, lambda name: variables[name].values)
+    return EquationLayout(
+        response=e.response,
+        family=e.family,
+        link=e.link or fam.links[0],
+        level=e.level,
+        rows=own,
+        carry=carry,
+        columns=columns,
+        fixed=fixed,
+        moving=moving,
+        offset=_offset(e, own, variables, where),
+        se=_positive(e.se, rows, own),
+        trials=rows.numeric(e.trials)[own] if e.trials else None,
+        has_sigma=fam.has_sigma and e.se is None,
+    )
+
+
+def _levels_of(
+    terms: Sequence[Term], variables: Mapping[str, Variable], source: str
+) -> dict[Operand, tuple[tuple[str, int], ...]]:
+    return {
+        o: ordered_levels(o, variables[o.variable], source)
+        for t in terms
+        for o in t.operands
+        if o.variable in variables and variables[o.variable].levels
+    }
+
+
+def _offset(e: Equation, own: Index, variables: Mapping[str, Variable], where: str) -> Array:
+    from acmodels.system.columns import apply
+
+    total = np.zeros(len(own))
+    for o in e.formula.offsets:
+        if o.variable not in variables:
+            raise DataError(f"{where}: offset({o.text}) cannot rest on another response")
+        if variables[o.variable].levels:
+            raise DataError(f"{where}: offset({o.text}) needs a number, not text")
+        total = total + apply(o, variables[o.variable].values[own])
+    return total
+
+
+def _positive(column: str | None, rows: _Rows, own: Index) -> Array | None:
+    if column is None:
+        return None
+    values = rows.numeric(column)
+    bad = np.flatnonzero(~(values > 0))
+    if len(bad):
+        raise DataError(
+            f"{rows.study.name}: the standard errors in '{column}' must be above 0; rows "
+            f"{listing(rows.names(bad))} are not"
+        )
+    return values[own]
+
+
+def _blocks(model: Model, layout: Layout, rows: _Rows) -> tuple[Block, ...]:
+    """Gather group effects into blocks: those of one term, or of one shared id, together."""
+    found: dict[str, list[tuple[GroupTerm, str, tuple[Column, ...]]]] = {}
+    for r, e in model.equations.items():
+        for i, g in enumerate(e.formula.groups):
+            columns = columns_of(g.terms, _levels_of(g.terms, layout.variables, model.source))
+            if not g.correlated:  # each column of `||` varies on its own
+                found.update({f"{r} {i} {c.name}": [(g, r, (c,))] for c in columns})
+                continue
+            key = f"|{g.id}|" if g.id is not None else f"{r} {i}"
+            found.setdefault(key, []).append((g, r, columns))
+    codes: dict[tuple[str, ...], tuple[Index, tuple[str, ...]]] = {}
+    out: list[Block] = []
+    for uses in found.values():
+        g = uses[0][0]
+        if g.grouping not in codes:
+            codes[g.grouping] = _codes([rows.labels(c) for c in g.grouping])
+        code, names = codes[g.grouping]
+        out.append(
+            Block(
+                group=g.group,
+                columns=g.grouping,
+                levels=names,
+                members=tuple(Member(r, c) for _, r, columns in uses for c in columns),
+                code=code,
+            )
+        )
+    return tuple(out)
+
+
+def _residual_blocks(model: Model) -> tuple[tuple[int, ...], ...]:
+    """Sets of equations linked by freed residual correlations.
+
+    Raises:
+        InputError: a set has a pair that is not freed.
+    """
+    names = list(model.equations)
+    sets: list[set[str]] = []
+    for a, b in model.residual_correlation:
+        touching = [s for s in sets if a in s or b in s]
+        sets = [s for s in sets if s not in touching] + [{a, b}.union(*touching)]
+    freed = {frozenset(p) for p in model.residual_correlation}
+    for s in sets:
+        held = [(a, b) for a in s for b in s if a < b and frozenset((a, b)) not in freed]
+        if held:
+            raise InputError(
+                f"{model.source}: residual_correlation links {listing(sorted(s))} but does not "
+                f"free {held[0][0]} with {held[0][1]}; free every pair of a linked set"
+            )
+    return tuple(tuple(sorted(names.index(n) for n in s)) for s in sets)
+
+
+def _near_duplicates(layout: Layout, rows: _Rows) -> list[str]:
+    from acmodels.data import near_duplicate_labels
+
+    out: list[str] = []
+    for column in dict.fromkeys(c for b in layout.blocks for c in b.columns):
+        pairs = near_duplicate_labels(rows.labels(column))
+        if pairs:
+            shown = listing([f"'{a}' and '{b}'" for a, b in pairs], 4)
+            out.append(
+                f"ids in '{quoted(column)}' differ only by space, case or Unicode form and count "
+                f"as different units: {shown}"
+            )
+    return out

@@ -1,0 +1,264 @@
+"""What a careful colleague would say of these data under this model.
+
+Problems refuse the fit; warnings go with it into the output and the report.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from acmodels.data import sentinels
+from acmodels.errors import DataError, listing
+from acmodels.families import family
+from acmodels.spec.formula import Operand
+from acmodels.system.columns import design_matrix, group_column, variable_values
+from acmodels.system.layout import Array, Block, EquationLayout, Layout, Responses
+
+type RowNames = Callable[[np.ndarray], tuple[int, ...]]
+
+
+def domain(name: str, operand: Operand, values: Array, rows: RowNames) -> None:
+    """Refuse values a transform cannot take.
+
+    Raises:
+        DataError: log of 0 or less, sqrt of less than 0; the message names the rows.
+    """
+    from acmodels.system.columns import apply
+
+    if operand.inner is None or not operand.functions:
+        return
+    domain(name, operand.inner, values, rows)
+    inner = apply(operand.inner, values)
+    if operand.function == "log" and np.any(inner <= 0):
+        bad, rule = inner <= 0, "above 0"
+    elif operand.function == "sqrt" and np.any(inner < 0):
+        bad, rule = inner < 0, "0 or more"
+    else:
+        return
+    raise DataError(
+        f"{operand.text} needs values {rule}; '{name}' breaks that in rows "
+        f"{listing(rows(np.flatnonzero(bad)))}"
+    )
+
+
+def constant_within_levels(
+    layout: Layout, also: Mapping[str, Mapping[str, Array]], rows: RowNames
+) -> list[str]:
+    """Find variables of a higher-level equation that vary within its units.
+
+    Args:
+        layout: of the model on these data.
+        also: by response, further columns of its equation on the data's rows.
+        rows: turns positions into the row numbers a person sees.
+    """
+    problems: list[str] = []
+    for e in layout.equations:
+        if e.level is None:
+            continue
+        values = {n: layout.variables[n].values for n in _reads(e, layout)}
+        values |= dict(also.get(e.response, {}))
+        for block, _ in layout.blocks_of(e.response):
+            values[block.group] = block.code.astype(np.float64)
+        for name, v in values.items():
+            off = np.flatnonzero(v != v[e.rows][e.carry])
+            if len(off):
+                units = len(np.unique(e.carry[off]))
+                problems.append(
+                    f"equations.{e.response} has level = \"{e.level}\", but '{name}' varies "
+                    f"within {units} of its {e.n} units (rows {listing(rows(off))}); it must be "
+                    f"constant within '{e.level}', or enter as between({name}, {e.level})"
+                )
+    return problems
+
+
+def _reads(e: EquationLayout, layout: Layout) -> list[str]:
+    names = [v for c in e.columns for v in c.variables]
+    for block, mine in layout.blocks_of(e.response):
+        names += [v for k in mine for v in block.members[k].column.variables]
+    return [n for n in dict.fromkeys(names) if n in layout.variables]
+
+
+def grouping_problems(layout: Layout) -> list[str]:
+    """Refuse groupings with a single level."""
+    return [
+        f"the grouping '{b.group}' has one group only ('{b.levels[0]}'); an effect cannot vary "
+        "over one group"
+        for b in {b.group: b for b in layout.blocks}.values()
+        if len(b.levels) < 2
+    ]
+
+
+def response_problems(layout: Layout, responses: Responses) -> list[str]:
+    """Check each response against its family."""
+    out: list[str] = []
+    for e in layout.equations:
+        y = responses[e.response]
+        out += [f"'{e.response}' {p}" for p in family(e.family).problems(y, e.trials)]
+        if np.ptp(y) == 0 and e.trials is None:
+            out.append(f"'{e.response}' has the value {y[0]:g} in every row; it has no variance")
+    return out
+
+
+def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]:
+    """Look at every design matrix and grouping; return problems and warnings."""
+    problems: list[str] = []
+    warnings: list[str] = []
+    for e in layout.equations:
+        X = design_matrix(layout, e, responses)
+        problems += _design_problems(e, X)
+        warnings += _design_warnings(e, X)
+        warnings += _group_warnings(layout, e, responses)
+    warnings += _measure_warnings(layout, responses)
+    if layout.n_rows >= 1_000_000:
+        warnings.insert(
+            0,
+            f"{layout.n_rows} rows: expect MCMC to take hours and some "
+            f"{8e-9 * layout.n_rows * sum(len(e.columns) + 6 for e in layout.equations):.1f} GB",
+        )
+    return problems, list(dict.fromkeys(warnings))
+
+
+def _design_problems(e: EquationLayout, X: Array) -> list[str]:
+    problems: list[str] = []
+    spread = np.ptp(X, axis=0) if len(X) else np.zeros(X.shape[1])
+    constant = [k for k in range(X.shape[1]) if k != e.intercept and spread[k] == 0]
+    for k in constant:
+        if e.intercept is None and X[0, k] != 0 and len(constant) == 1:
+            continue  # it serves as the intercept
+        problems.append(
+            f"equations.{e.response}: the predictor '{e.columns[k].name}' has the same value "
+            f"({X[0, k]:g}) in every row, so its effect cannot be told from the intercept"
+        )
+    if problems:
+        return problems
+    return _collinear(e, X)
+
+
+def _collinear(e: EquationLayout, X: Array) -> list[str]:
+    """Find columns that are linear combinations of those before them (pivoted by order)."""
+    if X.shape[1] < 2:
+        return []
+    keep: list[int] = []
+    problems: list[str] = []
+    scaled = X - X.mean(axis=0) if e.intercept is not None else X.copy()
+    norms = np.linalg.norm(scaled, axis=0)
+    for k in range(X.shape[1]):
+        if k == e.intercept:
+            continue
+        v = scaled[:, k] / norms[k]
+        if keep:
+            basis = scaled[:, keep] / norms[keep]
+            coefficients, *_ = np.linalg.lstsq(basis, v, rcond=None)
+            left = np.linalg.norm(v - basis @ coefficients)
+            if left < 1e-7:
+                of = [
+                    e.columns[j].name
+                    for j, c in zip(keep, coefficients, strict=True)
+                    if abs(c) > 1e-6
+                ]
+                problems.append(
+                    f"equations.{e.response}: the predictor '{e.columns[k].name}' is an exact "
+                    f"linear combination of {listing(of)}; leave one of them out"
+                )
+                continue
+        keep.append(k)
+    return problems
+
+
+def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
+    out: list[str] = []
+    slopes = [k for k in range(X.shape[1]) if k != e.intercept]
+    if len(slopes) > 1:
+        sds = X[:, slopes].std(axis=0)
+        small, large = int(np.argmin(sds)), int(np.argmax(sds))
+        if sds[large] > 1e8 * sds[small]:
+            out.append(
+                f"equations.{e.response}: '{e.columns[slopes[large]].name}' (sd {sds[large]:.2g}) "
+                f"stands beside '{e.columns[slopes[small]].name}' (sd {sds[small]:.2g}); "
+                "coefficients on such different scales are hard to read, so rescale one"
+            )
+    if len(X) <= X.shape[1]:
+        out.append(
+            f"equations.{e.response} has {X.shape[1]} coefficients and only {len(X)} rows; the "
+            "priors decide"
+        )
+    for c in e.columns:
+        for p in c.parts:
+            if p.level is None:
+                continue
+            count = int(X[:, e.columns.index(c)].astype(bool).sum())
+            if count == 1 and len(c.parts) == 1:
+                out.append(f"equations.{e.response}: the category {c.name} has a single row")
+    return out
+
+
+def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> list[str]:
+    out: list[str] = []
+    for block, mine in layout.blocks_of(e.response):
+        index = block.index(e)
+        counts = np.bincount(index)
+        counts = counts[counts > 0]
+        if len(counts) < 5:
+            out.append(
+                f"the grouping '{block.group}' has {len(counts)} groups in "
+                f"equations.{e.response}; with fewer than 5 its sd rests on the prior"
+            )
+        if counts.max() == 1 and e.has_sigma:
+            out.append(
+                f"every group of '{block.group}' has a single row in equations.{e.response}; "
+                "its sd cannot be told from the residual sd"
+            )
+        predictors = {v for c in e.columns for v in c.variables}
+        constant = [
+            v
+            for v in predictors
+            if _constant_in(index, variable_values(layout, v, responses)[e.rows])
+        ]
+        if counts.max() > 1 and len(constant) >= len(counts):
+            out.append(
+                f"equations.{e.response} has {len(constant)} predictors that are constant within "
+                f"'{block.group}' and only {len(counts)} groups"
+            )
+        if counts.max() > 1 and _constant_in(index, responses[e.response]):
+            out.append(
+                f"'{e.response}' has one value in every group of '{block.group}'; say "
+                f'level = "{block.group}" in equations.{e.response} so that each counts once'
+            )
+        out += _slope_warnings(layout, e, block, mine, responses)
+    return out
+
+
+def _slope_warnings(
+    layout: Layout, e: EquationLayout, block: Block, mine: list[int], responses: Responses
+) -> list[str]:
+    index = block.index(e)
+    return [
+        f"'{block.members[k].column.name}' is constant within every group of '{block.group}', so "
+        f"how its slope in equations.{e.response} varies by group rests on little"
+        for k in mine
+        if block.members[k].column.parts
+        and np.bincount(index).max() > 1
+        and _constant_in(index, group_column(layout, e, block.members[k].column, responses))
+    ]
+
+
+def _constant_in(index: np.ndarray, values: Array) -> bool:
+    first = np.full(int(index.max()) + 1, np.nan)
+    first[index[::-1]] = values[::-1]
+    return bool(np.all(values == first[index]))
+
+
+def _measure_warnings(layout: Layout, responses: Responses) -> list[str]:
+    measures = {n: v.values for n, v in layout.variables.items() if not v.levels}
+    measures |= dict(responses)
+    out: list[str] = []
+    for name, values in measures.items():
+        odd = sentinels(values)
+        if odd:
+            shown = ", ".join(f"{v:g}" for v in odd)
+            count = int(np.isin(values, odd).sum())
+            out.append(
+                f"'{name}' holds {shown} in {count} rows, far from its other values: a code for "
+                "missing? Leave such cells empty"
+            )
+    return out

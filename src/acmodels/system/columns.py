@@ -1,0 +1,161 @@
+"""From terms to columns, and from columns to numbers.
+
+Factors are coded as R codes them (Chambers & Hastie, 1992, section 2.3): by
+indicators of all levels but the reference where the term without the factor is
+also in the formula, by indicators of all levels otherwise.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+
+import numpy as np
+
+from acmodels.errors import DataError, did_you_mean, listing
+from acmodels.spec.formula import INTERCEPT, Operand, Term
+from acmodels.system.layout import (
+    Array,
+    Column,
+    EquationLayout,
+    Layout,
+    Part,
+    Responses,
+    Variable,
+)
+
+
+def columns_of(
+    terms: Sequence[Term], levels: Mapping[Operand, tuple[tuple[str, int], ...]]
+) -> tuple[Column, ...]:
+    """Expand terms to columns.
+
+    Args:
+        terms: in the order written.
+        levels: of each operand that is a factor, its levels and codes, the reference first.
+    """
+    keys = {t.key for t in terms}
+    out: list[Column] = []
+    for term in terms:
+        choices: list[list[tuple[str, Part]]] = []
+        for operand in term.operands:
+            if operand not in levels:
+                choices.append([(operand.text, Part(operand))])
+                continue
+            margin = term.key - {operand}
+            contrast = margin in keys
+            choices.append(
+                [
+                    (f"{operand.text}[{name}]", Part(operand, code))
+                    for place, (name, code) in enumerate(levels[operand])
+                    if place > 0 or not contrast
+                ]
+            )
+        for chosen in product(*choices):
+            name = ":".join(n for n, _ in chosen) or INTERCEPT.text
+            out.append(Column(name, tuple(p for _, p in chosen)))
+    return tuple(out)
+
+
+def apply(operand: Operand, values: Array, reference: Array | None = None) -> Array:
+    """Apply an operand's transforms to values of its variable.
+
+    Args:
+        operand: a variable or nested transforms of one.
+        values: of the variable, any shape.
+        reference: values over the equation's rows, from which `center` and `standardize`
+            take mean and sd (n - 1); `values` itself where None.
+    """
+    if operand.inner is None:
+        return values
+    inner = apply(operand.inner, values, reference)
+    over = inner if reference is None else apply(operand.inner, reference)
+    match operand.function:
+        case "square":
+            return inner**2
+        case "log":
+            return np.log(inner)
+        case "sqrt":
+            return np.sqrt(inner)
+        case "center":
+            return inner - over.mean()
+        case "standardize":
+            return (inner - over.mean()) / over.std(ddof=1)
+        case _:
+            return inner
+
+
+def slope(operand: Operand, values: Array, reference: Array) -> Array:
+    """Derivative of an operand with respect to its variable, at values of it."""
+    if operand.inner is None:
+        return np.ones_like(values)
+    inner = apply(operand.inner, values, reference)
+    outer: Callable[[Array], Array]
+    match operand.function:
+        case "square":
+            outer = lambda v: 2 * v  # noqa: E731
+        case "log":
+            outer = lambda v: 1 / v  # noqa: E731
+        case "sqrt":
+            outer = lambda v: 0.5 / np.sqrt(v)  # noqa: E731
+        case "standardize":
+            sd = apply(operand.inner, reference).std(ddof=1)
+            outer = lambda v: np.full_like(v, 1 / sd)  # noqa: E731
+        case _:
+            outer = np.ones_like
+    return outer(inner) * slope(operand.inner, values, reference)
+
+
+def part_values(part: Part, values: Array, reference: Array | None = None) -> Array:
+    """Numbers of one part, given values (or codes) of its variable."""
+    if part.level is not None:
+        return (values == part.level).astype(np.float64)
+    return apply(part.operand, values, reference)
+
+
+def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
+    """Values of a variable on the data's rows, whether a predictor or a response; shape (N,)."""
+    if name in layout.variables:
+        return layout.variables[name].values
+    return responses[name][layout.equation(name).carry]
+
+
+def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Array]) -> Array:
+    """One column on the given data rows; `values` looks a variable up on all data rows."""
+    out = np.ones(len(rows))
+    for part in column.parts:
+        out = out * part_values(part, values(part.operand.variable)[rows])
+    return out
+
+
+def design_matrix(layout: Layout, e: EquationLayout, responses: Responses) -> Array:
+    """Design matrix of an equation, its moving columns filled from responses; shape (n, p)."""
+    X = e.fixed.copy()
+    for k in e.moving:
+        X[:, k] = column_values(
+            e.columns[k], e.rows, lambda name: variable_values(layout, name, responses)
+        )
+    return X
+
+
+def group_column(layout: Layout, e: EquationLayout, column: Column, responses: Responses) -> Array:
+    """Numbers that multiply a group effect, on an equation's rows; shape (n,)."""
+    return column_values(column, e.rows, lambda name: variable_values(layout, name, responses))
+
+
+def ordered_levels(
+    operand: Operand, variable: Variable, source: str
+) -> tuple[tuple[str, int], ...]:
+    """Levels of a factor with their codes, the reference first.
+
+    Raises:
+        DataError: the stated reference is not a level.
+    """
+    pairs = list(zip(variable.levels, range(len(variable.levels)), strict=True))
+    if operand.ref is None:
+        return tuple(pairs)
+    if operand.ref not in variable.levels:
+        raise DataError(
+            f'{source}: factor({operand.variable}, ref="{operand.ref}"): no such level'
+            f"{did_you_mean(operand.ref, variable.levels)} "
+            f"(levels: {listing(variable.levels, 12)})"
+        )
+    return tuple(sorted(pairs, key=lambda p: p[0] != operand.ref))

@@ -1,0 +1,246 @@
+"""The Layout: everything about a fit that stays when the responses are redrawn.
+
+Arrays with names, no PyMC. N is the number of data rows in use, n the number of
+rows of an equation (units of its level), J the number of levels of a grouping, K
+the number of effects that share a covariance.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.spec.formula import Operand
+
+type Array = NDArray[np.float64]
+type Index = NDArray[np.int64]
+type Responses = Mapping[str, Array]
+"""By response: its values on the rows of its equation, shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A predictor on the data's rows.
+
+    Attributes:
+        name: the column.
+        values: shape (N,); for a factor, codes into `levels`.
+        levels: a factor's levels, the reference first; empty for a number.
+    """
+
+    name: str
+    values: Array
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One operand of a column: a number, or the indicator of a factor's level.
+
+    Attributes:
+        operand: as parsed.
+        level: the code of the level whose indicator this is; None for a number.
+    """
+
+    operand: Operand
+    level: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a design matrix: a product of parts; no parts is the intercept."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The columns of the data it rests on."""
+        return tuple(dict.fromkeys(p.operand.variable for p in self.parts))
+
+
+@dataclass(frozen=True)
+class EquationLayout:
+    """One equation on its rows.
+
+    Attributes:
+        response, family, link, level: as in the model, the link filled in.
+        rows: positions in the data of the equation's rows, shape (n,).
+        carry: for each data row, the equation row it belongs to, shape (N,).
+        columns: of the design matrix, the intercept first where there is one.
+        fixed: the design matrix, shape (n, p); NaN in the columns that rest on responses.
+        moving: positions of those columns.
+        offset: shape (n,), added to the linear predictor.
+        se: known standard errors, shape (n,), or None.
+        trials: shape (n,), or None.
+        has_sigma: whether there is a residual sd to estimate.
+    """
+
+    response: str
+    family: str
+    link: str
+    level: str | None
+    rows: Index
+    carry: Index
+    columns: tuple[Column, ...]
+    fixed: Array
+    moving: tuple[int, ...]
+    offset: Array
+    se: Array | None
+    trials: Array | None
+    has_sigma: bool
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    @property
+    def intercept(self) -> int | None:
+        """Position of the intercept among the columns."""
+        return 0 if self.columns and not self.columns[0].parts else None
+
+    def coefficient(self, column: Column) -> str:
+        """Name of a column's coefficient."""
+        return f"{self.response} ~ {column.name}"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One effect of a block: how `column` in the equation of `response` varies by group."""
+
+    response: str
+    column: Column
+
+    @property
+    def name(self) -> str:
+        """As in `sd(... | g)`, without the grouping."""
+        return f"{self.response} ~ {self.column.name}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Group effects that share one covariance over the levels of one grouping.
+
+    Attributes:
+        group: the grouping as parameters name it.
+        columns: the id columns whose combination is the grouping.
+        levels: labels, shape (J,).
+        members: the K effects, in model order.
+        code: the level of each data row, shape (N,).
+    """
+
+    group: str
+    columns: tuple[str, ...]
+    levels: tuple[str, ...]
+    members: tuple[Member, ...]
+    code: Index
+
+    def index(self, e: EquationLayout) -> Index:
+        """Level of each row of an equation, shape (n,)."""
+        return self.code[e.rows]
+
+    @property
+    def key(self) -> str:
+        """A name unique within the layout."""
+        return f"{', '.join(m.name for m in self.members)} | {self.group}"
+
+    def sd(self, member: Member) -> str:
+        """Name of a member's standard deviation."""
+        return f"sd({member.name} | {self.group})"
+
+    def correlations(self) -> tuple[tuple[int, int, str], ...]:
+        """Positions and names of the correlations, in model order."""
+        return tuple(
+            (i, j, f"cor({self.members[i].name}, {self.members[j].name} | {self.group})")
+            for i, j in combinations(range(len(self.members)), 2)
+        )
+
+
+type ParameterKind = Literal["coefficient", "sd", "cor", "sigma"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A structural parameter.
+
+    Attributes:
+        name: as in files and tables.
+        kind: what patterns match by.
+        owner: position of its equation (coefficient, sigma), of its block (sd, cor) or of
+            its residual block (cor with `residual` true).
+        residual: whether it is a residual correlation.
+    """
+
+    name: str
+    kind: ParameterKind
+    owner: int
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A model on the rows of a study, before any response is seen.
+
+    Attributes:
+        equations: in the order written.
+        order: positions of the equations such that predictors come first.
+        blocks: group effects by shared covariance.
+        residual: sets of equations (positions) whose residuals correlate.
+        variables: exogenous predictors by name.
+        n_rows: N.
+    """
+
+    equations: tuple[EquationLayout, ...]
+    order: tuple[int, ...]
+    blocks: tuple[Block, ...]
+    residual: tuple[tuple[int, ...], ...]
+    variables: Mapping[str, Variable]
+    n_rows: int
+
+    def equation(self, response: str) -> EquationLayout:
+        """Find the equation of a response."""
+        return next(e for e in self.equations if e.response == response)
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """The responses, in the order written."""
+        return tuple(e.response for e in self.equations)
+
+    def blocks_of(self, response: str) -> Iterator[tuple[Block, list[int]]]:
+        """Blocks that enter an equation, with the positions of the members that do."""
+        for block in self.blocks:
+            mine = [k for k, m in enumerate(block.members) if m.response == response]
+            if mine:
+                yield block, mine
+
+
+def parameters(layout: Layout) -> tuple[Parameter, ...]:
+    """List the structural parameters, in the order of every table."""
+    out: list[Parameter] = []
+    for i, e in enumerate(layout.equations):
+        out += [Parameter(e.coefficient(c), "coefficient", i) for c in e.columns]
+    for b, block in enumerate(layout.blocks):
+        out += [Parameter(block.sd(m), "sd", b) for m in block.members]
+        out += [Parameter(name, "cor", b) for _, _, name in block.correlations()]
+    out += [
+        Parameter(f"sigma({e.response})", "sigma", i)
+        for i, e in enumerate(layout.equations)
+        if e.has_sigma
+    ]
+    for r in range(len(layout.residual)):
+        out += [
+            Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
+        ]
+    return tuple(out)
+
+
+def residual_pairs(layout: Layout, r: int) -> tuple[tuple[int, int, str], ...]:
+    """Positions within a residual block, and names, of its correlations."""
+    names = [layout.equations[i].response for i in layout.residual[r]]
+    return tuple(
+        (i, j, f"cor({names[i]}, {names[j]})") for i, j in combinations(range(len(names)), 2)
+    )
