@@ -107,7 +107,7 @@ def _match(
         hits = [p.name for p in known if p.kind == kind and expression.fullmatch(p.name)]
         if not hits:
             raise ModelError(_nothing(pattern, kind, known, source))
-        chosen.update({name: (pattern, table) for name in hits})
+        chosen.update(dict.fromkeys(hits, (pattern, table)))
     for pattern, table in stated.items():
         if "*" in pattern:
             continue

@@ -25,6 +25,11 @@ _MARKERS = pa.array(MISSING, pa.large_string())
 _POINT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+# numbers as people write them, which are refused rather than taken for labels
+_NEARLY = re.compile(
+    r"[$€£]?[+\-−–]?[$€£]?(?:[0-9]+(?:[.,'\s][0-9]{3})*(?:[.,][0-9]*)?|[.,][0-9]+)"
+    r"(?:[eE][+-]?[0-9]+)?\s?%?"
+)
 _POINT_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 
 _INTEGERS = r"^[+-]?[0-9]+$"
@@ -86,7 +91,8 @@ def parse(cells: pa.ChunkedArray, decimal: str = ".") -> Parsed:
     truths = np.array([TRUTHS.get(word, np.nan) for word in words], dtype=np.float64)
     held = codes >= 0
     count = np.bincount(codes[held], minlength=len(words))
-    kind = _kind(~np.isnan(numbers), ~np.isnan(truths), count)
+    nearly = np.array([bool(_NEARLY.fullmatch(word)) for word in words], dtype=np.bool_)
+    kind = _kind(~np.isnan(numbers), nearly, ~np.isnan(truths), count)
     if kind in {"text", "empty"}:
         return Parsed(kind, np.full(len(codes), np.nan), np.zeros(0, np.intp))
     table = truths if kind == "boolean" else numbers
@@ -165,7 +171,10 @@ def _numbers(words: list[str], decimal: str) -> NDArray[np.float64]:
 
 
 def _kind(
-    number: NDArray[np.bool_], truth: NDArray[np.bool_], count: NDArray[np.intp]
+    number: NDArray[np.bool_],
+    nearly: NDArray[np.bool_],
+    truth: NDArray[np.bool_],
+    count: NDArray[np.intp],
 ) -> Literal["number", "boolean", "text", "empty", "mixed"]:
     """Say what a column holds from what its distinct words are and how often each occurs."""
     if not len(number):
@@ -174,6 +183,7 @@ def _kind(
         return "number"
     if truth.all():
         return "boolean"
-    most_cells = count[number].sum() * 2 > count.sum()
-    most_words = number.sum() * 2 > len(number)
+    meant = number | nearly
+    most_cells = count[meant].sum() * 2 > count.sum()
+    most_words = meant.sum() * 2 > len(meant)
     return "mixed" if most_cells or most_words else "text"

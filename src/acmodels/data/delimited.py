@@ -67,7 +67,7 @@ def read_delimited(
     findings.extend(blank)
     columns, noticed = without_unused(layout, columns)
     findings.extend(noticed)
-    findings.extend(_short_rows(layout, len(columns), short, places))
+    findings.extend(short_rows(layout, len(columns), short, places))
     names, columns, noticed = named(layout, columns)
     findings.extend(noticed)
     if missing:
@@ -169,7 +169,9 @@ def _quoted(layout: Layout) -> tuple[list[pa.ChunkedArray], dict[int, int]]:
     while chunk := list(islice(records, _CHUNK)):
         if set(map(len, chunk)) != {width}:
             for place, record in enumerate(chunk, start=first):
-                if len(record) > width:
+                if len(record) > width and not "".join(record).strip():
+                    del record[width:]
+                elif len(record) > width:
                     long.append(place)
                     one_more = one_more and len(record) == width + 1
                 elif len(record) < width:

@@ -28,6 +28,7 @@ class Layout:
 
 
 def is_blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Say which cells hold nothing but white space."""
     return np.asarray(pc.equal(pc.utf8_trim_whitespace(column), ""), dtype=np.bool_)
 
 

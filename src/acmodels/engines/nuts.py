@@ -481,9 +481,7 @@ def _likelihoods(pm: Any, plan: _Plan, data: Mapping[str, Any], eta: Any, scales
         fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed)
 
 
-def _row_scales(
-    pm: Any, plan: _Plan, members: list[int], se: Any, scales: Any
-) -> Any:
+def _row_scales(pm: Any, plan: _Plan, members: list[int], se: Any, scales: Any) -> Any:
     """Residual sd of every row: its equation's, or the known standard error."""
     equations = plan.layout.equations
     if not any(i in plan.sigmas for i in members):

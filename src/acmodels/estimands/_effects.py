@@ -1,0 +1,367 @@
+"""Unit slopes, and the expectation of their product over units.
+
+On the linear scale an arrow's strength at a unit is the derivative of the outcome's
+linear predictor: coefficients times what they multiply, plus group effects times what
+they multiply. An indirect effect is the expectation over units of the product of its
+arrows' strengths. Group effects are normal with mean zero, so the product's
+expectation follows from their covariances by Isserlis' theorem (Isserlis, 1918); for
+two arrows with slopes a and b it is ab + cov(a, b) (Kenny, Korchmaros & Bolger, 2003;
+Bauer, Preacher & Gil, 2006).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from acmodels.errors import EstimandError, FormulaError, did_you_mean, listing
+from acmodels.estimands import Array, Context
+from acmodels.spec.formula import parse_operand
+from acmodels.system import Block, Column, EquationLayout
+from acmodels.system.columns import part_values, slope, variable_values
+
+_BENT = {"square", "log", "sqrt"}
+
+type At = Mapping[str, float]
+"""Values (codes of factors) at which variables are held, by variable."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What an arrow starts from: a variable, a term as written, or a factor's level.
+
+    Attributes:
+        text: as the person wrote it.
+        variable: the column it rests on.
+        operand: the canonical text of a transform, where it is one.
+        level: the code of a factor's level, set against `reference`.
+    """
+
+    text: str
+    variable: str
+    operand: str | None = None
+    level: int | None = None
+    reference: int | None = None
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A summand of a unit slope: draws or a group effect, times a number for each unit.
+
+    Attributes:
+        multiplier: shape (n,).
+        coefficient: the name of a coefficient, or None for a group effect.
+        effect: block position and member of a group effect.
+    """
+
+    multiplier: Array
+    coefficient: str | None = None
+    effect: tuple[int, int] | None = None
+
+
+def node(text: str, context: Context, where: str) -> Node:
+    """Find what a name in `from` or `moderator` stands for.
+
+    Raises:
+        EstimandError: nothing in the model goes by that name.
+    """
+    layout = context.layout
+    leveled = re.fullmatch(r"(.+)\[(.+)\]", text)
+    if leveled:
+        name = _bare(leveled[1])
+        variable = layout.variables.get(name)
+        if variable is None or leveled[2] not in variable.levels:
+            raise EstimandError(f"{where}: no factor level '{text}' in the model")
+        return Node(text, name, None, variable.levels.index(leveled[2]), _reference(context, name))
+    try:
+        operand = parse_operand(text)
+    except FormulaError as error:
+        raise EstimandError(f"{where}: {p}" for p in error.problems) from None
+    known = _names(context)
+    if operand.function is not None:
+        if operand.text not in known:
+            raise EstimandError(
+                f"{where}: '{text}' stands in no formula of the model"
+                f"{did_you_mean(operand.text, known)}"
+            )
+        if operand.function == "factor":
+            return _two_level(text, operand.variable, context, where)
+        return Node(text, operand.variable, operand.text)
+    if operand.variable not in {v for v in known if "(" not in v}:
+        raise EstimandError(
+            f"{where}: '{text}' predicts nothing in the model{did_you_mean(text, known)} "
+            f"(predictors: {listing(sorted(known), 15)})"
+        )
+    variable = layout.variables.get(operand.variable)
+    if variable is not None and variable.levels:
+        return _two_level(text, operand.variable, context, where)
+    return Node(text, operand.variable)
+
+
+def _bare(text: str) -> str:
+    try:
+        return parse_operand(text).variable
+    except FormulaError:
+        return text
+
+
+def _two_level(text: str, name: str, context: Context, where: str) -> Node:
+    levels = context.layout.variables[name].levels
+    if len(levels) != 2:
+        raise EstimandError(
+            f"{where}: '{text}' has {len(levels)} levels; say which one, as "
+            f"{name}[{levels[-1]}] (levels: {listing(levels, 12)})"
+        )
+    reference = _reference(context, name)
+    return Node(text, name, None, 1 - reference, reference)
+
+
+def _reference(context: Context, name: str) -> int:
+    """Code of a factor's reference level: the stated one, else the first."""
+    levels = context.layout.variables[name].levels
+    for e in context.layout.equations:
+        for c in e.columns:
+            for p in c.parts:
+                if p.operand.variable == name and p.operand.ref in levels:
+                    return levels.index(p.operand.ref)
+    return 0
+
+
+def _names(context: Context) -> set[str]:
+    """Variables and operands as written, over all equations."""
+    out: set[str] = set()
+    for e in context.layout.equations:
+        for c in _all_columns(context, e):
+            for p in c.parts:
+                out |= {p.operand.variable, p.operand.text}
+    return out
+
+
+def _all_columns(context: Context, e: EquationLayout) -> Iterator[Column]:
+    yield from e.columns
+    for block, mine in context.layout.blocks_of(e.response):
+        yield from (block.members[k].column for k in mine)
+
+
+def touches(column: Column, n: Node) -> bool:
+    """Whether a column changes with a node."""
+    return any(
+        p.operand.variable == n.variable and (n.operand is None or p.operand.text == n.operand)
+        for p in column.parts
+    )
+
+
+def arrow(context: Context, n: Node, response: str) -> bool:
+    """Whether a node has a direct arrow into a response's equation."""
+    return any(touches(c, n) for c in _all_columns(context, context.layout.equation(response)))
+
+
+def equation_name(text: str, context: Context, where: str) -> str:
+    """Return the response a name stands for.
+
+    Raises:
+        EstimandError: it has no equation.
+    """
+    names = context.layout.responses
+    bare = _bare(text)
+    if bare not in names:
+        raise EstimandError(
+            f"{where}: '{text}' has no equation{did_you_mean(text, names)} "
+            f"(equations: {listing(names)})"
+        )
+    return bare
+
+
+def paths(context: Context, start: Node, to: str) -> list[tuple[str, ...]]:
+    """Mediators of every path of two arrows or more from a node to a response."""
+    found: list[tuple[str, ...]] = []
+
+    def walk(here: Node, via: tuple[str, ...]) -> None:
+        for r in context.layout.responses:
+            if r != to and r not in via and r != start.variable and arrow(context, here, r):
+                step = Node(r, r)
+                if arrow(context, step, to):
+                    found.append((*via, r))
+                walk(step, (*via, r))
+
+    walk(start, ())
+    return found
+
+
+def slope_atoms(context: Context, n: Node, response: str, rows: np.ndarray, at: At) -> list[Atom]:
+    """Summands of a unit slope, on the given data rows."""
+    layout = context.layout
+    e = layout.equation(response)
+    out: list[Atom] = []
+    for c in e.columns:
+        if touches(c, n):
+            out.append(Atom(_derivative(context, e, c, n, rows, at), e.coefficient(c)))
+    for b, block in enumerate(layout.blocks):
+        for k, m in enumerate(block.members):
+            if m.response == response and touches(m.column, n):
+                d = _derivative(context, e, m.column, n, rows, at)
+                out.append(Atom(d, None, (b, k)))
+    return [a for a in out if np.any(a.multiplier)]
+
+
+def _derivative(
+    context: Context, e: EquationLayout, column: Column, n: Node, rows: np.ndarray, at: At
+) -> Array:
+    """Derivative of a column by a node (for a factor's level: its difference from the reference)."""
+
+    def look(variable: str) -> tuple[Array, Array]:
+        full = variable_values(context.layout, variable, context.responses)
+        reference = full[e.rows]
+        here = np.full(len(rows), at[variable]) if variable in at else full[rows]
+        return here, reference
+
+    total = np.zeros(len(rows))
+    for k, part in enumerate(column.parts):
+        if part.operand.variable != n.variable:
+            continue
+        if n.operand is not None and part.operand.text != n.operand:
+            continue
+        here, reference = look(part.operand.variable)
+        if n.level is not None:
+            one = float(part.level == n.level) - float(part.level == n.reference)
+            mine = np.full(len(rows), one)
+        elif n.operand is not None:
+            mine = np.ones(len(rows))
+        else:
+            mine = slope(part.operand, here, reference)
+        for j, other in enumerate(column.parts):
+            if j != k:
+                values, reference = look(other.operand.variable)
+                mine = mine * part_values(other, values, reference)
+        total = total + mine
+    return total
+
+
+def expected_product(context: Context, legs: Sequence[Sequence[Atom]]) -> Array:
+    """Expectation over units and group effects of a product of unit slopes; (chain, draw).
+
+    The sum over units is taken once, on products of multipliers, so that the cost does
+    not grow with units times draws.
+    """
+    total: Array | float = 0.0
+    for atoms in product(*legs):
+        effects = [a.effect for a in atoms if a.effect is not None]
+        moment = _moment(context, effects)
+        if moment is None:
+            continue
+        weight = float(np.mean(np.prod([a.multiplier for a in atoms], axis=0)))
+        term: Array | float = weight * moment
+        for a in atoms:
+            if a.coefficient is not None:
+                term = term * context.parameter(a.coefficient)
+        total = total + term
+    if isinstance(total, float):
+        first = context.layout.equations[0]
+        return np.zeros_like(context.parameter(first.coefficient(first.columns[0])))
+    return total
+
+
+def _moment(context: Context, effects: Sequence[tuple[int, int]]) -> Array | float | None:
+    """Expected product of group effects (Isserlis); None where it is zero."""
+    if not effects:
+        return 1.0
+    if len(effects) % 2:
+        return None
+    first, rest = effects[0], effects[1:]
+    total: Array | float | None = None
+    for j, other in enumerate(rest):
+        if other[0] != first[0]:
+            continue  # group effects of different blocks are independent
+        left = _moment(context, [*rest[:j], *rest[j + 1 :]])
+        if left is None:
+            continue
+        term = covariance(context, context.layout.blocks[first[0]], first[1], other[1]) * left
+        total = term if total is None else total + term
+    return total
+
+
+def covariance(context: Context, block: Block, i: int, j: int) -> Array:
+    """Covariance of two effects of a block; (chain, draw)."""
+    sd_i = context.parameter(block.sd(block.members[i]))
+    if i == j:
+        return sd_i**2
+    name = next(n for a, b, n in block.correlations() if {a, b} == {i, j})
+    return sd_i * context.parameter(block.sd(block.members[j])) * context.parameter(name)
+
+
+def settings_rows(
+    at: Mapping[str, Sequence[float | str | bool]], context: Context, where: str
+) -> list[tuple[str, dict[str, float]]]:
+    """Spell `at` out: a label and the held values for each combination."""
+    choices: list[list[tuple[str, str, float]]] = []
+    for name, values in at.items():
+        choices.append([_held(name, v, context, where) for v in values])
+    return [
+        ("; ".join(label for label, _, _ in c), {variable: value for _, variable, value in c})
+        for c in product(*choices)
+    ]
+
+
+def _held(
+    name: str, value: float | str | bool, context: Context, where: str
+) -> tuple[str, str, float]:
+    variable = _bare(name)
+    known = context.layout.variables.get(variable)
+    levels = known.levels if known is not None else ()
+    if known is None and variable not in context.layout.responses:
+        raise EstimandError(
+            f"{where}.at: '{name}' stands in no formula of the model"
+            f"{did_you_mean(name, (*context.layout.variables, *context.layout.responses))}"
+        )
+    if levels:
+        text = (
+            f"{value:g}"
+            if isinstance(value, float | int) and not isinstance(value, bool)
+            else str(value)
+        )
+        if text not in levels:
+            raise EstimandError(
+                f"{where}.at: '{name}' has no level '{text}'{did_you_mean(text, levels)} "
+                f"(levels: {listing(levels, 12)})"
+            )
+        return f"{name}={text}", variable, float(levels.index(text))
+    if isinstance(value, str):
+        raise EstimandError(f"{where}.at: '{name}' is a number; {value!r} is not")
+    return f"{name}={float(value):g}", variable, float(value)
+
+
+def moderates(context: Context, variable: str, steps: Sequence[tuple[Node, str]]) -> list[int]:
+    """Positions of the steps whose slope depends on a variable."""
+    out: list[int] = []
+    for i, (n, response) in enumerate(steps):
+        for c in _all_columns(context, context.layout.equation(response)):
+            if not touches(c, n):
+                continue
+            others = [p for p in c.parts if p.operand.variable == variable]
+            own = variable == n.variable
+            bends = any(_BENT & set(p.operand.functions) for p in others)
+            if others and (not own or bends or len(others) > 1):
+                out.append(i)
+                break
+    return out
+
+
+def node_variable(text: str) -> str:
+    """Column that a name as written rests on."""
+    return _bare(text)
+
+
+def curved(
+    context: Context, variable: str, all_paths: Sequence[Sequence[tuple[Node, str]]]
+) -> bool:
+    """Whether a variable enters a step of some path through a square, log or root."""
+    return any(
+        p.operand.variable == variable and bool(_BENT & set(p.operand.functions))
+        for path in all_paths
+        for n, response in path
+        for c in _all_columns(context, context.layout.equation(response))
+        if touches(c, n)
+        for p in c.parts
+    )

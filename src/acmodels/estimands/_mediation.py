@@ -1,0 +1,185 @@
+"""What direct, indirect and total effects share: settings, steps, rows and warnings."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from acmodels.errors import EstimandError, NotYetError
+from acmodels.estimands import Array, Context, Estimand, Row
+from acmodels.estimands import _effects as fx
+from acmodels.spec.strict import Strict
+
+type Steps = tuple[tuple[fx.Node, str], ...]
+"""The arrows of a path: from a node into a response."""
+
+
+class Effect(Strict):
+    """Keys that every effect of one variable on another takes."""
+
+    from_: str = Field(alias="from")
+    to: str
+    at: dict[str, list[float | str | bool]] = Field(default_factory=dict)
+    scale: Literal["linear", "response"] = "linear"
+
+
+class Mediated(Effect):
+    """Keys of effects through mediators."""
+
+    via: list[str] | list[list[str]] | None = None
+
+
+def ends(estimand: Estimand, context: Context) -> tuple[fx.Node, str]:
+    """Where an effect starts and ends.
+
+    Raises:
+        EstimandError: a name is not in the model.
+        NotYetError: the effect is asked for on the response scale.
+    """
+    s = estimand.settings
+    if s.scale == "response":
+        raise NotYetError(
+            f"{estimand.where}.scale: effects on the response scale are not computed yet by this "
+            "version; leave scale out for the linear scale"
+        )
+    to = fx.equation_name(s.to, context, f"{estimand.where}.to")
+    start = fx.node(s.from_, context, f"{estimand.where}.from")
+    if start.variable == to:
+        raise EstimandError(f"{estimand.where}: 'from' and 'to' are the same variable")
+    return start, to
+
+
+def mediated_paths(estimand: Estimand, context: Context) -> list[Steps]:
+    """The paths that `via` names, or all of them.
+
+    Raises:
+        EstimandError: a step has no arrow, or there is no path at all.
+    """
+    start, to = ends(estimand, context)
+    via = getattr(estimand.settings, "via", None)
+    if via is None:
+        found = fx.paths(context, start, to)
+        if not found:
+            raise EstimandError(
+                f"{estimand.where}: no path leads from '{start.text}' to '{to}' through a "
+                "mediator in this model"
+            )
+        return [steps(start, p, to) for p in found]
+    chains: list[list[str]] = [[v] if isinstance(v, str) else v for v in via]
+    if all(isinstance(v, str) for v in via):
+        chains = [[str(v) for v in via]]
+    if not chains or not all(chains):
+        raise EstimandError(f"{estimand.where}.via: name at least one mediator, or leave it out")
+    out: list[Steps] = []
+    for chain in chains:
+        names = [fx.equation_name(m, context, f"{estimand.where}.via") for m in chain]
+        path = steps(start, tuple(names), to)
+        for n, response in path:
+            if not fx.arrow(context, n, response):
+                raise EstimandError(
+                    f"{estimand.where}: there is no arrow from '{n.text}' to '{response}'; the "
+                    f"formula of equations.{response} does not hold '{n.text}'"
+                )
+        if path in out:
+            raise EstimandError(
+                f"{estimand.where}.via: the path by {', '.join(names)} is named twice"
+            )
+        out.append(path)
+    return out
+
+
+def steps(start: fx.Node, via: Sequence[str], to: str) -> Steps:
+    """Arrows of the path from a node through mediators to a response."""
+    nodes = [start, *(fx.Node(m, m) for m in via)]
+    return tuple(zip(nodes, [*via, to], strict=True))
+
+
+def rows_of_effect(estimand: Estimand, context: Context, all_paths: Sequence[Steps]) -> list[Row]:
+    """One row for each combination of moderator values.
+
+    Raises:
+        EstimandError: a moderator has no say in any of the paths.
+    """
+    at = estimand.settings.at
+    for name in at:
+        variable = fx.node_variable(name)
+        if not any(fx.moderates(context, variable, p) for p in all_paths):
+            raise EstimandError(
+                f"{estimand.where}.at: '{name}' moderates no step of this effect; it needs an "
+                "interaction or a curved term with a variable of the path"
+            )
+    return [
+        Row(label, sum_of_paths(context, all_paths, held))
+        for label, held in fx.settings_rows(at, context, estimand.where)
+    ]
+
+
+def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> Array:
+    """Sum of the expected products along paths; shape (chain, draw)."""
+    total: Array | None = None
+    for path in all_paths:
+        rows = context.layout.equation(path[-1][1]).rows
+        legs = [fx.slope_atoms(context, n, r, rows, held) for n, r in path]
+        value = fx.expected_product(context, legs)
+        total = value if total is None else total + value
+    assert total is not None
+    return total
+
+
+def path_warnings(estimand: Estimand, context: Context, all_paths: Sequence[Steps]) -> list[str]:
+    """What a reader of a product of slopes must know."""
+    out: list[str] = []
+    layout = context.layout
+    for path in all_paths:
+        for (n, response), (_, target) in zip(path[:-1], path[1:], strict=True):
+            e = layout.equation(response)
+            if e.link != "identity":
+                out.append(
+                    f"estimands.{estimand.name}: '{response}' has a {e.link} link, so on the "
+                    f"linear scale the effect multiplies a change in its {e.link} by the effect of "
+                    f"'{response}' itself on '{target}'; it is not an effect in units of '{target}'"
+                )
+            out += _unshared(estimand, context, n, response, target)
+            out += _undecomposed(estimand, context, response, target)
+    return out
+
+
+def _unshared(
+    estimand: Estimand, context: Context, n: fx.Node, response: str, target: str
+) -> list[str]:
+    """Warn where both slopes vary by one grouping without a shared covariance."""
+    m = fx.Node(response, response)
+    first = {
+        b.group: b
+        for b in context.layout.blocks
+        if any(k.response == response and fx.touches(k.column, n) for k in b.members)
+    }
+    return [
+        f"estimands.{estimand.name}: the effects of '{n.text}' on '{response}' and of "
+        f"'{response}' on '{target}' both vary by '{b.group}', but the model takes them as "
+        f"independent; write |id| in both formulas so that their covariance enters the effect"
+        for b in context.layout.blocks
+        if any(k.response == target and fx.touches(k.column, m) for k in b.members)
+        and b.group in first
+        and first[b.group] is not b
+    ]
+
+
+def _undecomposed(estimand: Estimand, context: Context, response: str, target: str) -> list[str]:
+    """Warn of a 1-1-1 path on variables that mix differences within and between groups."""
+    layout = context.layout
+    lower, upper = layout.equation(response), layout.equation(target)
+    if lower.level != upper.level:
+        return []
+    of = {b.group for b, _ in layout.blocks_of(response)}
+    shared = sorted(
+        b.group for b, _ in layout.blocks_of(target) if b.group in of and len(b.levels) < lower.n
+    )
+    if not shared:
+        return []
+    return [
+        f"estimands.{estimand.name}: '{response}' and '{target}' both vary within "
+        f"{' and '.join(repr(g) for g in dict.fromkeys(shared))}, and the slope of one on the "
+        "other mixes differences within and between these groups; unless predictors are centred "
+        "within groups, read it as a blend of the two"
+    ]

@@ -1,0 +1,37 @@
+"""The direct effect and every indirect one together, on the linear scale."""
+
+from acmodels.errors import EstimandError
+from acmodels.estimands import Context, Estimand, Row
+from acmodels.estimands import _effects as fx
+from acmodels.estimands._mediation import (
+    Effect,
+    Steps,
+    ends,
+    path_warnings,
+    rows_of_effect,
+    steps,
+)
+
+
+class Settings(Effect):
+    """Keys of the table: `from`, `to`, `at`, `scale`."""
+
+
+def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+    """Sum over all paths, the direct arrow among them."""
+    return rows_of_effect(estimand, context, _paths(estimand, context))
+
+
+def warnings(estimand: Estimand, context: Context) -> list[str]:
+    """See `path_warnings`."""
+    return path_warnings(estimand, context, _paths(estimand, context))
+
+
+def _paths(estimand: Estimand, context: Context) -> list[Steps]:
+    start, to = ends(estimand, context)
+    found = [steps(start, p, to) for p in fx.paths(context, start, to)]
+    if fx.arrow(context, start, to):
+        found.append(steps(start, (), to))
+    if not found:
+        raise EstimandError(f"{estimand.where}: no path leads from '{start.text}' to '{to}'")
+    return found

@@ -1,0 +1,70 @@
+"""The share of an outcome's unexplained variance that lies between groups.
+
+With random intercepts only, this is the intraclass correlation of a multilevel model
+(Snijders & Bosker, 2012, section 4.3); with random slopes each effect counts with the
+mean square of what it multiplies (Johnson, 2014). For logit and probit links the
+residual variance is that of the latent response (pi^2/3 and 1).
+"""
+
+import numpy as np
+
+from acmodels.errors import EstimandError
+from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warnings
+from acmodels.estimands._effects import covariance
+from acmodels.families import family
+from acmodels.spec.strict import Strict
+from acmodels.system import Block
+from acmodels.system.columns import group_column
+
+
+class Settings(Strict):
+    """Keys of the table: `parameter`, a group sd such as `sd(y ~ 1 | district)`."""
+
+    parameter: str
+
+
+def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+    """Variance of the named effect over the sum of all group-effect and residual variances."""
+    where = f"{estimand.where}.parameter"
+    name = known_parameter(estimand.settings.parameter, context, where)
+    found = [
+        (b, k) for b in context.layout.blocks for k, m in enumerate(b.members) if b.sd(m) == name
+    ]
+    if not found:
+        raise EstimandError(f"{where}: '{name}' is not a group sd; give one such as sd(y ~ 1 | g)")
+    block, k = found[0]
+    response = block.members[k].response
+    e = context.layout.equation(response)
+    if e.se is not None:
+        raise EstimandError(
+            f"{where}: equations.{response} has known standard errors, which differ by row, so "
+            "there is no one residual variance"
+        )
+    total = _residual(context, response)
+    for other, mine in context.layout.blocks_of(response):
+        total = total + _variance(context, other, mine)
+    return [Row("", _variance(context, block, [k]) / total)]
+
+
+def _residual(context: Context, response: str) -> np.ndarray:
+    e = context.layout.equation(response)
+    if e.has_sigma:
+        sigma = context.parameter(f"sigma({response})")
+    else:
+        sigma = np.zeros_like(context.parameter(e.coefficient(e.columns[0])))
+    return family(e.family).residual_variance(sigma, e.link)
+
+
+def _variance(context: Context, block: Block, mine: list[int]) -> np.ndarray:
+    """Mean over rows of the variance that some effects of a block give the predictor."""
+    layout = context.layout
+    e = layout.equation(block.members[mine[0]].response)
+    z = {k: group_column(layout, e, block.members[k].column, context.responses) for k in mine}
+    total = np.zeros(())
+    for i in mine:
+        for j in mine:
+            total = total + float(np.mean(z[i] * z[j])) * covariance(context, block, i, j)
+    return total
+
+
+warnings = no_warnings

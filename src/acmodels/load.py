@@ -1,0 +1,133 @@
+"""Files to checked values: models and designs, shipped or by path."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from acmodels.errors import ModelError, NotYetError, did_you_mean, listing
+from acmodels.estimands import read_estimands
+from acmodels.families import family
+from acmodels.spec.design import Design, design_from_table
+from acmodels.spec.model import Model, model_from_table
+from acmodels.spec.strict import read_toml
+
+
+def models_folder() -> Path:
+    """The folder of shipped models: in the package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "models"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "models"
+
+
+def shipped_models() -> tuple[str, ...]:
+    """Names of the models that come with the package."""
+    return tuple(sorted(p.stem for p in models_folder().glob("*.toml")))
+
+
+def load_model(source: str | Path | Mapping[str, Any], beside: Path | None = None) -> Model:
+    """Load a model.
+
+    Args:
+        source: a path, the name of a shipped model, or the contents of a model file.
+        beside: the folder that a relative path starts from; the working directory if None.
+
+    Raises:
+        ModelError: it is missing or wrong; every problem is named.
+        NotYetError: it asks for something this version does not fit.
+    """
+    if isinstance(source, Mapping):
+        return _checked(model_from_table(source, str(source.get("name", "model"))))
+    path = _find(source, beside, models_folder(), shipped_models(), "model")
+    return _checked(model_from_table(read_toml(path), path.name, path, _sha256(path)))
+
+
+def load_design(source: str | Path | Mapping[str, Any]) -> Design:
+    """Load a design.
+
+    Args:
+        source: a path, the name of a shipped design, or the contents of a design file.
+
+    Raises:
+        ModelError: it is missing or wrong; every problem is named.
+    """
+    if isinstance(source, Mapping):
+        return design_from_table(source, "design")
+    folder = models_folder() / "designs"
+    path = _find(
+        source, None, folder, tuple(sorted(p.stem for p in folder.glob("*.toml"))), "design"
+    )
+    return design_from_table(read_toml(path), path.name, path, _sha256(path))
+
+
+def design_model(design: Design) -> Model:
+    """Load the model that a design names."""
+    return load_model(design.model, design.path.parent if design.path else None)
+
+
+def _find(
+    source: str | Path, beside: Path | None, folder: Path, shipped: tuple[str, ...], what: str
+) -> Path:
+    text = str(source)
+    path = Path(text) if beside is None else beside / text
+    if path.suffix == ".toml" or path.is_file():
+        return path
+    if text in shipped:
+        return folder / f"{text}.toml"
+    raise ModelError(
+        f"no {what} '{text}'{did_you_mean(text, shipped)} "
+        f"(shipped: {listing(shipped) or 'none'}; a file of your own ends in .toml)"
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _checked(model: Model) -> Model:
+    """Check what other rooms own: families, links, estimands; refuse what is not built yet."""
+    later = _not_yet(model)
+    if later:
+        raise NotYetError(f"{model.source}: {p}" for p in later)
+    problems: list[str] = []
+    for r, e in model.equations.items():
+        where = f"{model.source}: equations.{r}"
+        fam = family(e.family, f"{where}.family")
+        if e.link is not None and e.link not in fam.links:
+            problems.append(
+                f"{where}.link: the family {e.family} has no link '{e.link}'"
+                f"{did_you_mean(e.link, fam.links)} (links: {listing(fam.links)})"
+            )
+        if fam.needs_trials and e.trials is None:
+            problems.append(f'{where}: the family {e.family} needs trials = "column"')
+        if e.trials is not None and not fam.needs_trials:
+            problems.append(f"{where}.trials: the family {e.family} takes no trials")
+        if e.se is not None and not fam.has_sigma:
+            problems.append(f"{where}.se: the family {e.family} has no residual sd to be known")
+    if problems:
+        raise ModelError(problems)
+    return replace(model, estimands=read_estimands(model.estimands, model.source))
+
+
+def _not_yet(model: Model) -> list[str]:
+    out: list[str] = []
+    if model.measures:
+        out.append(
+            f"[measures.{model.measures[0]}]: latent constructs from items are not fitted yet by "
+            "this version; use a composite score"
+        )
+    if model.panel is not None:
+        out.append("[panel]: waves and lag() are not fitted yet by this version")
+    for r, e in model.equations.items():
+        where = f"equations.{r}"
+        if e.weights is not None:
+            out.append(f"{where}.weights: weights are not used yet by this version")
+        if e.centering is not None:
+            out.append(f"{where}.centering: within() and between() are not fitted yet")
+        functions = dict.fromkeys(f for o in e.formula.operands() for f in o.functions)
+        out += [
+            f"{where}.formula: {f}() is not fitted yet by this version"
+            for f in functions
+            if f in ("mo", "within", "between", "lag")
+        ]
+    return out

@@ -1,0 +1,273 @@
+"""A design to a study with known truth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acmodels.data import Study, study
+from acmodels.errors import ModelError, did_you_mean, listing
+from acmodels.estimands import Context, evaluate
+from acmodels.generate import generate
+from acmodels.priors import resolve_priors
+from acmodels.rng import check_seed, stream
+from acmodels.spec.design import ROW, Design, Exogenous, Unit
+from acmodels.spec.distribution import draw, median, normal
+from acmodels.spec.model import Model
+from acmodels.system import Layout, build_layout, parameters
+from acmodels.system.layout import Array
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated study.
+
+    Attributes:
+        study: the data.
+        truth: every structural parameter by name.
+        effects: every estimand at the truth; with `at`, by `name [at]`.
+    """
+
+    study: Study
+    truth: Mapping[str, float]
+    effects: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Units drawn: for each kind its number, and for each row (or unit) those above it.
+
+    Attributes:
+        size: number of units, by kind.
+        above: by kind, then by kind above (or crossed), positions of shape (size,).
+        rows: the kind that is one row of data.
+    """
+
+    size: dict[str, int]
+    above: dict[str, dict[str, np.ndarray]]
+    rows: str
+
+
+def simulate(design: Design, model: Model, seed: int = 1, replicate: int = 0) -> Simulation:
+    """Draw one study.
+
+    Args:
+        design: units, truths, predictors.
+        model: the model that the design names.
+        seed: of the whole set of replicates.
+        replicate: which one; each has its own stream, whatever others are drawn.
+
+    Raises:
+        ModelError: the design does not fit the model (an unknown truth or predictor, a
+            grouping that is no unit).
+        InputError: an impossible seed.
+    """
+    rng = stream(check_seed(seed), "simulate", replicate)
+    _check_fit(design, model)
+    frame = _frame(design, rng)
+    table = _ids(frame)
+    table |= {
+        name: _predictor(name, e, frame, model, rng)
+        for name, e in _predictors(design, model).items()
+    }
+    bare = study(_data_frame(table), f"simulated {model.name}")
+    layout = build_layout(model, bare)
+    truth = resolve_truth(design, model, layout)
+    made = generate(layout, truth, rng)
+    for r in model.equations:
+        e = layout.equation(r)
+        values = made.responses[r][e.carry]
+        whole = e.family in ("bernoulli", "binomial")
+        table[r] = values.astype(np.int64) if whole else values
+    effects = _effects(model, layout, made.responses, truth)
+    return Simulation(study(_data_frame(table), f"simulated {model.name}"), truth, effects)
+
+
+def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, float]:
+    """Settle every structural parameter's true value.
+
+    A stated truth, else the median of a stated prior, else 0 for coefficients and
+    correlations, 1 for residual sds and 0.5 for group sds.
+
+    Raises:
+        ModelError: a truth for no parameter, or an impossible one.
+    """
+    known = {p.name: p for p in parameters(layout)}
+    for name in design.truth:
+        if name not in known:
+            raise ModelError(
+                f"{design.source}: truth: the model has no parameter '{name}'"
+                f"{did_you_mean(name, known)} (parameters: {listing(list(known), 12)})"
+            )
+    priors = resolve_priors(model.priors, layout, None, model.source)
+    plain = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
+    out: dict[str, float] = {}
+    for name, p in known.items():
+        prior = priors[name]
+        default = plain[p.kind] if prior.stated is None else median(prior.distribution)
+        value = float(design.truth.get(name, default))
+        if p.kind in ("sd", "sigma") and value < 0:
+            raise ModelError(f'{design.source}: truth."{name}": an sd cannot be {value:g}')
+        if p.kind == "cor" and abs(value) > 1:
+            raise ModelError(f'{design.source}: truth."{name}": {value:g} is no correlation')
+        out[name] = value
+    return out
+
+
+def _effects(
+    model: Model, layout: Layout, responses: Mapping[str, Array], truth: Mapping[str, float]
+) -> dict[str, float]:
+    context = Context(
+        layout, responses, lambda n: np.full((1, 1), truth[n]), model.estimands, model.source
+    )
+    return {
+        name if not row.at else f"{name} [{row.at}]": float(row.draws[0, 0])
+        for name in model.estimands
+        for row in evaluate(name, context)
+    }
+
+
+def _check_fit(design: Design, model: Model) -> None:
+    units = {u.name for u in design.units}
+    problems: list[str] = []
+    for r, e in model.equations.items():
+        keys = [c for g in e.formula.groups for c in g.grouping]
+        if e.level is not None:
+            keys.append(e.level)
+        problems += [
+            f"{design.source}: units: equations.{r} of {model.source} groups by '{k}', which is no "
+            f"unit of the design{did_you_mean(k, units)}"
+            for k in dict.fromkeys(keys)
+            if k not in units
+        ]
+    predictors = _predictor_names(model)
+    problems += [
+        f"{design.source}: exogenous.{name}: the model has no such predictor"
+        f"{did_you_mean(name, predictors)} (predictors: {listing(predictors, 15)})"
+        for name in design.exogenous
+        if name not in predictors
+    ]
+    if problems:
+        raise ModelError(dict.fromkeys(problems))
+
+
+def _predictor_names(model: Model) -> list[str]:
+    out: list[str] = []
+    for e in model.equations.values():
+        out += [v for v in e.formula.variables() if v not in model.equations]
+        out += [c for c in (e.se, e.trials) if c is not None]
+    return list(dict.fromkeys(out))
+
+
+def _predictors(design: Design, model: Model) -> dict[str, Exogenous]:
+    plain = Exogenous(normal(0.0, 1.0), None, {})
+    out = {n: design.exogenous.get(n, plain) for n in _predictor_names(model)}
+    for e in model.equations.values():
+        for column, what in ((e.se, "standard errors"), (e.trials, "trials")):
+            if column is not None and out[column].distribution.kind.support != "positive":
+                raise ModelError(
+                    f"{design.source}: exogenous.{column}: {what} need a positive distribution, "
+                    'such as { dist = "Gamma", alpha = 20, beta = 1 }'
+                )
+    return out
+
+
+def _frame(design: Design, rng: np.random.Generator) -> _Frame:
+    size: dict[str, int] = {}
+    above: dict[str, dict[str, np.ndarray]] = {}
+    for u in design.units:
+        parents = _counts(u, size.get(u.per or "", 1), rng)
+        size[u.name] = int(parents.sum())
+        above[u.name] = {}
+        if u.per is not None:
+            parent = np.repeat(np.arange(size[u.per]), parents)
+            above[u.name][u.per] = parent
+            above[u.name] |= {k: v[parent] for k, v in above[u.per].items()}
+        for other in u.crossed_with:
+            drawn = rng.integers(size[other], size=size[u.name])
+            above[u.name][other] = drawn
+            above[u.name] |= {
+                k: v[drawn] for k, v in above[other].items() if k not in above[u.name]
+            }
+    return _Frame(size, above, _row_kind(design))
+
+
+def _counts(u: Unit, parents: int, rng: np.random.Generator) -> np.ndarray:
+    if u.size.sd == 0:
+        return np.full(parents, round(u.size.mean))
+    drawn = np.rint(rng.normal(u.size.mean, u.size.sd, size=parents))
+    return np.maximum(drawn, u.size.min).astype(np.int64)
+
+
+def _row_kind(design: Design) -> str:
+    names = [u.name for u in design.units]
+    used = {d for u in design.units for d in (u.per, *u.crossed_with)}
+    leaves = [n for n in names if n not in used]
+    if ROW in names and leaves == [ROW]:
+        return ROW
+    if len(leaves) != 1:
+        raise ModelError(
+            f"{design.source}: units: {listing(leaves)} are not linked; say how one lies in the "
+            "other with per, or crosses it with crossed_with"
+        )
+    return leaves[0]
+
+
+def _ids(frame: _Frame) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    here = {**frame.above[frame.rows]}
+    if frame.rows != ROW:
+        here[frame.rows] = np.arange(frame.size[frame.rows])
+    for kind in frame.size:
+        if kind in here:
+            width = len(str(frame.size[kind]))
+            out[kind] = np.array([f"{kind}_{i + 1:0{width}d}" for i in here[kind]], dtype=object)
+    return out
+
+
+def _predictor(
+    name: str, e: Exogenous, frame: _Frame, model: Model, rng: np.random.Generator
+) -> Array:
+    """Values of a predictor on the data's rows."""
+    level = e.level or _default_level(name, frame, model)
+    n = frame.size[level] if level in frame.size else frame.size[frame.rows]
+    if e.icc:
+        values = _clustered(e, level, n, frame, rng)
+    else:
+        values = draw(e.distribution, rng, n)
+    if any(name == q.trials for q in model.equations.values()):
+        values = np.maximum(np.rint(values), 1.0)
+    here = frame.above[frame.rows].get(level)
+    return values if here is None else values[here]
+
+
+def _clustered(e: Exogenous, level: str, n: int, frame: _Frame, rng: np.random.Generator) -> Array:
+    """A standard normal with the stated shares of variance, then moved or cut."""
+    z = np.sqrt(1 - sum(e.icc.values())) * rng.standard_normal(n)
+    for unit, share in e.icc.items():
+        place = frame.above.get(level, {}).get(unit)
+        if place is None:
+            raise ModelError(f"exogenous: '{unit}' is no unit above '{level}'")
+        z = z + np.sqrt(share) * rng.standard_normal(frame.size[unit])[place]
+    if e.distribution.name == "Normal":
+        return e.distribution.location + e.distribution.scale * z
+    from scipy.special import ndtri
+
+    return (z < ndtri(e.distribution.parameters["p"])).astype(np.float64)
+
+
+def _default_level(name: str, frame: _Frame, model: Model) -> str:
+    """The highest level of an equation that uses a predictor, else the row."""
+    levels = [
+        e.level
+        for e in model.equations.values()
+        if e.level is not None and name in (*e.formula.variables(), e.se, e.trials)
+    ]
+    return min(levels, key=lambda u: frame.size[u]) if levels else frame.rows
+
+
+def _data_frame(table: Mapping[str, Any]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(dict(table))

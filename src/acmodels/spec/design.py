@@ -1,0 +1,209 @@
+"""The design file: units, truths and predictors of a study that is to be simulated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from acmodels.errors import ModelError, NotYetError, did_you_mean, listing
+from acmodels.spec.distribution import Distribution, distribution
+from acmodels.spec.strict import Strict, check_table
+
+LATER = ("loss", "grid", "criterion", "cost", "design_prior")
+"""Tables of the contract that this version does not use yet."""
+
+ROW = "row"
+
+
+class SizeTable(Strict):
+    """A number of units that varies: normal, rounded, at least `min`."""
+
+    mean: Annotated[float, Field(gt=0)]
+    sd: Annotated[float, Field(ge=0)]
+    min: Annotated[int, Field(ge=1)] = 1
+
+
+class UnitTable(Strict):
+    """One kind of unit below another, or crossed with others."""
+
+    n: Annotated[int, Field(ge=1)] | SizeTable
+    per: str | None = None
+    crossed_with: str | list[str] | None = None
+
+
+class DesignTable(Strict):
+    """A whole design file."""
+
+    model: str
+    replications: Annotated[int, Field(ge=1)] = 200
+    units: Annotated[dict[str, Annotated[int, Field(ge=1)] | UnitTable], Field(min_length=1)]
+    truth: dict[str, float] = Field(default_factory=dict)
+    exogenous: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    loss: dict[str, Any] = Field(default_factory=dict)
+    grid: dict[str, Any] = Field(default_factory=dict)
+    criterion: dict[str, Any] = Field(default_factory=dict)
+    cost: dict[str, Any] = Field(default_factory=dict)
+    design_prior: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many units there are of a kind, in all or for each unit above.
+
+    A fixed size has an sd of 0.
+    """
+
+    mean: float
+    sd: float = 0.0
+    min: int = 1
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One kind of unit.
+
+    Attributes:
+        name: its id column.
+        size: how many, for each unit of `per` where there is one.
+        per: the kind of unit it lies in, or None.
+        crossed_with: kinds of which each new unit draws one, uniformly.
+    """
+
+    name: str
+    size: Size
+    per: str | None = None
+    crossed_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exogenous:
+    """How a predictor is drawn.
+
+    Attributes:
+        distribution: of its values.
+        level: the kind of unit whose attribute it is, or None for the contract's rule.
+        icc: shares of its variance that lie between units of higher kinds.
+    """
+
+    distribution: Distribution
+    level: str | None
+    icc: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design file, read and checked for itself.
+
+    Attributes:
+        model: a shipped name, or a path relative to the file.
+        units: in an order in which each comes after those it rests on.
+        truth: parameters by name.
+        exogenous: predictors by name.
+        replications: how often a recovery study repeats it.
+        source, path, sha256: the file.
+    """
+
+    model: str
+    units: tuple[Unit, ...]
+    truth: Mapping[str, float]
+    exogenous: Mapping[str, Exogenous]
+    replications: int = 200
+    source: str = "design"
+    path: Path | None = None
+    sha256: str = ""
+
+
+def design_from_table(
+    table: Mapping[str, Any], source: str, path: Path | None = None, sha256: str = ""
+) -> Design:
+    """Check a design file's contents and return the design.
+
+    Raises:
+        ModelError: with every problem found.
+        NotYetError: it uses a table of the contract that this version does not act on.
+    """
+    t = check_table(DesignTable, table, source)
+    later = [k for k in LATER if getattr(t, k)]
+    if later:
+        raise NotYetError(f"{source}: [{later[0]}] is not acted on yet by this version")
+    units = {k: _unit(k, v) for k, v in t.units.items()}
+    problems = _unit_problems(units, source)
+    if problems:
+        raise ModelError(problems)
+    exogenous = {k: _exogenous(k, v, units, source) for k, v in t.exogenous.items()}
+    return Design(
+        t.model, _ordered(units, source), t.truth, exogenous, t.replications, source, path, sha256
+    )
+
+
+def _unit(name: str, table: int | UnitTable) -> Unit:
+    if isinstance(table, int):
+        return Unit(name, Size(table))
+    crossed = table.crossed_with
+    size = (
+        Size(float(table.n))
+        if isinstance(table.n, int)
+        else Size(table.n.mean, table.n.sd, table.n.min)
+    )
+    names = (crossed,) if isinstance(crossed, str) else tuple(crossed or ())
+    return Unit(name, size, table.per, names)
+
+
+def _unit_problems(units: Mapping[str, Unit], source: str) -> list[str]:
+    problems: list[str] = []
+    for u in units.values():
+        for key, other in (("per", u.per), *(("crossed_with", c) for c in u.crossed_with)):
+            if other is not None and (other not in units or other == u.name):
+                problems.append(
+                    f"{source}: units.{u.name}.{key}: no other unit '{other}'"
+                    f"{did_you_mean(other, units)} (units: {listing(list(units))})"
+                )
+    if ROW in units and any(ROW in (u.per, *u.crossed_with) for u in units.values()):
+        problems.append(f"{source}: units: nothing lies below '{ROW}', which is one row of data")
+    return problems
+
+
+def _ordered(units: Mapping[str, Unit], source: str) -> tuple[Unit, ...]:
+    left = dict(units)
+    out: list[Unit] = []
+    while left:
+        free = [u for u in left.values() if not any(d in left for d in (u.per, *u.crossed_with))]
+        if not free:
+            raise ModelError(
+                f"{source}: units: {listing(list(left))} rest on each other in a circle"
+            )
+        out.append(free[0])
+        del left[free[0].name]
+    return tuple(out)
+
+
+def _exogenous(
+    name: str, table: Mapping[str, Any], units: Mapping[str, Unit], source: str
+) -> Exogenous:
+    where = f"{source}: exogenous.{name}"
+    rest = {k: v for k, v in table.items() if k not in ("level", "icc")}
+    rest.setdefault("dist", "Normal")
+    if rest["dist"] == "Normal":
+        rest = {"mu": 0.0, "sigma": 1.0, **rest}
+    drawn = distribution(rest, where, ("real", "positive", "binary"))
+    level = table.get("level")
+    icc = table.get("icc", {})
+    if not isinstance(icc, dict):
+        raise ModelError(f"{where}.icc: must be a table such as {{ district = 0.2 }}, not {icc!r}")
+    known = [*units, ROW]
+    for key, unit in (("level", level), *(("icc", k) for k in icc)):
+        if unit is not None and unit not in known:
+            raise ModelError(f"{where}.{key}: no unit '{unit}'{did_you_mean(str(unit), known)}")
+    if (
+        any(
+            isinstance(v, bool) or not isinstance(v, int | float) or not 0 <= v < 1
+            for v in icc.values()
+        )
+        or sum(icc.values()) >= 1
+    ):
+        raise ModelError(f"{where}.icc: shares must be from 0 to below 1 and sum to below 1")
+    if icc and drawn.name not in ("Normal", "Bernoulli"):
+        raise ModelError(f"{where}.icc: shares of variance go with Normal and Bernoulli only")
+    return Exogenous(drawn, level, {k: float(v) for k, v in icc.items()})
