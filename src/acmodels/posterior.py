@@ -116,12 +116,10 @@ def intervals(draws: Array, interval: str, prob: float) -> tuple[Array, Array]:
         prob: mass.
     """
     flat = draws.reshape(-1, draws.shape[2])
-    if interval == "eti":
+    if interval == "eti" or not flat.shape[1]:
         ends = np.quantile(flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         return ends[0], ends[1]
-    n = len(flat)
-    ordered = np.sort(flat, axis=0)
-    width = max(1, int(np.floor(prob * n)))
-    start = np.argmin(ordered[width:] - ordered[: n - width], axis=0)
-    pick = np.arange(draws.shape[2])
-    return ordered[start, pick], ordered[start + width, pick]
+    from arviz_stats.base import array_stats
+
+    ends = np.asarray(array_stats.hdi(flat, prob, axis=0))
+    return ends[..., 0], ends[..., 1]

@@ -19,7 +19,7 @@ import numpy as np
 from acmodels.errors import EstimandError, FormulaError, did_you_mean, listing
 from acmodels.estimands import Array, Context
 from acmodels.spec.formula import parse_operand
-from acmodels.system import Block, Column, EquationLayout
+from acmodels.system import Block, Column, EquationLayout, parameters
 from acmodels.system.columns import part_values, slope, variable_values
 
 _BENT = {"square", "log", "sqrt"}
@@ -258,8 +258,7 @@ def expected_product(context: Context, legs: Sequence[Sequence[Atom]]) -> Array:
                 term = term * context.parameter(a.coefficient)
         total = total + term
     if isinstance(total, float):
-        first = context.layout.equations[0]
-        return np.zeros_like(context.parameter(first.coefficient(first.columns[0])))
+        return np.zeros_like(context.parameter(parameters(context.layout)[0].name))
     return total
 
 

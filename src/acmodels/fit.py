@@ -1,0 +1,387 @@
+"""System to Posterior: fit one model to one study, and say whether to believe it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from acmodels.data import Finding, Study, study
+from acmodels.engines import Progress, Sampling, engine
+from acmodels.errors import InputError, did_you_mean
+from acmodels.estimands import Context, evaluate
+from acmodels.estimands import warnings as estimand_warnings
+from acmodels.judge import Effect, Effects
+from acmodels.posterior import Array, Diagnostics, Posterior, summarize
+from acmodels.priors import Priors, resolve_priors
+from acmodels.rng import check_seed, child_seed
+from acmodels.sensitivity import prior_sensitivity
+from acmodels.spec.model import Model
+from acmodels.system import System, build_system
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+R_HAT = 1.01
+ESS = 400
+DIVERGENT = 0.001
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model fitted to a study.
+
+    Attributes:
+        spec: the model as checked.
+        system: the model on the data, with what was found in them.
+        priors: in force, by parameter.
+        draws: what the engine returned.
+        effects: the estimands, as `estimate` gives them.
+        diagnostics: whether the posterior can be used.
+        seed, interval, prob: as asked.
+        seconds: wall time by stage.
+        data_sha256: of the files read.
+    """
+
+    spec: Model
+    system: System
+    priors: Priors = field(repr=False)
+    draws: Posterior = field(repr=False)
+    effects: Effects = field(repr=False)
+    diagnostics: Diagnostics
+    seed: int
+    interval: str
+    prob: float
+    seconds: Mapping[str, float]
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Any:
+        """The `pm.Model`, where the engine built one."""
+        return self.draws.engine_model
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found in the data."""
+        return self.system.findings
+
+    @cached_property
+    def estimates(self) -> "pd.DataFrame":
+        """Structural parameters, columns as in `estimates.csv`."""
+        import pandas as pd
+
+        table = summarize(self.draws.values, self.interval, self.prob)
+        return pd.DataFrame({"name": self.draws.names, **table})
+
+    @cached_property
+    def posterior(self) -> "xr.DataTree":
+        """Draws for ArviZ: groups `posterior` and `sample_stats`.
+
+        One variable a structural parameter, by its name; group effects as `u(...)` with the
+        grouping's levels as coordinate. A `/` in a name is written `∕`, since a slash
+        separates groups in a tree.
+        """
+        return _tree(self)
+
+    def _repr_html_(self) -> str:
+        return self.estimates.to_html(index=False, float_format="{:.3g}".format)
+
+
+def fit(
+    model: Model,
+    data: Any,
+    *,
+    seed: int = 1,
+    engine: str = "auto",
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    interval: Literal["eti", "hdi"] = "eti",
+    prob: float = 0.95,
+    progress: Progress | None = None,
+) -> Fit:
+    """Sample the posterior of a model given a study.
+
+    Args:
+        model: from `load_model`.
+        data: a study, or a DataFrame.
+        seed: same seed, inputs and machine: same numbers, whatever `cores` is.
+        engine: `auto`, or an engine by name.
+        draws, tune: kept and warm-up steps of each chain.
+        chains: number of chains.
+        cores: chains run at once; None for all that the machine has.
+        interval: equal-tailed (`eti`) or highest-density (`hdi`).
+        prob: mass of the interval.
+        progress: told of every step of long work.
+
+    Raises:
+        InputError: an impossible option, or a model and data that do not go together; every
+            problem is named.
+        EngineError: sampling failed.
+    """
+    _check_options(model, draws, tune, chains, interval, prob)
+    check_seed(seed)
+    started = time.perf_counter()
+    table = data if isinstance(data, Study) else study(data)
+    system = build_system(model, table)
+    priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
+    _try_estimands(model, system)
+    tell: Callable[[str, int, int], None] = progress or (lambda *_: None)
+    read = time.perf_counter() - started
+    sampling = Sampling(draws, tune, chains, cores or _cores(), progress)
+    tell("compiling", 0, 1)
+    prepared = _engine(engine).prepare(system.layout, priors, system.responses)
+    tell("compiling", 1, 1)
+    posterior = prepared.sample(system.responses, child_seed(seed, "fit"), sampling)
+    before = time.perf_counter()
+    rows, warnings = _evaluate(model, system, posterior)
+    if model.propositions:
+        rows = prior_sensitivity(rows, system, priors, posterior)
+    diagnostics = diagnose(posterior, rows)
+    effects = _effects(model, rows, diagnostics, interval, prob)
+    findings = (*system.findings, *(Finding("warning", w) for w in warnings))
+    summing = time.perf_counter() - before
+    return Fit(
+        spec=model,
+        system=replace(system, findings=findings),
+        priors=priors,
+        draws=posterior,
+        effects=effects,
+        diagnostics=diagnostics,
+        seed=seed,
+        interval=interval,
+        prob=prob,
+        seconds={"read": read, **posterior.seconds, "summarize": summing},
+        data_sha256=table.sha256,
+    )
+
+
+_engine = engine  # the keyword argument of `fit` hides the function
+
+
+def estimate(fitted: Fit, *, interval: str | None = None, prob: float | None = None) -> Effects:
+    """Estimands of a fit, with another interval where asked.
+
+    Args:
+        fitted: from `fit`.
+        interval: `eti` or `hdi`; as fitted if None.
+        prob: mass of the interval; as fitted if None.
+    """
+    if interval is None and prob is None:
+        return fitted.effects
+    interval, prob = interval or fitted.interval, prob or fitted.prob
+    _check_interval(interval, prob)
+    return _effects(fitted.spec, fitted.effects.rows, fitted.diagnostics, interval, prob)
+
+
+def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ESS) -> Diagnostics:
+    """Apply the contract's rule to structural parameters and estimands.
+
+    Args:
+        posterior: from an engine.
+        rows: the estimands.
+        least_ess: bulk and tail effective sample size asked for.
+    """
+    names = [*posterior.names, *(f"{r.name} [{r.at}]" if r.at else r.name for r in rows)]
+    stacked = np.concatenate(
+        [posterior.values, *(r.draws[..., None] for r in rows if r.kind != "rank")], axis=2
+    )
+    names = [*posterior.names, *(r.name for r in rows if r.kind != "rank")]
+    table = summarize(stacked)
+    r_hat, bulk, tail = (
+        _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
+    )
+    diverging = posterior.stats.get("diverging")
+    divergences = 0 if diverging is None else int(diverging.sum())
+    total = posterior.values.shape[0] * posterior.values.shape[1]
+    messages: list[str] = []
+    if not np.isfinite(stacked).all():
+        messages.append("Some draws are not finite numbers.")
+    if r_hat is not None and r_hat > R_HAT:
+        worst = names[int(np.nanargmax(table["r_hat"]))]
+        messages.append(
+            f"The chains disagree about {worst}: R-hat is {r_hat:.3f}, above {R_HAT}; draw more "
+            "(--draws) or simplify the model."
+        )
+    low = min(v for v in (bulk, tail, np.inf) if v is not None)
+    if low < least_ess:
+        which = "ess_bulk" if low == bulk else "ess_tail"
+        worst = names[int(np.nanargmin(table[which]))]
+        messages.append(
+            f"Too few effective draws of {worst}: {low:.0f}, below {least_ess}; draw more (--draws)."
+        )
+    if divergences > DIVERGENT * total:
+        messages.append(
+            f"{divergences} of {total} steps diverged, above {DIVERGENT:.1%}: part of the posterior "
+            "may not have been reached; state tighter priors on the group sds or simplify."
+        )
+    usable = not messages
+    messages += _notes(posterior)
+    return Diagnostics(
+        posterior.engine, r_hat, bulk, tail, divergences, None, usable, tuple(messages)
+    )
+
+
+def _notes(posterior: Posterior) -> list[str]:
+    """What is worth saying and does not make the result unusable."""
+    out: list[str] = []
+    energy = posterior.stats.get("energy")
+    if energy is not None:
+        bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+        if np.min(bfmi) < 0.3:
+            out.append(
+                f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); tails "
+                "may be short (Betancourt, 2016)."
+            )
+    if posterior.values.shape[0] == 1:
+        out.append("One chain only: R-hat cannot be computed, so agreement was not checked.")
+    return out
+
+
+def _worst(values: Array, *, up: bool) -> float | None:
+    if not np.isfinite(values).any():
+        return None
+    return float(np.nanmax(values) if up else np.nanmin(values))
+
+
+def _context(model: Model, system: System, parameter: Callable[[str], Array]) -> Context:
+    return Context(system.layout, system.responses, parameter, model.estimands, model.source)
+
+
+def _try_estimands(model: Model, system: System) -> None:
+    """Compute the estimands once on zeros, so that a wrong one costs no sampling."""
+    context = _context(model, system, lambda _: np.zeros((1, 1)))
+    problems: list[str] = []
+    counts: dict[str, list[str]] = {}
+    with np.errstate(all="ignore"):
+        for name in model.estimands:
+            try:
+                counts[name] = [r.at for r in evaluate(name, context)]
+            except InputError as error:
+                problems += error.problems
+    problems += _proposition_problems(model, counts)
+    if problems:
+        raise InputError(problems)
+
+
+def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list[str]:
+    out: list[str] = []
+    for p in model.propositions.values():
+        rows = counts.get(p.estimand, [])
+        where = f"{model.source}: propositions.{p.id}"
+        said = ", ".join(f'"{r}"' for r in rows)
+        if p.at is None and len(rows) > 1:
+            out.append(f"{where}: '{p.estimand}' has {len(rows)} rows; say which with at = {said}")
+        if p.at is not None and rows and p.at not in rows:
+            near = did_you_mean(p.at, rows)
+            out.append(f"{where}.at: '{p.estimand}' has no row '{p.at}'{near} (rows: {said})")
+    return out
+
+
+def _evaluate(
+    model: Model, system: System, posterior: Posterior
+) -> tuple[tuple[Effect, ...], list[str]]:
+    context = _context(model, system, posterior.__getitem__)
+    rows = tuple(
+        Effect(name, e.kind, row.at, row.draws)
+        for name, e in model.estimands.items()
+        for row in evaluate(name, context)
+    )
+    return rows, estimand_warnings(context)
+
+
+def _effects(
+    model: Model,
+    rows: tuple[Effect, ...],
+    diagnostics: Diagnostics,
+    interval: str,
+    prob: float,
+) -> Effects:
+    import pandas as pd
+
+    if rows:
+        draws = np.stack([r.draws for r in rows], axis=2)
+        table = summarize(draws, interval, prob)
+        positive = (draws > 0).mean(axis=(0, 1))
+    else:
+        table = {c: np.zeros(0) for c in summarize(np.zeros((2, 8, 1)))}
+        positive = np.zeros(0)
+    frame = pd.DataFrame(
+        {
+            "name": [r.name for r in rows],
+            "kind": [r.kind for r in rows],
+            "at": [r.at for r in rows],
+            **{c: table[c] for c in ("mean", "sd", "median", "lower", "upper")},
+            "p_positive": positive,
+            **{c: table[c] for c in ("r_hat", "ess_bulk", "ess_tail", "mcse_mean")},
+        }
+    )
+    why = diagnostics.messages[0] if diagnostics.messages and not diagnostics.usable else ""
+    return Effects(model.name, rows, frame, diagnostics.usable, interval, prob, why)
+
+
+def _check_options(
+    model: object, draws: int, tune: int, chains: int, interval: str, prob: float
+) -> None:
+    if not isinstance(model, Model):
+        raise InputError(
+            f"fit needs a model from load_model, not {type(model).__name__}; for a file or a "
+            'shipped name, write fit(load_model("name"), data)'
+        )
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    _check_interval(interval, prob)
+
+
+def _check_interval(interval: str, prob: float) -> None:
+    if interval not in ("eti", "hdi"):
+        raise InputError(f"interval must be eti or hdi, not {interval!r}")
+    if not 0 < prob < 1:
+        raise InputError(f"prob must lie between 0 and 1, not {prob!r}")
+
+
+def _cores() -> int:
+    import os
+
+    return os.process_cpu_count() or 1 if hasattr(os, "process_cpu_count") else os.cpu_count() or 1
+
+
+def _tree(fitted: Fit) -> "xr.DataTree":
+    import xarray as xr
+
+    posterior = fitted.draws
+    shape = posterior.values.shape
+    coords: dict[str, Any] = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+    both = ("chain", "draw")
+    variables: dict[str, Any] = {
+        _safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
+    }
+    for block in fitted.system.layout.blocks:
+        dim = _safe(block.group)
+        coords[dim] = list(block.levels)
+        effects = posterior.group_effects[block.key]
+        for k, m in enumerate(block.members):
+            name = _safe(f"u({m.name} | {block.group})")
+            variables[name] = ((*both, dim), effects[..., k])
+    attributes = {
+        "inference_library": "acmodels",
+        "model": fitted.spec.name,
+        "engine": posterior.engine,
+        "seed": fitted.seed,
+    }
+    stats = {k: (both, v) for k, v in posterior.stats.items()}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(variables, coords, attributes),
+            "sample_stats": xr.Dataset(stats, {k: coords[k] for k in both}),
+        }
+    )
+
+
+def _safe(name: str) -> str:
+    return name.replace("/", "∕")
