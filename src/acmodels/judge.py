@@ -119,7 +119,7 @@ def _row(effects: Effects, p: Proposition) -> dict[str, object]:
     return {
         "proposition": p.id,
         "model": effects.model,
-        "estimand": p.estimand if not effect.at else f"{p.estimand} [{effect.at}]",
+        "estimand": p.estimand,
         "status": status,
         "p_region": p_region,
         "p_rope": p_rope,

@@ -126,7 +126,7 @@ def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> A
     return total
 
 
-def path_warnings(estimand: Estimand, context: Context, all_paths: Sequence[Steps]) -> list[str]:
+def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
     """What a reader of a product of slopes must know."""
     out: list[str] = []
     layout = context.layout
@@ -135,18 +135,16 @@ def path_warnings(estimand: Estimand, context: Context, all_paths: Sequence[Step
             e = layout.equation(response)
             if e.link != "identity":
                 out.append(
-                    f"estimands.{estimand.name}: '{response}' has a {e.link} link, so on the "
-                    f"linear scale the effect multiplies a change in its {e.link} by the effect of "
-                    f"'{response}' itself on '{target}'; it is not an effect in units of '{target}'"
+                    f"'{response}' has a {e.link} link, so on the linear scale an effect through "
+                    f"it multiplies a change in its {e.link} by the effect of '{response}' itself "
+                    f"on '{target}'; it is not an effect in units of '{target}'"
                 )
-            out += _unshared(estimand, context, n, response, target)
-            out += _undecomposed(estimand, context, response, target)
+            out += _unshared(context, n, response, target)
+            out += _undecomposed(context, response, target)
     return out
 
 
-def _unshared(
-    estimand: Estimand, context: Context, n: fx.Node, response: str, target: str
-) -> list[str]:
+def _unshared(context: Context, n: fx.Node, response: str, target: str) -> list[str]:
     """Warn where both slopes vary by one grouping without a shared covariance."""
     m = fx.Node(response, response)
     first = {
@@ -155,7 +153,7 @@ def _unshared(
         if any(k.response == response and fx.touches(k.column, n) for k in b.members)
     }
     return [
-        f"estimands.{estimand.name}: the effects of '{n.text}' on '{response}' and of "
+        f"the effects of '{n.text}' on '{response}' and of "
         f"'{response}' on '{target}' both vary by '{b.group}', but the model takes them as "
         f"independent; write |id| in both formulas so that their covariance enters the effect"
         for b in context.layout.blocks
@@ -165,7 +163,7 @@ def _unshared(
     ]
 
 
-def _undecomposed(estimand: Estimand, context: Context, response: str, target: str) -> list[str]:
+def _undecomposed(context: Context, response: str, target: str) -> list[str]:
     """Warn of a 1-1-1 path on variables that mix differences within and between groups."""
     layout = context.layout
     lower, upper = layout.equation(response), layout.equation(target)
@@ -178,8 +176,8 @@ def _undecomposed(estimand: Estimand, context: Context, response: str, target: s
     if not shared:
         return []
     return [
-        f"estimands.{estimand.name}: '{response}' and '{target}' both vary within "
+        f"'{response}' and '{target}' both vary within "
         f"{' and '.join(repr(g) for g in dict.fromkeys(shared))}, and the slope of one on the "
         "other mixes differences within and between these groups; unless predictors are centred "
-        "within groups, read it as a blend of the two"
+        "within groups, read effects by that path as a blend of the two"
     ]

@@ -64,4 +64,4 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
 
 def warnings(estimand: Estimand, context: Context) -> list[str]:
     """See `path_warnings`."""
-    return path_warnings(estimand, context, mediated_paths(estimand, context))
+    return path_warnings(context, mediated_paths(estimand, context))

@@ -24,7 +24,7 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
 
 def warnings(estimand: Estimand, context: Context) -> list[str]:
     """See `path_warnings`."""
-    return path_warnings(estimand, context, _paths(estimand, context))
+    return path_warnings(context, _paths(estimand, context))
 
 
 def _paths(estimand: Estimand, context: Context) -> list[Steps]:
