@@ -1,0 +1,77 @@
+"""Hierarchical Bayesian models of how school districts learn from outside partners.
+
+Verbs are free functions and values are frozen::
+
+    import acmodels as ac
+
+    model = ac.load_model("interaction_mediation")
+    study = ac.load_study("data/synthetic/partnerships")
+    fit = ac.fit(model, study, seed=1)
+    verdicts = ac.judge(ac.estimate(fit), model.propositions)
+    ac.report(fit, "out/report.html")
+
+Nothing heavy is imported before it is needed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from acmodels.data import read_study as load_study
+    from acmodels.data import study
+    from acmodels.errors import AcmodelsError, InputError
+    from acmodels.fit import estimate, fit
+    from acmodels.framework import proposition, propositions
+    from acmodels.judge import judge
+    from acmodels.load import load_design, load_model
+    from acmodels.report import report
+    from acmodels.simulate import simulate
+
+__all__ = [
+    "AcmodelsError",
+    "InputError",
+    "estimate",
+    "fit",
+    "judge",
+    "load_design",
+    "load_model",
+    "load_study",
+    "proposition",
+    "propositions",
+    "report",
+    "simulate",
+    "study",
+]
+
+_HOMES = {
+    "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
+    "InputError": ("acmodels.errors", "InputError"),
+    "estimate": ("acmodels.fit", "estimate"),
+    "fit": ("acmodels.fit", "fit"),
+    "judge": ("acmodels.judge", "judge"),
+    "load_design": ("acmodels.load", "load_design"),
+    "load_model": ("acmodels.load", "load_model"),
+    "load_study": ("acmodels.data", "read_study"),
+    "proposition": ("acmodels.framework", "proposition"),
+    "propositions": ("acmodels.framework", "propositions"),
+    "report": ("acmodels.report", "report"),
+    "simulate": ("acmodels.simulate", "simulate"),
+    "study": ("acmodels.data", "study"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("acmodels")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'acmodels' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

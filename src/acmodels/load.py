@@ -43,7 +43,7 @@ def load_model(source: str | Path | Mapping[str, Any], beside: Path | None = Non
 
 
 def load_design(source: str | Path | Mapping[str, Any]) -> Design:
-    """Load a design.
+    """Load a design, and the model it names.
 
     Args:
         source: a path, the name of a shipped design, or the contents of a design file.
@@ -52,17 +52,14 @@ def load_design(source: str | Path | Mapping[str, Any]) -> Design:
         ModelError: it is missing or wrong; every problem is named.
     """
     if isinstance(source, Mapping):
-        return design_from_table(source, "design")
-    folder = models_folder() / "designs"
-    path = _find(
-        source, None, folder, tuple(sorted(p.stem for p in folder.glob("*.toml"))), "design"
-    )
-    return design_from_table(read_toml(path), path.name, path, _sha256(path))
-
-
-def design_model(design: Design) -> Model:
-    """Load the model that a design names."""
-    return load_model(design.model, design.path.parent if design.path else None)
+        design = design_from_table(source, "design")
+    else:
+        folder = models_folder() / "designs"
+        shipped = tuple(sorted(p.stem for p in folder.glob("*.toml")))
+        path = _find(source, None, folder, shipped, "design")
+        design = design_from_table(read_toml(path), path.name, path, _sha256(path))
+    beside = design.path.parent if design.path else None
+    return replace(design, model=load_model(design.model_name, beside))
 
 
 def _find(

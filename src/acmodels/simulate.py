@@ -49,12 +49,11 @@ class _Frame:
     rows: str
 
 
-def simulate(design: Design, model: Model, seed: int = 1, replicate: int = 0) -> Simulation:
+def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
     """Draw one study.
 
     Args:
-        design: units, truths, predictors.
-        model: the model that the design names.
+        design: units, truths, predictors and the model, from `load_design`.
         seed: of the whole set of replicates.
         replicate: which one; each has its own stream, whatever others are drawn.
 
@@ -63,6 +62,9 @@ def simulate(design: Design, model: Model, seed: int = 1, replicate: int = 0) ->
             grouping that is no unit).
         InputError: an impossible seed.
     """
+    model = design.model
+    if model is None:
+        raise ModelError(f"{design.source}: the design's model is not loaded; use load_design")
     rng = stream(check_seed(seed), "simulate", replicate)
     _check_fit(design, model)
     frame = _frame(design, rng)

@@ -96,6 +96,8 @@ class PreparedNuts:
                 )
         except RuntimeError as error:
             raise EngineError(f"sampling failed: {error}") from None
+        if tree["posterior"].sizes["draw"] < sampling.draws:
+            raise KeyboardInterrupt  # nutpie returns what it has when interrupted
         draws = {k: v.to_numpy() for k, v in tree["posterior"].data_vars.items()}
         values, effects = _structural(self.plan, draws, responses)
         stats = tree["sample_stats"]

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from acmodels.errors import ModelError, NotYetError, did_you_mean, listing
 from acmodels.spec.distribution import Distribution, distribution
+from acmodels.spec.model import Model
 from acmodels.spec.strict import Strict, check_table
 
 LATER = ("loss", "grid", "criterion", "cost", "design_prior")
@@ -97,19 +98,21 @@ class Design:
     """A design file, read and checked for itself.
 
     Attributes:
-        model: a shipped name, or a path relative to the file.
+        model_name: a shipped name, or a path relative to the file.
         units: in an order in which each comes after those it rests on.
         truth: parameters by name.
         exogenous: predictors by name.
         replications: how often a recovery study repeats it.
+        model: the model that `model_name` names, once loaded.
         source, path, sha256: the file.
     """
 
-    model: str
+    model_name: str
     units: tuple[Unit, ...]
     truth: Mapping[str, float]
     exogenous: Mapping[str, Exogenous]
     replications: int = 200
+    model: Model | None = None
     source: str = "design"
     path: Path | None = None
     sha256: str = ""
@@ -134,8 +137,9 @@ def design_from_table(
         raise ModelError(problems)
     exogenous = {k: _exogenous(k, v, units, source) for k, v in t.exogenous.items()}
     return Design(
-        t.model, _ordered(units, source), t.truth, exogenous, t.replications, source, path, sha256
-    )
+        t.model, _ordered(units, source), t.truth, exogenous, t.replications, None, source, path,
+        sha256,
+    )  # fmt: skip
 
 
 def _unit(name: str, table: int | UnitTable) -> Unit:

@@ -1,0 +1,5 @@
+"""`python -m acmodels`."""
+
+from acmodels.cli import run
+
+run()

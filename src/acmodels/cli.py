@@ -1,0 +1,417 @@
+"""The command line: parse, call, print."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acmodels.errors import AcmodelsError, did_you_mean
+
+EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
+
+
+class Commands(click.Group):
+    """A group that says what was meant when a command is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is named with its nearest neighbour."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            names = list(self.commands)
+            raise click.UsageError(
+                f"no command '{args[0]}'{did_you_mean(args[0], names)} "
+                f"(commands: {', '.join(names)})"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="acmodels", prog_name="acmodels")
+def main() -> None:
+    """Hierarchical Bayesian models of how school districts learn from outside partners."""
+
+
+type Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def _options(*names: str) -> Decorator:
+    """Add common options by name, in the order given."""
+    made = {
+        "out": click.option(
+            "--out", type=click.Path(path_type=Path), help="Folder for the results."
+        ),
+        "seed": click.option("--seed", type=int, default=1, show_default=True),
+        "engine": click.option("--engine", default="auto", show_default=True, help="auto or nuts."),
+        "draws": click.option("--draws", type=int, default=1000, show_default=True),
+        "chains": click.option("--chains", type=int, default=4, show_default=True),
+        "interval": click.option(
+            "--interval", default="eti", show_default=True, help="eti (equal-tailed) or hdi."
+        ),
+        "prob": click.option("--prob", type=float, default=0.95, show_default=True),
+        "workers": click.option(
+            "--workers", type=int, help="Cores to use; changes the time, never the numbers."
+        ),
+        "quiet": click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    }
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for name in reversed(names):
+            command = made[name](command)
+        return command
+
+    return add
+
+
+_FITTING = (
+    "out", "seed", "engine", "draws", "chains", "interval", "prob", "workers", "quiet", "json",
+)  # fmt: skip
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@_options(*_FITTING)
+def fit(model: str, data: Path, **options: Any) -> None:
+    """Fit MODEL (a .toml file or a shipped name) to DATA (a table)."""
+    from acmodels.data import read_study
+    from acmodels.load import load_model
+
+    _fit(load_model(model), read_study(data), options, "fit")
+
+
+@main.command()
+@_options(*_FITTING)
+def demo(**options: Any) -> None:
+    """Simulate a study, fit it, judge the framework's claims, and report."""
+    from acmodels.load import load_design
+    from acmodels.simulate import simulate as draw
+
+    design = load_design("interaction_mediation")
+    made = draw(design, options["seed"])
+    assert design.model is not None
+    said = _say(options)
+    said(f"simulated {made.study.n_rows} partnerships; the truth is in study/truth.json")
+
+    def also(folder: Path) -> None:
+        from acmodels.results import write_simulation
+
+        (folder / "study").mkdir()
+        write_simulation(made, design, folder / "study", seed=options["seed"])
+
+    fitted = _fit(design.model, made.study, options, "demo", also)
+    table = fitted.estimates
+    inside = [
+        low <= made.truth[name] <= high
+        for name, low, high in zip(table["name"], table["lower"], table["upper"], strict=True)
+    ]
+    said(
+        f"{sum(inside)} of {len(inside)} true values lie in their {100 * fitted.prob:g} % intervals"
+    )
+    _finish(fitted)
+
+
+def _fit(
+    model: Any,
+    study: Any,
+    options: dict[str, Any],
+    command: str,
+    also: Callable[[Path], None] | None = None,
+) -> Any:
+    """Fit, write and print; for `fit`, also end the process with the right code."""
+    import time
+
+    from acmodels.fit import fit as sample
+    from acmodels.folder import result_folder
+    from acmodels.progress import Reporter
+    from acmodels.report import report
+    from acmodels.results import write_fit
+
+    out = options["out"] or Path(command)
+    say = _say(options)
+    for finding in study.findings:
+        say(f"{finding.severity}: {finding.message}")
+    with result_folder(out) as folder:
+        progress = Reporter(quiet=options["quiet"])
+        fitted = sample(
+            model,
+            study,
+            seed=options["seed"],
+            engine=options["engine"],
+            draws=options["draws"],
+            chains=options["chains"],
+            cores=_workers(options["workers"]),
+            interval=options["interval"],
+            prob=options["prob"],
+            progress=progress,
+        )
+        progress.close()
+        for finding in fitted.findings[len(study.findings) :]:
+            say(f"{finding.severity}: {finding.message}")
+        started = time.perf_counter()
+        progress("report", 0, 1)
+        report(fitted, folder / "report.html")
+        progress("report", 1, 1)
+        fitted.seconds["report"] = time.perf_counter() - started
+        write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
+        if also is not None:
+            also(folder)
+    _print_fit(fitted, out, options)
+    if command == "fit":
+        _finish(fitted)
+    return fitted
+
+
+def _finish(fitted: Any) -> None:
+    if not fitted.diagnostics.usable:
+        raise SystemExit(3)
+
+
+def _workers(workers: int | None) -> int | None:
+    if workers is not None and workers < 1:
+        raise click.UsageError("--workers must be a whole number of at least 1")
+    return workers
+
+
+def _say(options: dict[str, Any]) -> Callable[[str], None]:
+    """A function that prints to standard error unless told to be quiet."""
+
+    def say(text: str) -> None:
+        if not options.get("quiet"):
+            click.echo(text, err=True)
+
+    return say
+
+
+def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
+    from acmodels.judge import judge
+    from acmodels.results import diagnostics_table, seconds_words
+
+    verdicts = judge(fitted.effects, fitted.spec.propositions)
+    if options["as_json"]:
+        _echo_json(
+            {
+                "out": str(out),
+                "diagnostics": diagnostics_table(fitted),
+                "verdicts": _records(verdicts),
+                "estimands": _records(fitted.effects.table),
+            }
+        )
+        return
+    if options["quiet"]:
+        return
+    kind = "equal-tailed" if fitted.interval == "eti" else "highest-density"
+    click.echo(f"Intervals are {100 * fitted.prob:g} % {kind}.")
+    if len(verdicts):
+        click.echo("")
+        for row in verdicts.to_dict("records"):
+            click.echo(
+                f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
+                f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['reason']}"
+            )
+    elif len(fitted.effects.table):
+        click.echo("")
+        for row in fitted.effects.table.to_dict("records"):
+            name = f"{row['name']} [{row['at']}]" if row["at"] else row["name"]
+            click.echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
+    else:
+        click.echo("")
+        for row in fitted.estimates.to_dict("records"):
+            click.echo(
+                f"{row['name']:<40} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]"
+            )
+    click.echo("")
+    for message in fitted.diagnostics.messages:
+        click.echo(message)
+    state = "usable" if fitted.diagnostics.usable else "NOT usable"
+    click.echo(f"Engine {fitted.draws.engine}; the posterior is {state}.")
+    click.echo(f"Time: {seconds_words(fitted.seconds)}.")
+    click.echo(f"Report: {out / 'report.html'}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", required=False)
+@_options("quiet", "json")
+def check(data: Path, model: str | None, **options: Any) -> None:
+    """Say what DATA hold, and what is wrong with them for MODEL."""
+    from acmodels.describe import describe_model, describe_study
+    from acmodels.data import read_study
+
+    study = read_study(data)
+    if model is None:
+        _print_description(describe_study(study), options)
+        return
+    from acmodels.load import load_model
+    from acmodels.system import build_system
+
+    system = build_system(load_model(model), study)
+    _print_description(describe_model(system), options)
+
+
+def _print_description(description: Any, options: dict[str, Any]) -> None:
+    if options["as_json"]:
+        _echo_json(description.table)
+        return
+    if options["quiet"]:
+        return
+    for line in description.lines:
+        click.echo(line)
+
+
+@main.command()
+@click.argument("model")
+@click.argument("data", type=click.Path(path_type=Path))
+@_options("json")
+def priors(model: str, data: Path, **options: Any) -> None:
+    """Show the priors in force for MODEL on DATA."""
+    from acmodels.data import read_study
+    from acmodels.load import load_model
+    from acmodels.priors import resolve_priors
+    from acmodels.system import build_system
+
+    loaded = load_model(model)
+    system = build_system(loaded, read_study(data))
+    found = resolve_priors(loaded.priors, system.layout, system.responses, loaded.source)
+    if options["as_json"]:
+        _echo_json(
+            [
+                {
+                    "name": p.name,
+                    "dist": p.distribution.name,
+                    **p.distribution.parameters,
+                    "stated": p.stated,
+                    "at_means": p.centered,
+                }
+                for p in found.values()
+            ]
+        )
+        return
+    width = max(len(n) for n in found)
+    for p in found.values():
+        origin = "default" if p.stated is None else f'stated by "{p.stated}"'
+        if p.centered:
+            origin += ", on the expected response at the predictors' means"
+        click.echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}")
+
+
+@main.command()
+@click.argument("design")
+@click.option("--n", "number", type=int, default=1, show_default=True, help="Number of studies.")
+@_options("out", "seed", "quiet", "json")
+def simulate(design: str, number: int, **options: Any) -> None:
+    """Draw synthetic data with known truth from DESIGN."""
+    from acmodels.folder import result_folder, write_json
+    from acmodels.load import load_design
+    from acmodels.progress import Reporter
+    from acmodels.results import versions, write_simulation
+    from acmodels.simulate import simulate as draw
+
+    if number < 1:
+        raise click.UsageError("--n must be a whole number of at least 1")
+    loaded = load_design(design)
+    out = options["out"] or Path("simulate")
+    progress = Reporter(quiet=options["quiet"] or number == 1)
+    with result_folder(out) as folder:
+        rows = 0
+        for k in range(number):
+            made = draw(loaded, options["seed"], k)
+            rows += made.study.n_rows
+            place = folder if number == 1 else folder / f"{k + 1:0{len(str(number))}d}"
+            place.mkdir(exist_ok=True)
+            write_simulation(made, loaded, place, seed=options["seed"], replicate=k)
+            progress("simulating", k + 1, number)
+        write_json(
+            folder / "run.json",
+            {
+                "command": ["acmodels", *sys.argv[1:]],
+                "versions": versions(),
+                "seed": options["seed"],
+                "studies": number,
+                "design": {"file": loaded.source, "sha256": loaded.sha256},
+            },
+        )
+    if options["as_json"]:
+        _echo_json({"out": str(out), "studies": number, "rows": rows})
+    elif not options["quiet"]:
+        click.echo(f"{number} studies, {rows} rows in all: {out}")
+
+
+@main.command()
+@click.argument("identifier", required=False, metavar="[ID]")
+@_options("json")
+def propositions(identifier: str | None, **options: Any) -> None:
+    """List the framework's propositions, or show the one with ID."""
+    from acmodels.registry import entries, entry, page
+
+    if identifier is not None:
+        one = entry(identifier)
+        if options["as_json"]:
+            _echo_json([one])
+        else:
+            click.echo(page(one))
+        return
+    every = entries()
+    if options["as_json"]:
+        _echo_json(every)
+        return
+    for e in every:
+        mark = "*" if e["executable"] else " "
+        click.echo(f"{e['id']} {mark} {e['statement']}")
+    click.echo("* a shipped model can test it; `acmodels propositions ID` says how")
+
+
+def _records(table: Any) -> list[dict[str, Any]]:
+    """Rows of a table for JSON, NaN as null."""
+    return [
+        {k: (None if isinstance(v, float) and v != v else v) for k, v in row.items()}  # noqa: PLR0124
+        for row in table.to_dict("records")
+    ]
+
+
+def _echo_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def run(args: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process.
+
+    Exit codes: 0 done; 2 bad input; 3 a diagnostic failed; 130 interrupted.
+    """
+    try:
+        main.main(args=None if args is None else list(args), standalone_mode=False)
+    except click.exceptions.Exit as error:
+        raise SystemExit(error.exit_code) from None
+    except click.UsageError as error:
+        _fail([error.format_message(), _usage(error)])
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; nothing unfinished was written", err=True)
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        _fail([error.format_message()])
+    except AcmodelsError as error:
+        _fail(str(error).splitlines(), error.exit_code)
+    except BrokenPipeError:
+        raise SystemExit(0) from None
+    except MemoryError:
+        _fail(["out of memory; fit fewer rows, chains or draws"])
+
+
+def _usage(error: click.UsageError) -> str:
+    return error.ctx.get_usage() if error.ctx is not None else ""
+
+
+def _fail(lines: Iterable[str], code: int = 2) -> None:
+    for line in lines:
+        if line:
+            click.echo(line, err=True)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,83 @@
+"""The propositions together with the shipped models that can test them."""
+
+from typing import Any
+
+from acmodels.framework import Proposition, constructs, proposition, propositions
+from acmodels.judge import region_words
+from acmodels.load import load_model, shipped_models
+
+
+def entries() -> list[dict[str, Any]]:
+    """Every proposition with the first shipped model and estimand that test it."""
+    tested = _tested()
+    return [_entry(p, tested.get(p.id, [])) for p in propositions().values()]
+
+
+def entry(identifier: str) -> dict[str, Any]:
+    """One proposition.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    p = proposition(identifier)
+    return _entry(p, _tested().get(p.id, []))
+
+
+def page(one: dict[str, Any]) -> str:
+    """A proposition as a page of plain text."""
+    lines = [
+        f"{one['id']} (tier {one['tier']})",
+        one["statement"],
+        "",
+        f"Source:      {one['source']}",
+        f"Constructs:  {', '.join(one['constructs'])}",
+        f"Level:       {', '.join(one['level'])}",
+        f"Form:        {one['form']}",
+    ]
+    if one["rivals"]:
+        lines.append(f"Rivals:      {', '.join(one['rivals'])}")
+    for test in one["tests"]:
+        rope = f", negligible within {test['rope']}" if test["rope"] else ""
+        lines += [
+            "",
+            f"Model:       {test['model']}",
+            f"Estimand:    {test['estimand']}",
+            f"Rule:        {test['region']} with probability {test['mass']:g}{rope}",
+        ]
+    if not one["tests"]:
+        lines += ["", "Not yet executable: no shipped model tests it."]
+    return "\n".join(lines)
+
+
+def _entry(p: Proposition, tests: list[dict[str, Any]]) -> dict[str, Any]:
+    names = {k: c.name for k, c in constructs().items()}
+    return {
+        "id": p.id,
+        "statement": p.statement,
+        "source": p.source,
+        "tier": p.tier,
+        "executable": bool(tests),
+        "model": tests[0]["model"] if tests else None,
+        "estimand": tests[0]["estimand"] if tests else None,
+        "constructs": [names.get(c, c) for c in p.constructs],
+        "level": list(p.level),
+        "form": p.form,
+        "rivals": list(p.rivals),
+        "tests": tests,
+    }
+
+
+def _tested() -> dict[str, list[dict[str, Any]]]:
+    out: dict[str, list[dict[str, Any]]] = {}
+    for name in shipped_models():
+        for p in load_model(name).propositions.values():
+            out.setdefault(p.id, []).append(
+                {
+                    "model": name,
+                    "estimand": p.estimand,
+                    "region": region_words(p),
+                    "rope": list(p.rope) if p.rope else None,
+                    "mass": p.mass,
+                }
+            )
+    return out

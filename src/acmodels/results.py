@@ -1,0 +1,148 @@
+"""Results to files: the tables, JSON and NetCDF that the contract names."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acmodels.fit import Fit
+from acmodels.folder import MARK, write_json
+from acmodels.judge import judge
+from acmodels.simulate import Simulation
+from acmodels.spec.design import Design
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy", "pandas", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, what it computes with, and Python."""
+    out: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "not installed"
+    return {**out, "python": platform.python_version()}
+
+
+def write_fit(fit: Fit, folder: Path, command: Sequence[str] = ()) -> None:
+    """Write everything of a fit but the report.
+
+    Args:
+        fit: what was fitted.
+        folder: an existing folder.
+        command: the command line, for `run.json`.
+    """
+    write_table(fit.estimates, folder / "estimates.csv")
+    write_table(fit.effects.table, folder / "estimands.csv")
+    write_table(judge(fit.effects, fit.spec.propositions), folder / "verdicts.csv")
+    write_json(folder / "diagnostics.json", diagnostics_table(fit))
+    fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    write_json(folder / MARK, provenance(fit, command))
+
+
+def diagnostics_table(fit: Fit) -> dict[str, Any]:
+    """The keys of `diagnostics.json`."""
+    d = fit.diagnostics
+    return {
+        "engine": d.engine,
+        "max_r_hat": d.max_r_hat,
+        "min_ess_bulk": d.min_ess_bulk,
+        "min_ess_tail": d.min_ess_tail,
+        "divergences": d.divergences,
+        "pareto_k": d.pareto_k,
+        "usable": d.usable,
+        "messages": list(d.messages),
+    }
+
+
+def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
+    """The keys of `run.json`."""
+    return {
+        "command": list(command),
+        "versions": versions(),
+        "seed": fit.seed,
+        "engine": fit.draws.engine,
+        "chains": int(fit.draws.values.shape[0]),
+        "draws": int(fit.draws.values.shape[1]),
+        "interval": fit.interval,
+        "prob": fit.prob,
+        "rows_given": fit.system.rows_given,
+        "rows_used": fit.system.rows_used,
+        "seconds": {k: round(v, 3) for k, v in fit.seconds.items()},
+        "model": {"name": fit.spec.name, "file": fit.spec.source, "sha256": fit.spec.sha256},
+        "data": dict(fit.data_sha256),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "warnings": [f.message for f in fit.findings],
+    }
+
+
+def write_simulation(
+    made: Simulation,
+    design: Design,
+    folder: Path,
+    *,
+    seed: int,
+    replicate: int = 0,
+) -> None:
+    """Write one simulated study: `data.csv`, `truth.json` and `datapackage.json`.
+
+    Numbers have six significant digits, so that machines whose last bits differ write the
+    same bytes.
+    """
+    frame = made.study.frame
+    name = design.model.name if design.model is not None else design.model_name
+    write_table(frame, folder / "data.csv", digits=6)
+    truth = {**made.truth, **made.effects}
+    write_json(folder / "truth.json", {k: float(f"{v:.10g}") for k, v in truth.items()})
+    digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    write_json(
+        folder / "datapackage.json",
+        {
+            "name": name.replace("_", "-"),
+            "title": f"Simulated study for the model {name}",
+            "description": "Synthetic data; truth.json holds the true values by name.",
+            "model": name,
+            "design": design.source,
+            "seed": seed,
+            "replicate": replicate,
+            "resources": [
+                {
+                    "name": "data",
+                    "path": "data.csv",
+                    "format": "csv",
+                    "hash": f"sha256:{digest}",
+                    "schema": {"fields": _fields(frame)},
+                }
+            ],
+        },
+    )
+
+
+def _fields(frame: "pd.DataFrame") -> list[dict[str, str]]:
+    kinds = {"f": "number", "i": "integer", "u": "integer", "b": "boolean"}
+    return [
+        {"name": str(c), "type": kinds.get(frame[c].dtype.kind, "string")} for c in frame.columns
+    ]
+
+
+def write_table(table: "pd.DataFrame", path: Path, digits: int | None = None) -> None:
+    """Write a CSV table; missing cells are empty, numbers round-trip unless digits are given."""
+    table.to_csv(
+        path,
+        index=False,
+        float_format=None if digits is None else f"%.{digits}g",
+        lineterminator="\n",
+        encoding="utf-8",
+    )
+
+
+def seconds_words(seconds: Mapping[str, float]) -> str:
+    """Times by stage in one line."""
+    return ", ".join(f"{k} {v:.1f} s" for k, v in seconds.items())
