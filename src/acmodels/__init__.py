@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from acmodels.data import read_study as load_study
     from acmodels.data import study
     from acmodels.errors import AcmodelsError, InputError
-    from acmodels.fit import estimate, fit
+    from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
-    from acmodels.judge import judge
+    from acmodels.judging import judge
     from acmodels.load import load_design, load_model
     from acmodels.report import report
-    from acmodels.simulate import simulate
+    from acmodels.simulation import simulate
 
 __all__ = [
     "AcmodelsError",
@@ -46,16 +46,16 @@ __all__ = [
 _HOMES = {
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
-    "estimate": ("acmodels.fit", "estimate"),
-    "fit": ("acmodels.fit", "fit"),
-    "judge": ("acmodels.judge", "judge"),
+    "estimate": ("acmodels.fitting", "estimate"),
+    "fit": ("acmodels.fitting", "fit"),
+    "judge": ("acmodels.judging", "judge"),
     "load_design": ("acmodels.load", "load_design"),
     "load_model": ("acmodels.load", "load_model"),
     "load_study": ("acmodels.data", "read_study"),
     "proposition": ("acmodels.framework", "proposition"),
     "propositions": ("acmodels.framework", "propositions"),
     "report": ("acmodels.report", "report"),
-    "simulate": ("acmodels.simulate", "simulate"),
+    "simulate": ("acmodels.simulation", "simulate"),
     "study": ("acmodels.data", "study"),
 }
 

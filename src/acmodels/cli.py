@@ -88,7 +88,7 @@ def fit(model: str, data: Path, **options: Any) -> None:
 def demo(**options: Any) -> None:
     """Simulate a study, fit it, judge the framework's claims, and report."""
     from acmodels.load import load_design
-    from acmodels.simulate import simulate as draw
+    from acmodels.simulation import simulate as draw
 
     design = load_design("interaction_mediation")
     made = draw(design, options["seed"])
@@ -124,7 +124,7 @@ def _fit(
     """Fit, write and print; for `fit`, also end the process with the right code."""
     import time
 
-    from acmodels.fit import fit as sample
+    from acmodels.fitting import fit as sample
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
     from acmodels.report import report
@@ -187,7 +187,7 @@ def _say(options: dict[str, Any]) -> Callable[[str], None]:
 
 
 def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
-    from acmodels.judge import judge
+    from acmodels.judging import judge
     from acmodels.results import diagnostics_table, seconds_words
 
     verdicts = judge(fitted.effects, fitted.spec.propositions)
@@ -308,7 +308,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
     from acmodels.load import load_design
     from acmodels.progress import Reporter
     from acmodels.results import versions, write_simulation
-    from acmodels.simulate import simulate as draw
+    from acmodels.simulation import simulate as draw
 
     if number < 1:
         raise click.UsageError("--n must be a whole number of at least 1")

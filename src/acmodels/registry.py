@@ -3,7 +3,7 @@
 from typing import Any
 
 from acmodels.framework import Proposition, constructs, proposition, propositions
-from acmodels.judge import region_words
+from acmodels.judging import region_words
 from acmodels.load import load_model, shipped_models
 
 

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acmodels.fit import Fit
+from acmodels.fitting import Fit
 from acmodels.folder import MARK, write_json
-from acmodels.judge import judge
-from acmodels.simulate import Simulation
+from acmodels.judging import judge
+from acmodels.simulation import Simulation
 from acmodels.spec.design import Design
 
 if TYPE_CHECKING:

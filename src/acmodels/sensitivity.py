@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from acmodels.judge import Effect
+from acmodels.judging import Effect
 from acmodels.posterior import Array, Posterior
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import log_density

@@ -364,7 +364,9 @@ def _centering_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
 
 _STANDARD: Mapping[str, Any] = {
     "Normal": lambda pm, n, size, _, at: pm.Normal(n, at, 1.0, shape=size),
-    "StudentT": lambda pm, n, size, s, at: pm.StudentT(n, s["nu"], at, 1.0, shape=size),
+    "StudentT": lambda pm, n, size, s, at: pm.StudentT(
+        n, nu=s["nu"], mu=at, sigma=1.0, shape=size
+    ),
     "Cauchy": lambda pm, n, size, _, at: pm.Cauchy(n, at, 1.0, shape=size),
     "Laplace": lambda pm, n, size, _, at: pm.Laplace(n, at, 1.0, shape=size),
     "HalfNormal": lambda pm, n, size, _, at: pm.HalfNormal(n, 1.0, shape=size),

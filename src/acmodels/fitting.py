@@ -13,7 +13,7 @@ from acmodels.engines import Progress, Sampling, engine
 from acmodels.errors import InputError, did_you_mean
 from acmodels.estimands import Context, evaluate
 from acmodels.estimands import warnings as estimand_warnings
-from acmodels.judge import Effect, Effects
+from acmodels.judging import Effect, Effects
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed

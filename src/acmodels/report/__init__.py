@@ -1,0 +1,71 @@
+"""One fit, told on one page: a self-contained HTML file for readers, editors and reviewers."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from acmodels.errors import InputError
+
+if TYPE_CHECKING:
+    from acmodels.fitting import Fit
+
+__all__ = ["report"]
+
+
+def report(
+    fit: "Fit",
+    path: str | os.PathLike[str],
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Write the report of a fit.
+
+    The page loads nothing from the network, runs no script, and holds no row of the data, only
+    counts, smoothed densities and binned summaries. The same fit gives the same bytes.
+
+    Args:
+        fit: from `fit`.
+        path: of the HTML file; missing folders are made, an existing file is replaced whole.
+        progress: told of every step.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from acmodels.report.page import render
+
+    target = Path(path)
+    text = render(fit, progress or (lambda *_: None))
+    try:
+        _write(target, text)
+    except OSError as error:
+        raise InputError(
+            f"{target}: the report cannot be written ({error.strerror or error}); "
+            "choose another place with room and the right to write"
+        ) from None
+    return target
+
+
+def _write(target: Path, text: str) -> None:
+    """Write a temporary file beside the target, then put it in the target's place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

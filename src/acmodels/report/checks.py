@@ -1,0 +1,210 @@
+"""Posterior predictive checks: data replicated by the model beside the data observed.
+
+Replicates keep the observed predictors and the fitted group effects (Gelman, Meng &
+Stern, 1996). Nothing here leaves a row's value: densities are smoothed, binary
+responses binned, and what is too small to be pooled is not shown at all.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from acmodels.families import family
+from acmodels.rng import stream
+from acmodels.system.columns import design_matrix, group_column
+
+if TYPE_CHECKING:
+    from acmodels.fitting import Fit
+    from acmodels.posterior import Array
+    from acmodels.system import EquationLayout
+
+REPLICATES = 100
+ROWS = 20_000
+"""Rows looked at; more are thinned evenly at random."""
+FEWEST = 20
+"""Rows below which nothing is drawn: a density of few values would show them."""
+PER_BIN = 10
+"""Rows that a bin must hold."""
+GRID = 120
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A summary of the data as observed and as replicated."""
+
+    name: str
+    observed: float
+    mean: float
+    lower: float
+    upper: float
+
+    @property
+    def inside(self) -> bool:
+        """Whether the observed value lies in the replicates' interval."""
+        return self.lower <= self.observed <= self.upper
+
+
+@dataclass(frozen=True)
+class Density:
+    """Smoothed densities over a grid; the replicates' as a band.
+
+    Attributes:
+        x: the grid.
+        observed: density of the data.
+        low, middle, high: of the replicates' densities, pointwise.
+    """
+
+    x: "Array"
+    observed: "Array"
+    low: "Array"
+    middle: "Array"
+    high: "Array"
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of similar predicted probability: how many succeeded, and would have in replicates."""
+
+    n: int
+    predicted: float
+    observed: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """The check of one equation.
+
+    Attributes:
+        response: whose.
+        n: rows looked at.
+        of: rows of the equation.
+        density: for responses on a scale.
+        bins: for binary responses and counts of successes.
+        statistics: summaries, observed and replicated.
+    """
+
+    response: str
+    n: int
+    of: int
+    density: Density | None
+    bins: tuple[Bin, ...]
+    statistics: tuple[Statistic, ...]
+
+
+def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
+    """Check every equation."""
+    return tuple(_check(fit, e) for e in fit.system.layout.equations)
+
+
+def _check(fit: "Fit", e: "EquationLayout") -> Check:
+    rng = stream(fit.seed, "report", e.response)
+    rows = np.arange(e.n)
+    if e.n > ROWS:
+        rows = np.sort(rng.choice(e.n, ROWS, replace=False))
+    if e.n < FEWEST:
+        return Check(e.response, e.n, e.n, None, (), ())
+    y = fit.system.responses[e.response][rows]
+    replicated, fitted = _replicate(fit, e, rows, rng)
+    if not np.isfinite(replicated).all():
+        return Check(e.response, len(rows), e.n, None, (), ())
+    if e.family in ("bernoulli", "binomial"):
+        trials = np.ones(len(rows)) if e.trials is None else e.trials[rows]
+        bins = _bins(y, replicated, fitted, trials)
+        statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
+        return Check(e.response, len(rows), e.n, None, bins, statistics)
+    return Check(
+        e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated)
+    )
+
+
+def _replicate(
+    fit: "Fit", e: "EquationLayout", rows: "np.ndarray", rng: np.random.Generator
+) -> tuple["Array", "Array"]:
+    """Replicates, shape (replicate, row), and the mean expected response of each row."""
+    layout, responses = fit.system.layout, fit.system.responses
+    X = design_matrix(layout, e, responses)[rows]
+    groups = [
+        (block.key, block.index(e)[rows], k,
+         group_column(layout, e, block.members[k].column, responses)[rows])
+        for block, mine in layout.blocks_of(e.response)
+        for k in mine
+    ]  # fmt: skip
+    chains, draws, _ = fit.draws.values.shape
+    picked = np.linspace(0, chains * draws - 1, min(REPLICATES, chains * draws)).astype(int)
+    names = [e.coefficient(c) for c in e.columns]
+    coefficients = (
+        np.stack([fit.draws[n] for n in names], axis=2)
+        if names
+        else np.zeros((chains, draws, 0))
+    )
+    sigma = fit.draws[f"sigma({e.response})"] if e.has_sigma else np.zeros((chains, draws))
+    trials = None if e.trials is None else e.trials[rows]
+    fam = family(e.family)
+    out = np.empty((len(picked), len(rows)))
+    fitted = np.zeros(len(rows))
+    for r, flat in enumerate(picked):
+        c, d = divmod(int(flat), draws)
+        eta = X @ coefficients[c, d] + e.offset[rows]
+        for key, index, k, z in groups:
+            eta = eta + z * fit.draws.group_effects[key][c, d][index, k]
+        spread = np.full(len(rows), sigma[c, d]) if e.se is None else e.se[rows]
+        fitted += fam.mean(eta, e.link) / len(picked)
+        out[r] = fam.draw(rng, eta, spread, trials, e.link)
+    return out, fitted
+
+
+def _moments(y: "Array", replicated: "Array") -> tuple[Statistic, ...]:
+    def skewness(v: "Array") -> "Array":
+        centred = v - v.mean(axis=-1, keepdims=True)
+        spread = np.maximum(v.std(axis=-1), 1e-300)
+        return (centred**3).mean(axis=-1) / spread**3
+
+    return (
+        _statistic("mean", y.mean(), replicated.mean(axis=1)),
+        _statistic("standard deviation", y.std(ddof=1), replicated.std(axis=1, ddof=1)),
+        _statistic("skewness", float(skewness(y)), skewness(replicated)),
+    )
+
+
+def _statistic(name: str, observed: float, replicated: "Array", over: float = 1.0) -> Statistic:
+    values = replicated / over
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Statistic(name, float(observed / over), float(values.mean()), float(low), float(high))
+
+
+def _density(y: "Array", replicated: "Array") -> Density:
+    """Kernel densities, by smoothing a fine histogram with a normal kernel (Silverman's width)."""
+    quartiles = np.quantile(y, [0.25, 0.75])
+    spread = min(float(y.std(ddof=1)), float(quartiles[1] - quartiles[0]) / 1.349)
+    spread = spread if spread > 0 else float(y.std(ddof=1)) or 1.0
+    width = 0.9 * spread * len(y) ** -0.2
+    pooled = np.concatenate([np.quantile(replicated, [0.001, 0.999]), np.quantile(y, [0.005, 0.995])])
+    edges = np.linspace(pooled.min() - 3 * width, pooled.max() + 3 * width, GRID + 1)
+    step = edges[1] - edges[0]
+    reach = min(GRID // 2 - 1, max(1, int(np.ceil(4 * width / step))))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)
+    kernel /= kernel.sum()
+
+    def smooth(values: "Array") -> "Array":
+        counts = np.histogram(values, edges)[0] / (len(values) * step)
+        return np.convolve(counts, kernel, mode="same")
+
+    curves = np.stack([smooth(r) for r in replicated])
+    low, middle, high = np.quantile(curves, [0.025, 0.5, 0.975], axis=0)
+    return Density((edges[1:] + edges[:-1]) / 2, smooth(y), low, middle, high)
+
+
+def _bins(y: "Array", replicated: "Array", fitted: "Array", trials: "Array") -> tuple[Bin, ...]:
+    """Bin rows by their mean predicted probability."""
+    many = min(10, len(y) // PER_BIN)
+    order = np.argsort(fitted, kind="stable")
+    out: list[Bin] = []
+    for rows in np.array_split(order, many):
+        n = float(trials[rows].sum())
+        low, high = np.quantile(replicated[:, rows].sum(axis=1) / n, [0.025, 0.975])
+        predicted = float((fitted[rows] * trials[rows]).sum() / n)
+        out.append(Bin(len(rows), predicted, float(y[rows].sum() / n), float(low), float(high)))
+    return tuple(out)

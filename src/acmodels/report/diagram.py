@@ -1,0 +1,176 @@
+"""The path diagram: the model's population-level coefficients, drawn by hand as SVG."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from acmodels.families import family
+from acmodels.report.diagram_layout import CARD_WIDTH, HEAD, ROW, Arrow, Box, plan
+from acmodels.report.numbers import probability, significant, with_interval
+from acmodels.report.svg import shortened, tag
+from acmodels.system.columns import design_matrix
+
+if TYPE_CHECKING:
+    from acmodels.fit import Fit
+
+
+@dataclass(frozen=True)
+class Strength:
+    """What an arrow shows.
+
+    Attributes:
+        mean, lower, upper: of the coefficient, on the data's own scale.
+        standardised: mean times sd(column) over the response's spread.
+        p_positive: posterior probability that it is above zero.
+    """
+
+    mean: float
+    lower: float
+    upper: float
+    standardised: float
+    p_positive: float
+
+    @property
+    def kind(self) -> str:
+        """`positive`, `negative`, or `unclear` where the interval covers zero."""
+        if self.lower > 0:
+            return "positive"
+        return "negative" if self.upper < 0 else "unclear"
+
+    @property
+    def weight(self) -> float:
+        """Line width."""
+        return 1.1 + 6.5 * min(1.0, abs(self.standardised))
+
+
+def strengths(fit: "Fit", estimates: Mapping[str, Mapping[str, float]]) -> dict[str, Strength]:
+    """Strength of every coefficient, by name."""
+    out: dict[str, Strength] = {}
+    for e in fit.system.layout.equations:
+        X = design_matrix(fit.system.layout, e, fit.system.responses)
+        y = fit.system.responses[e.response]
+        spread = family(e.family).scale(y, e.trials, e.link)[1] or 1.0
+        for c, sd in zip(e.columns, X.std(axis=0), strict=True):
+            name = e.coefficient(c)
+            row = estimates[name]
+            out[name] = Strength(
+                row["mean"], row["lower"], row["upper"],
+                float(row["mean"] * sd / spread), float((fit.draws[name] > 0).mean()),
+            )  # fmt: skip
+    return out
+
+
+def diagram(fit: "Fit", found: Mapping[str, Strength]) -> tuple[str, float]:
+    """Draw the diagram; returns the SVG and its natural width."""
+    p = plan(fit.system.layout)
+    drawn = sorted(p.arrows, key=lambda a: (found[a.entry.name].kind != "unclear",
+                                            abs(found[a.entry.name].standardised)))  # fmt: skip
+    described = "; ".join(
+        f"{a.source} to {a.target} {significant(found[a.entry.name].mean, 2)}" for a in p.arrows
+    )
+    svg = tag(
+        "svg",
+        *(_arrow(a, found[a.entry.name]) for a in drawn),
+        *(_card(b, found) if b.card else _source(b) for b in p.boxes.values()),
+        *(_head(a, found[a.entry.name]) for a in drawn),
+        viewBox=f"0 0 {p.width:.0f} {p.height:.0f}",
+        class_="diagram",
+        role="img",
+        aria_label=f"Path diagram. {described or 'No predictors.'}",
+    )
+    return svg, p.width
+
+
+def _arrow(a: Arrow, s: Strength) -> str:
+    return tag(
+        "g",
+        tag("title", text=_told(a, s)),
+        tag("path", d=_curve(a.points), class_="hit"),
+        tag("path", d=_curve(a.points), class_="edge", stroke_width=s.weight),
+        class_=f"arrow {s.kind}",
+    )
+
+
+def _told(a: Arrow, s: Strength) -> str:
+    mean, interval = with_interval(s.mean, s.lower, s.upper)
+    return (
+        f"{a.entry.column} → {a.target}: {mean} {interval}; standardised "
+        f"{significant(s.standardised, 2)}; P(above 0) {probability(s.p_positive)}"
+    )
+
+
+def _curve(points: tuple[tuple[float, float], ...]) -> str:
+    """Smooth between layers, straight along the lanes past them."""
+    (x, y), *rest = points
+    path = f"M{x:.1f},{y:.1f}"
+    for k, (u, v) in enumerate(rest):
+        last = k == len(rest) - 1
+        end = u - 8 if last else u
+        if k % 2 == 1:
+            path += f"L{end:.1f},{v:.1f}"
+        else:
+            bend = 0.5 * (end - x)
+            path += f"C{x + bend:.1f},{y:.1f} {end - bend:.1f},{v:.1f} {end:.1f},{v:.1f}"
+        x, y = end, v
+    return path
+
+
+def _head(a: Arrow, s: Strength) -> str:
+    x, y = a.points[-1]
+    half = 3.2 + 0.5 * s.weight
+    return tag(
+        "path", d=f"M{x - 9:.1f},{y - half:.1f}L{x:.1f},{y:.1f}L{x - 9:.1f},{y + half:.1f}Z",
+        class_=f"head {s.kind}",
+    )  # fmt: skip
+
+
+def _source(b: Box) -> str:
+    return tag(
+        "g",
+        tag("title", text=b.name),
+        tag("rect", x=b.x, y=b.y, width=b.width, height=b.height, rx=4, class_="node"),
+        tag("text", text=shortened(b.name, 20), x=b.x + b.width / 2, y=b.y + b.height / 2 + 4.5,
+            text_anchor="middle", class_="name"),
+    )  # fmt: skip
+
+
+def _card(b: Box, found: Mapping[str, Strength]) -> str:
+    parts = [
+        tag("rect", x=b.x, y=b.y, width=b.width, height=b.height, rx=5, class_="card"),
+        tag("line", x1=b.x, x2=b.x + b.width, y1=b.y + HEAD, y2=b.y + HEAD, class_="rule"),
+        tag("text", tag("title", text=b.name), _escaped(shortened(b.name, 32)), x=b.x + 12,
+            y=b.y + 20, class_="name strong"),
+    ]  # fmt: skip
+    for place, entry in enumerate(b.rows):
+        s = found[entry.name]
+        y = b.port(place)[1] + 4
+        product = len(entry.variables) > 1
+        if product and (place == 0 or len(b.rows[place - 1].variables) == 1) and place:
+            rule = y - ROW / 2 - 4
+            parts.append(tag("line", x1=b.x + 12, x2=b.x + CARD_WIDTH - 12, y1=rule, y2=rule,
+                             class_="rule dotted"))  # fmt: skip
+        mean, interval = with_interval(s.mean, s.lower, s.upper)
+        label = entry.column.replace(":", " × ") if product else entry.column
+        parts += [
+            tag("text", tag("title", text=entry.column), _escaped(shortened(label, 19)),
+                x=b.x + 12, y=y, class_=f"row {s.kind}"),
+            tag("text", text=mean, x=b.x + CARD_WIDTH - 112, y=y, text_anchor="end",
+                class_=f"row mean {s.kind}"),
+            tag("text", text=interval, x=b.x + CARD_WIDTH - 10, y=y, text_anchor="end",
+                class_=f"row {s.kind}"),
+        ]  # fmt: skip
+    if not b.rows:
+        parts.append(tag("text", text="no predictors", x=b.x + 12, y=b.y + HEAD + 15, class_="foot"))
+    if b.groups:
+        said = "varies by " + ", ".join(b.groups)
+        parts.append(
+            tag("text", tag("title", text=said), _escaped(shortened(said, 44)), x=b.x + 12,
+                y=b.y + b.height - 9, class_="foot")
+        )  # fmt: skip
+    return tag("g", *parts)
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)

@@ -1,0 +1,189 @@
+"""Plain sentences about a fit."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from acmodels.judging import Status, region_words
+from acmodels.report.numbers import THIN, count, fixed
+from acmodels.spec.model import Proposition
+
+if TYPE_CHECKING:
+    from acmodels.estimands import Estimand
+    from acmodels.fitting import Fit
+    from acmodels.posterior import Diagnostics
+    from acmodels.system import Layout
+
+STATUS: Mapping[Status, str] = {
+    "supported": "Supported",
+    "contradicted": "Contradicted",
+    "undecided": "Undecided",
+    "unusable": "Unusable",
+    "not_testable": "Not testable",
+}
+"""What a verdict is called on the page."""
+
+SENSITIVE = 0.05
+"""Power-scaling sensitivity from which a result is said to lean on the prior."""
+
+ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "the collapsed sampler"}
+
+FAMILIES = {"gaussian": "normal", "bernoulli": "binary", "binomial": "binomial"}
+
+
+def joined(items: Sequence[str], last: str = "and") -> str:
+    """Items as a sentence lists them.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def several(n: int, one: str, many: str | None = None) -> str:
+    """A count with its noun.
+
+    >>> several(1, "row"), several(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
+def interval_words(interval: str, prob: float) -> str:
+    """What kind of interval: `95 % equal-tailed interval`."""
+    kind = {"eti": "equal-tailed", "hdi": "highest-density"}.get(interval, interval)
+    return f"{100 * prob:g}{THIN}% {kind} interval"
+
+
+def summary(fit: "Fit") -> str:
+    """One sentence: what was fitted to what, and how."""
+    layout = fit.system.layout
+    names = [e.response for e in layout.equations]
+    kinds = list(dict.fromkeys(FAMILIES.get(e.family, e.family) for e in layout.equations))
+    shape = "multilevel" if layout.blocks else "single-level"
+    what = (
+        f"A {shape} regression of {names[0]}"
+        if len(names) == 1
+        else f"A {shape} model of {several(len(names), 'outcome')} ({joined(names)})"
+    )
+    chains, draws = fit.draws.values.shape[:2]
+    return (
+        f"{what}, {joined(kinds)} {'response' if len(kinds) == 1 else 'responses'}, fitted to "
+        f"{several(fit.system.rows_used, 'row')}{units(layout)} by "
+        f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {several(chains, 'chain')} of "
+        f"{several(draws, 'draw')}."
+    )
+
+
+def units(layout: "Layout") -> str:
+    """How many units each grouping has; never which."""
+    sizes = {b.group: len(b.levels) for b in layout.blocks}
+    said = [f"{count(n)} units of {group}" for group, n in sizes.items()]
+    return f" from {joined(said)}" if said else ""
+
+
+def status_line(d: "Diagnostics") -> str:
+    """Whether the posterior can be used."""
+    if not d.usable:
+        return "These results cannot be used: a diagnostic failed."
+    return "The results can be used: every diagnostic held."
+
+
+def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
+    """Diagnostics, one sentence each."""
+    out: list[str] = []
+    if d.max_r_hat is not None:
+        agree = "agree" if d.max_r_hat <= 1.01 else "do not agree"
+        out.append(
+            f"The chains {agree}: the largest R-hat is {fixed(d.max_r_hat, 3)} "
+            "(at most 1.01 is asked for)."
+        )
+    if d.min_ess_bulk is not None and d.min_ess_tail is not None:
+        out.append(
+            f"The draws are worth at least {count(d.min_ess_bulk)} independent ones for means and "
+            f"{count(d.min_ess_tail)} for interval ends (400 are asked for)."
+        )
+    if d.pareto_k is not None:
+        out.append(f"The largest Pareto k of the importance weights is {fixed(d.pareto_k, 2)}.")
+    elif d.divergences == 0:
+        out.append(f"None of the {count(total)} steps diverged.")
+    else:
+        out.append(
+            f"{count(d.divergences)} of {count(total)} steps diverged (at most 0.1{THIN}% may)."
+        )
+    return out
+
+
+def sensitivity_words(value: float | None) -> str:
+    """Say how much a result hangs on the prior."""
+    if value is None:
+        return "Sensitivity to the prior was not computed."
+    said = fixed(value, 2)
+    if value >= SENSITIVE:
+        return (
+            f"It leans on the prior: a somewhat stronger or weaker prior would move it "
+            f"(power-scaling sensitivity {said}, {SENSITIVE} or more)."
+        )
+    return (
+        f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
+    )
+
+
+def claim(p: Proposition, estimand: "Estimand | None") -> str:
+    """A proposition's claim from its estimand and region, where theory has no sentence for it."""
+    what = estimand_words(estimand) if estimand is not None else p.estimand
+    where = f" (at {at_words(p.at)})" if p.at else ""
+    return f"{what[0].upper()}{what[1:]}{where} lies {region_words(p)}."
+
+
+def at_words(at: str) -> str:
+    """Moderators' values as a sentence says them: `flexibility = 1`."""
+    return at.replace("=", " = ").replace("-", "\u2212") if "=" in at else at
+
+
+def estimand_words(e: "Estimand") -> str:
+    """What an estimand is, in a phrase."""
+    s: Any = e.settings
+    scale = " on the outcome's own scale" if getattr(s, "scale", "") == "response" else ""
+    match e.kind:
+        case "coefficient":
+            return f"the coefficient {s.parameter}"
+        case "total" | "direct":
+            return f"the {e.kind} effect of {s.from_} on {s.to}{scale}"
+        case "slope_at":
+            return f"the slope of {s.to} on {s.from_}{scale}"
+        case "indirect":
+            return f"the indirect effect of {s.from_} on {s.to}{_via(s.via)}{scale}"
+        case "index_of_moderated_mediation":
+            return (
+                f"the change in the indirect effect of {s.from_} on {s.to}{_via(s.via)} for each "
+                f"unit of {s.moderator}{scale}"
+            )
+        case "contrast":
+            return f"{s.of[0]} minus {s.of[1]}"
+        case "variance_share":
+            return f"the share of unexplained variance that {s.parameter} accounts for"
+        case "rank":
+            return f"the rank among {joined(list(s.of))}, 1 for the largest"
+        case _:
+            return e.kind.replace("_", " ")
+
+
+def _via(via: list[str] | list[list[str]] | None) -> str:
+    if not via:
+        return " through all mediators"
+    paths = [p if isinstance(p, list) else [p] for p in via]
+    if not isinstance(via[0], list):
+        paths = [[str(m) for m in via]]
+    return " through " + joined([" and then ".join(p) for p in paths])
+
+
+def without_labels(message: str, layout: "Layout") -> str:
+    """Take the labels of units out of a message about the data: groups are only counted."""
+    labels = {piece for b in layout.blocks for v in b.levels for piece in (v, *v.split(":"))}
+    parts = message.split("'")
+    for k in range(1, len(parts) - 1):
+        if parts[k] in labels:
+            parts[k] = "…"
+    return "'".join(parts)

@@ -1,0 +1,365 @@
+"""The density that NUTS samples is the model's, checked against an independent NumPy density.
+
+For random values of the free variables, the log density of the PyMC graph must differ from
+priors + group effects + likelihood, written out by hand here, by the log Jacobian of the map
+from free variables to parameters and by one constant, the same at every point.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from acmodels.data import study
+from acmodels.engines import nuts
+from acmodels.families import family
+from acmodels.load import load_model
+from acmodels.priors import Priors, resolve_priors
+from acmodels.spec.distribution import log_density
+from acmodels.system import System, build_system, parameters
+from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.layout import residual_pairs
+
+N, J, H = 24, 5, 4
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(20240607)
+    x, w, t = rng.normal(2.0, 1.5, N), rng.normal(size=N), rng.integers(3, 9, N)
+    m1 = 0.5 * x + rng.normal(size=N)
+    m2 = -0.3 * x + 0.4 * m1 + rng.normal(size=N)
+    return pd.DataFrame(
+        {
+            "x": x,
+            "w": w,
+            "s": rng.choice(["A", "B", "C"], N),
+            "g": [f"g{i % J}" for i in range(N)],
+            "h": [f"h{i}" for i in rng.permutation(np.arange(N) % H)],
+            "o": rng.normal(1.0, 0.5, N),
+            "m1": m1,
+            "m2": m2,
+            "y": 1.0 + m1 - m2 + rng.normal(size=N),
+            "e": rng.normal(size=N),
+            "se": rng.uniform(0.2, 0.6, N),
+            "b": np.arange(N) % 2,
+            "p": (np.arange(N) // 2) % 2,
+            "k": rng.integers(0, t + 1),
+            "t": t,
+        }
+    )
+
+
+def level_frame() -> pd.DataFrame:
+    """The same, with a variable and an outcome that belong to the unit g."""
+    data = frame()
+    unit = np.random.default_rng(5).normal(size=(J, 2))
+    code = np.arange(N) % J
+    return data.assign(z=unit[code, 0], u=unit[code, 1] + unit[code, 0])
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "plain regression, default priors": {
+        "equations": {"y": {"formula": "y ~ x + w + s + offset(o)"}},
+    },
+    "no intercept, random slopes only, offset": {
+        "equations": {"y": {"formula": "y ~ 0 + x + offset(o) + (0 + x | g)"}},
+    },
+    "only group effects": {"equations": {"y": {"formula": "y ~ 0 + (1 | g)"}}},
+    "crossed random intercepts": {
+        "equations": {"y": {"formula": "y ~ x + (1 | g) + (1 | h)"}},
+    },
+    "three correlated effects": {
+        "equations": {"y": {"formula": "y ~ x + w + (1 + x + w | g)"}},
+        "priors": {"cor(* | g)": {"dist": "LKJ", "eta": 3.0}},
+    },
+    "slopes shared across equations": {
+        "equations": {
+            "m1": {"formula": "m1 ~ x + (1 + x |i| g) + (1 | h)"},
+            "y": {"formula": "y ~ m1 + x + (0 + m1 |i| g)"},
+        },
+        "priors": {"cor(* | g)": {"dist": "LKJ", "eta": 2.0}},
+    },
+    "uncorrelated slopes": {"equations": {"y": {"formula": "y ~ x + (1 + x || g)"}}},
+    "residual correlation of a pair": {
+        "equations": {
+            "m1": {"formula": "m1 ~ x + (1 |i| g)"},
+            "m2": {"formula": "m2 ~ x + w + (1 |i| g)"},
+            "y": {"formula": "y ~ m1 + m2 + x"},
+        },
+        "residual_correlation": [["m1", "m2"]],
+        "priors": {"cor(m1, m2)": {"dist": "LKJ", "eta": 1.7}},
+    },
+    "residual correlation of three, written out of order": {
+        "equations": {
+            "y": {"formula": "y ~ x"},
+            "m2": {"formula": "m2 ~ x + (1 | g)"},
+            "m1": {"formula": "m1 ~ w"},
+        },
+        "residual_correlation": [["m1", "y"], ["m2", "m1"], ["y", "m2"]],
+    },
+    "known standard errors beside a residual sd": {
+        "equations": {
+            "e": {"formula": "e ~ x + (1 | g)", "se": "se"},
+            "y": {"formula": "y ~ e + (1 | h)"},
+        },
+    },
+    "known standard errors alone": {
+        "equations": {"e": {"formula": "e ~ 1 + (1 | g)", "se": "se"}},
+    },
+    "every family and link": {
+        "equations": {
+            "y": {"formula": "y ~ x + (1 | g)"},
+            "b": {"formula": "b ~ y + w + (1 | g)", "family": "bernoulli"},
+            "p": {"formula": "p ~ y + (1 + y | h)", "family": "bernoulli", "link": "probit"},
+            "k": {"formula": "k ~ b + (1 | g)", "family": "binomial", "trials": "t"},
+            "e": {"formula": "e ~ p + k + offset(o)"},
+        },
+    },
+    "binomial by probit": {
+        "equations": {
+            "k": {
+                "formula": "k ~ x + offset(o) + (1 | g)",
+                "family": "binomial",
+                "link": "probit",
+                "trials": "t",
+            }
+        },
+    },
+    "stated priors of every form": {
+        "equations": {
+            "m1": {"formula": "m1 ~ x + w + offset(o) + (1 + x |i| g)"},
+            "m2": {"formula": "m2 ~ x + m1 + (1 | g) + (1 | h)"},
+            "y": {"formula": "y ~ m1 + m2 + s + (0 + m1 |i| g)"},
+        },
+        "priors": {
+            "* ~ *": {"dist": "Normal", "mu": 0.2, "sigma": 1.5},
+            "m1 ~ 1": {"dist": "Normal", "mu": 3.0, "sigma": 0.7},
+            "m1 ~ x": {"dist": "StudentT", "nu": 4, "mu": 0.1, "sigma": 0.8},
+            "m2 ~ x": {"dist": "Laplace", "mu": -0.2, "b": 0.4},
+            "y ~ 1": {"dist": "StudentT", "nu": 3, "mu": 1.0, "sigma": 2.0},
+            "y ~ m1": {"dist": "Cauchy", "alpha": 0.3, "beta": 1.1},
+            "sd(* | h)": {"dist": "Exponential", "lam": 2.0},
+            "sd(m1 ~ 1 | g)": {"dist": "Gamma", "alpha": 2.0, "beta": 3.0},
+            "sd(m1 ~ x | g)": {"dist": "LogNormal", "mu": -1.0, "sigma": 0.6},
+            "sd(y ~ m1 | g)": {"dist": "HalfStudentT", "nu": 5, "sigma": 0.5},
+            "sigma(y)": {"dist": "HalfCauchy", "beta": 1.3},
+            "sigma(m1)": {"dist": "Exponential", "lam": 0.5},
+            "cor(* | g)": {"dist": "LKJ", "eta": 1.4},
+        },
+    },
+    "an equation of units above the rows": {
+        "equations": {
+            "u": {"formula": "u ~ z", "level": "g"},
+            "y": {"formula": "y ~ u + x + (1 + x | g)"},
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    system: System
+    priors: Priors
+    plan: Any
+    model: Any
+    logp: Any
+
+
+@pytest.fixture(params=list(MODELS), ids=lambda n: re.sub(r"\W+", "-", n), scope="module")
+def case(request: pytest.FixtureRequest) -> Case:
+    import pymc as pm
+
+    model = load_model({"name": "test", **MODELS[request.param]})
+    data = level_frame() if "units" in request.param else frame()
+    system = build_system(model, study(data))
+    priors = resolve_priors(model.priors, system.layout, system.responses)
+    plan = nuts._plan(system.layout, priors)
+    built = nuts._build(pm, plan, nuts._arrays(plan, system.responses))
+    logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
+    return Case(system, priors, plan, built, logp)
+
+
+# --- points --------------------------------------------------------------------
+
+
+def random_point(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Values of the free variables on their own (untransformed) scale."""
+    out: dict[str, np.ndarray] = {}
+    for v in case.model.free_RVs:
+        shape = tuple(int(s) for s in v.shape.eval())
+        if "partial" in v.name:
+            out[v.name] = rng.uniform(0.15, 0.85, shape)
+        elif v.name.startswith("scales"):
+            out[v.name] = rng.uniform(0.2, 1.5, shape)
+        else:
+            out[v.name] = rng.normal(0.0, 0.7, shape)
+    return out
+
+
+def sampled(case: Case, point: Mapping[str, np.ndarray]) -> float:
+    """The graph's log density at a point, without PyMC's own transforms."""
+    values: dict[str, Any] = {}
+    for v in case.model.free_RVs:
+        value = case.model.rvs_to_values[v]
+        transform = case.model.rvs_to_transforms[v]
+        x = point[v.name]
+        if transform is not None:
+            x = np.log(x) - np.log1p(-x) if "partial" in v.name else np.log(x)
+        values[value.name] = x
+    return float(case.logp(values))
+
+
+# --- the model's density, by hand ------------------------------------------------
+
+
+def correlation(pairs: Any, K: int, value: Mapping[str, float]) -> np.ndarray:
+    R = np.eye(K)
+    for i, j, name in pairs:
+        R[i, j] = R[j, i] = value[name]
+    return R
+
+
+def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:
+    """Priors of the structural parameters + group effects + likelihood."""
+    layout, responses = case.system.layout, case.system.responses
+    total = 0.0
+    for p in parameters(layout):
+        prior = case.priors[p.name]
+        if p.kind == "cor":
+            continue
+        at = value[p.name]
+        if prior.centered:  # on the expected response at the predictors' means
+            e = layout.equations[p.owner]
+            X = design_matrix(layout, e, responses)
+            at = float(e.offset.mean()) + sum(
+                X[:, k].mean() * value[e.coefficient(c)] for k, c in enumerate(e.columns)
+            )
+        total += float(log_density(prior.distribution, np.array(at)))
+    for block in layout.blocks:
+        K = len(block.members)
+        R = correlation(block.correlations(), K, value)
+        if K > 1:
+            eta = case.priors[block.correlations()[0][2]].distribution.parameters["eta"]
+            total += (eta - 1) * np.linalg.slogdet(R)[1]
+        sds = np.array([value[block.sd(m)] for m in block.members])
+        law = stats.multivariate_normal(np.zeros(K), R * np.outer(sds, sds))
+        total += float(np.sum(law.logpdf(effects[block.key])))
+    return total + likelihood(case, value, effects)
+
+
+def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:
+    layout, responses = case.system.layout, case.system.responses
+    eta: dict[int, np.ndarray] = {}
+    for i, e in enumerate(layout.equations):
+        eta[i] = e.offset.copy()
+        X = design_matrix(layout, e, responses)
+        for k, c in enumerate(e.columns):
+            eta[i] += X[:, k] * value[e.coefficient(c)]
+        for block, mine in layout.blocks_of(e.response):
+            for k in mine:
+                z = group_column(layout, e, block.members[k].column, responses)
+                eta[i] += z * effects[block.key][block.code[e.rows], k]
+    total, done = 0.0, set[int]()
+    for r, members in enumerate(layout.residual):
+        names = [layout.equations[i].response for i in members]
+        R = correlation(residual_pairs(layout, r), len(members), value)
+        eta_r = case.priors[residual_pairs(layout, r)[0][2]].distribution.parameters["eta"]
+        total += (eta_r - 1) * np.linalg.slogdet(R)[1]
+        sds = np.array([value[f"sigma({n})"] for n in names])
+        law = stats.multivariate_normal(np.zeros(len(members)), R * np.outer(sds, sds))
+        rest = np.stack([responses[n] - eta[i] for n, i in zip(names, members, strict=True)], 1)
+        total += float(np.sum(law.logpdf(rest)))
+        done |= set(members)
+    for i, e in enumerate(layout.equations):
+        if i in done:
+            continue
+        spread = e.se
+        if e.has_sigma:
+            spread = np.full(e.n, value[f"sigma({e.response})"])
+        found = family(e.family).log_density(
+            responses[e.response],
+            eta[i],
+            np.zeros(e.n) if spread is None else spread,
+            e.trials,
+            e.link,
+        )
+        total += float(np.sum(found))
+    return total
+
+
+# --- the map from free variables to parameters ----------------------------------------
+
+
+def recovered(
+    case: Case, point: Mapping[str, np.ndarray]
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Parameters and group effects, as the engine reports them."""
+    draws = {k: v[None, None] for k, v in point.items()}
+    values, effects = nuts._structural(case.plan, draws, case.system.responses)
+    names = [p.name for p in parameters(case.system.layout)]
+    return (
+        dict(zip(names, map(float, values[0, 0]), strict=True)),
+        {k: v[0, 0] for k, v in effects.items()},
+    )
+
+
+def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
+    """Log absolute determinant of the map, by differences along every free number.
+
+    Nothing here knows how the engine parametrises. Six moved copies of the point stand for
+    each free number, all given to the engine as draws of one chain.
+    """
+    names = [v.name for v in case.model.free_RVs]
+    flat = np.concatenate([point[n].ravel() for n in names])
+    sizes = np.cumsum([0, *(point[n].size for n in names)])
+    h = 2e-3
+    steps = np.array([1.0, -1.0, 0.5, -0.5, 0.25, -0.25]) * h
+    moved = flat + steps[:, None, None] * np.eye(len(flat))
+    moved = moved.reshape(-1, len(flat))
+    draws = {
+        n: moved[None, :, sizes[i] : sizes[i + 1]].reshape(1, len(moved), *point[n].shape)
+        for i, n in enumerate(names)
+    }
+    values, effects = nuts._structural(case.plan, draws, case.system.responses)
+    flat_effects = [u.reshape(1, len(moved), -1) for u in effects.values()]
+    every = np.concatenate([values, *flat_effects], axis=2)[0].reshape(6, len(flat), -1)
+    assert every.shape[2] == len(flat), "every free number is a parameter"
+    a, b, c = (
+        (every[2 * k] - every[2 * k + 1]) / (steps[2 * k] - steps[2 * k + 1]) for k in range(3)
+    )
+    ab, bc = (4 * b - a) / 3, (4 * c - b) / 3  # Richardson: the error falls as h^6
+    sign, size = np.linalg.slogdet((16 * bc - ab) / 15)
+    assert sign != 0
+    return float(size)
+
+
+def test_the_sampled_density_is_the_models(case: Case) -> None:
+    rng = np.random.default_rng(7)
+    gaps: list[float] = []
+    sizes: list[float] = []
+    for _ in range(4):
+        point = random_point(case, rng)
+        value, effects = recovered(case, point)
+        hand = by_hand(case, value, effects)
+        graph = sampled(case, point)
+        gaps.append(graph - hand - log_jacobian(case, point))
+        sizes.append(max(abs(graph), abs(hand)))
+    assert np.ptp(sizes) > 1, "the points differ"
+    # finite differences are good to about 1e-9 of each column
+    np.testing.assert_allclose(gaps, gaps[0], rtol=0, atol=1e-8 * max(1.0, *sizes) + 1e-7)
+
+
+def test_what_is_reported_enters_the_likelihood(case: Case) -> None:
+    """The check above can fail: the same parameters with one of them moved do not fit."""
+    rng = np.random.default_rng(8)
+    point = random_point(case, rng)
+    value, effects = recovered(case, point)
+    hand = by_hand(case, value, effects)
+    for name in value:
+        if not name.startswith("cor("):
+            assert abs(by_hand(case, {**value, name: value[name] + 0.05}, effects) - hand) > 1e-6
