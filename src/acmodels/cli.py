@@ -92,7 +92,6 @@ def demo(**options: Any) -> None:
 
     design = load_design("interaction_mediation")
     made = draw(design, options["seed"])
-    assert design.model is not None
     said = _say(options)
     said(f"simulated {made.study.n_rows} partnerships; the truth is in study/truth.json")
 
@@ -238,8 +237,8 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
 @_options("quiet", "json")
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
-    from acmodels.describe import describe_model, describe_study
     from acmodels.data import read_study
+    from acmodels.describe import describe_model, describe_study
 
     study = read_study(data)
     if model is None:

@@ -111,7 +111,8 @@ def fit(
         data: a study, or a DataFrame.
         seed: same seed, inputs and machine: same numbers, whatever `cores` is.
         engine: `auto`, or an engine by name.
-        draws, tune: kept and warm-up steps of each chain.
+        draws: steps of each chain that are kept.
+        tune: warm-up steps of each chain.
         chains: number of chains.
         cores: chains run at once; None for all that the machine has.
         interval: equal-tailed (`eti`) or highest-density (`hdi`).

@@ -57,11 +57,11 @@ def _check_place(out: Path) -> None:
 def _swap(fresh: Path, out: Path) -> None:
     if out.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
-        os.replace(out, old / out.name)
-        os.replace(fresh, out)
+        out.replace(old / out.name)
+        fresh.replace(out)
         shutil.rmtree(old, ignore_errors=True)
     else:
-        os.replace(fresh, out)
+        fresh.replace(out)
 
 
 def _umask() -> int:

@@ -77,10 +77,11 @@ def verdict(p_region: float, p_rope: float | None, mass: float) -> Status:
     Supported: P(region) >= mass, and P(rope) < 1 - mass where there is one. Contradicted:
     P(not region) >= mass, or P(rope) >= mass. Undecided otherwise.
     """
+    # sums, since 1 - 0.975 is above 0.025 in floating point
     practically_null = p_rope is not None and p_rope >= mass
-    if 1 - p_region >= mass or practically_null:
+    if p_region + mass <= 1 or practically_null:
         return "contradicted"
-    if p_region >= mass and (p_rope is None or p_rope < 1 - mass):
+    if p_region >= mass and (p_rope is None or p_rope + mass < 1):
         return "supported"
     return "undecided"
 
@@ -170,21 +171,23 @@ def _reason(
     rope = ""
     if p.rope is not None and p_rope is not None:
         low, high = p.rope
-        rope = f"{_probability(p_rope)} that it is negligible ({low:g} to {high:g})"
+        rope = (
+            f"the probability that it is negligible ({low:g} to {high:g}) is {_probability(p_rope)}"
+        )
     if status == "unusable":
         return f"No verdict: {effects.why_not or 'a diagnostic failed'}"
     if status == "supported":
-        tail = f", and {rope} is below {1 - p.mass:g}" if rope else ""
+        tail = f", and {rope}, below {1 - p.mass:g}" if rope else ""
         return f"Supported, since {said}, at least the {need} asked for{tail}."
     if status == "contradicted":
         if p_rope is not None and p_rope >= p.mass:
-            return f"Contradicted, since the probability is {rope}, at least the {need} asked for."
+            return f"Contradicted, since {rope}, at least the {need} asked for."
         return (
             f"Contradicted, since the probability that it does not lie {region_words(p)} is "
             f"{_probability(1 - p_region)}, at least the {need} asked for."
         )
     if p_region >= p.mass:
-        return f"Undecided: {said}, but there is a probability of {rope}, not below {1 - p.mass:g}."
+        return f"Undecided: {said}, but {rope}, not below {1 - p.mass:g}."
     return f"Undecided: {said}, where {need} either way would decide."
 
 

@@ -103,7 +103,28 @@ def _checked(model: Model) -> Model:
             problems.append(f"{where}.se: the family {e.family} has no residual sd to be known")
     if problems:
         raise ModelError(problems)
-    return replace(model, estimands=read_estimands(model.estimands, model.source))
+    checked = replace(model, estimands=read_estimands(model.estimands, model.source))
+    problems = _certain(checked)
+    if problems:
+        raise ModelError(problems)
+    return checked
+
+
+def _certain(model: Model) -> list[str]:
+    """Refuse claims that hold whatever the data: shares of variance and sds are above 0."""
+    out: list[str] = []
+    for p in model.propositions.values():
+        e = model.estimands[p.estimand]
+        share = e.kind == "variance_share"
+        sd = e.kind == "coefficient" and e.settings.parameter.startswith(("sd(", "sigma("))
+        if (share and p.lower <= 0 and p.upper >= 1) or (
+            sd and p.lower <= 0 and p.upper == float("inf")
+        ):
+            out.append(
+                f"{model.source}: propositions.{p.id}.region: '{p.estimand}' is above 0 whatever "
+                "the data say; state the minimum that counts, as region = { above = 0.05 }"
+            )
+    return out
 
 
 def _not_yet(model: Model) -> list[str]:

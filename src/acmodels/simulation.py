@@ -234,10 +234,7 @@ def _predictor(
     """Values of a predictor on the data's rows."""
     level = e.level or _default_level(name, frame, model)
     n = frame.size[level] if level in frame.size else frame.size[frame.rows]
-    if e.icc:
-        values = _clustered(e, level, n, frame, rng)
-    else:
-        values = draw(e.distribution, rng, n)
+    values = _clustered(e, level, n, frame, rng) if e.icc else draw(e.distribution, rng, n)
     if any(name == q.trials for q in model.equations.values()):
         values = np.maximum(np.rint(values), 1.0)
     here = frame.above[frame.rows].get(level)

@@ -7,7 +7,8 @@ information of the group's rows (Papaspiliopoulos, Roberts & Sköld, 2003). The 
 changes the geometry that the sampler sees, never the posterior.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +21,7 @@ ROUNDS = 25
 
 
 @dataclass(frozen=True)
-class Centering:
+class Member:
     """For one member of one block.
 
     Attributes:
@@ -31,18 +32,107 @@ class Centering:
     tau: float
     weight: Array
 
+    @property
+    def informed(self) -> bool:
+        """Whether the data put the sd well away from zero, so that centring has no funnel."""
+        return float(self.weight.mean()) > 0.5 and float(np.sum(self.weight**2)) >= 5.0
 
-def centering(layout: Layout, responses: Responses) -> dict[tuple[int, int], Centering]:
-    """Look at every equation on its own; by block position and member."""
-    out: dict[tuple[int, int], Centering] = {}
-    for e in layout.equations:
-        out |= _equation(layout, e, responses)
+
+@dataclass(frozen=True)
+class Centering:
+    """How a model's group effects are to be sampled.
+
+    Attributes:
+        effects: by block position and member.
+        absorbed: by equation position and design column: the block whose effects take the
+            column's part of the predictor in, and by member what multiplies its coefficient
+            in each group, shape (J,).
+    """
+
+    effects: dict[tuple[int, int], Member]
+    absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]]
+
+
+def uncertain(layout: Layout, responses: Responses) -> frozenset[tuple[int, int]]:
+    """Members, by block position, whose sd the data do not put well away from zero."""
+    found = (m for e in layout.equations for m in _equation(layout, e, responses).items())
+    return frozenset(place for place, member in found if not member.informed)
+
+
+def centering(
+    layout: Layout, responses: Responses, plain: Set[tuple[int, int]] = frozenset()
+) -> Centering:
+    """Look at every equation on its own.
+
+    Args:
+        layout: of the model.
+        responses: the data.
+        plain: members that are to stay non-centred.
+    """
+    effects: dict[tuple[int, int], Member] = {}
+    absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]] = {}
+    for i, e in enumerate(layout.equations):
+        effects |= {
+            place: replace(m, weight=np.zeros_like(m.weight)) if place in plain else m
+            for place, m in _equation(layout, e, responses).items()
+        }
+        for p, home in _absorption(layout, e, responses, effects).items():
+            absorbed[i, p] = home
+    return Centering(effects, absorbed)
+
+
+def _absorption(
+    layout: Layout,
+    e: EquationLayout,
+    responses: Responses,
+    effects: Mapping[tuple[int, int], Member],
+) -> dict[int, tuple[int, dict[int, Array]]]:
+    """Find for each design column a block of well-informed effects that can take it in.
+
+    A column can be taken in where, within every group, it is a combination of what
+    multiplies the group's effects: an intercept or a predictor of the group by random
+    intercepts, a predictor with a random slope by that slope. Of several blocks, the one
+    that blurs the coefficient most (largest tau^2 / J) takes it.
+    """
+    X = design_matrix(layout, e, responses)
+    if e.intercept is not None:
+        X = np.column_stack([X[:, 0], X[:, 1:] - X[:, 1:].mean(axis=0)])
+    best: dict[int, tuple[float, int, dict[int, Array]]] = {}
+    for b, block in enumerate(layout.blocks):
+        mine = [k for k, m in enumerate(block.members) if m.response == e.response]
+        informed = [effects[b, k] for k in mine if effects[b, k].weight.mean() > 0.5]
+        if not informed:
+            continue
+        blur = max(m.tau**2 for m in informed) / len(block.levels)
+        index = block.index(e)
+        Z = np.column_stack(
+            [group_column(layout, e, block.members[k].column, responses) for k in mine]
+        )
+        for p, H in _in_span(X, Z, index, len(block.levels)).items():
+            if p not in best or blur > best[p][0]:
+                best[p] = (blur, b, {k: H[:, place] for place, k in enumerate(mine)})
+    return {p: (b, shares) for p, (_, b, shares) in best.items()}
+
+
+def _in_span(X: Array, Z: Array, index: np.ndarray, J: int) -> dict[int, Array]:
+    """Columns of X that are, within every group, combinations of Z; with the combinations."""
+    gram = np.zeros((J, Z.shape[1], Z.shape[1]))
+    np.add.at(gram, index, Z[:, :, None] * Z[:, None, :])
+    inverse = np.linalg.pinv(gram, hermitian=True)
+    out: dict[int, Array] = {}
+    for p in range(X.shape[1]):
+        cross = np.zeros((J, Z.shape[1]))
+        np.add.at(cross, index, Z * X[:, [p]])
+        H = np.einsum("jkl,jl->jk", inverse, cross)
+        left = X[:, p] - np.sum(Z * H[index], axis=1)
+        if np.sum(left**2) <= 1e-12 * np.sum(X[:, p] ** 2):
+            out[p] = H
     return out
 
 
 def _equation(
     layout: Layout, e: EquationLayout, responses: Responses
-) -> dict[tuple[int, int], Centering]:
+) -> dict[tuple[int, int], Member]:
     """Fit independent group effects to working residuals by a few mean-field EM rounds."""
     residual, precision = _working(layout, e, responses)
     members = [
@@ -72,7 +162,7 @@ def _equation(
             lost = sum(float(np.sum(i * s)) for i, s in zip(info, spread, strict=True))
             sigma2 = max((float(np.sum(left**2)) + lost) / e.n, 1e-12 * sigma2)
     return {
-        (b, k): Centering(float(np.sqrt(t)), t * i / sigma2 / (1.0 + t * i / sigma2))
+        (b, k): Member(float(np.sqrt(t)), t * i / sigma2 / (1.0 + t * i / sigma2))
         for (b, k, *_), t, i in zip(members, tau2, info, strict=True)
     }
 

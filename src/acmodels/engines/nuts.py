@@ -4,21 +4,22 @@ The equations are stacked into one tall linear predictor, so that the graph, and
 it the time to compile, grows little with the number of equations and groupings. Every
 free quantity lives on the scale of its prior: coefficients and standard deviations are
 location + scale * standard, group effects are centred as far as the data speak (see
-`_centering`), and correlation matrices are built from partial correlations with independent Beta priors (Lewandowski,
+`_centering`), and correlation matrices are built from partial correlations with independent
+Beta priors (Lewandowski,
 Kurowicka & Joe, 2009). All data and prior constants are `pm.Data`: one compilation
 serves any further responses of the design.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from acmodels.engines import Sampling
-from acmodels.engines._centering import centering
+from acmodels.engines._centering import centering, uncertain
 from acmodels.errors import EngineError
 from acmodels.families import family
 from acmodels.posterior import Posterior
@@ -47,7 +48,7 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNu
     import nutpie
 
     started = time.perf_counter()
-    plan = _plan(layout, priors)
+    plan = _plan(layout, priors, responses)
     arrays = _arrays(plan, responses)
     import pymc as pm
 
@@ -138,6 +139,11 @@ class _Plan:
         sds: for each block, where its sds start among the scales.
         sigmas: by equation, the place of its residual sd among the scales.
         raw: positions among `intercepts` whose prior is on the raw intercept.
+        starts: where each block's effects start among all effects, and their number.
+        signed: by block and member, the places among the scales of group sds that are sampled
+            with a sign. Where the data do not put an sd well away from zero, its log has a
+            long tail; with a symmetric prior on the whole line and non-centred effects the
+            posterior is smooth through zero, and the sd is the absolute value.
     """
 
     layout: Layout
@@ -149,7 +155,8 @@ class _Plan:
     sds: tuple[int, ...]
     sigmas: Mapping[int, int]
     raw: tuple[int, ...]
-    starts: tuple[int, ...] = field(default=())
+    starts: tuple[int, ...]
+    signed: Mapping[tuple[int, int], int]
 
     @property
     def slope_priors(self) -> list[Distribution]:
@@ -160,12 +167,32 @@ class _Plan:
         ]
 
     @property
+    def scale_forms(self) -> list[Distribution]:
+        """What the scales are sampled as: their priors, or the symmetric ones behind them."""
+        places = set(self.signed.values())
+        return [
+            replace(p.distribution, name=_SYMMETRIC[p.distribution.name])
+            if j in places
+            else p.distribution
+            for j, p in enumerate(self.scales)
+        ]
+
+    @property
     def intercept_priors(self) -> list[Distribution]:
         equations = (self.layout.equations[i] for i in self.intercepts)
         return [self.priors[e.coefficient(e.columns[0])].distribution for e in equations]
 
 
-def _plan(layout: Layout, priors: Priors) -> _Plan:
+_SYMMETRIC = {
+    "HalfNormal": "Normal",
+    "HalfStudentT": "StudentT",
+    "HalfCauchy": "Cauchy",
+    "Exponential": "Laplace",
+}
+"""Priors of an sd, and the symmetric prior whose absolute value has them."""
+
+
+def _plan(layout: Layout, priors: Priors, responses: Responses) -> _Plan:
     equations = layout.equations
     stack = sorted(range(len(equations)), key=lambda i: (equations[i].family, equations[i].link, i))
     slopes = tuple(
@@ -192,9 +219,14 @@ def _plan(layout: Layout, priors: Priors) -> _Plan:
         for j, i in enumerate(intercepts)
         if not priors[equations[i].coefficient(equations[i].columns[0])].centered
     )
+    signed = {
+        (b, k): sds[b] + k
+        for b, k in sorted(uncertain(layout, responses))
+        if scales[sds[b] + k].distribution.name in _SYMMETRIC
+    }
     return _Plan(
         layout, priors, tuple(stack), slopes, intercepts, tuple(scales), tuple(sds), sigmas, raw,
-        tuple(starts),
+        tuple(starts), signed,
     )  # fmt: skip
 
 
@@ -310,47 +342,16 @@ def _group_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
         "group_index": index,
         "group_weight": weight,
         **_centering_arrays(plan, responses),
-        **_projections(plan, responses),
-    }
-
-
-def _projections(plan: _Plan, responses: Responses) -> dict[str, Array]:
-    """Regressions of what multiplies each group effect on the (centred) design columns."""
-    layout = plan.layout
-    slopes = np.zeros((len(plan.slopes), plan.starts[-1]))
-    intercepts = np.zeros((len(plan.intercepts), plan.starts[-1]))
-    row = 0
-    for i in plan.stack:
-        e = layout.equations[i]
-        X, _, _ = _centered(e, design_matrix(layout, e, responses))
-        rows = slice(row, row + X.shape[1])
-        row += X.shape[1]
-        gram = np.linalg.pinv(X.T @ X)
-        for start, block in zip(plan.starts, layout.blocks, strict=False):
-            J, index = len(block.levels), block.index(e)
-            for k, m in enumerate(block.members):
-                if m.response != e.response:
-                    continue
-                z = group_column(layout, e, m.column, responses)
-                at = slice(start + k * J, start + (k + 1) * J)
-                if X.shape[1]:
-                    sums = np.stack([np.bincount(index, x * z, J) for x in X.T])
-                    slopes[rows, at] = gram @ sums
-                if e.intercept is not None:
-                    intercepts[plan.intercepts.index(i), at] = np.bincount(index, z, J) / e.n
-    return {
-        name: values
-        for name, values in (("slope_projection", slopes), ("intercept_projection", intercepts))
-        if len(values)
     }
 
 
 def _centering_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
-    """Unit, centring weight and place of the sd of every group effect."""
-    found = centering(plan.layout, responses)
+    """Unit, centring weight and place of the sd of every group effect, and what it absorbs."""
+    found = centering(plan.layout, responses, plan.signed.keys())
+    blocks = list(enumerate(plan.layout.blocks))
     pairs = [
-        (found[b, k], len(block.levels), plan.sds[b] + k)
-        for b, block in enumerate(plan.layout.blocks)
+        (found.effects[b, k], len(block.levels), plan.sds[b] + k)
+        for b, block in blocks
         for k in range(len(block.members))
     ]
     out: dict[str, Array] = {
@@ -359,22 +360,35 @@ def _centering_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
     }
     if all(len(b.members) == 1 for b in plan.layout.blocks):
         out["sd_of_effect"] = np.concatenate([np.full(J, place) for _, J, place in pairs])
+    slopes = np.zeros((plan.starts[-1], len(plan.slopes)))
+    intercepts = np.zeros((plan.starts[-1], len(plan.intercepts)))
+    for (i, p), (b, shares) in found.absorbed.items():
+        e = plan.layout.equations[i]
+        for k, values in shares.items():
+            start = plan.starts[b] + k * len(values)
+            rows = slice(start, start + len(values))
+            if p == e.intercept:
+                intercepts[rows, plan.intercepts.index(i)] = values
+            else:
+                slopes[rows, plan.slopes.index((i, p))] = values
+    if plan.slopes:
+        out["absorb_slopes"] = slopes
+    if plan.intercepts:
+        out["absorb_intercepts"] = intercepts
     return out
 
 
 _STANDARD: Mapping[str, Any] = {
     "Normal": lambda pm, n, size, _, at: pm.Normal(n, at, 1.0, shape=size),
-    "StudentT": lambda pm, n, size, s, at: pm.StudentT(
-        n, nu=s["nu"], mu=at, sigma=1.0, shape=size
-    ),
+    "StudentT": lambda pm, n, size, s, at: pm.StudentT(n, nu=s["nu"], mu=at, sigma=1.0, shape=size),
     "Cauchy": lambda pm, n, size, _, at: pm.Cauchy(n, at, 1.0, shape=size),
     "Laplace": lambda pm, n, size, _, at: pm.Laplace(n, at, 1.0, shape=size),
-    "HalfNormal": lambda pm, n, size, _, at: pm.HalfNormal(n, 1.0, shape=size),
-    "HalfStudentT": lambda pm, n, size, s, at: pm.HalfStudentT(n, s["nu"], 1.0, shape=size),
-    "HalfCauchy": lambda pm, n, size, _, at: pm.HalfCauchy(n, 1.0, shape=size),
-    "Exponential": lambda pm, n, size, _, at: pm.Exponential(n, 1.0, shape=size),
-    "Gamma": lambda pm, n, size, s, at: pm.Gamma(n, s["alpha"], 1.0, shape=size),
-    "LogNormal": lambda pm, n, size, s, at: pm.LogNormal(n, 0.0, s["sigma"], shape=size),
+    "HalfNormal": lambda pm, n, size, _, _at: pm.HalfNormal(n, 1.0, shape=size),
+    "HalfStudentT": lambda pm, n, size, s, _at: pm.HalfStudentT(n, s["nu"], 1.0, shape=size),
+    "HalfCauchy": lambda pm, n, size, _, _at: pm.HalfCauchy(n, 1.0, shape=size),
+    "Exponential": lambda pm, n, size, _, _at: pm.Exponential(n, 1.0, shape=size),
+    "Gamma": lambda pm, n, size, s, _at: pm.Gamma(n, s["alpha"], 1.0, shape=size),
+    "LogNormal": lambda pm, n, size, s, _at: pm.LogNormal(n, 0.0, s["sigma"], shape=size),
 }
 """Standard forms: PyMC, name, size, shape parameters, location -> random variable."""
 
@@ -410,92 +424,87 @@ def _build(pm: Any, plan: _Plan, arrays: Mapping[str, Array]) -> Any:
     layout = plan.layout
     with pm.Model() as model:
         data = {k: pm.Data(k, v) for k, v in arrays.items()}
-        scales = u = None
+        scales = None
         if plan.scales:
-            scales = _standard(pm, "scales", [p.distribution for p in plan.scales])
+            scales = _standard(pm, "scales", plan.scale_forms)
             scales = data["scale_prior_location"] + data["scale_prior_scale"] * scales
+        eta, absorbed = _linear_predictor(pm, plan, data)
         if layout.blocks:
-            u = _group_effects(pm, plan, data, scales)
-        eta = _linear_predictor(pm, plan, data, u)
-        if u is not None:
+            u = _group_effects(pm, plan, data, scales, absorbed)
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
         _likelihoods(pm, plan, data, eta, scales)
     return model
 
 
-def _linear_predictor(pm: Any, plan: _Plan, data: Mapping[str, Any], u: Any) -> Any:
-    """Population-level part and offsets, over the stacked rows.
-
-    What is sampled is each coefficient plus the part of the group effects that looks like it
-    (their projection on the design), which the data inform far better than either alone; the
-    shear has a Jacobian of one, and the prior moves with it.
-    """
+def _linear_predictor(pm: Any, plan: _Plan, data: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Population-level part and offsets over the stacked rows, and what groups absorb of it."""
     layout = plan.layout
     eta = data["offset"]
     slopes = None
+    absorbed: Any = 0.0
     if plan.slopes:
-        scale = data["slope_prior_scale"]
-        absorbed = pm.math.dot(data["slope_projection"], u) if u is not None else None
-        at = None if absorbed is None else absorbed / scale
-        slopes = _standard(pm, "slopes", plan.slope_priors, at)
-        slopes = data["slope_prior_location"] + scale * slopes
-        if absorbed is not None:
-            slopes = slopes - absorbed
+        slopes = _standard(pm, "slopes", plan.slope_priors)
+        slopes = data["slope_prior_location"] + data["slope_prior_scale"] * slopes
         pieces: list[Any] = []
         start = 0
         for i in plan.stack:
             e = layout.equations[i]
             width = len(e.columns) - (e.intercept is not None)
-            here = f"X_{i}"
-            pieces.append(
-                pm.math.dot(data[here], slopes[start : start + width]) if width else np.zeros(e.n)
-            )
+            mine = slopes[start : start + width]
+            pieces.append(pm.math.dot(data[f"X_{i}"], mine) if width else np.zeros(e.n))
             start += width
         eta = eta + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
+        if "absorb_slopes" in data:
+            absorbed = absorbed + pm.math.dot(data["absorb_slopes"], slopes)
     if plan.intercepts:
-        intercepts = _intercepts(pm, plan, data, slopes, u)
+        intercepts = _intercepts(pm, plan, data, slopes)
+        if "absorb_intercepts" in data:
+            absorbed = absorbed + pm.math.dot(data["absorb_intercepts"], intercepts)
         if len(plan.stack) == 1:
-            return eta + intercepts[0]
+            return eta + intercepts[0], absorbed
         place = {i: j + 1 for j, i in enumerate(plan.intercepts)}
         of_row = np.concatenate(
             [np.full(layout.equations[i].n, place.get(i, 0)) for i in plan.stack]
         )
         padded = pm.math.concatenate([np.zeros(1), intercepts])
         eta = eta + padded[pm.Data("intercept_of_row", of_row)]
-    return eta
+    return eta, absorbed
 
 
-def _intercepts(pm: Any, plan: _Plan, data: Mapping[str, Any], slopes: Any, u: Any) -> Any:
+def _intercepts(pm: Any, plan: _Plan, data: Mapping[str, Any], slopes: Any) -> Any:
     """Intercepts at the predictors' means.
 
     A stated prior is on the raw intercept: the centred one then has that prior moved by
     the predictors' means times the slopes, which keeps the posterior's geometry.
     """
-    priors = plan.intercept_priors
     scale = data["intercept_prior_scale"]
-    absorbed = pm.math.dot(data["intercept_projection"], u) if u is not None else None
-    at = None if absorbed is None else absorbed / scale
+    at = None
     if plan.raw:
         moved = data["intercept_offset"]
         if slopes is not None:
             moved = moved + pm.math.dot(data["intercept_shift"], slopes)
-        at = moved / scale if at is None else at + moved / scale
-    out = data["intercept_prior_location"] + scale * _standard(pm, "intercepts", priors, at)
-    return out if absorbed is None else out - absorbed
+        at = moved / scale
+    return data["intercept_prior_location"] + scale * _standard(
+        pm, "intercepts", plan.intercept_priors, at
+    )
 
 
-def _group_effects(pm: Any, plan: _Plan, data: Mapping[str, Any], scales: Any) -> Any:
+def _group_effects(
+    pm: Any, plan: _Plan, data: Mapping[str, Any], scales: Any, absorbed: Any
+) -> Any:
     """All group effects as one vector: block by block, effect by effect, level by level.
 
     Given the effects before it in its block, an effect is normal with mean m and sd c. What
-    is sampled is v ~ Normal(w m, c^w), and the effect is m + c^(1 - w) (v - w m): centred
-    where w is 1, non-centred where it is 0. All in units of a rough sd (`effect_unit`).
+    is sampled is v ~ Normal(w (m + h), c^w), where h is what the effect's group absorbs of the
+    population-level part, and the effect is m + c^(1 - w) (v - w (m + h)): hierarchically
+    centred where w is 1, non-centred where it is 0. All in units of a rough sd (`effect_unit`).
     """
     unit, w = data["effect_unit"], data["effect_centering"]
+    home = w * absorbed / unit
     if all(len(b.members) == 1 for b in plan.layout.blocks):
         c = scales[data["sd_of_effect"]] / unit
-        v = pm.Normal("group_effects", 0.0, c**w, shape=plan.starts[-1])
-        return unit * c ** (1.0 - w) * v
+        v = pm.Normal("group_effects", home, c**w, shape=plan.starts[-1])
+        return unit * c ** (1.0 - w) * (v - home)
     pieces: list[Any] = []
     for n, (block, first) in enumerate(zip(plan.layout.blocks, plan.sds, strict=True)):
         J, K = len(block.levels), len(block.members)
@@ -503,14 +512,14 @@ def _group_effects(pm: Any, plan: _Plan, data: Mapping[str, Any], scales: Any) -
         z: list[Any] = []
         for k in range(K):
             at = slice(plan.starts[n] + k * J, plan.starts[n] + (k + 1) * J)
-            c = m = scales[first + k] / unit[at]
+            c = scales[first + k] / unit[at]
+            m = 0.0
             if L is not None:
                 m = c * sum((L[k, j] * z[j] for j in range(k)), 0.0)
                 c = c * L[k, k]
-            else:
-                m = 0.0
-            v = pm.Normal(f"group_effects_{n}_{k}", w[at] * m, c ** w[at], shape=J)
-            z.append((v - w[at] * m) / c ** w[at])
+            mean = w[at] * m + home[at]
+            v = pm.Normal(f"group_effects_{n}_{k}", mean, c ** w[at], shape=J)
+            z.append((v - mean) / c ** w[at])
             pieces.append(unit[at] * (m + c * z[k]))
     return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
 
@@ -632,30 +641,20 @@ def _structural(
         return constants[f"{prior}_prior_location"] + constants[f"{prior}_prior_scale"] * standard
 
     if plan.scales:
-        scales = vector("scales", [p.distribution for p in plan.scales], "scale")
+        scales = vector("scales", plan.scale_forms, "scale")
         out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
-    effects: dict[str, Array] = {}
-    absorbed: dict[str, Array] = {}
-    if layout.blocks:
-        centred = _centering_arrays(plan, responses)
-        effects = {
-            block.key: _block_draws(plan, n, draws, out, centred)
-            for n, block in enumerate(layout.blocks)
-        }
-        u = np.concatenate(
-            [np.moveaxis(v, 3, 2).reshape((*v.shape[:2], -1)) for v in effects.values()], axis=2
-        )
-        absorbed = {k: u @ A.T for k, A in _projections(plan, responses).items()}
     slopes = np.zeros((1, 1, 0))
+    home: Array | float = 0.0
+    centred = _centering_arrays(plan, responses) if layout.blocks else {}
     if plan.slopes:
         slopes = vector("slopes", plan.slope_priors, "slope")
-        slopes = slopes - absorbed.get("slope_projection", 0.0)
+        home = home + (slopes @ centred["absorb_slopes"].T if centred else 0.0)
     for place, (i, k) in enumerate(plan.slopes):
         e = layout.equations[i]
         out[e.coefficient(e.columns[k])] = slopes[..., place]
     if plan.intercepts:
         intercepts = vector("intercepts", plan.intercept_priors, "intercept")
-        intercepts = intercepts - absorbed.get("intercept_projection", 0.0)
+        home = home + (intercepts @ centred["absorb_intercepts"].T if centred else 0.0)
         for j, i in enumerate(plan.intercepts):
             e = layout.equations[i]
             _, means, mean_offset = _centered(e, design_matrix(layout, e, responses))
@@ -664,11 +663,26 @@ def _structural(
             if mine:
                 raw = raw - slopes[..., mine] @ means
             out[e.coefficient(e.columns[0])] = raw
+    effects = {
+        block.key: _block_draws(plan, n, draws, out, centred, home)
+        for n, block in enumerate(layout.blocks)
+    }
+    _drop_signs(plan, out)
     for r, members in enumerate(layout.residual):
         L = _cholesky_draws(draws[f"residual_partial_{r}"], len(members))
         R = L @ np.swapaxes(L, -1, -2)
         out |= {name: R[..., i, j] for i, j, name in residual_pairs(layout, r)}
     return np.stack([out[p.name] for p in parameters(layout)], axis=-1), effects
+
+
+def _drop_signs(plan: _Plan, out: dict[str, Array]) -> None:
+    """Make signed sds positive; a correlation takes the signs of its two sds."""
+    for n, block in enumerate(plan.layout.blocks):
+        signs = [np.sign(out[block.sd(m)]) for m in block.members]
+        for i, j, name in block.correlations():
+            out[name] = out[name] * signs[i] * signs[j]
+        for k, m in enumerate(block.members):
+            out[block.sd(m)] = out[block.sd(m)] * signs[k]
 
 
 def _assemble(draws: Mapping[str, Array], name: str, priors: Sequence[Distribution]) -> Array:
@@ -684,6 +698,7 @@ def _block_draws(
     draws: Mapping[str, Array],
     out: dict[str, Array],
     centred: Mapping[str, Array],
+    home: Array | float,
 ) -> Array:
     """Draws of a block's effects, shape (chain, draw, J, K); its correlations go to `out`."""
     block = plan.layout.blocks[n]
@@ -706,6 +721,7 @@ def _block_draws(
             c = c * L[..., k, k, None]
         whole = f"group_effects_{n}_{k}"
         v = draws[whole] if whole in draws else draws["group_effects"][..., at]
-        z.append((v - w * m) / c**w)
+        here = home[..., at] if isinstance(home, np.ndarray) else home
+        z.append((v - w * (m + here / unit)) / c**w)
         effects.append(unit * (m + c * z[k]))
     return np.stack(effects, axis=-1)

@@ -209,7 +209,7 @@ def slope_atoms(context: Context, n: Node, response: str, rows: np.ndarray, at: 
 def _derivative(
     context: Context, e: EquationLayout, column: Column, n: Node, rows: np.ndarray, at: At
 ) -> Array:
-    """Derivative of a column by a node (for a factor's level: its difference from the reference)."""
+    """Derivative of a column by a node; for a factor's level, its difference from the reference."""
 
     def look(variable: str) -> tuple[Array, Array]:
         full = variable_values(context.layout, variable, context.responses)
@@ -294,9 +294,7 @@ def settings_rows(
     at: Mapping[str, Sequence[float | str | bool]], context: Context, where: str
 ) -> list[tuple[str, dict[str, float]]]:
     """Spell `at` out: a label and the held values for each combination."""
-    choices: list[list[tuple[str, str, float]]] = []
-    for name, values in at.items():
-        choices.append([_held(name, v, context, where) for v in values])
+    choices = [[_held(name, v, context, where) for v in values] for name, values in at.items()]
     return [
         ("; ".join(label for label, _, _ in c), {variable: value for _, variable, value in c})
         for c in product(*choices)
@@ -306,7 +304,7 @@ def settings_rows(
 def _held(
     name: str, value: float | str | bool, context: Context, where: str
 ) -> tuple[str, str, float]:
-    variable = _bare(name)
+    variable = _plain(name, where)
     known = context.layout.variables.get(variable)
     levels = known.levels if known is not None else ()
     if known is None and variable not in context.layout.responses:
@@ -329,6 +327,23 @@ def _held(
     if isinstance(value, str):
         raise EstimandError(f"{where}.at: '{name}' is a number; {value!r} is not")
     return f"{name}={float(value):g}", variable, float(value)
+
+
+def _plain(name: str, where: str) -> str:
+    """Column that a name in `at` holds.
+
+    Raises:
+        EstimandError: the name is a transform, whose value is not its variable's.
+    """
+    try:
+        operand = parse_operand(name)
+    except FormulaError:
+        return name
+    if operand.function not in (None, "factor"):
+        raise EstimandError(
+            f"{where}.at: '{name}' is a transform; give values of '{operand.variable}' itself"
+        )
+    return operand.variable
 
 
 def moderates(context: Context, variable: str, steps: Sequence[tuple[Node, str]]) -> list[int]:

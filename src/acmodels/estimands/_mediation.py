@@ -1,8 +1,10 @@
 """What direct, indirect and total effects share: settings, steps, rows and warnings."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from acmodels.errors import EstimandError, NotYetError
@@ -101,6 +103,7 @@ def rows_of_effect(estimand: Estimand, context: Context, all_paths: Sequence[Ste
         EstimandError: a moderator has no say in any of the paths.
     """
     at = estimand.settings.at
+    rows = fx.settings_rows(at, context, estimand.where)
     for name in at:
         variable = fx.node_variable(name)
         if not any(fx.moderates(context, variable, p) for p in all_paths):
@@ -108,22 +111,17 @@ def rows_of_effect(estimand: Estimand, context: Context, all_paths: Sequence[Ste
                 f"{estimand.where}.at: '{name}' moderates no step of this effect; it needs an "
                 "interaction or a curved term with a variable of the path"
             )
-    return [
-        Row(label, sum_of_paths(context, all_paths, held))
-        for label, held in fx.settings_rows(at, context, estimand.where)
-    ]
+    return [Row(label, sum_of_paths(context, all_paths, held)) for label, held in rows]
 
 
 def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> Array:
     """Sum of the expected products along paths; shape (chain, draw)."""
-    total: Array | None = None
+    values: list[Array] = []
     for path in all_paths:
         rows = context.layout.equation(path[-1][1]).rows
         legs = [fx.slope_atoms(context, n, r, rows, held) for n, r in path]
-        value = fx.expected_product(context, legs)
-        total = value if total is None else total + value
-    assert total is not None
-    return total
+        values.append(fx.expected_product(context, legs))
+    return np.sum(values, axis=0)
 
 
 def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
@@ -131,7 +129,7 @@ def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
     out: list[str] = []
     layout = context.layout
     for path in all_paths:
-        for (n, response), (_, target) in zip(path[:-1], path[1:], strict=True):
+        for (n, response), (_, target) in pairwise(path):
             e = layout.equation(response)
             if e.link != "identity":
                 out.append(
@@ -175,9 +173,9 @@ def _undecomposed(context: Context, response: str, target: str) -> list[str]:
     )
     if not shared:
         return []
+    groups = " and ".join(repr(g) for g in dict.fromkeys(shared))
     return [
-        f"'{response}' and '{target}' both vary within "
-        f"{' and '.join(repr(g) for g in dict.fromkeys(shared))}, and the slope of one on the "
+        f"'{response}' and '{target}' both vary within {groups}, and the slope of one on the "
         "other mixes differences within and between these groups; unless predictors are centred "
         "within groups, read effects by that path as a blend of the two"
     ]

@@ -43,9 +43,7 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
         raise EstimandError(
             f"{where}: '{n.text}' enters through a curve; give a variable that enters as it is"
         )
-    high, low = (n.level, n.reference) if n.level is not None else (1, 0)
-    assert high is not None
-    assert low is not None
+    high, low = (n.level, n.reference or 0) if n.level is not None else (1, 0)
     if not estimand.settings.at:
         upper = sum_of_paths(context, all_paths, {n.variable: float(high)})
         lower = sum_of_paths(context, all_paths, {n.variable: float(low)})

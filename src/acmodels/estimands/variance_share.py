@@ -40,18 +40,19 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
             f"{where}: equations.{response} has known standard errors, which differ by row, so "
             "there is no one residual variance"
         )
-    total = _residual(context, response)
+    total = _residual(context, response, name)
     for other, mine in context.layout.blocks_of(response):
         total = total + _variance(context, other, mine)
     return [Row("", _variance(context, block, [k]) / total)]
 
 
-def _residual(context: Context, response: str) -> np.ndarray:
+def _residual(context: Context, response: str, sd: str) -> np.ndarray:
+    """Residual variance, in the shape of the draws of a group sd."""
     e = context.layout.equation(response)
     if e.has_sigma:
         sigma = context.parameter(f"sigma({response})")
     else:
-        sigma = np.zeros_like(context.parameter(e.coefficient(e.columns[0])))
+        sigma = np.zeros_like(context.parameter(sd))
     return family(e.family).residual_variance(sigma, e.link)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from acmodels.judge import Status
+from acmodels.judging import Status
 from acmodels.posterior import Array
 from acmodels.report.checks import Bin, Density
 from acmodels.report.numbers import percent as percent_text
@@ -46,16 +46,16 @@ class Axis:
             for t, label in zip(self.ticks, self.labels, strict=True)
         ]
 
-    def grid(self, top: float, bottom: float) -> list[str]:
-        """Hair lines at the ticks, the one at zero stronger."""
+    def grid(self, top: float, bottom: float, zero: str = "zero") -> list[str]:
+        """Hair lines at the ticks, the one at zero of a class of its own."""
         return [
             tag("line", x1=percent(self(t)), x2=percent(self(t)), y1=top, y2=bottom,
-                class_="zero" if t == 0 else "grid")
+                class_=zero if t == 0 else "grid")
             for t in self.ticks
         ]  # fmt: skip
 
 
-def axis_over(intervals: Sequence[Interval], *, zero: bool = True, most: int = 6) -> Axis:
+def axis_over(intervals: Sequence[Interval], *, zero: bool = True, most: int = 5) -> Axis:
     """An axis that holds some intervals, and zero where asked."""
     ends = [v for i in intervals for v in i if np.isfinite(v)] or [0.0, 1.0]
     if zero:
@@ -92,10 +92,12 @@ def forest_row(axis: Axis, interval: Interval, label: str) -> str:
 def status_icon(status: Status) -> str:
     """A mark whose shape alone tells the verdicts apart."""
     shapes = {
-        "supported": '<circle cx="8" cy="8" r="7.2"/><path class="mark" d="M4.6 8.3l2.4 2.4 4.4-5"/>',
-        "contradicted": '<path d="M8 .4 15.6 8 8 15.6.4 8z"/><path class="mark" d="M5.7 5.7l4.6 4.6'
-        'm0-4.6L5.7 10.3"/>',
-        "undecided": '<circle class="open" cx="8" cy="8" r="6.4"/><path class="open" d="M4.8 8h6.4"/>',
+        "supported": '<circle cx="8" cy="8" r="7.2"/>'
+        '<path class="mark" d="M4.6 8.3l2.4 2.4 4.4-5"/>',
+        "contradicted": '<path d="M8 .4 15.6 8 8 15.6.4 8z"/>'
+        '<path class="mark" d="M5.7 5.7l4.6 4.6m0-4.6L5.7 10.3"/>',
+        "undecided": '<circle class="open" cx="8" cy="8" r="6.4"/>'
+        '<path class="open" d="M4.8 8h6.4"/>',
         "unusable": '<path d="M8 .8 15.6 15H.4z"/><path class="mark" d="M8 5.6v4.6M8 12v1.2"/>',
         "not_testable": '<rect class="open" x="1.6" y="1.6" width="12.8" height="12.8" '
         'stroke-dasharray="2.6 2"/>',
@@ -127,9 +129,7 @@ def posterior_curve(
     marks = [*axis.grid(4, 96)]
     if rope is not None:
         a, b = axis(rope[0]), axis(rope[1])
-        marks.append(
-            tag("rect", x=percent(a), y=4, width=percent(b - a), height=92, class_="rope")
-        )
+        marks.append(tag("rect", x=percent(a), y=4, width=percent(b - a), height=92, class_="rope"))
     frame = tag(
         "svg", *curves, width="100%", height=100, viewBox="0 0 1000 100", preserveAspectRatio="none"
     )
@@ -169,8 +169,9 @@ def share_bar(shares: Shares, places: dict[str, int]) -> str:
                 x=percent(start), y=0, width=percent(share.mean), height=26, class_=f"part {kind}")
         )  # fmt: skip
         if share.mean > 0.07:
+            middle = percent(start + share.mean / 2)
             marks.append(
-                tag("text", text=percent_text(share.mean), x=percent(start + share.mean / 2), y=17.5,
+                tag("text", text=percent_text(share.mean), x=middle, y=17.5,
                     text_anchor="middle", class_=f"on {kind}")
             )  # fmt: skip
         start += share.mean
@@ -195,7 +196,9 @@ def density_chart(density: Density, label: str) -> str:
         width="100%", height=200, viewBox="0 0 1000 200", preserveAspectRatio="none",
     )  # fmt: skip
     base = tag("line", x1="0%", x2="100%", y1=200, y2=200, class_="base")
-    return drawing(*axis.grid(0, 200), frame, base, *axis.marks(217), height=222, label=label)
+    return drawing(
+        *axis.grid(0, 200, "grid"), frame, base, *axis.marks(217), height=222, label=label
+    )
 
 
 def calibration_chart(bins: Sequence[Bin], label: str) -> str:

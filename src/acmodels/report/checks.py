@@ -107,23 +107,21 @@ def _check(fit: "Fit", e: "EquationLayout") -> Check:
     if e.n < FEWEST:
         return Check(e.response, e.n, e.n, None, (), ())
     y = fit.system.responses[e.response][rows]
-    replicated, fitted = _replicate(fit, e, rows, rng)
+    replicated, fitted, fixed = _replicate(fit, e, rows, rng)
     if not np.isfinite(replicated).all():
         return Check(e.response, len(rows), e.n, None, (), ())
     if e.family in ("bernoulli", "binomial"):
         trials = np.ones(len(rows)) if e.trials is None else e.trials[rows]
-        bins = _bins(y, replicated, fitted, trials)
+        bins = _bins(y, replicated, fitted, fixed, trials)
         statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
         return Check(e.response, len(rows), e.n, None, bins, statistics)
-    return Check(
-        e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated)
-    )
+    return Check(e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated))
 
 
 def _replicate(
     fit: "Fit", e: "EquationLayout", rows: "np.ndarray", rng: np.random.Generator
-) -> tuple["Array", "Array"]:
-    """Replicates, shape (replicate, row), and the mean expected response of each row."""
+) -> tuple["Array", "Array", "Array"]:
+    """Replicates, shape (replicate, row); by row, mean expected response and fixed part."""
     layout, responses = fit.system.layout, fit.system.responses
     X = design_matrix(layout, e, responses)[rows]
     groups = [
@@ -136,9 +134,7 @@ def _replicate(
     picked = np.linspace(0, chains * draws - 1, min(REPLICATES, chains * draws)).astype(int)
     names = [e.coefficient(c) for c in e.columns]
     coefficients = (
-        np.stack([fit.draws[n] for n in names], axis=2)
-        if names
-        else np.zeros((chains, draws, 0))
+        np.stack([fit.draws[n] for n in names], axis=2) if names else np.zeros((chains, draws, 0))
     )
     sigma = fit.draws[f"sigma({e.response})"] if e.has_sigma else np.zeros((chains, draws))
     trials = None if e.trials is None else e.trials[rows]
@@ -153,7 +149,7 @@ def _replicate(
         spread = np.full(len(rows), sigma[c, d]) if e.se is None else e.se[rows]
         fitted += fam.mean(eta, e.link) / len(picked)
         out[r] = fam.draw(rng, eta, spread, trials, e.link)
-    return out, fitted
+    return out, fitted, X @ coefficients.mean(axis=(0, 1)) + e.offset[rows]
 
 
 def _moments(y: "Array", replicated: "Array") -> tuple[Statistic, ...]:
@@ -181,7 +177,9 @@ def _density(y: "Array", replicated: "Array") -> Density:
     spread = min(float(y.std(ddof=1)), float(quartiles[1] - quartiles[0]) / 1.349)
     spread = spread if spread > 0 else float(y.std(ddof=1)) or 1.0
     width = 0.9 * spread * len(y) ** -0.2
-    pooled = np.concatenate([np.quantile(replicated, [0.001, 0.999]), np.quantile(y, [0.005, 0.995])])
+    pooled = np.concatenate(
+        [np.quantile(replicated, [0.001, 0.999]), np.quantile(y, [0.005, 0.995])]
+    )
     edges = np.linspace(pooled.min() - 3 * width, pooled.max() + 3 * width, GRID + 1)
     step = edges[1] - edges[0]
     reach = min(GRID // 2 - 1, max(1, int(np.ceil(4 * width / step))))
@@ -197,10 +195,16 @@ def _density(y: "Array", replicated: "Array") -> Density:
     return Density((edges[1:] + edges[:-1]) / 2, smooth(y), low, middle, high)
 
 
-def _bins(y: "Array", replicated: "Array", fitted: "Array", trials: "Array") -> tuple[Bin, ...]:
-    """Bin rows by their mean predicted probability."""
-    many = min(10, len(y) // PER_BIN)
-    order = np.argsort(fitted, kind="stable")
+def _bins(
+    y: "Array", replicated: "Array", fitted: "Array", fixed: "Array", trials: "Array"
+) -> tuple[Bin, ...]:
+    """Bin rows by the fixed part of their linear predictor.
+
+    Not by the fitted probability, which has seen the row's own response through its group's
+    effect: under the right model such bins would look more extreme than their predictions.
+    """
+    many = min(10, len(y) // PER_BIN) if np.ptp(fixed) > 1e-12 else 1
+    order = np.argsort(fixed, kind="stable")
     out: list[Bin] = []
     for rows in np.array_split(order, many):
         n = float(trials[rows].sum())

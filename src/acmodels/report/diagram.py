@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acmodels.families import family
-from acmodels.report.diagram_layout import CARD_WIDTH, HEAD, ROW, Arrow, Box, plan
+from acmodels.report.diagram_layout import HEAD, PRODUCT, ROW, Arrow, Box, Entry, plan
 from acmodels.report.numbers import probability, significant, with_interval
 from acmodels.report.svg import shortened, tag
 from acmodels.system.columns import design_matrix
 
 if TYPE_CHECKING:
-    from acmodels.fit import Fit
+    from acmodels.fitting import Fit
 
 
 @dataclass(frozen=True)
@@ -138,39 +138,39 @@ def _card(b: Box, found: Mapping[str, Strength]) -> str:
     parts = [
         tag("rect", x=b.x, y=b.y, width=b.width, height=b.height, rx=5, class_="card"),
         tag("line", x1=b.x, x2=b.x + b.width, y1=b.y + HEAD, y2=b.y + HEAD, class_="rule"),
-        tag("text", tag("title", text=b.name), _escaped(shortened(b.name, 32)), x=b.x + 12,
-            y=b.y + 20, class_="name strong"),
-    ]  # fmt: skip
+        _text(b.name, b.x + 12, b.y + 20, 34, "name strong"),
+    ]
     for place, entry in enumerate(b.rows):
-        s = found[entry.name]
-        y = b.port(place)[1] + 4
-        product = len(entry.variables) > 1
-        if product and (place == 0 or len(b.rows[place - 1].variables) == 1) and place:
-            rule = y - ROW / 2 - 4
-            parts.append(tag("line", x1=b.x + 12, x2=b.x + CARD_WIDTH - 12, y1=rule, y2=rule,
-                             class_="rule dotted"))  # fmt: skip
-        mean, interval = with_interval(s.mean, s.lower, s.upper)
-        label = entry.column.replace(":", " × ") if product else entry.column
-        parts += [
-            tag("text", tag("title", text=entry.column), _escaped(shortened(label, 19)),
-                x=b.x + 12, y=y, class_=f"row {s.kind}"),
-            tag("text", text=mean, x=b.x + CARD_WIDTH - 112, y=y, text_anchor="end",
-                class_=f"row mean {s.kind}"),
-            tag("text", text=interval, x=b.x + CARD_WIDTH - 10, y=y, text_anchor="end",
-                class_=f"row {s.kind}"),
-        ]  # fmt: skip
+        parts += _row(b, place, entry, found[entry.name])
     if not b.rows:
-        parts.append(tag("text", text="no predictors", x=b.x + 12, y=b.y + HEAD + 15, class_="foot"))
+        parts.append(_text("no predictors", b.x + 12, b.y + HEAD + 18, 34, "foot"))
     if b.groups:
         said = "varies by " + ", ".join(b.groups)
-        parts.append(
-            tag("text", tag("title", text=said), _escaped(shortened(said, 44)), x=b.x + 12,
-                y=b.y + b.height - 9, class_="foot")
-        )  # fmt: skip
+        parts.append(_text(said, b.x + 12, b.y + b.height - 9, 46, "foot"))
     return tag("g", *parts)
 
 
-def _escaped(text: str) -> str:
-    from html import escape
+def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
+    """A coefficient's line; a product takes two, since its name is long."""
+    y = b.port(place)[1] + 4
+    right = b.x + b.width - 12
+    mean, interval = with_interval(s.mean, s.lower, s.upper)
+    parts = [
+        tag("text", text=mean, x=right - 110, y=y, text_anchor="end", class_=f"row mean {s.kind}"),
+        tag("text", text=interval, x=right, y=y, text_anchor="end", class_=f"row {s.kind}"),
+    ]
+    if len(entry.variables) == 1:
+        return [_text(entry.column, b.x + 12, y, 20, f"row {s.kind}"), *parts]
+    rule = y - PRODUCT + ROW / 2 - 4
+    label = " × ".join(entry.column.split(":"))
+    return [
+        tag("line", x1=b.x + 12, x2=right, y1=rule, y2=rule, class_="rule dotted"),
+        _text(label, b.x + 12, y - 17, 42, f"row {s.kind}"),
+        *parts,
+    ]
 
-    return escape(text)
+
+def _text(text: str, x: float, y: float, most: int, class_: str) -> str:
+    """Text cut to a width, whole on hover."""
+    shown = tag("tspan", text=shortened(text, most))
+    return tag("text", tag("title", text=text), shown, x=x, y=y, class_=class_)

@@ -7,13 +7,14 @@ between the cards of that layer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from acmodels.system import Layout
 
-ROW, HEAD, FOOT = 21.0, 30.0, 20.0
-SOURCE_WIDTH, CARD_WIDTH, BETWEEN = 156.0, 286.0, 118.0
+ROW, PRODUCT, HEAD, FOOT = 21.0, 38.0, 30.0, 20.0
+SOURCE_WIDTH, CARD_WIDTH, BETWEEN = 156.0, 312.0, 104.0
 SOURCE_HEIGHT, SOURCE_STEP, CARD_GAP = 30.0, 46.0, 34.0
 LANE, TOP = 7.0, 8.0
 
@@ -55,8 +56,11 @@ class Box:
         return self.x + self.width, self.y + (HEAD / 2 if self.card else self.height / 2)
 
     def port(self, place: int) -> tuple[float, float]:
-        """Where the arrow of a row arrives."""
-        return self.x, self.y + HEAD + ROW * (place + 0.5)
+        """Where the arrow of a row arrives: its middle; of a product's two lines, the lower."""
+        above = [len(r.variables) > 1 for r in self.rows[:place]]
+        y = self.y + HEAD + 4 + sum(PRODUCT if product else ROW for product in above)
+        product = len(self.rows[place].variables) > 1
+        return self.x, y + (PRODUCT - ROW / 2 - 1 if product else ROW / 2)
 
 
 @dataclass(frozen=True)
@@ -118,16 +122,16 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
         ranks[e.response] = max(before, default=base - 1) + 1
         rows = tuple(Entry(e.coefficient(c), c.name, c.variables) for c in e.columns if c.parts)
         groups = tuple(dict.fromkeys(b.group for b, _ in layout.blocks_of(e.response)))
-        height = HEAD + ROW * max(1, len(rows)) + (FOOT if groups else 0) + 6
+        products = sum(len(r.variables) > 1 for r in rows)
+        inside = ROW * (len(rows) - products) + PRODUCT * products
+        height = HEAD + max(ROW, inside) + (FOOT if groups else 0) + 10
         out[e.response] = Box(
             e.response, ranks[e.response], rows, groups, card=True, width=CARD_WIDTH, height=height
         )
     return out
 
 
-def _sorted_rows(
-    box: Box, boxes: Mapping[str, Box], order: Mapping[str, int]
-) -> tuple[Entry, ...]:
+def _sorted_rows(box: Box, boxes: Mapping[str, Box], order: Mapping[str, int]) -> tuple[Entry, ...]:
     def key(entry: Entry) -> tuple[bool, int, int]:
         first = entry.variables[0]
         return len(entry.variables) > 1, -boxes[first].rank, order[first]
@@ -149,8 +153,7 @@ def _stacked(
         return step + (passing if not passing else passing - 10)
 
     heights = [
-        sum(b.height for b in column)
-        + sum(gap(r, k, len(column)) for k in range(len(column) + 1))
+        sum(b.height for b in column) + sum(gap(r, k, len(column)) for k in range(len(column) + 1))
         for r, column in enumerate(columns)
     ]
     tallest = max(heights, default=0.0)
@@ -162,7 +165,7 @@ def _stacked(
         extra = 0.0
         if r == 0 and len(column) > 1:
             extra = max(0.0, 0.8 * (tallest - heights[0])) / (len(column) - 1)
-            extra = min(extra, 40.0)
+            extra = min(extra, 70.0)
             y -= extra * (len(column) - 1) / 2
         for k, b in enumerate(column):
             y += gap(r, k, len(column))
@@ -185,7 +188,7 @@ def _lanes(
             height = start.out[1] + share * (end.port(a.place)[1] - start.out[1])
             edges = [
                 column[0].y,
-                *((u.y + u.height + v.y) / 2 for u, v in zip(column, column[1:], strict=False)),
+                *((u.y + u.height + v.y) / 2 for u, v in pairwise(column)),
                 column[-1].y + column[-1].height,
             ]
             gap = min(range(len(edges)), key=lambda k: abs(edges[k] - height))

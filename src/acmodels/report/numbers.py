@@ -1,6 +1,7 @@
 """Numbers as a page shows them: few digits, a true minus sign, no false precision."""
 
 import math
+import re
 
 MINUS = "\u2212"
 THIN = "\u202f"
@@ -71,8 +72,14 @@ def with_interval(mean: float, lower: float, upper: float) -> tuple[str, str]:
 
     >>> with_interval(0.3142, 0.2011, 0.4203)
     ('0.31', '[0.20, 0.42]')
+    >>> with_interval(0.2, 0.0013, 0.4)
+    ('0.200', '[0.001, 0.400]')
     """
     places = decimals(upper - lower)
+    nearest = min(abs(lower), abs(upper))
+    if lower * upper > 0:  # an end next to zero must not read as zero
+        while places < 8 and nearest < 0.5 * 10**-places:
+            places += 1
     return fixed(mean, places), between(lower, upper, places)
 
 
@@ -98,6 +105,15 @@ def percent(p: float | None, places: int = 0) -> str:
     if p is None or not math.isfinite(p):
         return MISSING
     return f"{fixed(100 * p, places)}{THIN}%"
+
+
+def minus(text: str) -> str:
+    """Give the negative numbers of a sentence a true minus sign.
+
+    >>> minus("pre-test at x = -1")
+    'pre-test at x = −1'
+    """
+    return re.sub(r"(?<![\w\])}])-(?=[\d.])", MINUS, text)
 
 
 def _signed(text: str) -> str:

@@ -46,9 +46,7 @@ def line_path(points: Iterable[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def area_path(
-    x: Sequence[float], low: Sequence[float], high: Sequence[float]
-) -> str:
+def area_path(x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> str:
     """The `d` of the area between two curves."""
     there = list(zip(x, high, strict=True))
     back = list(zip(x, low, strict=True))[::-1]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acmodels.judging import Status, region_words
-from acmodels.report.numbers import THIN, count, fixed
+from acmodels.report.numbers import THIN, count, fixed, minus
 from acmodels.spec.model import Proposition
 
 if TYPE_CHECKING:
@@ -65,15 +65,22 @@ def summary(fit: "Fit") -> str:
     what = (
         f"A {shape} regression of {names[0]}"
         if len(names) == 1
-        else f"A {shape} model of {several(len(names), 'outcome')} ({joined(names)})"
+        else f"A {shape} model of {several(len(names), 'outcome')} ({_some(names)})"
     )
+    responses = f"a {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
     chains, draws = fit.draws.values.shape[:2]
     return (
-        f"{what}, {joined(kinds)} {'response' if len(kinds) == 1 else 'responses'}, fitted to "
+        f"{what}, with {responses}, fitted to "
         f"{several(fit.system.rows_used, 'row')}{units(layout)} by "
         f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {several(chains, 'chain')} of "
         f"{several(draws, 'draw')}."
     )
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    if len(names) <= most:
+        return joined(names)
+    return f"{', '.join(names[:most])} and {count(len(names) - most)} more"
 
 
 def units(layout: "Layout") -> str:
@@ -125,21 +132,19 @@ def sensitivity_words(value: float | None) -> str:
             f"It leans on the prior: a somewhat stronger or weaker prior would move it "
             f"(power-scaling sensitivity {said}, {SENSITIVE} or more)."
         )
-    return (
-        f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
-    )
+    return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
 
 
 def claim(p: Proposition, estimand: "Estimand | None") -> str:
     """A proposition's claim from its estimand and region, where theory has no sentence for it."""
     what = estimand_words(estimand) if estimand is not None else p.estimand
     where = f" (at {at_words(p.at)})" if p.at else ""
-    return f"{what[0].upper()}{what[1:]}{where} lies {region_words(p)}."
+    return f"{what[0].upper()}{what[1:]}{where} lies {minus(region_words(p))}."
 
 
 def at_words(at: str) -> str:
     """Moderators' values as a sentence says them: `flexibility = 1`."""
-    return at.replace("=", " = ").replace("-", "\u2212") if "=" in at else at
+    return minus(at.replace("=", " = "))
 
 
 def estimand_words(e: "Estimand") -> str:

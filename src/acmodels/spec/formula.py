@@ -8,13 +8,17 @@ from a stranger is safe. The notation follows Wilkinson & Rogers (1973) as lme4
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from itertools import accumulate, combinations
+from math import prod
 from typing import Any
 
 from acmodels.errors import FormulaError, did_you_mean
 
 TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 """Functions of one numeric variable."""
+
+LONGEST, DEEPEST, MOST_TERMS = 20_000, 50, 5_000
+"""Limits that a stranger's formula meets: characters, brackets in brackets, terms."""
 
 FUNCTIONS = (*TRANSFORMS, "factor", "offset", "mo", "within", "between", "lag")
 """Every function a formula may call."""
@@ -200,14 +204,14 @@ def _parser() -> Any:
 def _parse(text: str, start: str) -> Any:
     from lark.exceptions import UnexpectedInput
 
-    if len(text) > 20_000:
-        raise FormulaError(f"a formula of {len(text)} characters is longer than 20000")
+    if len(text) > LONGEST:
+        raise FormulaError(f"a formula of {len(text)} characters is longer than {LONGEST}")
+    if max(accumulate((c == "(") - (c == ")") for c in text), default=0) > DEEPEST:
+        raise FormulaError(f"the formula has brackets nested over {DEEPEST} deep: {text[:60]}…")
     try:
         return _parser().parse(text, start=start)
     except UnexpectedInput as e:
         raise FormulaError(_where(text, e)) from None
-    except RecursionError:
-        raise FormulaError(f"the formula is nested too deeply: {text[:60]}…") from None
 
 
 def _where(text: str, error: Any) -> str:
@@ -261,7 +265,8 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
         if option.data == "positional" and name in ("within", "between") and unit is None:
             unit = _name(option.children[0])
         elif option.data == "keyword" and name == "factor" and _name(option.children[0]) == "ref":
-            ref = str(option.children[1]).strip("\"'")
+            said = str(option.children[1])
+            ref = said[1:-1] if said[0] in "\"'" else said
         else:
             raise FormulaError(f"{name}() in '{text}' does not take that argument")
     if name in ("within", "between") and unit is None:
@@ -288,6 +293,7 @@ def _build(tree: Any, text: str) -> Formula:
     response, right = tree.children
     e = _Expansion({INTERCEPT.key: INTERCEPT}, [], [])
     _sum(right, e, text, top=True)
+    _one_reference(e, text)
     seen: set[tuple[Any, ...]] = set()
     for g in e.groups:
         for t in g.terms:
@@ -298,6 +304,18 @@ def _build(tree: Any, text: str) -> Formula:
                 )
             seen.add(mark)
     return Formula(_name(response), _ordered(e.terms), tuple(e.groups), tuple(e.offsets), text)
+
+
+def _one_reference(e: _Expansion, text: str) -> None:
+    """Refuse a factor with two references, whose columns would share their names."""
+    terms = [*e.terms.values(), *(t for g in e.groups for t in g.terms)]
+    refs: dict[str, str | None] = {}
+    for o in (o for t in terms for o in t.operands if o.function == "factor"):
+        if refs.setdefault(o.variable, o.ref) != o.ref:
+            raise FormulaError(
+                f"'{text}': {o.text} does not have the same reference everywhere; write the same "
+                "ref in every place"
+            )
 
 
 def _ordered(terms: dict[frozenset[Operand], Term]) -> tuple[Term, ...]:
@@ -318,7 +336,10 @@ def _product(tree: Any, sign: str, e: _Expansion, text: str, *, top: bool) -> No
     first = tree.children[0].children
     if len(tree.children) == 1 and len(first) == 1 and _special(first[0], e, text, sign, top=top):
         return
-    lists = [_cross([_atom(a, text) for a in c.children]) for c in tree.children]
+    atoms = [[_atom(a, text) for a in c.children] for c in tree.children]
+    if prod(1 + prod(map(len, factors)) for factors in atoms) > MOST_TERMS:
+        raise FormulaError(f"the formula spells out to more than {MOST_TERMS} terms: {text[:60]}…")
+    lists = [_cross(factors) for factors in atoms]
     for size in range(1, len(lists) + 1):
         for chosen in combinations(lists, size):
             for term in _cross(list(chosen)):
@@ -365,8 +386,7 @@ def _special(tree: Any, e: _Expansion, text: str, sign: str, *, top: bool) -> bo
         if operand.function == "offset":
             if not top or sign == "-":
                 raise FormulaError(f"'{text}': offset() can only be added to the whole formula")
-            assert operand.inner is not None
-            e.offsets.append(operand.inner)
+            e.offsets.append(operand.inner or operand)
             return True
     if tree.data == "parens":
         inner = _Expansion(dict(e.terms) if sign == "+" else {}, e.groups, e.offsets)

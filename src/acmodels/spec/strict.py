@@ -61,16 +61,60 @@ def check_table[T: Strict](
     try:
         return kind.model_validate(dict(table))
     except ValidationError as e:
-        raise error([_sentence(kind, d, source, where) for d in e.errors()]) from None
+        raise error(
+            [_sentence(kind, d, loc, source, where) for d, loc in _located(e.errors(), table)]
+        ) from None
 
 
-def _sentence(kind: type[BaseModel], detail: Any, source: str, where: str) -> str:
-    loc = [str(x) for x in detail["loc"]]
+type _Loc = tuple[Any, ...]
+
+
+def _located(details: list[Any], table: Mapping[str, Any]) -> list[tuple[Any, _Loc]]:
+    """Pair each error with its place in the file, one reading of each union kept.
+
+    Where a value may be one of several types, pydantic reports what each of them lacks and
+    puts the type's name into the place. The reading kept is the one that got furthest.
+    """
+    found: list[tuple[Any, _Loc, dict[_Loc, Any]]] = []
+    for detail in details:
+        here: Any = table
+        loc: _Loc = ()
+        readings: dict[_Loc, Any] = {}
+        for n, step in enumerate(detail["loc"]):
+            last = n == len(detail["loc"]) - 1
+            if isinstance(here, Mapping) and step in here:
+                here = here[step]
+            elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+                here = here[step]
+            elif not (last and detail["type"] == "missing"):
+                readings.setdefault(loc, step)
+                continue
+            loc = (*loc, step)
+        found.append((detail, loc, readings))
+    best: dict[_Loc, tuple[bool, Any]] = {}
+    for detail, loc, readings in found:
+        for place, reading in readings.items():
+            fits = len(loc) > len(place) or not _wrong_type(detail)
+            if place not in best or (fits and not best[place][0]):
+                best[place] = (fits, reading)
+    return [
+        (detail, loc)
+        for detail, loc, readings in found
+        if all(best[place][1] == reading for place, reading in readings.items())
+    ]
+
+
+def _wrong_type(detail: Any) -> bool:
+    return str(detail["type"]).endswith(("_type", "int_from_float"))
+
+
+def _sentence(kind: type[BaseModel], detail: Any, place: _Loc, source: str, where: str) -> str:
+    loc = [str(x) for x in place]
     prefix = [where] if where else []
     code = detail["type"]
     if code in ("extra_forbidden", "missing"):
         at = ": ".join([source, *filter(None, [".".join([*prefix, *loc[:-1]])])])
-        allowed = _keys(kind, detail["loc"][:-1])
+        allowed = _keys(kind, place[:-1])
         if code == "missing":
             return f"{at}: the key '{loc[-1]}' is missing"
         near = did_you_mean(loc[-1], allowed)
@@ -111,7 +155,7 @@ def _keys(kind: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
             current = _inner(current)
         current = _unwrap(current)
     if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
+        return [info.alias or name for name, info in current.model_fields.items()]
     return []
 
 
@@ -130,5 +174,7 @@ def _unwrap(annotation: Any) -> Any:
         return _unwrap(typing.get_args(annotation)[0])
     if origin in (typing.Union, types.UnionType):
         rest = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return _unwrap(rest[0]) if len(rest) == 1 else rest[0]
+        plain = [_unwrap(a) for a in rest]
+        tables = [a for a in plain if isinstance(a, type) and issubclass(a, BaseModel)]
+        return (tables or plain)[0]
     return annotation

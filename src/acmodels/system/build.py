@@ -67,10 +67,8 @@ def build_system(model: Model, study: Study) -> System:
     raw = {r: rows.numeric(r) for r in model.equations}
     layout = _layout(model, rows)
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
-    also = {
-        r: {c: rows.numeric(c) for c in (r, e.se, e.trials) if c is not None}
-        for r, e in model.equations.items()
-    }
+    _domains(model, raw, rows)
+    also = {r: {r: raw[r], **_further(e, rows, raw)} for r, e in model.equations.items()}
     problems = checks.constant_within_levels(layout, also, rows.names)
     if problems:
         raise DataError(f"{study.name}: {p}" for p in problems)
@@ -93,11 +91,37 @@ def build_layout(model: Model, study: Study) -> Layout:
         DataError: as for `build_system`, for predictors and groupings.
     """
     _columns_present(model, study, with_responses=False)
-    layout = _layout(model, _Rows(study, np.ones(study.n_rows, dtype=bool)))
-    problems = checks.constant_within_levels(layout, {}, lambda _: ())
+    rows = _Rows(study, np.ones(study.n_rows, dtype=bool))
+    layout = _layout(model, rows)
+    # before a response is drawn, it is known to be constant within the units of its own level
+    units = {e.response: e.carry.astype(np.float64) for e in layout.equations}
+    also = {r: _further(e, rows, units) for r, e in model.equations.items()}
+    problems = checks.constant_within_levels(layout, also, rows.names)
     if problems:
         raise DataError(f"{study.name}: {p}" for p in problems)
     return layout
+
+
+def _further(e: Equation, rows: "_Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
+    """What an equation reads beside exogenous columns of its design, on the data's rows."""
+    out = {v: responses[v] for v in e.formula.variables() if v in responses}
+    out |= {c: rows.numeric(c) for c in (e.se, e.trials) if c is not None}
+    return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
+
+
+def _domains(model: Model, raw: Mapping[str, Array], rows: "_Rows") -> None:
+    """Refuse responses that a transform in another equation cannot take."""
+    problems: list[str] = []
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            if o.variable not in raw:
+                continue
+            try:
+                checks.domain(o.variable, o, raw[o.variable], rows.names)
+            except DataError as error:
+                problems += [f"{rows.study.name}: {p}" for p in error.problems]
+    if problems:
+        raise DataError(dict.fromkeys(problems))
 
 
 class _Rows:
@@ -279,6 +303,11 @@ def _variable(
         levels = tuple(sorted(levels, key=float))
     else:
         levels = tuple(sorted(levels))
+    if len(levels) < 2:
+        raise DataError(
+            f"the predictor '{name}' has one category only ('{levels[0]}'), so its effect cannot "
+            "be told from the intercept"
+        )
     if len(levels) > max(20, rows.n // 2):
         raise DataError(
             f"'{name}' is text with {len(levels)} different values in {rows.n} rows; "
@@ -304,8 +333,9 @@ def _codes(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
 
     if len(columns) == 1:
         joined = columns[0].astype(str)
-    else:
-        joined = np.array([":".join(map(str, v)) for v in zip(*columns, strict=True)], dtype=object)
+    else:  # a label with a colon of its own is quoted, so that combinations stay apart
+        parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
+        joined = np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
     code, names = pd.factorize(pd.Series(joined, dtype=object), sort=False)
     return code.astype(np.int64), tuple(str(n) for n in names)
 

@@ -2,7 +2,8 @@
 
 Factors are coded as R codes them (Chambers & Hastie, 1992, section 2.3): by
 indicators of all levels but the reference where the term without the factor is
-also in the formula, by indicators of all levels otherwise.
+also in the formula, by indicators of all levels otherwise; those span the term without
+the factor for the terms that follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +37,14 @@ def columns_of(
     out: list[Column] = []
     for term in terms:
         choices: list[list[tuple[str, Part]]] = []
+        spanned: set[frozenset[Operand]] = set()
         for operand in term.operands:
             if operand not in levels:
                 choices.append([(operand.text, Part(operand))])
                 continue
             margin = term.key - {operand}
             contrast = margin in keys
+            spanned.add(margin)
             choices.append(
                 [
                     (f"{operand.text}[{name}]", Part(operand, code))
@@ -49,6 +52,7 @@ def columns_of(
                     if place > 0 or not contrast
                 ]
             )
+        keys |= spanned
         for chosen in product(*choices):
             name = ":".join(n for n, _ in chosen) or INTERCEPT.text
             out.append(Column(name, tuple(p for _, p in chosen)))
@@ -78,9 +82,14 @@ def apply(operand: Operand, values: Array, reference: Array | None = None) -> Ar
         case "center":
             return inner - over.mean()
         case "standardize":
-            return (inner - over.mean()) / over.std(ddof=1)
+            return (inner - over.mean()) / _sd(over)
         case _:
             return inner
+
+
+def _sd(values: Array) -> float:
+    """Standard deviation; 1 for what does not vary, which is refused where it matters."""
+    return (float(values.std(ddof=1)) if len(values) > 1 else 0.0) or 1.0
 
 
 def slope(operand: Operand, values: Array, reference: Array) -> Array:
@@ -97,7 +106,7 @@ def slope(operand: Operand, values: Array, reference: Array) -> Array:
         case "sqrt":
             outer = lambda v: 0.5 / np.sqrt(v)  # noqa: E731
         case "standardize":
-            sd = apply(operand.inner, reference).std(ddof=1)
+            sd = _sd(apply(operand.inner, reference))
             outer = lambda v: np.full_like(v, 1 / sd)  # noqa: E731
         case _:
             outer = np.ones_like

@@ -1,0 +1,157 @@
+"""Put the page together: compute, then fill the template."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acmodels.report import sections as s
+from acmodels.report import words as w
+from acmodels.report.checks import REPLICATES, predictive_checks
+from acmodels.report.diagram import diagram, strengths
+from acmodels.report.numbers import count, fixed
+from acmodels.report.variance import variance_shares
+
+if TYPE_CHECKING:
+    from acmodels.fitting import Fit
+
+PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy")
+
+
+def render(fit: "Fit", progress: Callable[[str, int, int], None]) -> str:
+    """The page as HTML text."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def read(name: str) -> str:
+        return files(__package__ or "acmodels.report").joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # what `svg` writes is escaped there, attribute by attribute
+    environment.filters["svg"] = Markup
+    context = gather(fit, progress)
+    context["style"] = Markup(read("style.css"))  # noqa: S704
+    return environment.from_string(read("template.html")).render(context)
+
+
+def gather(fit: "Fit", progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    """Everything that the template shows."""
+    from acmodels.judging import judge
+
+    steps = 4
+    progress("report", 0, steps)
+    estimates = _by_name(fit)
+    found = strengths(fit, estimates)
+    effects: list[dict[str, Any]] = fit.effects.table.to_dict("records")
+    verdicts: list[dict[str, Any]] = judge(fit.effects, fit.spec.propositions).to_dict("records")
+    progress("report", 1, steps)
+    checks = predictive_checks(fit)
+    progress("report", 2, steps)
+    shares = variance_shares(fit)
+    drawn, width = diagram(fit, found)
+    progress("report", 3, steps)
+    at = {f"{r['name']} at {w.at_words(str(r['at']))}" if r["at"] else str(r["name"]): r
+          for r in effects if r["kind"] != "rank"}  # fmt: skip
+    context: dict[str, Any] = {
+        "title": fit.spec.title or fit.spec.name,
+        "name": fit.spec.name,
+        "description": fit.spec.description,
+        "summary": w.summary(fit),
+        "usable": fit.diagnostics.usable,
+        "status_line": w.status_line(fit.diagnostics),
+        "messages": fit.diagnostics.messages,
+        "interval": w.interval_words(fit.interval, fit.prob),
+        "cards": s.cards(fit, verdicts),
+        "tally": _tally(verdicts),
+        "diagram": drawn,
+        "diagram_width": round(width),
+        "products": [n for n in found if ":" in n.split(" ~ ", 1)[-1]],
+        "estimands": s.estimand_forests(fit, effects),
+        "coefficients": s.coefficient_forests(fit, found),
+        "shares": s.variance_figures(shares),
+        "share_table": s.variance_table(fit, shares),
+        "legend": s.variance_legend(shares),
+        "spread": s.spread_table(fit, estimates),
+        "checks": s.check_figures(checks),
+        "has_rope": any(p.rope for p in fit.spec.propositions.values()),
+        "has_density": any(c.density for c in checks),
+        "has_bins": any(c.bins for c in checks),
+        "replicates": min(REPLICATES, _draws(fit)),
+        "rows": _rows(fit),
+        "findings": _findings(fit),
+        "diagnostics": w.diagnostics_words(fit.diagnostics, _draws(fit)),
+        "worst": s.worst_table({**estimates, **at}),
+        "priors": s.prior_table(fit),
+        "equations": s.equation_table(fit),
+        "provenance": provenance(fit),
+        "version": _version("acmodels"),
+    }
+    progress("report", 4, steps)
+    return context
+
+
+def _by_name(fit: "Fit") -> dict[str, dict[str, Any]]:
+    table = fit.estimates
+    rows: list[dict[str, Any]] = table.drop(columns="name").to_dict("records")
+    return dict(zip(fit.draws.names, rows, strict=True))
+
+
+def _draws(fit: "Fit") -> int:
+    chains, draws = fit.draws.values.shape[:2]
+    return chains * draws
+
+
+def _tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for row in verdicts:
+        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    return w.joined([f"{counts[k]} {v.lower()}" for k, v in w.STATUS.items() if k in counts])
+
+
+def _rows(fit: "Fit") -> str:
+    given, used = fit.system.rows_given, fit.system.rows_used
+    if given == used:
+        return f"All {w.several(given, 'row')} of the data were used."
+    left = count(given - used)
+    return f"{count(used)} of {w.several(given, 'row')} were used; {left} were left out."
+
+
+def _findings(fit: "Fit") -> list[tuple[str, str]]:
+    order = {"error": 0, "warning": 1, "note": 2}
+    found = sorted(fit.findings, key=lambda f: order[f.severity])
+    layout = fit.system.layout
+    return [(f.severity, w.without_labels(f.message, layout)) for f in found]
+
+
+def provenance(fit: "Fit") -> tuple[tuple[str, str], ...]:
+    """What made this page, as term and value."""
+    import platform
+
+    chains, draws = fit.draws.values.shape[:2]
+    rows = [
+        ("Model", f"{fit.spec.name}, from {Path(fit.spec.source).name}"),
+        ("Model, sha256", fit.spec.sha256 or "built in Python, no file"),
+    ]
+    rows += [(f"{Path(n).name}, sha256", v) for n, v in fit.data_sha256.items()]
+    if not fit.data_sha256:
+        rows.append(("Data", "a table in memory, no file"))
+    rows += [
+        ("Engine", fit.draws.engine),
+        ("Draws", f"{chains} chains of {count(draws)}"),
+        ("Seed", str(fit.seed)),
+        ("Intervals", w.interval_words(fit.interval, fit.prob)),
+        *((p, _version(p)) for p in PACKAGES),
+        ("python", platform.python_version()),
+        *((f"Time to {k.replace('_', ' ')}", f"{fixed(v, 1)} s") for k, v in fit.seconds.items()),
+    ]
+    return tuple(rows)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,346 @@
+"""What each section of the page shows, as plain values for the template.
+
+Charts arrive as SVG text; `page` alone marks them as markup.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from acmodels.report import charts
+from acmodels.report import words as w
+from acmodels.report.checks import Check
+from acmodels.report.diagram import Strength
+from acmodels.report.numbers import (
+    between,
+    count,
+    decimals,
+    fixed,
+    minus,
+    percent,
+    probability,
+    significant,
+    with_interval,
+)
+from acmodels.report.variance import Shares
+
+if TYPE_CHECKING:
+    from acmodels.estimands import Estimand
+    from acmodels.fitting import Fit
+    from acmodels.judging import Status
+    from acmodels.spec.model import Proposition
+
+type Summary = Mapping[str, float]
+"""One row of a table of estimates, by column."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A verdict.
+
+    Attributes:
+        label: the status in words; `status` is its key.
+        icon, curve: SVG.
+        source: where theory states the claim, or nothing.
+        facts: term and value, in order.
+    """
+
+    id: str
+    claim: str
+    source: str
+    status: str
+    label: str
+    icon: str
+    curve: str
+    facts: tuple[tuple[str, str], ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a forest table: a name, a plot, and cells of text."""
+
+    name: str
+    note: str
+    plot: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A forest plot with its numbers."""
+
+    title: str
+    heads: tuple[str, ...]
+    axis: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text; the first column names the rows."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with what is said about it."""
+
+    title: str
+    chart: str
+    caption: str
+    table: Table | None = None
+
+
+def cards(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Card, ...]:
+    """One card for each verdict."""
+    return tuple(_card(fit, row) for row in rows)
+
+
+def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
+    from acmodels.framework import propositions
+    from acmodels.judging import find, region_words
+
+    p = fit.spec.propositions[str(row["proposition"])]
+    effect = find(fit.effects, p)
+    status = cast("Status", row["status"])
+    interval = (cast(float, row["lower"]), cast(float, row["mean"]), cast(float, row["upper"]))
+    mean, ends = with_interval(interval[1], interval[0], interval[2])
+    estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
+    theory = propositions().get(p.id)
+    what = w.claim(p, estimand)
+    facts = [("Tested as", what)] if theory is not None else []
+    facts += [
+        ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
+        (
+            f"P({minus(region_words(p))})",
+            f"{probability(cast(float, row['p_region']))} ({p.mass:g} is asked for)",
+        ),
+        *_rope_fact(p, row),
+        ("Prior", w.sensitivity_words(effect.prior_sensitivity)),
+    ]
+    curve = ""
+    if effect.draws.std() > 0 and effect.kind != "rank":
+        label = f"Posterior of {p.estimand}: mean {mean}, interval {ends}"
+        curve = charts.posterior_curve(effect.draws, (p.lower, p.upper), p.rope, interval, label)
+    return Card(
+        id=p.id,
+        claim=theory.statement if theory is not None else what,
+        source=theory.source if theory is not None else "",
+        status=status,
+        label=w.STATUS[status],
+        icon=charts.status_icon(status),
+        curve=curve,
+        facts=tuple(facts),
+        reason=minus(str(row["reason"])),
+    )
+
+
+def _rope_fact(p: "Proposition", row: Mapping[str, object]) -> list[tuple[str, str]]:
+    if p.rope is None:
+        return []
+    said = between(*p.rope, places=None)
+    value = probability(cast(float, row["p_rope"]))
+    return [("P(negligible)", f"{value}, where negligible means {said}")]
+
+
+def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Forest, ...]:
+    """Estimands by the scale they are on: effects, shares of variance, ranks."""
+    titles = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)"}
+    groups: dict[str, list[Mapping[str, object]]] = {}
+    for row in rows:
+        groups.setdefault(titles.get(str(row["kind"]), "Effects"), []).append(row)
+    return tuple(_estimand_forest(fit, title, mine) for title, mine in groups.items())
+
+
+def _estimand_forest(fit: "Fit", title: str, rows: list[Mapping[str, object]]) -> Forest:
+    numbers = [{k: cast(float, r[k]) for k in ("lower", "mean", "upper", "sd")} for r in rows]
+    axis = charts.axis_over([(n["lower"], n["mean"], n["upper"]) for n in numbers])
+    lines: list[Line] = []
+    for row, n in zip(rows, numbers, strict=True):
+        estimand: Estimand | None = fit.spec.estimands.get(str(row["name"]))
+        at = f" at {w.at_words(str(row['at']))}" if row["at"] else ""
+        mean, ends = with_interval(n["mean"], n["lower"], n["upper"])
+        name = f"{row['name']}{at}"
+        lines.append(
+            Line(
+                name,
+                w.estimand_words(estimand) if estimand is not None else "",
+                charts.forest_row(
+                    axis, (n["lower"], n["mean"], n["upper"]), f"{name}: {mean} {ends}"
+                ),
+                (mean, ends, probability(cast(float, row["p_positive"]))),
+            )
+        )
+    heads = ("Mean", "Interval", "P(> 0)")
+    return Forest(title, heads, charts.forest_axis(axis), tuple(lines))
+
+
+def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Forest, ...]:
+    """Coefficients equation by equation; intercepts have numbers but no mark on the axis."""
+    out: list[Forest] = []
+    for e in fit.system.layout.equations:
+        mine = [(c, found[e.coefficient(c)]) for c in e.columns]
+        if not mine:
+            continue
+        axis = charts.axis_over([(s.lower, s.mean, s.upper) for c, s in mine if c.parts])
+        lines: list[Line] = []
+        for c, s in mine:
+            mean, ends = with_interval(s.mean, s.lower, s.upper)
+            plot = ""
+            if c.parts:
+                label = f"{e.coefficient(c)}: {mean} {ends}"
+                plot = charts.forest_row(axis, (s.lower, s.mean, s.upper), label)
+            name = c.name if c.parts else "1 (intercept)"
+            size = fixed(s.standardised, 2) if c.parts else "–"
+            lines.append(Line(name, "", plot, (mean, ends, probability(s.p_positive), size)))
+        heads = ("Mean", "Interval", "P(> 0)", "Stand.")
+        out.append(Forest(e.response, heads, charts.forest_axis(axis), tuple(lines)))
+    return tuple(out)
+
+
+def variance_figures(shares: Sequence[Shares]) -> tuple[Figure, ...]:
+    """A bar for each equation."""
+    places = _places(shares)
+    return tuple(
+        Figure(x.response, charts.share_bar(x, places) if x.rows else "", x.why_not) for x in shares
+    )
+
+
+def variance_table(fit: "Fit", shares: Sequence[Shares]) -> Table:
+    """Shares with their intervals: a row for each equation, a column for each source."""
+    sources = [*_places(shares), "residual"]
+    units = {r.source: r.units for x in shares for r in x.rows}
+    rows: list[tuple[str, ...]] = []
+    for x in shares:
+        mine = {r.source: f"{percent(r.mean)} {_percents(r.lower, r.upper)}" for r in x.rows}
+        rows.append((x.response, *(mine.get(name, "–") for name in sources)))
+    heads = [n if units.get(n) is None else f"{n} ({count(units[n])} units)" for n in sources]
+    interval = w.interval_words(fit.interval, fit.prob)
+    return Table(
+        f"Shares of unexplained variance, mean and {interval}", ("Equation", *heads), tuple(rows)
+    )
+
+
+def variance_legend(shares: Sequence[Shares]) -> tuple[tuple[str, str], ...]:
+    """Pattern and name of every source of variance."""
+    places = _places(shares)
+    return (*((f"g{k % 5}", name) for name, k in places.items()), ("residual", "residual"))
+
+
+def _places(shares: Sequence[Shares]) -> dict[str, int]:
+    names = dict.fromkeys(r.source for s in shares for r in s.rows if r.source != "residual")
+    return {name: k for k, name in enumerate(names)}
+
+
+def _percents(lower: float, upper: float) -> str:
+    return f"[{fixed(100 * lower, 0)}, {fixed(100 * upper, 0)}]"
+
+
+def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
+    """Group and residual standard deviations and correlations."""
+    from acmodels.system import parameters
+
+    rows: list[tuple[str, ...]] = []
+    for p in parameters(fit.system.layout):
+        if p.kind == "coefficient":
+            continue
+        s = estimates[p.name]
+        rows.append((p.name, *with_interval(s["mean"], s["lower"], s["upper"])))
+    interval = w.interval_words(fit.interval, fit.prob)
+    return Table(
+        "Standard deviations and correlations", ("Parameter", "Mean", interval), tuple(rows)
+    )
+
+
+def check_figures(checks: Sequence[Check]) -> tuple[Figure, ...]:
+    """A chart for each equation: observed beside replicated."""
+    return tuple(_check_figure(c) for c in checks)
+
+
+def _check_figure(c: Check) -> Figure:
+    if c.density is None and not c.bins:
+        why = f"Not drawn: {w.several(c.n, 'row')} are too few to show without showing rows."
+        return Figure(c.response, "", why if c.n < 20 else "Not drawn: replicates are not finite.")
+    rows = tuple(
+        (s.name, *_statistic(s.observed, s.mean, s.lower, s.upper), "yes" if s.inside else "no")
+        for s in c.statistics
+    )
+    heads = ("Summary", "Observed", "Replicated", "95\u202f% of replicates", "Inside?")
+    table = Table(f"Summaries of {c.response}, observed and replicated", heads, rows)
+    off = [s.name for s in c.statistics if not s.inside]
+    thinned = (
+        f" Drawn from {count(c.n)} of {count(c.of)} rows, chosen at random." if c.n < c.of else ""
+    )
+    if c.density is not None:
+        verdict = (
+            f"The observed {w.joined(off)} of {c.response} {'lies' if len(off) == 1 else 'lie'} "
+            "outside what 95\u202f% of replicates have."
+            if off
+            else f"Replicated data have the mean, spread and skewness of the observed {c.response}."
+        )
+        chart = charts.density_chart(c.density, f"Density of {c.response}, observed and replicated")
+        return Figure(c.response, chart, verdict + thinned, table)
+    out = sum(not b.low <= b.observed <= b.high for b in c.bins)
+    few = min(b.n for b in c.bins)
+    verdict = (
+        f"Rows are binned by what the predictors alone predict. In {len(c.bins) - out} of "
+        f"{w.several(len(c.bins), 'bin')} (at least {few} rows each) the observed proportion lies "
+        "where 95\u202f% of replicates do."
+    )
+    chart = charts.calibration_chart(
+        c.bins, f"Observed against predicted proportions of {c.response}"
+    )
+    return Figure(c.response, chart, verdict + thinned, table)
+
+
+def _statistic(observed: float, mean: float, lower: float, upper: float) -> tuple[str, str, str]:
+    places = max(2, decimals(upper - lower)) if abs(mean) < 100 else decimals(upper - lower)
+    return fixed(observed, places), fixed(mean, places), between(lower, upper, places)
+
+
+def worst_table(estimates: Mapping[str, Summary], most: int = 10) -> Table:
+    """The parameters that the sampler found hardest."""
+
+    def badness(item: tuple[str, Summary]) -> float:
+        s = item[1]
+        r_hat = s["r_hat"] if math.isfinite(s["r_hat"]) else 1.0
+        ess = min(v for v in (s["ess_bulk"], s["ess_tail"], 1e9) if math.isfinite(v))
+        return max((r_hat - 1) / 0.01, 400 / max(ess, 1.0))
+
+    hardest = sorted(estimates.items(), key=badness, reverse=True)[:most]
+    rows = tuple(
+        (name, fixed(s["r_hat"], 3), count(s["ess_bulk"]), count(s["ess_tail"]),
+         significant(s["mcse_mean"], 2))
+        for name, s in hardest
+    )  # fmt: skip
+    heads = ("Quantity", "R-hat", "Bulk ESS", "Tail ESS", "MCSE of mean")
+    return Table("Hardest parameters and estimands first", heads, rows)
+
+
+def prior_table(fit: "Fit") -> Table:
+    """Priors in force, and who stated them."""
+    rows: list[tuple[str, ...]] = []
+    for p in fit.priors.values():
+        stated = "default" if p.stated is None else f"model file, “{p.stated}”"
+        if p.centered:
+            stated += ", on the expected response at the predictors’ means"
+        if p.distribution.name == "LKJ":
+            stated += ", on the whole correlation matrix"
+        rows.append((p.name, minus(str(p.distribution)), stated))
+    return Table("Priors in force", ("Parameter", "Prior", "Stated by"), tuple(rows))
+
+
+def equation_table(fit: "Fit") -> Table:
+    """The equations as the model file writes them."""
+    rows: list[tuple[str, ...]] = []
+    for e in fit.system.layout.equations:
+        written = fit.spec.equations[e.response]
+        level = f"{written.level} (one row a unit)" if written.level else "data row"
+        rows.append((written.formula.text, e.family, e.link, level, count(e.n)))
+    heads = ("Formula", "Family", "Link", "Level", "Rows")
+    return Table("Equations", heads, tuple(rows))
