@@ -17,11 +17,11 @@ from acmodels.data import Finding
 from acmodels.errors import InputError
 from acmodels.estimands import Context, Estimand, evaluate, kind
 from acmodels.fitting import Fit
-from acmodels.report import report
-from acmodels.report.checks import predictive_checks
-from acmodels.report.diagram_layout import plan
-from acmodels.report.svg import ticks
-from acmodels.report.variance import variance_shares
+from acmodels.reporting import report
+from acmodels.reporting.checks import predictive_checks
+from acmodels.reporting.diagram_layout import plan
+from acmodels.reporting.svg import ticks
+from acmodels.reporting.variance import variance_shares
 from fakes import fake_fit, fake_frame
 
 SECTIONS = (

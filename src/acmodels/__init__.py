@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from acmodels.framework import proposition, propositions
     from acmodels.judging import judge
     from acmodels.load import load_design, load_model
-    from acmodels.report import report
+    from acmodels.reporting import report
     from acmodels.simulation import simulate
 
 __all__ = [
@@ -54,7 +54,7 @@ _HOMES = {
     "load_study": ("acmodels.data", "read_study"),
     "proposition": ("acmodels.framework", "proposition"),
     "propositions": ("acmodels.framework", "propositions"),
-    "report": ("acmodels.report", "report"),
+    "report": ("acmodels.reporting", "report"),
     "simulate": ("acmodels.simulation", "simulate"),
     "study": ("acmodels.data", "study"),
 }

@@ -126,7 +126,7 @@ def _fit(
     from acmodels.fitting import fit as sample
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
-    from acmodels.report import report
+    from acmodels.reporting import report
     from acmodels.results import write_fit
 
     out = options["out"] or Path(command)
@@ -152,7 +152,7 @@ def _fit(
             say(f"{finding.severity}: {finding.message}")
         started = time.perf_counter()
         progress("report", 0, 1)
-        report(fitted, folder / "report.html")
+        report(fitted, folder / "report.html", progress=progress)
         progress("report", 1, 1)
         fitted.seconds["report"] = time.perf_counter() - started
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])

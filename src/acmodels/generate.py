@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acmodels.errors import InputError
 from acmodels.families import family
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array, Block, EquationLayout, Layout, residual_pairs
@@ -37,13 +38,23 @@ def generate(layout: Layout, truth: Truth, rng: np.random.Generator) -> Generate
         layout: of the model on a frame of predictors and groupings.
         truth: every structural parameter by name.
         rng: the stream to draw from.
+
+    Raises:
+        InputError: a linear predictor is not finite.
     """
     effects = {b.key: _group_effects(b, truth, rng) for b in layout.blocks}
     noise = _residuals(layout, truth, rng)
     responses: dict[str, Array] = {}
     for i in layout.order:
         e = layout.equations[i]
-        eta = linear_predictor(layout, e, responses, truth, effects)
+        with np.errstate(all="ignore"):
+            eta = linear_predictor(layout, e, responses, truth, effects)
+        if not np.isfinite(eta).all():
+            raise InputError(
+                f"the linear predictor of '{e.response}' is not finite in "
+                f"{int(np.sum(~np.isfinite(eta)))} of {e.n} rows at this truth; does a log() or "
+                "sqrt() in its formula meet negative values, or do effects explode?"
+            )
         if i in noise:
             responses[e.response] = eta + noise[i]
             continue

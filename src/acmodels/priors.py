@@ -55,7 +55,7 @@ def pattern_kind(pattern: str) -> str | None:
             return prefix
     if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:
         return "threshold"
-    return "coefficient" if " ~ " in pattern else None
+    return "coefficient" if "~" in pattern else None
 
 
 def resolve_priors(

@@ -16,7 +16,7 @@ from acmodels.spec.design import ROW, Design, Exogenous, Unit
 from acmodels.spec.distribution import draw, median, normal
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout, parameters
-from acmodels.system.layout import Array
+from acmodels.system.layout import Array, residual_pairs
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,24 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
         if p.kind == "cor" and abs(value) > 1:
             raise ModelError(f'{design.source}: truth."{name}": {value:g} is no correlation')
         out[name] = value
+    _check_correlations(design, layout, out)
     return out
+
+
+def _check_correlations(design: Design, layout: Layout, truth: Mapping[str, float]) -> None:
+    """Refuse correlations that no random variables can have together."""
+    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
+    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
+    for size, pairs in sets:
+        R = np.eye(size)
+        for i, j, name in pairs:
+            R[i, j] = R[j, i] = truth[name]
+        if np.linalg.eigvalsh(R)[0] < -1e-8:
+            said = listing([f"{name} = {truth[name]:g}" for _, _, name in pairs])
+            raise ModelError(
+                f"{design.source}: truth: these correlations cannot hold together, since their "
+                f"matrix is not positive semi-definite: {said}"
+            )
 
 
 def _effects(

@@ -35,7 +35,7 @@ class Member:
     @property
     def informed(self) -> bool:
         """Whether the data put the sd well away from zero, so that centring has no funnel."""
-        return float(self.weight.mean()) > 0.5 and float(np.sum(self.weight**2)) >= 5.0
+        return float(self.weight.mean()) > 0.75 and float(np.sum(self.weight**2)) >= 5.0
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array, residual_pairs
 
-TARGET_ACCEPT = 0.9
+TARGET_ACCEPT = 0.85
 LOW_RANK_UP_TO = 150
 """Free quantities up to which the mass matrix adapts to correlations as well as scales.
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from acmodels.report import charts
-from acmodels.report import words as w
-from acmodels.report.checks import Check
-from acmodels.report.diagram import Strength
-from acmodels.report.numbers import (
+from acmodels.reporting import charts
+from acmodels.reporting import words as w
+from acmodels.reporting.checks import Check
+from acmodels.reporting.diagram import Strength
+from acmodels.reporting.numbers import (
     between,
     count,
     decimals,
@@ -23,7 +23,7 @@ from acmodels.report.numbers import (
     significant,
     with_interval,
 )
-from acmodels.report.variance import Shares
+from acmodels.reporting.variance import Shares
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand

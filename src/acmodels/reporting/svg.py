@@ -74,7 +74,7 @@ def ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
 
 def tick_labels(values: Sequence[float]) -> tuple[str, ...]:
     """Labels of ticks, all with the decimals that their step needs."""
-    from acmodels.report.numbers import fixed, significant
+    from acmodels.reporting.numbers import fixed, significant
 
     step = values[1] - values[0] if len(values) > 1 else 1.0
     if max(abs(v) for v in values) >= 1e6 or step < 1e-5:

@@ -36,7 +36,7 @@ def report(
     Raises:
         InputError: the file cannot be written.
     """
-    from acmodels.report.page import render
+    from acmodels.reporting.page import render
 
     target = Path(path)
     text = render(fit, progress or (lambda *_: None))

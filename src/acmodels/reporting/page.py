@@ -6,12 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acmodels.report import sections as s
-from acmodels.report import words as w
-from acmodels.report.checks import REPLICATES, predictive_checks
-from acmodels.report.diagram import diagram, strengths
-from acmodels.report.numbers import count, fixed
-from acmodels.report.variance import variance_shares
+from acmodels.reporting import sections as s
+from acmodels.reporting import words as w
+from acmodels.reporting.checks import REPLICATES, predictive_checks
+from acmodels.reporting.diagram import diagram, strengths
+from acmodels.reporting.numbers import count, fixed
+from acmodels.reporting.variance import variance_shares
 
 if TYPE_CHECKING:
     from acmodels.fitting import Fit
@@ -25,7 +25,7 @@ def render(fit: "Fit", progress: Callable[[str, int, int], None]) -> str:
     from markupsafe import Markup
 
     def read(name: str) -> str:
-        return files(__package__ or "acmodels.report").joinpath(name).read_text(encoding="utf-8")
+        return files(__package__ or "acmodels.reporting").joinpath(name).read_text(encoding="utf-8")
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

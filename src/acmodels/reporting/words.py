@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from acmodels.judging import Status, region_words
-from acmodels.report.numbers import THIN, count, fixed, minus
+from acmodels.reporting.numbers import THIN, count, fixed, minus
 from acmodels.spec.model import Proposition
 
 if TYPE_CHECKING:

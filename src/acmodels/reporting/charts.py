@@ -10,10 +10,10 @@ import numpy as np
 
 from acmodels.judging import Status
 from acmodels.posterior import Array
-from acmodels.report.checks import Bin, Density
-from acmodels.report.numbers import percent as percent_text
-from acmodels.report.svg import area_path, line_path, percent, tag, tick_labels, ticks
-from acmodels.report.variance import Shares
+from acmodels.reporting.checks import Bin, Density
+from acmodels.reporting.numbers import percent as percent_text
+from acmodels.reporting.svg import area_path, line_path, percent, tag, tick_labels, ticks
+from acmodels.reporting.variance import Shares
 
 type Interval = tuple[float, float, float]
 """Lower end, middle, upper end."""

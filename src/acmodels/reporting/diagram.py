@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acmodels.families import family
-from acmodels.report.diagram_layout import HEAD, PRODUCT, ROW, Arrow, Box, Entry, plan
-from acmodels.report.numbers import probability, significant, with_interval
-from acmodels.report.svg import shortened, tag
+from acmodels.reporting.diagram_layout import HEAD, PRODUCT, ROW, Arrow, Box, Entry, plan
+from acmodels.reporting.numbers import probability, significant, with_interval
+from acmodels.reporting.svg import shortened, tag
 from acmodels.system.columns import design_matrix
 
 if TYPE_CHECKING:
