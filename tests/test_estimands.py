@@ -318,10 +318,11 @@ def test_slope_at_values_of_the_variable_itself() -> None:
         {"y": "y ~ x + square(x) + x:w + square(standardize(x)):v"},
         {"e": {**slope, "at": {"x": [0, 2]}}, "w": {**slope, "at": {"x": [1], "w": [3]}}},
     )
-    p, x, w, v = c.parameter, DATA["x"], DATA["w"].mean(), DATA["v"].mean()
+    p, x = c.parameter, DATA["x"].to_numpy()
+    w, v = float(DATA["w"].to_numpy().mean()), float(DATA["v"].to_numpy().mean())
 
     def by_hand(at: float, w: float) -> np.ndarray:
-        bend = 2 * (at - x.mean()) / x.std() / x.std() * v
+        bend = 2 * (at - x.mean()) / x.var(ddof=1) * v
         return (
             p("y ~ x")
             + 2 * at * p("y ~ square(x)")

@@ -1,6 +1,7 @@
 """The decision rule, exactly as the contract states it."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,10 +35,10 @@ def share(inside: int, total: int = 1000) -> np.ndarray:
     return draws.reshape(2, -1)
 
 
-def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) -> pd.Series:
+def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) -> dict[str, Any]:
     table = judge(effects(Effect("e", "indirect", "", draws, sensitivity)), {p.id: p})
     assert list(table.columns) == list(COLUMNS)
-    return table.iloc[0]
+    return dict(table.iloc[0])
 
 
 # --- the rule ----------------------------------------------------------------------
@@ -96,7 +97,7 @@ masses = st.floats(0.5, 1, exclude_min=True, exclude_max=True)
 
 @given(shares, st.none() | shares, masses)
 def test_the_rule_as_the_contract_says_it(p: float, rope: float | None, mass: float) -> None:
-    near = [v for v in (p - mass, 1 - p - mass, (rope or 0) - mass, (rope or 0) - 1 + mass)]
+    near = (p - mass, 1 - p - mass, (rope or 0) - mass, (rope or 0) - 1 + mass)
     assume(all(abs(v) > 1e-12 for v in near))
     supported = p >= mass and (rope is None or rope < 1 - mass)
     contradicted = 1 - p >= mass or (rope is not None and rope >= mass)
@@ -162,44 +163,56 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             990,
             Proposition("P", "e", 0.0, INF),
             "supported",
-            "Supported, since the probability that it lies above 0 is 0.990, at least the 0.975 "
-            "asked for.",
+            (
+                "Supported, since the probability that it lies above 0 is 0.990, at least "
+                "the 0.975 asked for."
+            ),
         ),
         (
             990,
             Proposition("P", "e", 0.0, INF, rope=(-0.1, 0.1)),
             "supported",
-            "Supported, since the probability that it lies above 0 is 0.990, at least the 0.975 "
-            "asked for, and the probability that it is negligible (-0.1 to 0.1) is below 0.001, "
-            "below 0.025.",
+            (
+                "Supported, since the probability that it lies above 0 is 0.990, at least the "
+                "0.975 asked for, and the probability that it is negligible (-0.1 to 0.1) is "
+                "below 0.001, below 0.025."
+            ),
         ),
         (
             10,
             Proposition("P", "e", 0.0, INF),
             "contradicted",
-            "Contradicted, since the probability that it does not lie above 0 is 0.990, at least "
-            "the 0.975 asked for.",
+            (
+                "Contradicted, since the probability that it does not lie above 0 is 0.990, at "
+                "least the 0.975 asked for."
+            ),
         ),
         (
             1000,
             Proposition("P", "e", 0.0, INF, rope=(0.0, 2.0)),
             "contradicted",
-            "Contradicted, since the probability that it is negligible (0 to 2) is above 0.999, "
-            "at least the 0.975 asked for.",
+            (
+                "Contradicted, since the probability that it is negligible (0 to 2) is above "
+                "0.999, at least the 0.975 asked for."
+            ),
         ),
         (
             500,
             Proposition("P", "e", -INF, 0.5, mass=0.9),
             "undecided",
-            "Undecided: the probability that it lies below 0.5 is 0.500, where 0.9 either way "
-            "would decide.",
+            (
+                "Undecided: the probability that it lies below 0.5 is 0.500, where 0.9 either way "
+                "would decide."
+            ),
         ),
         (
             900,
             Proposition("P", "e", -2.0, 2.0, rope=(-2.0, -0.5)),
             "undecided",
-            "Undecided: the probability that it lies between -2 and 2 is above 0.999, but the "
-            "probability that it is negligible (-2 to -0.5) is 0.100, not below 0.025.",
+            (
+                "Undecided: the probability that it lies between -2 and 2 is above 0.999, but the "
+                "probability that it is negligible (-2 to -0.5) is 0.100, not below 0.025."
+            ),
         ),
     ],
 )
@@ -211,7 +224,7 @@ def test_reasons(inside: int, p: Proposition, status: str, reason: str) -> None:
 
 def test_unusable_says_why_and_judges_nothing() -> None:
     e = effects(Effect("e", "indirect", "", share(1000)), usable=False, why="R-hat is 1.2.")
-    row = judge(e, {"P": Proposition("P", "e", 0.0, INF)}).iloc[0]
+    row = dict(judge(e, {"P": Proposition("P", "e", 0.0, INF)}).iloc[0])
     assert row["status"] == "unusable"
     assert row["reason"] == "No verdict: R-hat is 1.2."
     assert row["p_region"] == 1.0

@@ -1,6 +1,8 @@
 """Model and design files: what is read, and what is refused with which words."""
 
+import copy
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acmodels.errors import AcmodelsError, InputError, ModelError, NotYetError
+from acmodels.errors import InputError, ModelError, NotYetError
 from acmodels.load import load_model, shipped_models
 from acmodels.spec.design import design_from_table
 from acmodels.spec.model import recursive_order
@@ -148,15 +150,31 @@ def test_an_unknown_key_is_said_as_in_the_contract(tmp_path: Path) -> None:
         ('"drop"', '"delete"', "model.toml: missing: 'delete' is not one of 'model', 'drop' or"),
         ('[["m", "n"]]', '[["m"]]', "model.toml: residual_correlation.0: "),
         ('[["m", "n"]]', '["m", "n"]', "model.toml: residual_correlation.0: must be a list"),
-        ("[equations.n]\n", "[equations]\nn = 3\n[equations.q]\n", "model.toml: equations.n: must be a table"),
+        (
+            "[equations.n]\n",
+            "[equations]\nn = 3\n[equations.q]\n",
+            "model.toml: equations.n: must be a table",
+        ),
         ("[-0.1, 0.1]", "[-0.1]", "model.toml: propositions.P1.rope: "),
-        ("[-0.1, 0.1]", "[-0.1, inf]", "model.toml: propositions.P1.rope.1: must be a finite number"),
+        (
+            "[-0.1, 0.1]",
+            "[-0.1, inf]",
+            "model.toml: propositions.P1.rope.1: must be a finite number",
+        ),
         ("[-0.1, 0.1]", "0.1", "model.toml: propositions.P1.rope: must be a list in [ ]"),
-        ("{ above = 0 }", "{ above = inf }", "model.toml: propositions.P1.region.above: must be a finite"),
-        ("{ above = 0 }", "{ above = true }", "model.toml: propositions.P1.region.above: must be a number"),
+        (
+            "{ above = 0 }",
+            "{ above = inf }",
+            "model.toml: propositions.P1.region.above: must be a finite",
+        ),
+        (
+            "{ above = 0 }",
+            "{ above = true }",
+            "model.toml: propositions.P1.region.above: must be a number",
+        ),
         ("{ above = 0 }", '"above 0"', "model.toml: propositions.P1.region: must be a table"),
     ],
-)  # fmt: skip
+)
 def test_keys_and_types(tmp_path: Path, old: str, new: str, wanted: str) -> None:
     assert GOOD.count(old) == 1
     said = problems(tmp_path, GOOD.replace(old, new), InputError)
@@ -319,11 +337,12 @@ FIELDS = ["name", "equations", "estimands", "priors", "propositions", "residual_
 def test_any_contents_load_or_are_refused(table: dict[str, Any], key: str) -> None:
     base: dict[str, Any] = {"name": "t", "equations": {"y": {"formula": "y ~ x"}}}
     for contents in (table, {**base, **{k: v for k, v in table.items() if k == key}}):
+        said = "loaded"
         try:
             load_model(contents)
-        except AcmodelsError as error:
-            assert error.exit_code == 2
-            assert str(error)
+        except InputError as error:
+            said = str(error)
+        assert said
 
 
 @given(st.permutations(["a", "b", "c", "d", "e"]))
@@ -347,7 +366,7 @@ def test_a_cycle_is_spelled_out(n: int) -> None:
     chain = str(caught.value).split("equations: ")[1].split(" is a cycle")[0].split(" -> ")
     assert chain[0] == chain[-1]
     assert len(chain) == n + 1
-    for cause, effect in zip(chain[:-1], chain[1:], strict=True):
+    for cause, effect in pairwise(chain):
         assert tables[effect]["formula"] == f"{effect} ~ {cause}"
 
 
@@ -362,8 +381,11 @@ DESIGN: dict[str, Any] = {
         "row": {"per": "partnership", "n": {"mean": 3, "sd": 1, "min": 2}},
     },
     "truth": {"y ~ x": 1},
-    "exogenous": {"x": {"level": "row", "icc": {"district": 0.2}}, "t": {"dist": "Bernoulli", "p": 0.5}},
-}  # fmt: skip
+    "exogenous": {
+        "x": {"level": "row", "icc": {"district": 0.2}},
+        "t": {"dist": "Bernoulli", "p": 0.5},
+    },
+}
 
 
 def test_a_design() -> None:
@@ -399,8 +421,6 @@ def test_a_design() -> None:
     ],
 )
 def test_designs_that_cannot_be_read(path: str, value: Any, words: tuple[str, ...]) -> None:
-    import copy
-
     table = copy.deepcopy(DESIGN)
     *above, last = path.split(".")
     place = table

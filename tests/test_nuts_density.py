@@ -2,13 +2,16 @@
 
 For random values of the free variables, the log density of the PyMC graph must differ from
 priors + group effects + likelihood, written out by hand here, by the log Jacobian of the map
-from free variables to parameters and by one constant, the same at every point.
+from free variables to parameters and by one constant, the same at every point. Where an sd is
+sampled with a sign, both signs have the same density, which is part of the constant.
 """
+
+# pyright: reportPrivateUsage=false
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,7 @@ N, J, H = 24, 5, 4
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(20240607)
     x, w, t = rng.normal(2.0, 1.5, N), rng.normal(size=N), rng.integers(3, 9, N)
+    strong = rng.normal(size=(8, 3))[np.arange(N) % 8] * np.array([6.0, 3.0, 6.0])
     m1 = 0.5 * x + rng.normal(size=N)
     m2 = -0.3 * x + 0.4 * m1 + rng.normal(size=N)
     return pd.DataFrame(
@@ -49,6 +53,10 @@ def frame() -> pd.DataFrame:
             "b": np.arange(N) % 2,
             "p": (np.arange(N) // 2) % 2,
             "k": rng.integers(0, t + 1),
+            "q": [f"q{i % 8}" for i in range(N)],
+            "v": strong[:, 0] + x * strong[:, 1] + 0.2 * rng.normal(size=N),
+            "v2": strong[:, 2] + 0.2 * rng.normal(size=N),
+            "r": np.tile([0, 1], N // 2),
             "t": t,
         }
     )
@@ -152,6 +160,29 @@ MODELS: dict[str, dict[str, Any]] = {
             "cor(* | g)": {"dist": "LKJ", "eta": 1.4},
         },
     },
+    "groups that the data know well": {
+        "equations": {"v": {"formula": "v ~ w + (1 | q)"}, "v2": {"formula": "v2 ~ x + (1 | q)"}},
+    },
+    "well known slopes and others, shared": {
+        "equations": {
+            "v": {"formula": "v ~ x + offset(o) + (1 + x |i| q) + (1 | h)"},
+            "y": {"formula": "y ~ v + w + (1 + v |i| q)"},
+            "v2": {"formula": "v2 ~ w + s + (1 |i| q)"},
+        },
+        "priors": {
+            "cor(* | q)": {"dist": "LKJ", "eta": 1.6},
+            "v ~ 1": {"dist": "Normal", "mu": 1.0, "sigma": 2.0},
+            "sd(y ~ 1 | q)": {"dist": "Exponential", "lam": 1.3},
+            "sd(y ~ v | q)": {"dist": "HalfStudentT", "nu": 4, "sigma": 0.7},
+        },
+    },
+    "well known groups by a link and a known error": {
+        "equations": {
+            "v": {"formula": "v ~ x + (1 + x | q)", "se": "se"},
+            "r": {"formula": "r ~ v + (1 | q)", "family": "bernoulli", "link": "probit"},
+        },
+        "priors": {"sd(* | q)": {"dist": "HalfCauchy", "beta": 1.0}},
+    },
     "an equation of units above the rows": {
         "equations": {
             "u": {"formula": "u ~ z", "level": "g"},
@@ -178,7 +209,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     data = level_frame() if "units" in request.param else frame()
     system = build_system(model, study(data))
     priors = resolve_priors(model.priors, system.layout, system.responses)
-    plan = nuts._plan(system.layout, priors)
+    plan = nuts._plan(system.layout, priors, system.responses)
     built = nuts._build(pm, plan, nuts._arrays(plan, system.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     return Case(system, priors, plan, built, logp)
@@ -196,6 +227,8 @@ def random_point(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
             out[v.name] = rng.uniform(0.15, 0.85, shape)
         elif v.name.startswith("scales"):
             out[v.name] = rng.uniform(0.2, 1.5, shape)
+            if case.model.rvs_to_transforms[v] is None:  # an sd sampled with a sign
+                out[v.name] *= rng.choice([-1.0, 1.0], shape)
         else:
             out[v.name] = rng.normal(0.0, 0.7, shape)
     return out
@@ -247,7 +280,7 @@ def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.nda
             eta = case.priors[block.correlations()[0][2]].distribution.parameters["eta"]
             total += (eta - 1) * np.linalg.slogdet(R)[1]
         sds = np.array([value[block.sd(m)] for m in block.members])
-        law = stats.multivariate_normal(np.zeros(K), R * np.outer(sds, sds))
+        law: Any = stats.multivariate_normal(np.zeros(K), cast("Any", R * np.outer(sds, sds)))
         total += float(np.sum(law.logpdf(effects[block.key])))
     return total + likelihood(case, value, effects)
 
@@ -271,7 +304,9 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
         eta_r = case.priors[residual_pairs(layout, r)[0][2]].distribution.parameters["eta"]
         total += (eta_r - 1) * np.linalg.slogdet(R)[1]
         sds = np.array([value[f"sigma({n})"] for n in names])
-        law = stats.multivariate_normal(np.zeros(len(members)), R * np.outer(sds, sds))
+        law: Any = stats.multivariate_normal(
+            np.zeros(len(members)), cast("Any", R * np.outer(sds, sds))
+        )
         rest = np.stack([responses[n] - eta[i] for n, i in zip(names, members, strict=True)], 1)
         total += float(np.sum(law.logpdf(rest)))
         done |= set(members)
@@ -352,6 +387,33 @@ def test_the_sampled_density_is_the_models(case: Case) -> None:
     assert np.ptp(sizes) > 1, "the points differ"
     # finite differences are good to about 1e-9 of each column
     np.testing.assert_allclose(gaps, gaps[0], rtol=0, atol=1e-8 * max(1.0, *sizes) + 1e-7)
+
+
+def test_the_models_above_reach_every_parametrisation() -> None:
+    """Sds with and without a sign, effects centred and not, and what groups absorb."""
+    signed: set[bool] = set()
+    weights: list[float] = []
+    absorbed = False
+    for name, table in MODELS.items():
+        system = build_system(
+            load_model({"name": "test", **table}),
+            study(level_frame() if "units" in name else frame()),
+        )
+        priors = resolve_priors(table.get("priors", {}), system.layout, system.responses)
+        plan = nuts._plan(system.layout, priors, system.responses)
+        if not system.layout.blocks:
+            continue
+        arrays = nuts._arrays(plan, system.responses)
+        members = [
+            (b, k) for b, q in enumerate(system.layout.blocks) for k in range(len(q.members))
+        ]
+        signed |= {m in plan.signed for m in members}
+        weights += list(arrays["effect_centering"])
+        absorbed |= any(np.any(arrays[k]) for k in arrays if k.startswith("absorb_"))
+    assert signed == {True, False}
+    assert min(weights) == 0
+    assert max(weights) > 0.9
+    assert absorbed
 
 
 def test_what_is_reported_enters_the_likelihood(case: Case) -> None:

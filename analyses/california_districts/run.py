@@ -17,13 +17,12 @@ HERE = Path(__file__).parent
 def districts() -> pd.DataFrame:
     """One row a district, with the columns the two models name."""
     d = sm.datasets.star98.load_pandas().data
-    d = d.assign(
+    return d.assign(
         tested=d["NABOVE"] + d["NBELOW"],
         spending=d["PERSPENK"],
         low_income=d["LOWINC"] / 10,
         district=[f"{i + 1:03d}" for i in range(len(d))],
     )
-    return d
 
 
 def compare(fitted: ac.fit, data: pd.DataFrame) -> pd.DataFrame:

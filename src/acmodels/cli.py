@@ -122,6 +122,7 @@ def _fit(
 ) -> Any:
     """Fit, write and print; for `fit`, also end the process with the right code."""
     import time
+    from dataclasses import replace
 
     from acmodels.fitting import fit as sample
     from acmodels.folder import result_folder
@@ -154,7 +155,8 @@ def _fit(
         progress("report", 0, 1)
         report(fitted, folder / "report.html", progress=progress)
         progress("report", 1, 1)
-        fitted.seconds["report"] = time.perf_counter() - started
+        seconds = {**fitted.seconds, "report": time.perf_counter() - started}
+        fitted = replace(fitted, seconds=seconds)
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
         if also is not None:
             also(folder)

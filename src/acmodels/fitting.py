@@ -187,7 +187,6 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
         rows: the estimands.
         least_ess: bulk and tail effective sample size asked for.
     """
-    names = [*posterior.names, *(f"{r.name} [{r.at}]" if r.at else r.name for r in rows)]
     stacked = np.concatenate(
         [posterior.values, *(r.draws[..., None] for r in rows if r.kind != "rank")], axis=2
     )
@@ -213,12 +212,14 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
         which = "ess_bulk" if low == bulk else "ess_tail"
         worst = names[int(np.nanargmin(table[which]))]
         messages.append(
-            f"Too few effective draws of {worst}: {low:.0f}, below {least_ess}; draw more (--draws)."
+            f"Too few effective draws of {worst}: {low:.0f}, below {least_ess}; draw more "
+            "(--draws)."
         )
     if divergences > DIVERGENT * total:
         messages.append(
-            f"{divergences} of {total} steps diverged, above {DIVERGENT:.1%}: part of the posterior "
-            "may not have been reached; state tighter priors on the group sds or simplify."
+            f"{divergences} of {total} steps diverged, above {DIVERGENT:.1%}: part of the "
+            "posterior may not have been reached; state tighter priors on the group sds or "
+            "simplify."
         )
     usable = not messages
     messages += _notes(posterior)
@@ -235,8 +236,8 @@ def _notes(posterior: Posterior) -> list[str]:
         bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
         if np.min(bfmi) < 0.3:
             out.append(
-                f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); tails "
-                "may be short (Betancourt, 2016)."
+                f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); "
+                "tails may be short (Betancourt, 2016)."
             )
     if posterior.values.shape[0] == 1:
         out.append("One chain only: R-hat cannot be computed, so agreement was not checked.")
@@ -349,7 +350,7 @@ def _check_interval(interval: str, prob: float) -> None:
 def _cores() -> int:
     import os
 
-    return os.process_cpu_count() or 1 if hasattr(os, "process_cpu_count") else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tree(fitted: Fit) -> "xr.DataTree":

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ MARK = "run.json"
 
 
 @contextmanager
-def result_folder(out: Path) -> Iterator[Path]:
+def result_folder(out: Path) -> Generator[Path]:
     """Give a new folder to write into; on success it takes the place of `out`.
 
     An existing result is replaced whole. Nothing is left behind when the block fails.

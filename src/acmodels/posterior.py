@@ -76,8 +76,7 @@ def summarize(draws: Array, interval: str = "eti", prob: float = 0.95) -> dict[s
     Returns:
         By column, arrays of shape (quantity,). A constant quantity has R-hat and ESS NaN.
     """
-    from arviz_stats.base import array_stats
-
+    stats = _array_stats()
     low, high = intervals(draws, interval, prob)
     out = {
         "mean": draws.mean(axis=(0, 1)),
@@ -98,12 +97,12 @@ def summarize(draws: Array, interval: str = "eti", prob: float = 0.95) -> dict[s
     several = draws.shape[0] > 1
     empty = np.zeros(0)
     some = bool(varies.any())
-    out["r_hat"] = spread(array_stats.rhat(moving, **axes) if some and several else np.nan)
-    out["ess_bulk"] = spread(array_stats.ess(moving, method="bulk", **axes) if some else empty)
+    out["r_hat"] = spread(stats.rhat(moving, **axes) if some and several else np.nan)
+    out["ess_bulk"] = spread(stats.ess(moving, method="bulk", **axes) if some else empty)
     out["ess_tail"] = spread(
-        array_stats.ess(moving, method="tail", prob=(0.05, 0.95), **axes) if some else empty
+        stats.ess(moving, method="tail", prob=(0.05, 0.95), **axes) if some else empty
     )
-    out["mcse_mean"] = spread(array_stats.mcse(moving, method="mean", **axes) if some else empty)
+    out["mcse_mean"] = spread(stats.mcse(moving, method="mean", **axes) if some else empty)
     return out
 
 
@@ -119,7 +118,12 @@ def intervals(draws: Array, interval: str, prob: float) -> tuple[Array, Array]:
     if interval == "eti" or not flat.shape[1]:
         ends = np.quantile(flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         return ends[0], ends[1]
-    from arviz_stats.base import array_stats
-
-    ends = np.asarray(array_stats.hdi(flat, prob, axis=0))
+    ends = np.asarray(_array_stats().hdi(flat, prob, axis=0), dtype=np.float64)
     return ends[..., 0], ends[..., 1]
+
+
+def _array_stats() -> Any:
+    """ArviZ's statistics of plain arrays, imported when first needed: it takes seconds."""
+    from arviz_stats import base
+
+    return base.array_stats

@@ -60,9 +60,10 @@ def _at_means(system: System, prior: Prior, posterior: Posterior) -> Array:
     e = next(q for q in layout.equations if q.columns and q.coefficient(q.columns[0]) == prior.name)
     means = design_matrix(layout, e, system.responses).mean(axis=0)
     names = [e.coefficient(c) for c in e.columns]
-    return sum(
-        (m * posterior[n] for m, n in zip(means, names, strict=True)), float(e.offset.mean())
-    )
+    total = np.full(posterior.values.shape[:2], e.offset.mean())
+    for m, n in zip(means, names, strict=True):
+        total = total + m * posterior[n]
+    return total
 
 
 def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array | float:

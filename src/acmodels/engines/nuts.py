@@ -677,7 +677,7 @@ def _structural(
 
 def _drop_signs(plan: _Plan, out: dict[str, Array]) -> None:
     """Make signed sds positive; a correlation takes the signs of its two sds."""
-    for n, block in enumerate(plan.layout.blocks):
+    for block in plan.layout.blocks:
         signs = [np.sign(out[block.sd(m)]) for m in block.members]
         for i, j, name in block.correlations():
             out[name] = out[name] * signs[i] * signs[j]

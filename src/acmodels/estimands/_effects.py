@@ -195,9 +195,11 @@ def slope_atoms(context: Context, n: Node, response: str, rows: np.ndarray, at: 
     layout = context.layout
     e = layout.equation(response)
     out: list[Atom] = []
-    for c in e.columns:
-        if touches(c, n):
-            out.append(Atom(_derivative(context, e, c, n, rows, at), e.coefficient(c)))
+    out += [
+        Atom(_derivative(context, e, c, n, rows, at), e.coefficient(c))
+        for c in e.columns
+        if touches(c, n)
+    ]
     for b, block in enumerate(layout.blocks):
         for k, m in enumerate(block.members):
             if m.response == response and touches(m.column, n):
@@ -257,7 +259,7 @@ def expected_product(context: Context, legs: Sequence[Sequence[Atom]]) -> Array:
             if a.coefficient is not None:
                 term = term * context.parameter(a.coefficient)
         total = total + term
-    if isinstance(total, float):
+    if not isinstance(total, np.ndarray):
         return np.zeros_like(context.parameter(parameters(context.layout)[0].name))
     return total
 

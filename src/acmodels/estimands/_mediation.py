@@ -173,9 +173,9 @@ def _undecomposed(context: Context, response: str, target: str) -> list[str]:
     )
     if not shared:
         return []
-    groups = " and ".join(repr(g) for g in dict.fromkeys(shared))
-    return [
-        f"'{response}' and '{target}' both vary within {groups}, and the slope of one on the "
-        "other mixes differences within and between these groups; unless predictors are centred "
-        "within groups, read effects by that path as a blend of the two"
-    ]
+    groups = ", ".join(repr(g) for g in dict.fromkeys(shared))
+    said = (
+        f"'{response}' differs within and between {groups}, and effects through it mix the two; "
+        "unless predictors are centred within groups, read them as a blend"
+    )
+    return [said]

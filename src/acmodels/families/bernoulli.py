@@ -29,10 +29,8 @@ def problems(y: Array, trials: Array | None) -> list[str]:
         return []
     shown = ", ".join(f"{v:g}" for v in values[:6])
     if len(values) == 2:
-        return [
-            f"holds {shown} where the family bernoulli wants 0 and 1; recode it, for example "
-            f"{values[0]:g} to 0 and {values[1]:g} to 1"
-        ]
+        advice = f"recode it, for example {values[0]:g} to 0 and {values[1]:g} to 1"
+        return [f"holds {shown} where the family bernoulli wants 0 and 1; {advice}"]
     return [f"holds {len(values)} values ({shown}) where the family bernoulli wants 0 and 1"]
 
 

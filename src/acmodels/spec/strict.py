@@ -82,9 +82,8 @@ def _located(details: list[Any], table: Mapping[str, Any]) -> list[tuple[Any, _L
         readings: dict[_Loc, Any] = {}
         for n, step in enumerate(detail["loc"]):
             last = n == len(detail["loc"]) - 1
-            if isinstance(here, Mapping) and step in here:
-                here = here[step]
-            elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+            at_index = isinstance(here, list) and isinstance(step, int) and step < len(here)
+            if at_index or (isinstance(here, Mapping) and step in here):
                 here = here[step]
             elif not (last and detail["type"] == "missing"):
                 readings.setdefault(loc, step)

@@ -305,7 +305,7 @@ def _variable(
         levels = tuple(sorted(levels))
     if len(levels) < 2:
         raise DataError(
-            f"the predictor '{name}' has one category only ('{levels[0]}'), so its effect cannot "
+            f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect cannot "
             "be told from the intercept"
         )
     if len(levels) > max(20, rows.n // 2):

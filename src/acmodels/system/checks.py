@@ -81,7 +81,7 @@ def _reads(e: EquationLayout, layout: Layout) -> list[str]:
 def grouping_problems(layout: Layout) -> list[str]:
     """Refuse groupings with a single level."""
     return [
-        f"the grouping '{b.group}' has one group only ('{b.levels[0]}'); an effect cannot vary "
+        f"the grouping '{b.group}' has one group only ('{''.join(b.levels)}'); an effect cannot vary "
         "over one group"
         for b in {b.group: b for b in layout.blocks}.values()
         if len(b.levels) < 2
