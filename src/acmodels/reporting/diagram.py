@@ -156,7 +156,7 @@ def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
     right = b.x + b.width - 12
     mean, interval = with_interval(s.mean, s.lower, s.upper)
     parts = [
-        tag("text", text=mean, x=right - 110, y=y, text_anchor="end", class_=f"row mean {s.kind}"),
+        tag("text", text=mean, x=right - 124, y=y, text_anchor="end", class_=f"row mean {s.kind}"),
         tag("text", text=interval, x=right, y=y, text_anchor="end", class_=f"row {s.kind}"),
     ]
     if len(entry.variables) == 1:

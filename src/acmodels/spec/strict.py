@@ -90,12 +90,12 @@ def _located(details: list[Any], table: Mapping[str, Any]) -> list[tuple[Any, _L
                 continue
             loc = (*loc, step)
         found.append((detail, loc, readings))
-    best: dict[_Loc, tuple[bool, Any]] = {}
+    best: dict[_Loc, tuple[tuple[int, bool], Any]] = {}
     for detail, loc, readings in found:
         for place, reading in readings.items():
-            fits = len(loc) > len(place) or not _wrong_type(detail)
-            if place not in best or (fits and not best[place][0]):
-                best[place] = (fits, reading)
+            reached = (len(loc), not _wrong_type(detail))
+            if place not in best or reached > best[place][0]:
+                best[place] = (reached, reading)
     return [
         (detail, loc)
         for detail, loc, readings in found

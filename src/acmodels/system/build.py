@@ -305,8 +305,8 @@ def _variable(
         levels = tuple(sorted(levels))
     if len(levels) < 2:
         raise DataError(
-            f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect cannot "
-            "be told from the intercept"
+            f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect "
+            "cannot be told from the intercept"
         )
     if len(levels) > max(20, rows.n // 2):
         raise DataError(

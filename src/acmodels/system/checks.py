@@ -81,8 +81,8 @@ def _reads(e: EquationLayout, layout: Layout) -> list[str]:
 def grouping_problems(layout: Layout) -> list[str]:
     """Refuse groupings with a single level."""
     return [
-        f"the grouping '{b.group}' has one group only ('{''.join(b.levels)}'); an effect cannot vary "
-        "over one group"
+        f"the grouping '{b.group}' has one group only ('{''.join(b.levels)}'); an effect cannot "
+        "vary over one group"
         for b in {b.group: b for b in layout.blocks}.values()
         if len(b.levels) < 2
     ]

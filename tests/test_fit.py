@@ -1,0 +1,166 @@
+"""Fits by NUTS: few, since each compiles, and each against something independent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+import acmodels as ac
+from acmodels.engines import Sampling, engine
+from acmodels.fitting import Fit
+from acmodels.generate import linear_predictor
+from acmodels.judging import judge
+from acmodels.system import build_system
+
+MODEL = {
+    "name": "path",
+    "equations": {
+        "m": {"formula": "m ~ x + kind + (1 | g)"},
+        "y": {"formula": "y ~ x + m + kind + (1 | g)"},
+    },
+    "estimands": {
+        "indirect": {"kind": "indirect", "from": "x", "via": ["m"], "to": "y"},
+        "direct": {"kind": "direct", "from": "x", "to": "y"},
+        "total": {"kind": "total", "from": "x", "to": "y"},
+    },
+    "propositions": {"P41": {"estimand": "indirect", "region": {"above": 0.0}}},
+}
+K = 4.5
+"""Combined Monte Carlo errors allowed; about 7e-6 a comparison by chance."""
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    groups, size = 40, 6
+    g = np.repeat(np.arange(groups), size)
+    n = groups * size
+    x = rng.normal(size=n)
+    kind = rng.integers(3, size=n)
+    m = 0.4 * x + 0.3 * kind + rng.normal(0, 0.6, groups)[g] + rng.normal(size=n)
+    y = 0.5 * m + 0.2 * x + rng.normal(0, 0.6, groups)[g] + rng.normal(size=n)
+    names = np.array(["a", "b", "c"])[kind]
+    return pd.DataFrame({"g": [f"{i:03d}" for i in g], "x": x, "kind": names, "m": m, "y": y})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    return ac.fit(ac.load_model(MODEL), table(), seed=3)
+
+
+def near(a: pd.DataFrame, b: pd.DataFrame, names: list[str]) -> None:
+    """Means and sds agree within Monte Carlo error."""
+    a, b = (t.set_index("name").loc[names] for t in (a, b))
+    error = np.hypot(a["mcse_mean"], b["mcse_mean"])
+    assert (abs(a["mean"] - b["mean"]) <= K * error).all()
+    # an sd from S effective draws has relative error of about 1 / sqrt(2 S); tails are not
+    # normal for sds of groups, so twice that
+    spread = 2 * np.hypot(
+        a["sd"] / np.sqrt(2 * a["ess_tail"]), b["sd"] / np.sqrt(2 * b["ess_tail"])
+    )
+    assert (abs(a["sd"] - b["sd"]) <= K * spread).all()
+
+
+def test_it_is_usable_and_tidy(fitted: Fit) -> None:
+    assert fitted.diagnostics.usable, fitted.diagnostics.messages
+    assert list(fitted.estimates.columns) == [
+        "name", "mean", "sd", "median", "lower", "upper",
+        "r_hat", "ess_bulk", "ess_tail", "mcse_mean",
+    ]  # fmt: skip
+    assert fitted.model is not None
+    assert {"posterior", "sample_stats"} <= set(fitted.posterior.children)
+    assert "y ~ m" in fitted.posterior["posterior"].data_vars
+    assert judge(fitted.effects, fitted.spec.propositions)["status"].tolist() == ["supported"]
+
+
+def test_total_is_direct_plus_indirect_on_every_draw(fitted: Fit) -> None:
+    rows = {r.name: r.draws for r in fitted.effects.rows}
+    np.testing.assert_allclose(rows["total"], rows["direct"] + rows["indirect"], rtol=1e-12)
+    np.testing.assert_allclose(
+        rows["indirect"], fitted.draws["m ~ x"] * fitted.draws["y ~ m"], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(("response", "right"), [("m", "x + kind"), ("y", "x + m + kind")])
+def test_it_agrees_with_restricted_maximum_likelihood(
+    fitted: Fit, response: str, right: str
+) -> None:
+    reml = smf.mixedlm(f"{response} ~ {right}", table(), groups="g").fit(method="lbfgs")
+    ours = fitted.estimates.set_index("name")
+    for name, se in reml.bse_fe.items():
+        mine = "1" if name == "Intercept" else str(name).replace("[T.", "[")
+        row = ours.loc[f"{response} ~ {mine}"]
+        assert abs(row["mean"] - reml.fe_params[name]) <= 0.25 * se
+        assert 0.85 <= row["sd"] / se <= 1.25
+
+
+def test_cores_change_nothing_and_the_seed_everything() -> None:
+    system = build_system(ac.load_model(MODEL), ac.study(table()))
+    from acmodels.priors import resolve_priors
+
+    priors = resolve_priors({}, system.layout, system.responses)
+    prepared = engine("nuts").prepare(system.layout, priors, system.responses)
+    short = Sampling(draws=60, tune=80, chains=3, cores=1)
+    one = prepared.sample(system.responses, 5, short)
+    two = prepared.sample(system.responses, 5, replace(short, cores=2))
+    other = prepared.sample(system.responses, 6, short)
+    np.testing.assert_array_equal(one.values, two.values)
+    assert not np.array_equal(one.values, other.values)
+
+
+def test_row_order_ids_and_reference_level_change_nothing(fitted: Fit) -> None:
+    data = table()
+    moved = data.sample(frac=1.0, random_state=1).reset_index(drop=True)
+    moved["g"] = "new_" + moved["g"].str[::-1]
+    equations = {
+        r: {"formula": e["formula"].replace("kind", 'factor(kind, ref="c")')}
+        for r, e in MODEL["equations"].items()
+    }
+    again = ac.fit(ac.load_model({**MODEL, "equations": equations}), moved, seed=9)
+    names = [
+        "m ~ x", "y ~ x", "y ~ m", "sd(m ~ 1 | g)", "sd(y ~ 1 | g)", "sigma(m)", "sigma(y)",
+    ]  # fmt: skip
+    near(fitted.estimates, again.estimates, names)
+    # another reference level is another basis of the same predictions
+    first, second = (_population_prediction(f, "y") for f in (fitted, again))
+    place = data.reset_index().merge(moved.reset_index(), on=["x", "m", "y"], validate="one_to_one")
+    gap = first[place["index_x"]] - second[place["index_y"]]
+    assert abs(gap).max() < 0.1 * fitted.estimates.set_index("name").loc["sigma(y)", "mean"]
+
+
+def _population_prediction(f: Fit, response: str) -> np.ndarray:
+    layout = f.system.layout
+    mean = dict(zip(f.estimates["name"], f.estimates["mean"], strict=True))
+    none = {b.key: np.zeros((len(b.levels), len(b.members))) for b in layout.blocks}
+    return linear_predictor(layout, layout.equation(response), f.system.responses, mean, none)
+
+
+def test_known_errors_have_the_conjugate_posterior() -> None:
+    """Normal responses with known errors and normal priors: the posterior in closed form."""
+    rng = np.random.default_rng(4)
+    n = 30
+    x = rng.normal(size=n)
+    se = rng.uniform(0.5, 2.0, size=n)
+    y = 1.0 + 0.5 * x + se * rng.normal(size=n)
+    model = ac.load_model(
+        {
+            "name": "meta",
+            "equations": {"y": {"formula": "y ~ x + offset(o)", "se": "se"}},
+            "priors": {
+                "y ~ 1": {"dist": "Normal", "mu": 0.5, "sigma": 0.7},
+                "y ~ x": {"dist": "Normal", "mu": -1.0, "sigma": 0.4},
+            },
+        }
+    )
+    o = rng.normal(3.0, 1.0, size=n)
+    f = ac.fit(model, pd.DataFrame({"x": x, "y": y + o, "se": se, "o": o}), seed=2)
+    X = np.column_stack([np.ones(n), x])
+    prior = np.diag([0.7**-2, 0.4**-2])
+    precision = X.T @ (X / se[:, None] ** 2) + prior
+    mean = np.linalg.solve(precision, X.T @ (y / se**2) + prior @ [0.5, -1.0])
+    sd = np.sqrt(np.diag(np.linalg.inv(precision)))
+    assert f.estimates["name"].tolist() == ["y ~ 1", "y ~ x"]
+    assert (abs(f.estimates["mean"] - mean) <= K * f.estimates["mcse_mean"]).all()
+    relative = K / np.sqrt(2 * f.estimates["ess_bulk"])
+    assert (abs(f.estimates["sd"] / sd - 1) <= relative).all()
