@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from acmodels.errors import AcmodelsError, did_you_mean
+from acmodels.errors import AcmodelsError, did_you_mean, printable
 
 EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
 
@@ -125,6 +125,7 @@ def _fit(
     from dataclasses import replace
 
     from acmodels.fitting import fit as sample
+    from acmodels.fitting import rehearse
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
     from acmodels.reporting import report
@@ -132,9 +133,10 @@ def _fit(
 
     out = options["out"] or Path(command)
     say = _say(options)
-    for finding in study.findings:
+    known = rehearse(model, study).findings
+    for finding in known:
         say(f"{finding.severity}: {finding.message}")
-    with result_folder(out) as folder:
+    with result_folder(out, (model.path, study.path)) as folder:
         progress = Reporter(quiet=options["quiet"])
         fitted = sample(
             model,
@@ -149,8 +151,9 @@ def _fit(
             progress=progress,
         )
         progress.close()
-        for finding in fitted.findings[len(study.findings) :]:
-            say(f"{finding.severity}: {finding.message}")
+        for finding in fitted.findings:
+            if finding not in known:
+                say(f"{finding.severity}: {finding.message}")
         started = time.perf_counter()
         progress("report", 0, 1)
         report(fitted, folder / "report.html", progress=progress)
@@ -182,7 +185,7 @@ def _say(options: dict[str, Any]) -> Callable[[str], None]:
 
     def say(text: str) -> None:
         if not options.get("quiet"):
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     return say
 
@@ -230,7 +233,7 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
     state = "usable" if fitted.diagnostics.usable else "NOT usable"
     click.echo(f"Engine {fitted.draws.engine}; the posterior is {state}.")
     click.echo(f"Time: {seconds_words(fitted.seconds)}.")
-    click.echo(f"Report: {out / 'report.html'}")
+    click.echo(printable(f"Report: {out / 'report.html'}"))
 
 
 @main.command()
@@ -246,11 +249,10 @@ def check(data: Path, model: str | None, **options: Any) -> None:
     if model is None:
         _print_description(describe_study(study), options)
         return
+    from acmodels.fitting import rehearse
     from acmodels.load import load_model
-    from acmodels.system import build_system
 
-    system = build_system(load_model(model), study)
-    _print_description(describe_model(system), options)
+    _print_description(describe_model(rehearse(load_model(model), study)), options)
 
 
 def _print_description(description: Any, options: dict[str, Any]) -> None:
@@ -260,7 +262,7 @@ def _print_description(description: Any, options: dict[str, Any]) -> None:
     if options["quiet"]:
         return
     for line in description.lines:
-        click.echo(line)
+        click.echo(printable(line))
 
 
 @main.command()
@@ -296,7 +298,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
         origin = "default" if p.stated is None else f'stated by "{p.stated}"'
         if p.centered:
             origin += ", on the expected response at the predictors' means"
-        click.echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}")
+        click.echo(printable(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}"))
 
 
 @main.command()
@@ -316,7 +318,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
     loaded = load_design(design)
     out = options["out"] or Path("simulate")
     progress = Reporter(quiet=options["quiet"] or number == 1)
-    with result_folder(out) as folder:
+    with result_folder(out, (loaded.path,)) as folder:
         rows = 0
         for k in range(number):
             made = draw(loaded, options["seed"], k)
@@ -338,7 +340,8 @@ def simulate(design: str, number: int, **options: Any) -> None:
     if options["as_json"]:
         _echo_json({"out": str(out), "studies": number, "rows": rows})
     elif not options["quiet"]:
-        click.echo(f"{number} studies, {rows} rows in all: {out}")
+        studies = "1 study" if number == 1 else f"{number} studies"
+        click.echo(printable(f"{studies}, {rows} rows in all: {out}"))
 
 
 @main.command()
@@ -388,6 +391,9 @@ def run(args: Sequence[str] | None = None) -> None:
         main.main(args=None if args is None else list(args), standalone_mode=False)
     except click.exceptions.Exit as error:
         raise SystemExit(error.exit_code) from None
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        raise SystemExit(2) from None
     except click.UsageError as error:
         _fail([error.format_message(), _usage(error)])
     except (click.Abort, KeyboardInterrupt):
@@ -410,7 +416,7 @@ def _usage(error: click.UsageError) -> str:
 def _fail(lines: Iterable[str], code: int = 2) -> None:
     for line in lines:
         if line:
-            click.echo(line, err=True)
+            click.echo(printable(line), err=True)
     raise SystemExit(code)
 
 

@@ -24,7 +24,9 @@ class InputError(AcmodelsError):
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems: tuple[str, ...] = (
-            (problems,) if isinstance(problems, str) else tuple(problems)
+            (printable(problems),)
+            if isinstance(problems, str)
+            else tuple(printable(p) for p in problems)
         )
         super().__init__("\n".join(self.problems))
 
@@ -53,6 +55,15 @@ class EngineError(AcmodelsError):
     """Sampling failed in a way that leaves no result."""
 
     exit_code = 3
+
+
+def printable(text: str) -> str:
+    r"""Make text that others wrote safe for one line of a terminal: `\\n`, `\\x1b` stand as such.
+
+    >>> printable("two\\nlines")
+    'two\\\\nlines'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

@@ -129,13 +129,13 @@ def fit(
     started = time.perf_counter()
     table = data if isinstance(data, Study) else study(data)
     system = build_system(model, table)
-    priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
-    _try_estimands(model, system)
+    priors = _priors_and_estimands(model, system)
+    chosen = _engine(engine)
     tell: Callable[[str, int, int], None] = progress or (lambda *_: None)
     read = time.perf_counter() - started
     sampling = Sampling(draws, tune, chains, cores or _cores(), progress)
     tell("compiling", 0, 1)
-    prepared = _engine(engine).prepare(system.layout, priors, system.responses)
+    prepared = chosen.prepare(system.layout, priors, system.responses)
     tell("compiling", 1, 1)
     posterior = prepared.sample(system.responses, child_seed(seed, "fit"), sampling)
     before = time.perf_counter()
@@ -159,6 +159,32 @@ def fit(
         seconds={"read": read, **posterior.seconds, "summarize": summing},
         data_sha256=table.sha256,
     )
+
+
+def rehearse(model: Model, data: Any) -> System:
+    """Do all of `fit` but the sampling, so that what is wrong costs no time.
+
+    Args:
+        model: from `load_model`.
+        data: a study, or a DataFrame.
+
+    Returns:
+        The model on the data, with every finding that a fit would have.
+
+    Raises:
+        InputError: a model and data that do not go together; every problem is named.
+    """
+    system = build_system(model, data if isinstance(data, Study) else study(data))
+    _priors_and_estimands(model, system)
+    warnings = estimand_warnings(_context(model, system, lambda _: np.zeros((1, 1))))
+    findings = (*system.findings, *(Finding("warning", w) for w in warnings))
+    return replace(system, findings=findings)
+
+
+def _priors_and_estimands(model: Model, system: System) -> Priors:
+    priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
+    _try_estimands(model, system)
+    return priors
 
 
 _engine = engine  # the keyword argument of `fit` hides the function
@@ -364,7 +390,7 @@ def _tree(fitted: Fit) -> "xr.DataTree":
         _safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
     }
     for block in fitted.system.layout.blocks:
-        dim = _safe(block.group)
+        dim = f"{block.group} (group)" if block.group in both else _safe(block.group)
         coords[dim] = list(block.levels)
         effects = posterior.group_effects[block.key]
         for k, m in enumerate(block.members):

@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,27 @@ MARK = "run.json"
 
 
 @contextmanager
-def result_folder(out: Path) -> Generator[Path]:
+def result_folder(out: Path, inputs: Iterable[Path | None] = ()) -> Generator[Path]:
     """Give a new folder to write into; on success it takes the place of `out`.
 
     An existing result is replaced whole. Nothing is left behind when the block fails.
 
     Args:
         out: where the result goes.
+        inputs: files that were read, which must not be replaced with the folder.
 
     Raises:
-        InputError: `out` is a file, a folder that holds something else, or cannot be
-            written to.
+        InputError: `out` is a file, a folder that holds something else or what was read, or
+            cannot be written to.
     """
-    _check_place(out)
+    made: list[Path] = []
     try:
+        _check_place(out, inputs)
+        made = [p for p in out.parents if not p.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name[:50]}-", dir=out.parent))
     except OSError as error:
+        _remove_empty(made)
         raise InputError(f"{out}: cannot be written: {error.strerror}") from None
     try:
         fresh.chmod(0o777 & ~_umask())
@@ -42,23 +46,47 @@ def result_folder(out: Path) -> Generator[Path]:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        _remove_empty(made)
 
 
-def _check_place(out: Path) -> None:
-    if out.is_file():
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders that hold nothing, the innermost first."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _check_place(out: Path, inputs: Iterable[Path | None]) -> None:
+    if not out.is_dir() and (out.exists() or out.is_symlink()):
         raise InputError(f"{out}: is a file; --out names a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
         raise InputError(
             f"{out}: holds files that are not a result of acmodels; choose another --out, so that "
             "nothing of yours is replaced"
         )
+    place = out.resolve()
+    if Path.cwd().is_relative_to(place):
+        raise InputError(
+            f"{out}: holds the working directory, which a result cannot replace; name a folder "
+            "inside it as --out"
+        )
+    for path in inputs:
+        if path is not None and path.resolve().is_relative_to(place):
+            raise InputError(
+                f"{out}: holds {path}, which is read, and would be replaced; choose another --out"
+            )
 
 
 def _swap(fresh: Path, out: Path) -> None:
     if out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}-old-", dir=out.parent))
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name[:50]}-old-", dir=out.parent))
         out.replace(old / out.name)
-        fresh.replace(out)
+        try:
+            fresh.replace(out)
+        except BaseException:
+            (old / out.name).replace(out)
+            old.rmdir()
+            raise
         shutil.rmtree(old, ignore_errors=True)
     else:
         fresh.replace(out)

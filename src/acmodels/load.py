@@ -67,8 +67,11 @@ def _find(
 ) -> Path:
     text = str(source)
     path = Path(text) if beside is None else beside / text
-    if path.suffix == ".toml" or path.is_file():
-        return path
+    try:
+        if path.suffix == ".toml" or path.is_file():
+            return path
+    except OSError as error:
+        raise ModelError(f"{text[:80]}…: cannot be read: {error.strerror}") from None
     if text in shipped:
         return folder / f"{text}.toml"
     raise ModelError(

@@ -48,12 +48,13 @@ def kind(study: Study, column: str) -> Kind:
     return parsed.kind
 
 
-def numeric(study: Study, column: str) -> NDArray[np.float64]:
+def numeric(study: Study, column: str, *, factor: bool = True) -> NDArray[np.float64]:
     """Read a column as numbers; truth values become 1 and 0.
 
     Args:
         study: the study.
         column: its name.
+        factor: whether a message may advise factor(), which only a predictor can be.
 
     Returns:
         A new array of shape (rows,), NaN where missing.
@@ -66,9 +67,9 @@ def numeric(study: Study, column: str) -> NDArray[np.float64]:
     """
     parsed = _parsed(study, column)
     if parsed.kind == "mixed":
-        raise _strays(study, column, parsed)
+        raise _strays(study, column, parsed, factor=factor)
     if parsed.kind == "text":
-        raise _not_numbers(study, column, parsed)
+        raise _not_numbers(study, column, parsed, factor=factor)
     infinite = np.flatnonzero(np.isinf(parsed.numbers))
     if len(infinite):
         msg = (
@@ -301,7 +302,7 @@ def _unusable(study: Study, column: str, holds: str) -> DataError:
     )
 
 
-def _strays(study: Study, column: str, parsed: Parsed) -> DataError:
+def _strays(study: Study, column: str, parsed: Parsed, *, factor: bool = True) -> DataError:
     """Say which cells of a mostly numeric column are no numbers, and where."""
     texts = labels(study, column)
     where: dict[str, list[int]] = {}
@@ -316,12 +317,12 @@ def _strays(study: Study, column: str, parsed: Parsed) -> DataError:
     hint = f"write numbers with a decimal {mark} and no thousands separator, " if separators else ""
     return DataError(
         f"{study.name}: column '{shown(column)}' is mostly numbers but holds {listing(named)}; "
-        f"{hint}correct these cells, leave them empty where the value is missing, or write "
-        f"factor({shown(column)}) if they are categories"
+        f"{hint}correct these cells{',' if factor else ' or'} leave them empty where the value is "
+        f"missing{f', or write factor({shown(column)}) if they are categories' if factor else ''}"
     )
 
 
-def _not_numbers(study: Study, column: str, parsed: Parsed) -> DataError:
+def _not_numbers(study: Study, column: str, parsed: Parsed, *, factor: bool) -> DataError:
     """Say that a column of text stands where numbers are needed."""
     distinct = sorted({text for text in labels(study, column) if text is not None})
     some = listing([shown(text) for text in distinct], 4)
@@ -330,6 +331,10 @@ def _not_numbers(study: Study, column: str, parsed: Parsed) -> DataError:
         "categories": f"turn it into a number column, or write factor({shown(column)}) to use "
         "the categories",
     }.get(parsed.holds, f"recode it as numbers, or write factor({shown(column)}) to use the labels")
+    if not factor and parsed.holds != "dates":
+        fix = "recode it as numbers"
+        if len(distinct) == 2:
+            fix += f", for example {shown(distinct[0])} to 0 and {shown(distinct[1])} to 1"
     return DataError(
         f"{study.name}: column '{shown(column)}' holds {parsed.holds} ({some}) "
         f"where numbers are needed; {fix}"

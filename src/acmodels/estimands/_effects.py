@@ -22,6 +22,9 @@ from acmodels.spec.formula import parse_operand
 from acmodels.system import Block, Column, EquationLayout, parameters
 from acmodels.system.columns import part_values, slope, variable_values
 
+type Held = float | str | bool
+"""What a file can say a moderator is held at."""
+
 _BENT = {"square", "log", "sqrt"}
 
 type At = Mapping[str, float]
@@ -293,7 +296,7 @@ def covariance(context: Context, block: Block, i: int, j: int) -> Array:
 
 
 def settings_rows(
-    at: Mapping[str, Sequence[float | str | bool]], context: Context, where: str
+    at: Mapping[str, Sequence[Held]], context: Context, where: str
 ) -> list[tuple[str, dict[str, float]]]:
     """Spell `at` out: a label and the held values for each combination."""
     choices = [[_held(name, v, context, where) for v in values] for name, values in at.items()]
@@ -303,9 +306,7 @@ def settings_rows(
     ]
 
 
-def _held(
-    name: str, value: float | str | bool, context: Context, where: str
-) -> tuple[str, str, float]:
+def _held(name: str, value: Held, context: Context, where: str) -> tuple[str, str, float]:
     variable = _plain(name, where)
     known = context.layout.variables.get(variable)
     levels = known.levels if known is not None else ()

@@ -31,7 +31,9 @@ def problems(y: Array, trials: Array | None) -> list[str]:
     if len(values) == 2:
         advice = f"recode it, for example {values[0]:g} to 0 and {values[1]:g} to 1"
         return [f"holds {shown} where the family bernoulli wants 0 and 1; {advice}"]
-    return [f"holds {len(values)} values ({shown}) where the family bernoulli wants 0 and 1"]
+    return [
+        f"holds {len(values)} values ({shown}) where the family bernoulli wants 0 and 1; recode it"
+    ]
 
 
 def likelihood(pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any) -> Any:

@@ -25,7 +25,7 @@ FUNCTIONS = (*TRANSFORMS, "factor", "offset", "mo", "within", "between", "lag")
 
 _GRAMMAR = r"""
 start: name "~" sum
-sum: SIGN? product (SIGN product)*
+sum: SIGN* product (SIGN+ product)*
 product: interaction ("*" interaction)*
 interaction: atom (":" atom)*
 ?atom: INTEGER -> integer
@@ -326,7 +326,7 @@ def _sum(tree: Any, e: _Expansion, text: str, *, top: bool) -> None:
     sign = "+"
     for child in tree.children:
         if getattr(child, "type", None) == "SIGN":
-            sign = str(child)
+            sign = str(child) if sign == "+" else {"+": "-", "-": "+"}[str(child)]
             continue
         _product(child, sign, e, text, top=top)
         sign = "+"

@@ -212,7 +212,23 @@ def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equ
         fields = {k: getattr(e, k) for k in EquationTable.model_fields if k != "formula"}
         out[key] = Equation(response=key, formula=formula, **fields)
     problems += _shared_id_problems(out, source)
+    problems += _response_as_column_problems(out, source)
     return out
+
+
+def _response_as_column_problems(equations: Mapping[str, Equation], source: str) -> list[str]:
+    """Refuse a response that serves as id, grouping, standard error or number of trials."""
+    problems: list[str] = []
+    for key, e in equations.items():
+        columns = [c for c in (e.level, e.se, e.trials) if c is not None]
+        columns += [c for g in e.formula.groups for c in g.grouping]
+        problems += [
+            f"{source}: equations.{key}: '{c}' has an equation of its own, so it cannot serve as a "
+            "level, grouping, standard error or number of trials"
+            for c in dict.fromkeys(columns)
+            if c in equations
+        ]
+    return problems
 
 
 def _shared_id_problems(equations: Mapping[str, Equation], source: str) -> list[str]:

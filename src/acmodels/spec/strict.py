@@ -22,12 +22,12 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         ModelError: it is missing, not text, or not TOML; the message has the line.
     """
-    if not path.exists():
-        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
-        raise ModelError(f"{path}: no such file{near}")
-    if path.is_dir():
-        raise ModelError(f"{path}: is a folder; a model or design is one .toml file")
     try:
+        if not path.exists():
+            near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.toml")])
+            raise ModelError(f"{path}: no such file{near}")
+        if path.is_dir():
+            raise ModelError(f"{path}: is a folder; a model or design is one .toml file")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ModelError(f"{path}: is not UTF-8 text; save it as UTF-8") from None

@@ -64,7 +64,7 @@ def build_system(model: Model, study: Study) -> System:
     _columns_present(model, study, with_responses=True)
     keep, dropped = _complete_rows(model, study)
     rows = _Rows(study, keep)
-    raw = {r: rows.numeric(r) for r in model.equations}
+    raw = {r: rows.numeric(r, factor=False) for r in model.equations}
     layout = _layout(model, rows)
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
     _domains(model, raw, rows)
@@ -73,7 +73,7 @@ def build_system(model: Model, study: Study) -> System:
     if problems:
         raise DataError(f"{study.name}: {p}" for p in problems)
     problems, warnings = checks.examine(layout, responses)
-    problems += checks.response_problems(layout, responses)
+    problems += checks.response_problems(layout, responses, rows.names)
     if problems:
         raise DataError(f"{study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
@@ -105,7 +105,7 @@ def build_layout(model: Model, study: Study) -> Layout:
 def _further(e: Equation, rows: "_Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
     """What an equation reads beside exogenous columns of its design, on the data's rows."""
     out = {v: responses[v] for v in e.formula.variables() if v in responses}
-    out |= {c: rows.numeric(c) for c in (e.se, e.trials) if c is not None}
+    out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials) if c is not None}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
 
 
@@ -133,8 +133,8 @@ class _Rows:
         self.n = int(keep.sum())
         self._positions = np.flatnonzero(keep)
 
-    def numeric(self, column: str) -> Array:
-        return numeric(self.study, column)[self.keep]
+    def numeric(self, column: str, *, factor: bool = True) -> Array:
+        return numeric(self.study, column, factor=factor)[self.keep]
 
     def labels(self, column: str) -> np.ndarray:
         return labels(self.study, column)[self.keep]
@@ -189,7 +189,8 @@ def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding
         for column, role in _uses(e, with_responses=True):
             if role in ("grouping", "level") or column in missing:
                 continue
-            gaps = _gaps(study, column, is_response=column in model.equations)
+            is_number = role != "predictor" or column in model.equations
+            gaps = _gaps(study, column, is_number=is_number)
             if gaps.all():
                 problems.append(
                     f"{study.name}: the column '{column}', the {role} of "
@@ -201,12 +202,10 @@ def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding
     return _apply_missing_rule(model, study, missing)
 
 
-def _gaps(study: Study, column: str, *, is_response: bool) -> np.ndarray:
-    if not is_response and kind(study, column) in ("text", "boolean"):
+def _gaps(study: Study, column: str, *, is_number: bool) -> np.ndarray:
+    if not is_number and kind(study, column) in ("text", "boolean"):
         return np.array([v is None for v in labels(study, column)])
-    if kind(study, column) == "empty":
-        return np.ones(study.n_rows, dtype=bool)
-    return np.isnan(numeric(study, column))
+    return np.isnan(numeric(study, column, factor=not is_number))
 
 
 def _apply_missing_rule(

@@ -82,21 +82,44 @@ def grouping_problems(layout: Layout) -> list[str]:
     """Refuse groupings with a single level."""
     return [
         f"the grouping '{b.group}' has one group only ('{''.join(b.levels)}'); an effect cannot "
-        "vary over one group"
+        "vary over one group, so leave its term out"
         for b in {b.group: b for b in layout.blocks}.values()
         if len(b.levels) < 2
     ]
 
 
-def response_problems(layout: Layout, responses: Responses) -> list[str]:
-    """Check each response against its family."""
+def response_problems(layout: Layout, responses: Responses, rows: RowNames) -> list[str]:
+    """Check each response against its family.
+
+    Args:
+        layout: of the model on these data.
+        responses: by name, on the rows of their equations.
+        rows: turns positions into the row numbers a person sees.
+    """
     out: list[str] = []
     for e in layout.equations:
         y = responses[e.response]
-        out += [f"'{e.response}' {p}" for p in family(e.family).problems(y, e.trials)]
+        found = family(e.family).problems(y, e.trials)
+        if found:
+            bad = listing(rows(e.rows[_misfits(e, y)]))
+            out += [f"'{e.response}' {p} (rows {bad})" for p in found]
         if np.ptp(y) == 0 and e.trials is None:
-            out.append(f"'{e.response}' has the value {y[0]:g} in every row; it has no variance")
+            out.append(
+                f"'{e.response}' has the value {y[0]:g} in every row; it has no variance to "
+                "explain, so leave its equation out"
+            )
     return out
+
+
+def _misfits(e: EquationLayout, y: Array) -> np.ndarray:
+    """Positions of the values that a family refuses even alone; all, where none is."""
+    cells = np.column_stack([y] if e.trials is None else [y, e.trials])
+    distinct, which = np.unique(cells, axis=0, return_inverse=True)
+    alone = [
+        bool(family(e.family).problems(c[:1], None if e.trials is None else c[1:]))
+        for c in distinct
+    ]
+    return np.flatnonzero(np.array(alone)[which.ravel()] if any(alone) else np.ones(len(y)))
 
 
 def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]:
@@ -108,6 +131,7 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
         problems += _design_problems(e, X)
         warnings += _design_warnings(e, X)
         warnings += _group_warnings(layout, e, responses)
+    warnings += _residual_warnings(layout)
     warnings += _measure_warnings(layout, responses)
     if layout.n_rows >= 1_000_000:
         warnings.insert(
@@ -127,7 +151,8 @@ def _design_problems(e: EquationLayout, X: Array) -> list[str]:
             continue  # it serves as the intercept
         problems.append(
             f"equations.{e.response}: the predictor '{e.columns[k].name}' has the same value "
-            f"({X[0, k]:g}) in every row, so its effect cannot be told from the intercept"
+            f"({X[0, k]:g}) in every row, so its effect cannot be told from the intercept; leave "
+            "it out"
         )
     if problems:
         return problems
@@ -246,6 +271,23 @@ def _constant_in(index: np.ndarray, values: Array) -> bool:
     first = np.full(int(index.max()) + 1, np.nan)
     first[index[::-1]] = values[::-1]
     return bool(np.all(values == first[index]))
+
+
+def _residual_warnings(layout: Layout) -> list[str]:
+    """Warn where residuals correlate along an arrow: the two are told apart by little."""
+    out: list[str] = []
+    for block in layout.residual:
+        names = [layout.equations[i].response for i in block]
+        for i in block:
+            e = layout.equations[i]
+            own = {v for c in e.columns for v in c.variables} & set(names)
+            out += [
+                f"'{m}' predicts '{e.response}' and their residuals may correlate; unless some "
+                f"predictor of '{m}' has no arrow to '{e.response}', the data cannot tell the two "
+                "apart and the priors decide"
+                for m in sorted(own)
+            ]
+    return out
 
 
 def _measure_warnings(layout: Layout, responses: Responses) -> list[str]:
