@@ -21,6 +21,12 @@ test-statistical: $(STAMP) ## recovery and calibration: minutes
 test-slow: $(STAMP) ## what takes minutes for other reasons
 	$(BIN)/pytest -m slow
 
+recovery: $(STAMP) ## refit the demonstration's design 30 times; resumes; about ten minutes
+	$(BIN)/python analyses/demo_recovery/run.py 30
+
+benchmark: $(STAMP) ## where the time of a first fit goes
+	$(BIN)/python benchmarks/first_fit.py
+
 lint: $(STAMP) ## style, format, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -46,4 +52,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	sh scripts/bootstrap.sh
 	@touch $(STAMP)
 
-.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock
+.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock recovery benchmark

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from acmodels.data import study
+from acmodels.engines import Sampling
 from acmodels.estimands import Context, evaluate
 from acmodels.fitting import Fit
 from acmodels.judging import Effect, Effects
 from acmodels.load import load_model
 from acmodels.posterior import Diagnostics, Posterior, summarize
-from acmodels.priors import resolve_priors
-from acmodels.system import Layout, build_system, parameters
+from acmodels.priors import Priors, resolve_priors
+from acmodels.system import Layout, Responses, build_system, parameters
 
 CHAINS, DRAWS = 2, 60
 
@@ -81,9 +82,28 @@ def fake_fit(
     return dataclasses.replace(made, **changes)
 
 
-def fake_posterior(layout: Layout, rng: np.random.Generator) -> Posterior:
+class FakeEngine:
+    """An engine that draws plain random numbers at once; as many as it is asked for."""
+
+    def __init__(self) -> None:
+        self.layout: Layout | None = None
+        self.sampled = 0
+
+    def prepare(self, layout: Layout, priors: Priors, responses: Responses) -> "FakeEngine":
+        self.layout = layout
+        return self
+
+    def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
+        assert self.layout is not None
+        self.sampled += 1
+        shape = (sampling.chains, sampling.draws)
+        return fake_posterior(self.layout, np.random.default_rng(seed), shape)
+
+
+def fake_posterior(
+    layout: Layout, rng: np.random.Generator, shape: tuple[int, int] = (CHAINS, DRAWS)
+) -> Posterior:
     """Draws around 0.3 for coefficients, 0.5 for sds and 0.2 for correlations."""
-    shape = (CHAINS, DRAWS)
     centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05)}
     known = parameters(layout)
     values = [np.asarray(rng.normal(*centres[p.kind], size=shape)) for p in known]

@@ -155,9 +155,7 @@ def _fit(
             if finding not in known:
                 say(f"{finding.severity}: {finding.message}")
         started = time.perf_counter()
-        progress("report", 0, 1)
         report(fitted, folder / "report.html", progress=progress)
-        progress("report", 1, 1)
         seconds = {**fitted.seconds, "report": time.perf_counter() - started}
         fitted = replace(fitted, seconds=seconds)
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
@@ -185,9 +183,14 @@ def _say(options: dict[str, Any]) -> Callable[[str], None]:
 
     def say(text: str) -> None:
         if not options.get("quiet"):
-            click.echo(printable(text), err=True)
+            _echo(text, err=True)
 
     return say
+
+
+def _echo(line: str = "", *, err: bool = False) -> None:
+    """Print one line, names and labels in it made safe for a terminal."""
+    click.echo(printable(line), err=err)
 
 
 def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
@@ -208,32 +211,30 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
     if options["quiet"]:
         return
     kind = "equal-tailed" if fitted.interval == "eti" else "highest-density"
-    click.echo(f"Intervals are {100 * fitted.prob:g} % {kind}.")
+    _echo(f"Intervals are {100 * fitted.prob:g} % {kind}.")
     if len(verdicts):
-        click.echo("")
+        _echo()
         for row in verdicts.to_dict("records"):
-            click.echo(
+            _echo(
                 f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
                 f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['reason']}"
             )
     elif len(fitted.effects.table):
-        click.echo("")
+        _echo()
         for row in fitted.effects.table.to_dict("records"):
             name = f"{row['name']} [{row['at']}]" if row["at"] else row["name"]
-            click.echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
+            _echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
     else:
-        click.echo("")
+        _echo()
         for row in fitted.estimates.to_dict("records"):
-            click.echo(
-                f"{row['name']:<40} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]"
-            )
-    click.echo("")
+            _echo(f"{row['name']:<40} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
+    _echo()
     for message in fitted.diagnostics.messages:
-        click.echo(message)
+        _echo(message)
     state = "usable" if fitted.diagnostics.usable else "NOT usable"
-    click.echo(f"Engine {fitted.draws.engine}; the posterior is {state}.")
-    click.echo(f"Time: {seconds_words(fitted.seconds)}.")
-    click.echo(printable(f"Report: {out / 'report.html'}"))
+    _echo(f"Engine {fitted.draws.engine}; the posterior is {state}.")
+    _echo(f"Time: {seconds_words(fitted.seconds)}.")
+    _echo(f"Report: {out / 'report.html'}")
 
 
 @main.command()
@@ -262,7 +263,7 @@ def _print_description(description: Any, options: dict[str, Any]) -> None:
     if options["quiet"]:
         return
     for line in description.lines:
-        click.echo(printable(line))
+        _echo(line)
 
 
 @main.command()
@@ -298,7 +299,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
         origin = "default" if p.stated is None else f'stated by "{p.stated}"'
         if p.centered:
             origin += ", on the expected response at the predictors' means"
-        click.echo(printable(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}"))
+        _echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}")
 
 
 @main.command()
@@ -341,7 +342,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
         _echo_json({"out": str(out), "studies": number, "rows": rows})
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
-        click.echo(printable(f"{studies}, {rows} rows in all: {out}"))
+        _echo(f"{studies}, {rows} rows in all: {out}")
 
 
 @main.command()
@@ -379,7 +380,8 @@ def _records(table: Any) -> list[dict[str, Any]]:
 def _echo_json(value: Any) -> None:
     import json
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo(text.encode("utf-8", "backslashreplace"))  # half a surrogate pair, in a path
 
 
 def run(args: Sequence[str] | None = None) -> None:
@@ -416,7 +418,7 @@ def _usage(error: click.UsageError) -> str:
 def _fail(lines: Iterable[str], code: int = 2) -> None:
     for line in lines:
         if line:
-            click.echo(printable(line), err=True)
+            _echo(line, err=True)
     raise SystemExit(code)
 
 

@@ -58,10 +58,10 @@ class EngineError(AcmodelsError):
 
 
 def printable(text: str) -> str:
-    r"""Make text that others wrote safe for one line of a terminal: `\\n`, `\\x1b` stand as such.
+    r"""Make text that others wrote safe for one line of a terminal: nothing unprintable.
 
-    >>> printable("two\\nlines")
-    'two\\\\nlines'
+    >>> printable("two\nlines")
+    'two\\nlines'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 

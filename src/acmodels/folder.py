@@ -101,4 +101,5 @@ def _umask() -> int:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON with sorted keys left as given, NaN refused, a newline at the end."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)
-    path.write_text(text + "\n", encoding="utf-8")
+    # a path that is no Unicode text holds half a surrogate pair, which JSON writes as an escape
+    path.write_bytes((text + "\n").encode("utf-8", "backslashreplace"))

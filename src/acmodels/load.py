@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acmodels.errors import ModelError, NotYetError, did_you_mean, listing
+from acmodels.errors import ModelError, NotYetError, did_you_mean, listing, printable
 from acmodels.estimands import read_estimands
 from acmodels.families import family
 from acmodels.spec.design import Design, design_from_table
@@ -39,7 +39,7 @@ def load_model(source: str | Path | Mapping[str, Any], beside: Path | None = Non
     if isinstance(source, Mapping):
         return _checked(model_from_table(source, str(source.get("name", "model"))))
     path = _find(source, beside, models_folder(), shipped_models(), "model")
-    return _checked(model_from_table(read_toml(path), path.name, path, _sha256(path)))
+    return _checked(model_from_table(read_toml(path), printable(path.name), path, _sha256(path)))
 
 
 def load_design(source: str | Path | Mapping[str, Any]) -> Design:
@@ -57,7 +57,7 @@ def load_design(source: str | Path | Mapping[str, Any]) -> Design:
         folder = models_folder() / "designs"
         shipped = tuple(sorted(p.stem for p in folder.glob("*.toml")))
         path = _find(source, None, folder, shipped, "design")
-        design = design_from_table(read_toml(path), path.name, path, _sha256(path))
+        design = design_from_table(read_toml(path), printable(path.name), path, _sha256(path))
     beside = design.path.parent if design.path else None
     return replace(design, model=load_model(design.model_name, beside))
 

@@ -12,7 +12,7 @@ import pandas as pd
 from acmodels.data.delimited import read_delimited
 from acmodels.data.parquet import read_parquet
 from acmodels.data.table import Finding, Study, shown
-from acmodels.errors import DataError, NotYetError, did_you_mean, listing
+from acmodels.errors import DataError, NotYetError, did_you_mean, listing, printable
 
 PACKAGE = "datapackage.json"
 
@@ -45,7 +45,8 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     if is_folder:
         return _read_folder(place)
     frame, findings, decimal, digest = _read_table(place, place.name)
-    return Study(shown(place.name), frame, findings, place, {place.name: digest}, decimal)
+    sha256 = {printable(place.name): digest}
+    return Study(shown(place.name), frame, findings, place, sha256, decimal)
 
 
 def _place(written: str) -> tuple[Path, bool]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.families import family
+from acmodels.engines._start import pooled, working
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array
@@ -44,18 +44,20 @@ class Centering:
 
     Attributes:
         effects: by block position and member.
+        sigma: by equation position, a rough residual sd (1 where the family has none).
         absorbed: by equation position and design column: the block whose effects take the
             column's part of the predictor in, and by member what multiplies its coefficient
             in each group, shape (J,).
     """
 
     effects: dict[tuple[int, int], Member]
+    sigma: dict[int, float]
     absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]]
 
 
 def uncertain(layout: Layout, responses: Responses) -> frozenset[tuple[int, int]]:
     """Members, by block position, whose sd the data do not put well away from zero."""
-    found = (m for e in layout.equations for m in _equation(layout, e, responses).items())
+    found = (m for e in layout.equations for m in _equation(layout, e, responses)[0].items())
     return frozenset(place for place, member in found if not member.informed)
 
 
@@ -70,15 +72,17 @@ def centering(
         plain: members that are to stay non-centred.
     """
     effects: dict[tuple[int, int], Member] = {}
+    sigma: dict[int, float] = {}
     absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]] = {}
     for i, e in enumerate(layout.equations):
+        found, sigma[i] = _equation(layout, e, responses)
         effects |= {
             place: replace(m, weight=np.zeros_like(m.weight)) if place in plain else m
-            for place, m in _equation(layout, e, responses).items()
+            for place, m in found.items()
         }
         for p, home in _absorption(layout, e, responses, effects).items():
             absorbed[i, p] = home
-    return Centering(effects, absorbed)
+    return Centering(effects, sigma, absorbed)
 
 
 def _absorption(
@@ -132,7 +136,7 @@ def _in_span(X: Array, Z: Array, index: np.ndarray, J: int) -> dict[int, Array]:
 
 def _equation(
     layout: Layout, e: EquationLayout, responses: Responses
-) -> dict[tuple[int, int], Member]:
+) -> tuple[dict[tuple[int, int], Member], float]:
     """Fit independent group effects to working residuals by a few mean-field EM rounds."""
     residual, precision = _working(layout, e, responses)
     members = [
@@ -161,31 +165,18 @@ def _equation(
         if e.has_sigma:
             lost = sum(float(np.sum(i * s)) for i, s in zip(info, spread, strict=True))
             sigma2 = max((float(np.sum(left**2)) + lost) / e.n, 1e-12 * sigma2)
-    return {
+    effects_found = {
         (b, k): Member(float(np.sqrt(t)), t * i / sigma2 / (1.0 + t * i / sigma2))
         for (b, k, *_), t, i in zip(members, tau2, info, strict=True)
     }
+    return effects_found, float(np.sqrt(sigma2))
 
 
 def _working(layout: Layout, e: EquationLayout, responses: Responses) -> tuple[Array, Array]:
     """Residuals on the link's scale from the population-level part, and their precisions."""
     y = responses[e.response]
     X = design_matrix(layout, e, responses)
-    precision = np.ones(e.n)
-    target = y - e.offset
-    if e.se is not None:
-        precision = 1.0 / e.se**2
-    elif not e.has_sigma:
-        # one step of iteratively reweighted least squares from the pooled mean
-        fam = family(e.family)
-        location, _ = fam.scale(y, e.trials, e.link)
-        step = 1e-4
-        eta = np.full(e.n, location)
-        p = fam.mean(eta, e.link)
-        slope = (fam.mean(eta + step, e.link) - p) / step
-        trials = np.ones(e.n) if e.trials is None else e.trials
-        precision = trials * slope**2 / (p * (1 - p))
-        target = location + (y / trials - p) / slope - e.offset
+    target, precision = working(e, y, pooled(e, y))
     root = np.sqrt(precision)
     if X.shape[1]:
         beta, *_ = np.linalg.lstsq(X * root[:, None], target * root, rcond=None)

@@ -2,12 +2,11 @@
 
 The equations are stacked into one tall linear predictor, so that the graph, and with
 it the time to compile, grows little with the number of equations and groupings. Every
-free quantity lives on the scale of its prior: coefficients and standard deviations are
-location + scale * standard, group effects are centred as far as the data speak (see
-`_centering`), and correlation matrices are built from partial correlations with independent
-Beta priors (Lewandowski,
-Kurowicka & Joe, 2009). All data and prior constants are `pm.Data`: one compilation
-serves any further responses of the design.
+free quantity is sampled in units, and coefficients along directions, that a rough fit
+gives (`_start`); group effects are centred as far as the data speak (`_centering`);
+correlation matrices are built from partial correlations with independent Beta priors
+(Lewandowski, Kurowicka & Joe, 2009). All of these and the data are `pm.Data`: one
+compilation serves any further responses of the design.
 """
 
 import time
@@ -20,6 +19,7 @@ import numpy as np
 
 from acmodels.engines import Sampling
 from acmodels.engines._centering import centering, uncertain
+from acmodels.engines._start import start
 from acmodels.errors import EngineError
 from acmodels.families import family
 from acmodels.posterior import Posterior
@@ -274,6 +274,7 @@ def _arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
     if plan.raw and plan.slopes:
         out["intercept_shift"] = is_raw[:, None] * shifts
     out |= _prior_arrays(plan)
+    out |= _start_arrays(plan, responses)
     out |= _group_arrays(plan, responses)
     for (name, link), members in _groups(plan):
         key = f"{name}_{link}"
@@ -299,13 +300,54 @@ def _prior_arrays(plan: _Plan) -> dict[str, Array]:
     for name, priors in (
         ("slope", plan.slope_priors),
         ("intercept", plan.intercept_priors),
-        ("scale", [p.distribution for p in plan.scales]),
     ):
         if not priors:
             continue
         out[f"{name}_prior_location"] = np.array([d.location for d in priors])
         out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
     return out
+
+
+def _start_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
+    """Where the sampler starts, and the units and directions in which it steps."""
+    layout = plan.layout
+    slopes = np.zeros(len(plan.slopes))
+    root = np.zeros((len(plan.slopes), len(plan.slopes)))
+    intercepts = np.zeros((len(plan.intercepts), 2))
+    location = np.array([d.location for d in plan.slope_priors])
+    scale = np.array([d.scale for d in plan.slope_priors])
+    row = 0
+    for i in plan.stack:
+        e = layout.equations[i]
+        X, _, mean_offset = _centered(e, design_matrix(layout, e, responses))
+        rows = slice(row, row + X.shape[1])
+        row += X.shape[1]
+        found = start(e, X, responses[e.response], location[rows], scale[rows])
+        slopes[rows], root[rows, rows] = found.slopes, found.root
+        if found.intercept is not None:
+            at, error = found.intercept
+            intercepts[plan.intercepts.index(i)] = at + mean_offset, error
+    out: dict[str, Array] = {}
+    if plan.slopes:
+        out |= {"slope_start": slopes, "slope_root": root}
+    if plan.intercepts:
+        out |= {"intercept_start": intercepts[:, 0], "intercept_unit": intercepts[:, 1]}
+    if plan.scales:
+        unit = _scale_units(plan, responses)
+        ratio = np.array([p.distribution.scale for p in plan.scales]) / unit
+        out |= {"scale_unit": unit, "scale_ratio": ratio}
+    return out
+
+
+def _scale_units(plan: _Plan, responses: Responses) -> Array:
+    """Rough sds, group effects' first and residuals' after, in the order of the scales."""
+    found = centering(plan.layout, responses)
+    unit = np.ones(len(plan.scales))
+    for (b, k), member in found.effects.items():
+        unit[plan.sds[b] + k] = member.tau
+    for i, place in plan.sigmas.items():
+        unit[place] = found.sigma[i]
+    return unit
 
 
 def _group_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
@@ -319,10 +361,10 @@ def _group_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
         e = layout.equations[i]
         places: list[Array] = []
         weights: list[Array] = []
-        for start, block in zip(plan.starts, layout.blocks, strict=False):
+        for first, block in zip(plan.starts, layout.blocks, strict=False):
             for k, m in enumerate(block.members):
                 if m.response == e.response:
-                    places.append(start + k * len(block.levels) + block.index(e))
+                    places.append(first + k * len(block.levels) + block.index(e))
                     weights.append(group_column(layout, e, m.column, responses))
         width = max(width, len(places))
         shape = (e.n, len(places))
@@ -378,19 +420,27 @@ def _centering_arrays(plan: _Plan, responses: Responses) -> dict[str, Array]:
     return out
 
 
-_STANDARD: Mapping[str, Any] = {
-    "Normal": lambda pm, n, size, _, at: pm.Normal(n, at, 1.0, shape=size),
-    "StudentT": lambda pm, n, size, s, at: pm.StudentT(n, nu=s["nu"], mu=at, sigma=1.0, shape=size),
-    "Cauchy": lambda pm, n, size, _, at: pm.Cauchy(n, at, 1.0, shape=size),
-    "Laplace": lambda pm, n, size, _, at: pm.Laplace(n, at, 1.0, shape=size),
-    "HalfNormal": lambda pm, n, size, _, _at: pm.HalfNormal(n, 1.0, shape=size),
-    "HalfStudentT": lambda pm, n, size, s, _at: pm.HalfStudentT(n, s["nu"], 1.0, shape=size),
-    "HalfCauchy": lambda pm, n, size, _, _at: pm.HalfCauchy(n, 1.0, shape=size),
-    "Exponential": lambda pm, n, size, _, _at: pm.Exponential(n, 1.0, shape=size),
-    "Gamma": lambda pm, n, size, s, _at: pm.Gamma(n, s["alpha"], 1.0, shape=size),
-    "LogNormal": lambda pm, n, size, s, _at: pm.LogNormal(n, 0.0, s["sigma"], shape=size),
+_LOCATED: Mapping[str, Any] = {
+    "Normal": lambda pm, _: pm.Normal.dist(0.0, 1.0),
+    "StudentT": lambda pm, s: pm.StudentT.dist(nu=s["nu"], mu=0.0, sigma=1.0),
+    "Cauchy": lambda pm, _: pm.Cauchy.dist(0.0, 1.0),
+    "Laplace": lambda pm, _: pm.Laplace.dist(0.0, 1.0),
 }
-"""Standard forms: PyMC, name, size, shape parameters, location -> random variable."""
+"""Standard forms on the whole line: PyMC, shape parameters -> distribution."""
+
+_STANDARD: Mapping[str, Any] = {
+    "Normal": lambda pm, n, r, _, **k: pm.Normal(n, 0.0, r, **k),
+    "StudentT": lambda pm, n, r, s, **k: pm.StudentT(n, nu=s["nu"], mu=0.0, sigma=r, **k),
+    "Cauchy": lambda pm, n, r, _, **k: pm.Cauchy(n, 0.0, r, **k),
+    "Laplace": lambda pm, n, r, _, **k: pm.Laplace(n, 0.0, r, **k),
+    "HalfNormal": lambda pm, n, r, _, **k: pm.HalfNormal(n, r, **k),
+    "HalfStudentT": lambda pm, n, r, s, **k: pm.HalfStudentT(n, s["nu"], r, **k),
+    "HalfCauchy": lambda pm, n, r, _, **k: pm.HalfCauchy(n, r, **k),
+    "Exponential": lambda pm, n, r, _, **k: pm.Exponential(n, 1.0 / r, **k),
+    "Gamma": lambda pm, n, r, s, **k: pm.Gamma(n, s["alpha"], 1.0 / r, **k),
+    "LogNormal": lambda pm, n, r, s, **k: pm.LogNormal(n, pm.math.log(r), s["sigma"], **k),
+}
+"""Scale families: PyMC, name, scales, shape parameters, options -> random variable."""
 
 
 def _by_form(priors: Sequence[Distribution]) -> list[tuple[Distribution, list[int]]]:
@@ -401,12 +451,24 @@ def _by_form(priors: Sequence[Distribution]) -> list[tuple[Distribution, list[in
     return [(priors[places[0]], places) for places in found.values()]
 
 
-def _standard(pm: Any, name: str, priors: Sequence[Distribution], at: Any = None) -> Any:
-    """A vector of standard variables, one for each prior, in their order."""
+def _standard(pm: Any, name: str, priors: Sequence[Distribution], ratio: Any) -> Any:
+    """A vector of scales in rough units, one for each prior, in their order, from 1 on.
+
+    Args:
+        pm: the PyMC module.
+        name: of the variable (of several, where the priors have several forms).
+        priors: in order.
+        ratio: scales of the priors in the same units.
+    """
     forms = _by_form(priors)
     pieces = [
         _STANDARD[d.name](
-            pm, _form_name(name, n), len(places), dict(d.shape), 0.0 if at is None else at[places]
+            pm,
+            _form_name(name, n),
+            ratio[np.array(places)],
+            dict(d.shape),
+            shape=len(places),
+            initval=np.ones(len(places)),
         )
         for n, (d, places) in enumerate(forms)
     ]
@@ -426,8 +488,8 @@ def _build(pm: Any, plan: _Plan, arrays: Mapping[str, Array]) -> Any:
         data = {k: pm.Data(k, v) for k, v in arrays.items()}
         scales = None
         if plan.scales:
-            scales = _standard(pm, "scales", plan.scale_forms)
-            scales = data["scale_prior_location"] + data["scale_prior_scale"] * scales
+            scales = _standard(pm, "scales", plan.scale_forms, data["scale_ratio"])
+            scales = data["scale_unit"] * scales
         eta, absorbed = _linear_predictor(pm, plan, data)
         if layout.blocks:
             u = _group_effects(pm, plan, data, scales, absorbed)
@@ -443,8 +505,10 @@ def _linear_predictor(pm: Any, plan: _Plan, data: Mapping[str, Any]) -> tuple[An
     slopes = None
     absorbed: Any = 0.0
     if plan.slopes:
-        slopes = _standard(pm, "slopes", plan.slope_priors)
-        slopes = data["slope_prior_location"] + data["slope_prior_scale"] * slopes
+        z = pm.Flat("slopes", shape=len(plan.slopes))
+        slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
+        standard = (slopes - data["slope_prior_location"]) / data["slope_prior_scale"]
+        _prior(pm, "slopes", plan.slope_priors, standard)
         pieces: list[Any] = []
         start = 0
         for i in plan.stack:
@@ -474,19 +538,25 @@ def _linear_predictor(pm: Any, plan: _Plan, data: Mapping[str, Any]) -> tuple[An
 def _intercepts(pm: Any, plan: _Plan, data: Mapping[str, Any], slopes: Any) -> Any:
     """Intercepts at the predictors' means.
 
-    A stated prior is on the raw intercept: the centred one then has that prior moved by
-    the predictors' means times the slopes, which keeps the posterior's geometry.
+    A stated prior is on the raw intercept, which is the centred one less the predictors'
+    means times the slopes.
     """
-    scale = data["intercept_prior_scale"]
-    at = None
+    z = pm.Flat("intercepts", shape=len(plan.intercepts))
+    intercepts = data["intercept_start"] + data["intercept_unit"] * z
+    standard = intercepts - data["intercept_prior_location"]
     if plan.raw:
-        moved = data["intercept_offset"]
+        standard = standard - data["intercept_offset"]
         if slopes is not None:
-            moved = moved + pm.math.dot(data["intercept_shift"], slopes)
-        at = moved / scale
-    return data["intercept_prior_location"] + scale * _standard(
-        pm, "intercepts", plan.intercept_priors, at
-    )
+            standard = standard - pm.math.dot(data["intercept_shift"], slopes)
+    _prior(pm, "intercepts", plan.intercept_priors, standard / data["intercept_prior_scale"])
+    return intercepts
+
+
+def _prior(pm: Any, name: str, priors: Sequence[Distribution], standard: Any) -> None:
+    """Add the priors of a vector, given in units of their scales, to the target."""
+    for n, (d, places) in enumerate(_by_form(priors)):
+        density = pm.logp(_LOCATED[d.name](pm, dict(d.shape)), standard[np.array(places)])
+        pm.Potential(f"prior_{_form_name(name, n)}", density.sum())
 
 
 def _group_effects(
@@ -634,26 +704,22 @@ def _structural(
     """Structural parameters and group effects from the free variables' draws."""
     layout = plan.layout
     out: dict[str, Array] = {}
-    constants = _prior_arrays(plan)
-
-    def vector(name: str, priors: Sequence[Distribution], prior: str) -> Array:
-        standard = _assemble(draws, name, priors)
-        return constants[f"{prior}_prior_location"] + constants[f"{prior}_prior_scale"] * standard
+    begin = _start_arrays(plan, responses)
 
     if plan.scales:
-        scales = vector("scales", plan.scale_forms, "scale")
+        scales = begin["scale_unit"] * _assemble(draws, "scales", plan.scale_forms)
         out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
     slopes = np.zeros((1, 1, 0))
     home: Array | float = 0.0
     centred = _centering_arrays(plan, responses) if layout.blocks else {}
     if plan.slopes:
-        slopes = vector("slopes", plan.slope_priors, "slope")
+        slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
         home = home + (slopes @ centred["absorb_slopes"].T if centred else 0.0)
     for place, (i, k) in enumerate(plan.slopes):
         e = layout.equations[i]
         out[e.coefficient(e.columns[k])] = slopes[..., place]
     if plan.intercepts:
-        intercepts = vector("intercepts", plan.intercept_priors, "intercept")
+        intercepts = begin["intercept_start"] + begin["intercept_unit"] * draws["intercepts"]
         home = home + (intercepts @ centred["absorb_intercepts"].T if centred else 0.0)
         for j, i in enumerate(plan.intercepts):
             e = layout.equations[i]

@@ -130,6 +130,7 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
         X = design_matrix(layout, e, responses)
         problems += _design_problems(e, X)
         warnings += _design_warnings(e, X)
+        warnings += _category_warnings(layout, e)
         warnings += _group_warnings(layout, e, responses)
     warnings += _residual_warnings(layout)
     warnings += _measure_warnings(layout, responses)
@@ -207,13 +208,21 @@ def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
             f"equations.{e.response} has {X.shape[1]} coefficients and only {len(X)} rows; the "
             "priors decide"
         )
-    for c in e.columns:
-        for p in c.parts:
-            if p.level is None:
-                continue
-            count = int(X[:, e.columns.index(c)].astype(bool).sum())
-            if count == 1 and len(c.parts) == 1:
-                out.append(f"equations.{e.response}: the category {c.name} has a single row")
+    return out
+
+
+def _category_warnings(layout: Layout, e: EquationLayout) -> list[str]:
+    """Warn of factor levels that one row stands for, the reference among them."""
+    parts = [p for c in e.columns for p in c.parts if p.level is not None]
+    out: list[str] = []
+    for operand in dict.fromkeys(p.operand for p in parts):
+        variable = layout.variables[operand.variable]
+        codes = variable.values[e.rows].astype(np.int64)
+        out += [
+            f"equations.{e.response}: the category {operand.text}[{variable.levels[k]}] has a "
+            "single row"
+            for k in np.flatnonzero(np.bincount(codes) == 1)
+        ]
     return out
 
 
