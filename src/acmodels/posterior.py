@@ -126,4 +126,4 @@ def _array_stats() -> Any:
     """ArviZ's statistics of plain arrays, imported when first needed: it takes seconds."""
     from arviz_stats import base
 
-    return base.array_stats
+    return base.array_stats  # pyright: ignore[reportPrivateImportUsage]
