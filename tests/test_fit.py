@@ -86,7 +86,8 @@ def test_total_is_direct_plus_indirect_on_every_draw(fitted: Fit) -> None:
 def test_it_agrees_with_restricted_maximum_likelihood(
     fitted: Fit, response: str, right: str
 ) -> None:
-    reml = smf.mixedlm(f"{response} ~ {right}", table(), groups="g").fit(method="lbfgs")
+    reml = smf.mixedlm(f"{response} ~ {right}", table(), groups="g").fit(method="powell")
+    assert reml.converged
     ours = fitted.estimates.set_index("name")
     for name, se in reml.bse_fe.items():
         mine = "1" if name == "Intercept" else str(name).replace("[T.", "[")
