@@ -781,3 +781,89 @@ def test_a_moderated_effect_is_a_product_of_slopes_at_any_values(
     p = c.parameter
     wanted = (p("m ~ x") + w * p("m ~ x:w")) * (p("y ~ m") + v * p("y ~ m:v"))
     same(rows(c)[0].draws, wanted)
+
+
+# --- factors as causes -------------------------------------------------------
+
+
+def _factor_study() -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    n = 90
+    kinds = np.array(["NGO", "Private", "Public"])[rng.integers(3, size=n)]
+    flag = np.array(["true", "false"])[rng.integers(2, size=n)]
+    frame = pd.DataFrame({"sector": kinds, "flag": flag, "w": rng.normal(size=n)})
+    return frame.assign(m=rng.normal(size=n), y=rng.normal(size=n))
+
+
+def _factor_rows(
+    equations: dict[str, str], estimand: dict[str, object], truth: dict[str, float]
+) -> list[tuple[str, float]]:
+    model = load_model(
+        {
+            "name": "f",
+            "equations": {r: {"formula": f} for r, f in equations.items()},
+            "estimands": {"e": estimand},
+        }
+    )
+    system = build_system(model, study(_factor_study()))
+    context = Context(
+        system.layout,
+        system.responses,
+        lambda name: np.full((1, 1), truth.get(name, 0.0)),
+        model.estimands,
+        "f",
+    )
+    return [(r.at, float(r.draws[0, 0])) for r in evaluate("e", context)]
+
+
+FACTOR_TRUTH = {"y ~ sector[Public]": 0.5, "y ~ sector[Private]": 0.2}
+
+
+def test_a_direct_effect_of_a_level_is_set_against_its_own_equations_reference() -> None:
+    equations = {"m": 'm ~ factor(sector, ref="Public")', "y": "y ~ m + sector"}
+    for level, value in (("Public", 0.5), ("Private", 0.2)):
+        estimand = {"kind": "direct", "from": f"sector[{level}]", "to": "y"}
+        assert _factor_rows(equations, estimand, FACTOR_TRUTH) == [("", pytest.approx(value))]
+
+
+def test_paths_over_equations_with_different_references_are_refused() -> None:
+    equations = {"m": 'm ~ factor(sector, ref="Public")', "y": "y ~ m + sector"}
+    estimand = {"kind": "total", "from": "sector[Private]", "to": "y"}
+    with pytest.raises(EstimandError, match="different references"):
+        _factor_rows(equations, estimand, FACTOR_TRUTH)
+
+
+def test_the_reference_level_has_no_effect_to_estimate() -> None:
+    with pytest.raises(EstimandError, match="is the reference level"):
+        _factor_rows(
+            {"y": "y ~ sector"}, {"kind": "direct", "from": "sector[NGO]", "to": "y"}, FACTOR_TRUTH
+        )
+
+
+def test_booleans_have_one_spelling_whatever_the_files() -> None:
+    rows = _factor_rows(
+        {"y": "y ~ w * flag"},
+        {"kind": "direct", "from": "w", "to": "y", "at": {"flag": [True, False]}},
+        {"y ~ w": 1.0, "y ~ w:flag[True]": 2.0},
+    )
+    assert rows == [("flag=True", pytest.approx(3.0)), ("flag=False", pytest.approx(1.0))]
+
+
+@pytest.mark.parametrize("values", [[], [0.1, 0.1]])
+def test_at_needs_distinct_values(values: list[float]) -> None:
+    with pytest.raises(EstimandError):
+        _factor_rows(
+            {"y": "y ~ w * flag"},
+            {"kind": "direct", "from": "flag", "to": "y", "at": {"w": values}},
+            {},
+        )
+
+
+def test_the_response_scale_is_refused_by_name_with_its_own_keys() -> None:
+
+    with pytest.raises(NotYetError, match="response scale"):
+        _factor_rows(
+            {"y": "y ~ w"},
+            {"kind": "total", "from": "w", "to": "y", "scale": "response", "values": [0, 1]},
+            {},
+        )

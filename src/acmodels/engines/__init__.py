@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
 
-from acmodels.errors import InputError, did_you_mean, listing
+from acmodels.errors import InputError, NotYetError, did_you_mean, listing
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
@@ -37,6 +37,10 @@ class Sampling:
     chains: int = 4
     cores: int = 2
     progress: Progress | None = None
+
+
+LATER = ("collapsed",)
+"""Engines of the contract that this version does not have yet."""
 
 
 class Prepared(Protocol):
@@ -77,6 +81,8 @@ def engine(name: str) -> Engine:
     """
     if name == "auto":
         name = "nuts"
+    if name in LATER:
+        raise NotYetError(f"the engine '{name}' is not built yet in this version; use nuts or auto")
     if name not in engine_names():
         raise InputError(
             f"no engine '{name}'{did_you_mean(name, ('auto', *engine_names()))} "

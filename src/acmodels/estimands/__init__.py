@@ -131,6 +131,8 @@ def read_estimands(tables: Mapping[str, Mapping[str, Any]], source: str) -> dict
     problems: list[str] = []
     for name, table in tables.items():
         where = f"{source}: estimands.{name}"
+        if name[:1] in tuple("=+-@\t\r"):
+            problems.append(f"{where}: a name cannot begin with {name[0]!r}; a spreadsheet runs it")
         try:
             if not isinstance(table.get("kind"), str):
                 raise EstimandError(f'{where}: say which kind, as kind = "indirect"')

@@ -64,11 +64,17 @@ class Atom:
     effect: tuple[int, int] | None = None
 
 
-def node(text: str, context: Context, where: str) -> Node:
+def node(text: str, context: Context, where: str, to: str | None = None) -> Node:
     """Find what a name in `from` or `moderator` stands for.
 
+    Args:
+        text: the name.
+        context: the model.
+        where: for messages.
+        to: the one equation whose arrows matter, or None for all.
+
     Raises:
-        EstimandError: nothing in the model goes by that name.
+        EstimandError: nothing in the model goes by that name, or it is a factor's reference.
     """
     layout = context.layout
     leveled = re.fullmatch(r"(.+)\[(.+)\]", text)
@@ -77,7 +83,15 @@ def node(text: str, context: Context, where: str) -> Node:
         variable = layout.variables.get(name)
         if variable is None or leveled[2] not in variable.levels:
             raise EstimandError(f"{where}: no factor level '{text}' in the model")
-        return Node(text, name, None, variable.levels.index(leveled[2]), _reference(context, name))
+        reference = _reference(context, name, where, to)
+        level = variable.levels.index(leveled[2])
+        if level == reference:
+            others = [f"{name}[{v}]" for k, v in enumerate(variable.levels) if k != reference]
+            raise EstimandError(
+                f"{where}: '{text}' is the reference level, which the others are set against; name "
+                f"one of {listing(others, 12)}"
+            )
+        return Node(text, name, None, level, reference)
     try:
         operand = parse_operand(text)
     except FormulaError as error:
@@ -90,7 +104,7 @@ def node(text: str, context: Context, where: str) -> Node:
                 f"{did_you_mean(operand.text, known)}"
             )
         if operand.function == "factor":
-            return _two_level(text, operand.variable, context, where)
+            return _two_level(text, operand.variable, context, where, to)
         return Node(text, operand.variable, operand.text)
     if operand.variable not in {v for v in known if "(" not in v}:
         raise EstimandError(
@@ -99,7 +113,7 @@ def node(text: str, context: Context, where: str) -> Node:
         )
     variable = layout.variables.get(operand.variable)
     if variable is not None and variable.levels:
-        return _two_level(text, operand.variable, context, where)
+        return _two_level(text, operand.variable, context, where, to)
     return Node(text, operand.variable)
 
 
@@ -110,26 +124,48 @@ def _bare(text: str) -> str:
         return text
 
 
-def _two_level(text: str, name: str, context: Context, where: str) -> Node:
+def _two_level(text: str, name: str, context: Context, where: str, to: str | None) -> Node:
     levels = context.layout.variables[name].levels
     if len(levels) != 2:
         raise EstimandError(
             f"{where}: '{text}' has {len(levels)} levels; say which one, as "
             f"{name}[{levels[-1]}] (levels: {listing(levels, 12)})"
         )
-    reference = _reference(context, name)
+    reference = _reference(context, name, where, to)
     return Node(text, name, None, 1 - reference, reference)
 
 
-def _reference(context: Context, name: str) -> int:
-    """Code of a factor's reference level: the stated one, else the first."""
+def _reference(context: Context, name: str, where: str, to: str | None) -> int:
+    """Code of the level that a factor's other levels are set against.
+
+    Args:
+        context: the model.
+        name: of the factor.
+        where: for messages.
+        to: the one equation that matters, or None for all.
+
+    Raises:
+        EstimandError: the equations have different references.
+    """
     levels = context.layout.variables[name].levels
+    found: dict[int, str] = {}
     for e in context.layout.equations:
-        for c in e.columns:
-            for p in c.parts:
-                if p.operand.variable == name and p.operand.ref in levels:
-                    return levels.index(p.operand.ref)
-    return 0
+        if to is not None and e.response != to:
+            continue
+        parts = [p for c in e.columns for p in c.parts if p.operand.variable == name]
+        full = len({p.level for p in parts}) == len(levels)  # indicators of every level
+        for p in parts:
+            if p.operand.ref is not None:
+                found.setdefault(levels.index(p.operand.ref), e.response)
+            elif not full:
+                found.setdefault(0, e.response)
+    if len(found) > 1:
+        said = ", ".join(f"{levels[k]} in equations.{r}" for k, r in found.items())
+        raise EstimandError(
+            f"{where}: the equations set '{name}' against different references ({said}); give all "
+            "the same ref"
+        )
+    return next(iter(found), 0)
 
 
 def _names(context: Context) -> set[str]:
@@ -300,6 +336,10 @@ def settings_rows(
 ) -> list[tuple[str, dict[str, float]]]:
     """Spell `at` out: a label and the held values for each combination."""
     choices = [[_held(name, v, context, where) for v in values] for name, values in at.items()]
+    for name, held in zip(at, choices, strict=True):
+        labels = [label for label, _, _ in held]
+        if len(set(labels)) < len(labels):
+            raise EstimandError(f"{where}.at: '{name}' has a value twice (to the digits shown)")
     return [
         ("; ".join(label for label, _, _ in c), {variable: value for _, variable, value in c})
         for c in product(*choices)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -21,8 +21,12 @@ class Effect(Strict):
 
     from_: str = Field(alias="from")
     to: str
-    at: dict[str, list[float | str | bool]] = Field(default_factory=dict)
+    at: dict[str, Annotated[list[float | str | bool], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
     scale: Literal["linear", "response"] = "linear"
+    values: list[float] | None = None
+    arm: Literal[0, 1] | None = None
 
 
 class Mediated(Effect):
@@ -45,7 +49,13 @@ def ends(estimand: Estimand, context: Context) -> tuple[fx.Node, str]:
             "version; leave scale out for the linear scale"
         )
     to = fx.equation_name(s.to, context, f"{estimand.where}.to")
-    start = fx.node(s.from_, context, f"{estimand.where}.from")
+    if s.values is not None or s.arm is not None:
+        raise EstimandError(
+            f'{estimand.where}: values and arm go with scale = "response", which is not computed '
+            "yet by this version"
+        )
+    alone = to if estimand.kind in ("direct", "slope_at") else None
+    start = fx.node(s.from_, context, f"{estimand.where}.from", alone)
     if start.variable == to:
         raise EstimandError(f"{estimand.where}: 'from' and 'to' are the same variable")
     return start, to

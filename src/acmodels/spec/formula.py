@@ -36,7 +36,7 @@ interaction: atom (":" atom)*
      | "(" sum "|" name "|" grouping ")" -> shared
 ?operand: name -> variable
         | name "(" operand ("," option)* ")" -> call
-option: name "=" (STRING | NUMBER | INTEGER) -> keyword
+option: name "=" (STRING | NUMBER | INTEGER | NAME) -> keyword
       | name -> positional
 grouping: cell ("/" cell)*
 cell: name (":" name)*

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.data import Finding, Study, kind, labels, numeric, row_names
+from acmodels.data import Finding, Study, kind, labels, numeric, row_names, truth_values
 from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.spec.formula import GroupTerm, Operand, Term, quoted
@@ -297,6 +297,9 @@ def _variable(
     if as_factor and len(as_factor) < len(operands) and kind(rows.study, name) == "number":
         raise DataError(f"'{name}' is used both as a number and as factor({name}); choose one")
     found = rows.labels(name)
+    if kind(rows.study, name) == "boolean":  # one spelling, whatever the file's
+        true = truth_values(rows.study, name)[rows.keep] == 1
+        found = np.where(true, "True", "False").astype(object)
     levels = tuple(str(v) for v in dict.fromkeys(found))
     if kind(rows.study, name) == "number":
         levels = tuple(sorted(levels, key=float))
