@@ -1,0 +1,122 @@
+"""From draws of what is sampled to draws of structural parameters and group effects."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from acmodels.engines._plan import (
+    Plan,
+    by_form,
+    centered,
+    centering_arrays,
+    form_name,
+    start_arrays,
+)
+from acmodels.spec.distribution import Distribution
+from acmodels.system import Responses, parameters
+from acmodels.system.columns import design_matrix
+from acmodels.system.layout import Array, residual_pairs
+
+
+def structural(
+    plan: Plan, draws: Mapping[str, Array], responses: Responses
+) -> tuple[Array, dict[str, Array]]:
+    """Structural parameters and group effects from the free variables' draws."""
+    layout = plan.layout
+    out: dict[str, Array] = {}
+    begin = start_arrays(plan, responses)
+
+    if plan.scales:
+        scales = begin["scale_unit"] * _assemble(draws, "scales", plan.scale_forms)
+        out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
+    slopes = np.zeros((1, 1, 0))
+    home: Array | float = 0.0
+    centred = centering_arrays(plan, responses) if layout.blocks else {}
+    if plan.slopes:
+        slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
+        home = home + (slopes @ centred["absorb_slopes"].T if centred else 0.0)
+    for place, (i, k) in enumerate(plan.slopes):
+        e = layout.equations[i]
+        out[e.coefficient(e.columns[k])] = slopes[..., place]
+    if plan.intercepts:
+        intercepts = begin["intercept_start"] + begin["intercept_unit"] * draws["intercepts"]
+        home = home + (intercepts @ centred["absorb_intercepts"].T if centred else 0.0)
+        for j, i in enumerate(plan.intercepts):
+            e = layout.equations[i]
+            _, means, mean_offset = centered(e, design_matrix(layout, e, responses))
+            mine = [place for place, (q, _) in enumerate(plan.slopes) if q == i]
+            raw = intercepts[..., j] - mean_offset
+            if mine:
+                raw = raw - slopes[..., mine] @ means
+            out[e.coefficient(e.columns[0])] = raw
+    effects = {
+        block.key: _block_draws(plan, n, draws, out, centred, home)
+        for n, block in enumerate(layout.blocks)
+    }
+    _drop_signs(plan, out)
+    for r, members in enumerate(layout.residual):
+        L = _cholesky_draws(draws[f"residual_partial_{r}"], len(members))
+        R = L @ np.swapaxes(L, -1, -2)
+        out |= {name: R[..., i, j] for i, j, name in residual_pairs(layout, r)}
+    return np.stack([out[p.name] for p in parameters(layout)], axis=-1), effects
+
+
+def _drop_signs(plan: Plan, out: dict[str, Array]) -> None:
+    """Make signed sds positive; a correlation takes the signs of its two sds."""
+    for block in plan.layout.blocks:
+        signs = [np.sign(out[block.sd(m)]) for m in block.members]
+        for i, j, name in block.correlations():
+            out[name] = out[name] * signs[i] * signs[j]
+        for k, m in enumerate(block.members):
+            out[block.sd(m)] = out[block.sd(m)] * signs[k]
+
+
+def _assemble(draws: Mapping[str, Array], name: str, priors: Sequence[Distribution]) -> Array:
+    forms = by_form(priors)
+    pieces = [draws[form_name(name, n)] for n in range(len(forms))]
+    order = np.argsort(np.concatenate([places for _, places in forms]))
+    return np.concatenate(pieces, axis=-1)[..., order]
+
+
+def _block_draws(
+    plan: Plan,
+    n: int,
+    draws: Mapping[str, Array],
+    out: dict[str, Array],
+    centred: Mapping[str, Array],
+    home: Array | float,
+) -> Array:
+    """Draws of a block's effects, shape (chain, draw, J, K); its correlations go to `out`."""
+    block = plan.layout.blocks[n]
+    J, K = len(block.levels), len(block.members)
+    L = None
+    if K > 1:
+        L = _cholesky_draws(draws[f"partial_{n}"], K)
+        R = L @ np.swapaxes(L, -1, -2)
+        out |= {name: R[..., i, j] for i, j, name in block.correlations()}
+    effects: list[Array] = []
+    z: list[Array] = []
+    for k, member in enumerate(block.members):
+        at = slice(plan.starts[n] + k * J, plan.starts[n] + (k + 1) * J)
+        unit, w = centred["effect_unit"][at], centred["effect_centering"][at]
+        c = out[block.sd(member)][..., None] / unit
+        m = np.zeros_like(c)
+        if L is not None:
+            for j in range(k):
+                m = m + c * L[..., k, j, None] * z[j]
+            c = c * L[..., k, k, None]
+        whole = f"group_effects_{n}_{k}"
+        v = draws[whole] if whole in draws else draws["group_effects"][..., at]
+        here = home[..., at] if isinstance(home, np.ndarray) else home
+        z.append((v - w * (m + here / unit)) / c**w)
+        effects.append(unit * (m + c * z[k]))
+    return np.stack(effects, axis=-1)
+
+
+def _cholesky_draws(partial: Array, K: int) -> Array:
+    """The same in NumPy, from draws of the Beta variables; shape (chain, draw, K, K)."""
+    rows, columns = np.tril_indices(K, -1)
+    lower = np.zeros((*partial.shape[:2], K, K))
+    lower[..., rows, columns] = 2.0 * partial - 1.0
+    left = np.exp(0.5 * np.log1p(-(lower**2)) @ np.triu(np.ones((K, K)), 1))
+    return (lower + np.eye(K)) * left

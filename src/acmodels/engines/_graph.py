@@ -1,0 +1,267 @@
+"""The PyMC model: one stacked predictor, group effects, likelihoods and priors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acmodels.engines._plan import Plan, by_form, form_name, groups
+from acmodels.families import family
+from acmodels.spec.distribution import Distribution
+from acmodels.system import Block
+from acmodels.system.layout import Array, residual_pairs
+
+_LOCATED: Mapping[str, Any] = {
+    "Normal": lambda pm, _: pm.Normal.dist(0.0, 1.0),
+    "StudentT": lambda pm, s: pm.StudentT.dist(nu=s["nu"], mu=0.0, sigma=1.0),
+    "Cauchy": lambda pm, _: pm.Cauchy.dist(0.0, 1.0),
+    "Laplace": lambda pm, _: pm.Laplace.dist(0.0, 1.0),
+}
+"""Standard forms on the whole line: PyMC, shape parameters -> distribution."""
+
+_STANDARD: Mapping[str, Any] = {
+    "Normal": lambda pm, n, r, _, **k: pm.Normal(n, 0.0, r, **k),
+    "StudentT": lambda pm, n, r, s, **k: pm.StudentT(n, nu=s["nu"], mu=0.0, sigma=r, **k),
+    "Cauchy": lambda pm, n, r, _, **k: pm.Cauchy(n, 0.0, r, **k),
+    "Laplace": lambda pm, n, r, _, **k: pm.Laplace(n, 0.0, r, **k),
+    "HalfNormal": lambda pm, n, r, _, **k: pm.HalfNormal(n, r, **k),
+    "HalfStudentT": lambda pm, n, r, s, **k: pm.HalfStudentT(n, s["nu"], r, **k),
+    "HalfCauchy": lambda pm, n, r, _, **k: pm.HalfCauchy(n, r, **k),
+    "Exponential": lambda pm, n, r, _, **k: pm.Exponential(n, 1.0 / r, **k),
+    "Gamma": lambda pm, n, r, s, **k: pm.Gamma(n, s["alpha"], 1.0 / r, **k),
+    "LogNormal": lambda pm, n, r, s, **k: pm.LogNormal(n, pm.math.log(r), s["sigma"], **k),
+}
+"""Scale families: PyMC, name, scales, shape parameters, options -> random variable."""
+
+
+def _standard(pm: Any, name: str, priors: Sequence[Distribution], ratio: Any) -> Any:
+    """A vector of scales in rough units, one for each prior, in their order, from 1 on.
+
+    Args:
+        pm: the PyMC module.
+        name: of the variable (of several, where the priors have several forms).
+        priors: in order.
+        ratio: scales of the priors in the same units.
+    """
+    forms = by_form(priors)
+    pieces = [
+        _STANDARD[d.name](
+            pm,
+            form_name(name, n),
+            ratio[np.array(places)],
+            dict(d.shape),
+            shape=len(places),
+            initval=np.ones(len(places)),
+        )
+        for n, (d, places) in enumerate(forms)
+    ]
+    if len(pieces) == 1:
+        return pieces[0]
+    order = np.argsort(np.concatenate([places for _, places in forms]))
+    return pm.math.concatenate(pieces)[order]
+
+
+def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
+    layout = plan.layout
+    with pm.Model() as model:
+        data = {k: pm.Data(k, v) for k, v in arrays.items()}
+        scales = None
+        if plan.scales:
+            scales = _standard(pm, "scales", plan.scale_forms, data["scale_ratio"])
+            scales = data["scale_unit"] * scales
+        eta, absorbed = _linear_predictor(pm, plan, data)
+        if layout.blocks:
+            u = _group_effects(pm, plan, data, scales, absorbed)
+            eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
+        _likelihoods(pm, plan, data, eta, scales)
+    return model
+
+
+def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Population-level part and offsets over the stacked rows, and what groups absorb of it."""
+    layout = plan.layout
+    eta = data["offset"]
+    slopes = None
+    absorbed: Any = 0.0
+    if plan.slopes:
+        z = pm.Flat("slopes", shape=len(plan.slopes))
+        slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
+        standard = (slopes - data["slope_prior_location"]) / data["slope_prior_scale"]
+        _prior(pm, "slopes", plan.slope_priors, standard)
+        pieces: list[Any] = []
+        start = 0
+        for i in plan.stack:
+            e = layout.equations[i]
+            width = len(e.columns) - (e.intercept is not None)
+            mine = slopes[start : start + width]
+            pieces.append(pm.math.dot(data[f"X_{i}"], mine) if width else np.zeros(e.n))
+            start += width
+        eta = eta + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
+        if "absorb_slopes" in data:
+            absorbed = absorbed + pm.math.dot(data["absorb_slopes"], slopes)
+    if plan.intercepts:
+        intercepts = _intercepts(pm, plan, data, slopes)
+        if "absorb_intercepts" in data:
+            absorbed = absorbed + pm.math.dot(data["absorb_intercepts"], intercepts)
+        if len(plan.stack) == 1:
+            return eta + intercepts[0], absorbed
+        place = {i: j + 1 for j, i in enumerate(plan.intercepts)}
+        of_row = np.concatenate(
+            [np.full(layout.equations[i].n, place.get(i, 0)) for i in plan.stack]
+        )
+        padded = pm.math.concatenate([np.zeros(1), intercepts])
+        eta = eta + padded[pm.Data("intercept_of_row", of_row)]
+    return eta, absorbed
+
+
+def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> Any:
+    """Intercepts at the predictors' means.
+
+    A stated prior is on the raw intercept, which is the centred one less the predictors'
+    means times the slopes.
+    """
+    z = pm.Flat("intercepts", shape=len(plan.intercepts))
+    intercepts = data["intercept_start"] + data["intercept_unit"] * z
+    standard = intercepts - data["intercept_prior_location"]
+    if plan.raw:
+        standard = standard - data["intercept_offset"]
+        if slopes is not None:
+            standard = standard - pm.math.dot(data["intercept_shift"], slopes)
+    _prior(pm, "intercepts", plan.intercept_priors, standard / data["intercept_prior_scale"])
+    return intercepts
+
+
+def _prior(pm: Any, name: str, priors: Sequence[Distribution], standard: Any) -> None:
+    """Add the priors of a vector, given in units of their scales, to the target."""
+    for n, (d, places) in enumerate(by_form(priors)):
+        density = pm.logp(_LOCATED[d.name](pm, dict(d.shape)), standard[np.array(places)])
+        pm.Potential(f"prior_{form_name(name, n)}", density.sum())
+
+
+def _group_effects(pm: Any, plan: Plan, data: Mapping[str, Any], scales: Any, absorbed: Any) -> Any:
+    """All group effects as one vector: block by block, effect by effect, level by level.
+
+    Given the effects before it in its block, an effect is normal with mean m and sd c. What
+    is sampled is v ~ Normal(w (m + h), c^w), where h is what the effect's group absorbs of the
+    population-level part, and the effect is m + c^(1 - w) (v - w (m + h)): hierarchically
+    centred where w is 1, non-centred where it is 0. All in units of a rough sd (`effect_unit`).
+    """
+    unit, w = data["effect_unit"], data["effect_centering"]
+    home = w * absorbed / unit
+    if all(len(b.members) == 1 for b in plan.layout.blocks):
+        c = scales[data["sd_of_effect"]] / unit
+        v = pm.Normal("group_effects", home, c**w, shape=plan.starts[-1])
+        return unit * c ** (1.0 - w) * (v - home)
+    pieces: list[Any] = []
+    for n, (block, first) in enumerate(zip(plan.layout.blocks, plan.sds, strict=True)):
+        J, K = len(block.levels), len(block.members)
+        L = None if K == 1 else _cholesky(pm, f"partial_{n}", K, _eta(plan, block))
+        z: list[Any] = []
+        for k in range(K):
+            at = slice(plan.starts[n] + k * J, plan.starts[n] + (k + 1) * J)
+            c = scales[first + k] / unit[at]
+            m = 0.0
+            if L is not None:
+                m = c * sum((L[k, j] * z[j] for j in range(k)), 0.0)
+                c = c * L[k, k]
+            mean = w[at] * m + home[at]
+            v = pm.Normal(f"group_effects_{n}_{k}", mean, c ** w[at], shape=J)
+            z.append((v - mean) / c ** w[at])
+            pieces.append(unit[at] * (m + c * z[k]))
+    return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+
+
+def _eta(plan: Plan, block: Block) -> float:
+    return plan.priors[block.correlations()[0][2]].distribution.parameters["eta"]
+
+
+def _cholesky(pm: Any, name: str, K: int, eta: float) -> Any:
+    """Cholesky factor of a K x K correlation matrix with an LKJ(eta) prior.
+
+    From canonical partial correlations: p[i, j] on (-1, 1) is Beta with both shapes
+    eta + (K - 2 - j) / 2, and L[i, j] = p[i, j] prod_{k<j} sqrt(1 - p[i, k]^2).
+    """
+    rows, columns = np.tril_indices(K, -1)
+    shape = eta + (K - 2 - columns) / 2
+    partial = 2.0 * pm.Beta(name, shape, shape, shape=len(rows)) - 1.0
+    place = np.zeros((K * K, len(rows)))
+    place[rows * K + columns, range(len(rows))] = 1.0
+    lower = pm.math.dot(place, partial).reshape((K, K))
+    before = np.triu(np.ones((K, K)), 1)
+    left = pm.math.exp(pm.math.dot(0.5 * pm.math.log(1.0 - lower**2), before))
+    return (lower + np.eye(K)) * left
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What a likelihood reads."""
+
+    y: Any
+    trials: Any = None
+
+
+def _likelihoods(pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales: Any) -> None:
+    layout = plan.layout
+    start = 0
+    for (name, link), members in groups(plan):
+        fam = family(name)
+        key = f"{name}_{link}"
+        n = sum(layout.equations[i].n for i in members)
+        piece = eta if len(members) == len(plan.stack) else eta[start : start + n]
+        start += n
+        observed = _Observed(data[f"y_{key}"], data.get(f"trials_{key}"))
+        sigma = None
+        if fam.has_sigma:
+            sigma = _row_scales(pm, plan, members, data.get(f"se_{key}"), scales)
+            if layout.residual:
+                piece, sigma = _correlate(pm, plan, members, piece, sigma, observed.y)
+        fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed)
+
+
+def _row_scales(pm: Any, plan: Plan, members: list[int], se: Any, scales: Any) -> Any:
+    """Residual sd of every row: its equation's, or the known standard error."""
+    equations = plan.layout.equations
+    if not any(i in plan.sigmas for i in members):
+        return se
+    if len(members) == 1:
+        return scales[plan.sigmas[members[0]]]
+    of_row = np.concatenate([np.full(equations[i].n, plan.sigmas.get(i, -1) + 1) for i in members])
+    padded = pm.math.concatenate([np.zeros(1), scales])
+    sigma = padded[pm.Data("sigma_of_row", of_row)]
+    return sigma if se is None else sigma + se
+
+
+def _correlate(
+    pm: Any, plan: Plan, members: list[int], eta: Any, sigma: Any, y: Any
+) -> tuple[Any, Any]:
+    """Condition each equation of a residual block on the residuals of those before it.
+
+    With residuals e_k = sigma_k sum_j L[k, j] z_j, equation k given the earlier ones is
+    normal about eta_k + sigma_k sum_{j<k} L[k, j] z_j with sd sigma_k L[k, k].
+    """
+    layout = plan.layout
+    starts = np.cumsum([0, *(layout.equations[i].n for i in members)])
+    place = {i: slice(int(starts[p]), int(starts[p + 1])) for p, i in enumerate(members)}
+    means = [eta[place[i]] for i in members]
+    ones = [np.ones(layout.equations[i].n) for i in members]
+    stretch: list[Any] = list(ones)
+    if len(members) == 1:
+        return eta, sigma
+    for r, block in enumerate(layout.residual):
+        name = residual_pairs(layout, r)[0][2]
+        L = _cholesky(
+            pm,
+            f"residual_partial_{r}",
+            len(block),
+            plan.priors[name].distribution.parameters["eta"],
+        )
+        z: list[Any] = []
+        for k, i in enumerate(block):
+            p = members.index(i)
+            sd = sigma[place[i]]
+            for j in range(k):
+                means[p] = means[p] + sd * L[k, j] * z[j]
+            stretch[p] = L[k, k] * ones[p]
+            z.append((y[place[i]] - means[p]) / (sd * L[k, k]))
+    return pm.math.concatenate(means), sigma * pm.math.concatenate(stretch)

@@ -1,0 +1,321 @@
+"""What the graph needs of a layout, its priors and its data, as arrays by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+
+from acmodels.engines._centering import centering, uncertain
+from acmodels.engines._start import start
+from acmodels.families import family
+from acmodels.priors import Prior, Priors
+from acmodels.spec.distribution import Distribution
+from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.layout import Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What of the layout and the priors the graph needs, in the graph's order.
+
+    Attributes:
+        stack: positions of the equations, those of one family and link side by side.
+        slopes: (equation, column) of every coefficient but the intercepts, stacked.
+        intercepts: positions of the equations with an intercept.
+        scales: priors of group sds, then residual sds.
+        sds: for each block, where its sds start among the scales.
+        sigmas: by equation, the place of its residual sd among the scales.
+        raw: positions among `intercepts` whose prior is on the raw intercept.
+        starts: where each block's effects start among all effects, and their number.
+        signed: by block and member, the places among the scales of group sds that are sampled
+            with a sign. Where the data do not put an sd well away from zero, its log has a
+            long tail; with a symmetric prior on the whole line and non-centred effects the
+            posterior is smooth through zero, and the sd is the absolute value.
+    """
+
+    layout: Layout
+    priors: Priors
+    stack: tuple[int, ...]
+    slopes: tuple[tuple[int, int], ...]
+    intercepts: tuple[int, ...]
+    scales: tuple[Prior, ...]
+    sds: tuple[int, ...]
+    sigmas: Mapping[int, int]
+    raw: tuple[int, ...]
+    starts: tuple[int, ...]
+    signed: Mapping[tuple[int, int], int]
+
+    @property
+    def slope_priors(self) -> list[Distribution]:
+        return [
+            self.priors[e.coefficient(e.columns[k])].distribution
+            for i, k in self.slopes
+            for e in [self.layout.equations[i]]
+        ]
+
+    @property
+    def scale_forms(self) -> list[Distribution]:
+        """What the scales are sampled as: their priors, or the symmetric ones behind them."""
+        places = set(self.signed.values())
+        return [
+            replace(p.distribution, name=_SYMMETRIC[p.distribution.name])
+            if j in places
+            else p.distribution
+            for j, p in enumerate(self.scales)
+        ]
+
+    @property
+    def intercept_priors(self) -> list[Distribution]:
+        equations = (self.layout.equations[i] for i in self.intercepts)
+        return [self.priors[e.coefficient(e.columns[0])].distribution for e in equations]
+
+
+_SYMMETRIC = {
+    "HalfNormal": "Normal",
+    "HalfStudentT": "StudentT",
+    "HalfCauchy": "Cauchy",
+    "Exponential": "Laplace",
+}
+"""Priors of an sd, and the symmetric prior whose absolute value has them."""
+
+
+def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
+    equations = layout.equations
+    stack = sorted(range(len(equations)), key=lambda i: (equations[i].family, equations[i].link, i))
+    slopes = tuple(
+        (i, k)
+        for i in stack
+        for k in range(len(equations[i].columns))
+        if k != equations[i].intercept
+    )
+    intercepts = tuple(i for i in stack if equations[i].intercept is not None)
+    scales: list[Prior] = []
+    sds: list[int] = []
+    starts = [0]
+    for b in layout.blocks:
+        sds.append(len(scales))
+        scales += [priors[b.sd(m)] for m in b.members]
+        starts.append(starts[-1] + len(b.levels) * len(b.members))
+    sigmas: dict[int, int] = {}
+    for i in stack:
+        if equations[i].has_sigma:
+            sigmas[i] = len(scales)
+            scales.append(priors[f"sigma({equations[i].response})"])
+    raw = tuple(
+        j
+        for j, i in enumerate(intercepts)
+        if not priors[equations[i].coefficient(equations[i].columns[0])].centered
+    )
+    signed = {
+        (b, k): sds[b] + k
+        for b, k in sorted(uncertain(layout, responses))
+        if scales[sds[b] + k].distribution.name in _SYMMETRIC
+    }
+    return Plan(
+        layout, priors, tuple(stack), slopes, intercepts, tuple(scales), tuple(sds), sigmas, raw,
+        tuple(starts), signed,
+    )  # fmt: skip
+
+
+def groups(plan: Plan) -> list[tuple[tuple[str, str], list[int]]]:
+    """Equations by family and link, in stack order."""
+    equations = plan.layout.equations
+    return [
+        (key, list(members))
+        for key, members in groupby(
+            plan.stack, key=lambda i: (equations[i].family, equations[i].link)
+        )
+    ]
+
+
+def centered(e: EquationLayout, X: Array) -> tuple[Array, Array, float]:
+    """Design without the intercept, centred where there is one; its means; the offset's mean."""
+    if e.intercept is None:
+        return X, np.zeros(X.shape[1]), 0.0
+    means = X[:, 1:].mean(axis=0)
+    return X[:, 1:] - means, means, float(e.offset.mean())
+
+
+def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """Every `pm.Data` of the graph, by name."""
+    layout = plan.layout
+    out: dict[str, Array] = {}
+    shifts = np.zeros((len(plan.intercepts), len(plan.slopes)))
+    offsets: list[Array] = []
+    start = 0
+    for i in plan.stack:
+        e = layout.equations[i]
+        X, means, mean_offset = centered(e, design_matrix(layout, e, responses))
+        if X.shape[1]:
+            out[f"X_{i}"] = X
+        offsets.append(e.offset - mean_offset)
+        if i in plan.intercepts:
+            shifts[plan.intercepts.index(i), start : start + X.shape[1]] = means
+        start += X.shape[1]
+    out["offset"] = np.concatenate(offsets)
+    is_raw = np.array([j in plan.raw for j in range(len(plan.intercepts))], dtype=np.float64)
+    if plan.raw:
+        out["intercept_offset"] = is_raw * np.array(
+            [layout.equations[i].offset.mean() for i in plan.intercepts]
+        )
+    if plan.raw and plan.slopes:
+        out["intercept_shift"] = is_raw[:, None] * shifts
+    out |= prior_arrays(plan)
+    out |= start_arrays(plan, responses)
+    out |= _group_arrays(plan, responses)
+    for (name, link), members in groups(plan):
+        key = f"{name}_{link}"
+        es = [layout.equations[i] for i in members]
+        out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
+        if family(name).needs_trials:
+            out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
+        if any(e.se is not None for e in es):
+            out[f"se_{key}"] = np.concatenate([_se(e) for e in es])
+    return out
+
+
+def _trials(e: EquationLayout) -> Array:
+    return e.trials if e.trials is not None else np.ones(e.n)
+
+
+def _se(e: EquationLayout) -> Array:
+    return e.se if e.se is not None else np.zeros(e.n)
+
+
+def prior_arrays(plan: Plan) -> dict[str, Array]:
+    out: dict[str, Array] = {}
+    for name, priors in (
+        ("slope", plan.slope_priors),
+        ("intercept", plan.intercept_priors),
+    ):
+        if not priors:
+            continue
+        out[f"{name}_prior_location"] = np.array([d.location for d in priors])
+        out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
+    return out
+
+
+def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """Where the sampler starts, and the units and directions in which it steps."""
+    layout = plan.layout
+    slopes = np.zeros(len(plan.slopes))
+    root = np.zeros((len(plan.slopes), len(plan.slopes)))
+    intercepts = np.zeros((len(plan.intercepts), 2))
+    location = np.array([d.location for d in plan.slope_priors])
+    scale = np.array([d.scale for d in plan.slope_priors])
+    row = 0
+    for i in plan.stack:
+        e = layout.equations[i]
+        X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
+        rows = slice(row, row + X.shape[1])
+        row += X.shape[1]
+        found = start(e, X, responses[e.response], location[rows], scale[rows])
+        slopes[rows], root[rows, rows] = found.slopes, found.root
+        if found.intercept is not None:
+            at, error = found.intercept
+            intercepts[plan.intercepts.index(i)] = at + mean_offset, error
+    out: dict[str, Array] = {}
+    if plan.slopes:
+        out |= {"slope_start": slopes, "slope_root": root}
+    if plan.intercepts:
+        out |= {"intercept_start": intercepts[:, 0], "intercept_unit": intercepts[:, 1]}
+    if plan.scales:
+        unit = _scale_units(plan, responses)
+        ratio = np.array([p.distribution.scale for p in plan.scales]) / unit
+        out |= {"scale_unit": unit, "scale_ratio": ratio}
+    return out
+
+
+def _scale_units(plan: Plan, responses: Responses) -> Array:
+    """Rough sds, group effects' first and residuals' after, in the order of the scales."""
+    found = centering(plan.layout, responses)
+    unit = np.ones(len(plan.scales))
+    for (b, k), member in found.effects.items():
+        unit[plan.sds[b] + k] = member.tau
+    for i, place in plan.sigmas.items():
+        unit[place] = found.sigma[i]
+    return unit
+
+
+def _group_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """For each stacked row, the group effects that enter it and what multiplies them."""
+    layout = plan.layout
+    if not layout.blocks:
+        return {}
+    rows: list[tuple[Array, Array]] = []
+    width = 1
+    for i in plan.stack:
+        e = layout.equations[i]
+        places: list[Array] = []
+        weights: list[Array] = []
+        for first, block in zip(plan.starts, layout.blocks, strict=False):
+            for k, m in enumerate(block.members):
+                if m.response == e.response:
+                    places.append(first + k * len(block.levels) + block.index(e))
+                    weights.append(group_column(layout, e, m.column, responses))
+        width = max(width, len(places))
+        shape = (e.n, len(places))
+        rows.append(
+            (np.stack(places, 1), np.stack(weights, 1))
+            if places
+            else (np.zeros(shape, dtype=np.int64), np.zeros(shape))
+        )
+    pad = [(width - p.shape[1]) for p, _ in rows]
+    index = np.concatenate(
+        [np.pad(p, ((0, 0), (0, k))) for (p, _), k in zip(rows, pad, strict=True)]
+    )
+    weight = np.concatenate(
+        [np.pad(w, ((0, 0), (0, k))) for (_, w), k in zip(rows, pad, strict=True)]
+    )
+    return {
+        "group_index": index,
+        "group_weight": weight,
+        **centering_arrays(plan, responses),
+    }
+
+
+def centering_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """Unit, centring weight and place of the sd of every group effect, and what it absorbs."""
+    found = centering(plan.layout, responses, plan.signed.keys())
+    blocks = list(enumerate(plan.layout.blocks))
+    pairs = [
+        (found.effects[b, k], len(block.levels), plan.sds[b] + k)
+        for b, block in blocks
+        for k in range(len(block.members))
+    ]
+    out: dict[str, Array] = {
+        "effect_unit": np.concatenate([np.full(J, c.tau) for c, J, _ in pairs]),
+        "effect_centering": np.concatenate([c.weight for c, _, _ in pairs]),
+    }
+    if all(len(b.members) == 1 for b in plan.layout.blocks):
+        out["sd_of_effect"] = np.concatenate([np.full(J, place) for _, J, place in pairs])
+    slopes = np.zeros((plan.starts[-1], len(plan.slopes)))
+    intercepts = np.zeros((plan.starts[-1], len(plan.intercepts)))
+    for (i, p), (b, shares) in found.absorbed.items():
+        e = plan.layout.equations[i]
+        for k, values in shares.items():
+            start = plan.starts[b] + k * len(values)
+            rows = slice(start, start + len(values))
+            if p == e.intercept:
+                intercepts[rows, plan.intercepts.index(i)] = values
+            else:
+                slopes[rows, plan.slopes.index((i, p))] = values
+    if plan.slopes:
+        out["absorb_slopes"] = slopes
+    if plan.intercepts:
+        out["absorb_intercepts"] = intercepts
+    return out
+
+
+def by_form(priors: Sequence[Distribution]) -> list[tuple[Distribution, list[int]]]:
+    """Positions by standard form, in order of first appearance."""
+    found: dict[tuple[str, tuple[tuple[str, float], ...]], list[int]] = {}
+    for k, d in enumerate(priors):
+        found.setdefault((d.name, d.shape), []).append(k)
+    return [(priors[places[0]], places) for places in found.values()]
+
+
+def form_name(name: str, n: int) -> str:
+    return name if n == 0 else f"{name}_{n + 1}"
