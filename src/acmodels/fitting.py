@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from acmodels.data import Finding, Study, study
+from acmodels.diagnosis import diagnose
 from acmodels.engines import Progress, Sampling, engine
 from acmodels.errors import InputError, did_you_mean
 from acmodels.estimands import Context, evaluate
@@ -24,10 +25,6 @@ from acmodels.system import System, build_system
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-R_HAT = 1.01
-ESS = 400
-DIVERGENT = 0.001
 
 
 @dataclass(frozen=True)
@@ -203,77 +200,6 @@ def estimate(fitted: Fit, *, interval: str | None = None, prob: float | None = N
     interval, prob = interval or fitted.interval, prob or fitted.prob
     _check_interval(interval, prob)
     return _effects(fitted.spec, fitted.effects.rows, fitted.diagnostics, interval, prob)
-
-
-def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ESS) -> Diagnostics:
-    """Apply the contract's rule to structural parameters and estimands.
-
-    Args:
-        posterior: from an engine.
-        rows: the estimands.
-        least_ess: bulk and tail effective sample size asked for.
-    """
-    stacked = np.concatenate(
-        [posterior.values, *(r.draws[..., None] for r in rows if r.kind != "rank")], axis=2
-    )
-    names = [*posterior.names, *(r.name for r in rows if r.kind != "rank")]
-    table = summarize(stacked)
-    r_hat, bulk, tail = (
-        _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
-    )
-    diverging = posterior.stats.get("diverging")
-    divergences = 0 if diverging is None else int(diverging.sum())
-    total = posterior.values.shape[0] * posterior.values.shape[1]
-    messages: list[str] = []
-    if not np.isfinite(stacked).all():
-        messages.append("Some draws are not finite numbers.")
-    if r_hat is not None and r_hat > R_HAT:
-        worst = names[int(np.nanargmax(table["r_hat"]))]
-        messages.append(
-            f"The chains disagree about {worst}: R-hat is {r_hat:.3f}, above {R_HAT}; draw more "
-            "(--draws) or simplify the model."
-        )
-    low = min(v for v in (bulk, tail, np.inf) if v is not None)
-    if low < least_ess:
-        which = "ess_bulk" if low == bulk else "ess_tail"
-        worst = names[int(np.nanargmin(table[which]))]
-        messages.append(
-            f"Too few effective draws of {worst}: {low:.0f}, below {least_ess}; draw more "
-            "(--draws)."
-        )
-    if divergences > DIVERGENT * total:
-        messages.append(
-            f"{divergences} of {total} steps diverged, above {DIVERGENT:.1%}: part of the "
-            "posterior may not have been reached; state tighter priors on the group sds or "
-            "simplify."
-        )
-    usable = not messages
-    messages += _notes(posterior)
-    return Diagnostics(
-        posterior.engine, r_hat, bulk, tail, divergences, None, usable, tuple(messages)
-    )
-
-
-def _notes(posterior: Posterior) -> list[str]:
-    """What is worth saying and does not make the result unusable."""
-    out: list[str] = []
-    energy = posterior.stats.get("energy")
-    if energy is not None:
-        bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
-        if np.min(bfmi) < 0.3:
-            out.append(
-                f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); "
-                "tails may be short (Betancourt, 2016)."
-            )
-    if posterior.values.shape[0] == 1:
-        out.append("One chain only: R-hat cannot be computed, so agreement was not checked.")
-    return out
-
-
-def _worst(values: Array, *, up: bool) -> float | None:
-    if not np.isfinite(values).any():
-        return None
-    return float(np.nanmax(values) if up else np.nanmin(values))
 
 
 def _context(model: Model, system: System, parameter: Callable[[str], Array]) -> Context:
