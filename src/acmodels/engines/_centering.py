@@ -35,7 +35,8 @@ class Member:
     @property
     def informed(self) -> bool:
         """Whether the data put the sd well away from zero, so that centring has no funnel."""
-        return float(self.weight.mean()) > 0.75 and float(np.sum(self.weight**2)) >= 5.0
+        known = float(np.sum(self.weight**2))
+        return known >= 25.0 or (known >= 5.0 and float(self.weight.mean()) > 0.75)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses, parameters
 
-TARGET_ACCEPT = 0.9
+TARGET_ACCEPT = 0.85
 LOW_RANK_UP_TO = 150
 """Free quantities up to which the mass matrix adapts to correlations as well as scales.
 
