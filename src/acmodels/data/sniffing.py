@@ -1,5 +1,6 @@
 """What a file's bytes are: text or not, in which encoding, with which delimiter."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -125,12 +126,9 @@ def _first_records(sample: str, delimiter: str) -> list[list[str]]:
     """Split the first lines of a sample, as far as they can be split."""
     records: list[list[str]] = []
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    try:
-        for record in itertools.islice(reader, 200):
-            if "".join(record).strip():
-                records.append(record)  # noqa: PERF401 - what precedes an error is kept
-    except csv.Error:
-        pass
+    # a guess at the delimiter rests on what precedes an error; reading the whole file reports it
+    with contextlib.suppress(csv.Error):
+        records.extend(r for r in itertools.islice(reader, 200) if "".join(r).strip())
     return records
 
 
