@@ -50,7 +50,7 @@ def _options(*names: str, draws: int = 1000) -> Decorator:
             "--out", type=click.Path(path_type=Path), help="Folder for the results."
         ),
         "seed": click.option("--seed", type=int, default=1, show_default=True),
-        "engine": click.option("--engine", default="auto", show_default=True, help="auto or nuts."),
+        "engine": click.option("--engine", default="auto", show_default=True, help="auto, nuts or collapsed."),
         "draws": click.option("--draws", type=int, default=draws, show_default=True),
         "chains": click.option("--chains", type=int, default=4, show_default=True),
         "interval": click.option(
@@ -238,7 +238,7 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
     for message in fitted.diagnostics.messages:
         _echo(message)
     state = "usable" if fitted.diagnostics.usable else "NOT usable"
-    _echo(f"Engine {fitted.draws.engine}; the posterior is {state}.")
+    _echo(f"Engine {fitted.engine_note}; the posterior is {state}.")
     _echo(f"Time: {seconds_words(fitted.seconds)}.")
     _echo(f"Report: {out / 'report.html'}")
 

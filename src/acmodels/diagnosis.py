@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from acmodels.errors import listing
 from acmodels.judging import Effect
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 
@@ -22,7 +23,7 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
         [posterior.values, *(r.draws[..., None] for r in rows if r.kind != "rank")], axis=2
     )
     names = [*posterior.names, *(r.name for r in rows if r.kind != "rank")]
-    table = summarize(stacked)
+    table = summarize(stacked, drawn=posterior)
     r_hat, bulk, tail = (
         _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
     )
@@ -52,10 +53,18 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
             "posterior may not have been reached; state tighter priors on the group sds or "
             "simplify."
         )
+    weighted = [p for p in posterior.parts if p.pareto_k is not None and p.threshold is not None]
+    messages += [
+        f"The weights of the points behind {listing(p.names, 3)} cannot be trusted: Pareto k is "
+        f"{p.pareto_k:.2f}, not below {p.threshold:.2f}; use --engine nuts."
+        for p in weighted
+        if not p.pareto_k < p.threshold
+    ]
     usable = not messages
     messages += _notes(posterior)
+    k = max((p.pareto_k for p in weighted), default=None)
     return Diagnostics(
-        posterior.engine, r_hat, bulk, tail, divergences, None, usable, tuple(messages)
+        posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages)
     )
 
 
@@ -70,7 +79,18 @@ def _notes(posterior: Posterior) -> list[str]:
                 f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); "
                 "tails may be short (Betancourt, 2016)."
             )
-    if posterior.values.shape[0] == 1:
+    out += [
+        f"The points behind {listing(p.names, 3)} needed {p.rounds} proposals."
+        for p in posterior.parts
+        if p.method == "importance" and p.rounds > 1
+    ]
+    out += [
+        f"{listing(p.names, 3)} were drawn by Metropolis steps, since weighted points could not be "
+        "trusted."
+        for p in posterior.parts
+        if p.method == "metropolis"
+    ]
+    if posterior.values.shape[0] == 1 and posterior.chained:
         out.append("One chain only: R-hat cannot be computed, so agreement was not checked.")
     return out
 

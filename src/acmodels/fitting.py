@@ -11,7 +11,7 @@ import numpy as np
 from acmodels.data import Finding, Study, study
 from acmodels.diagnosis import diagnose
 from acmodels.engines import Progress, Sampling, engine
-from acmodels.errors import InputError, did_you_mean
+from acmodels.errors import EngineError, InputError, did_you_mean
 from acmodels.estimands import Context, evaluate
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.judging import Effect, Effects
@@ -38,6 +38,7 @@ class Fit:
         draws: what the engine returned.
         effects: the estimands, as `estimate` gives them.
         diagnostics: whether the posterior can be used.
+        engine_note: which engine, and why that one.
         seed, interval, prob: as asked.
         seconds: wall time by stage.
         data_sha256: of the files read.
@@ -54,11 +55,19 @@ class Fit:
     prob: float
     seconds: Mapping[str, float]
     data_sha256: Mapping[str, str] = field(default_factory=dict)
+    engine_note: str = ""
 
     @property
     def model(self) -> Any:
         """The `pm.Model`, where the engine built one."""
         return self.draws.engine_model
+
+    @property
+    def log_marginal_likelihood(self) -> float | None:
+        """Log density of all responses, priors normalised; None where the engine cannot tell."""
+        values = [p.log_marginal_likelihood for p in self.draws.parts]
+        known = [v for v in values if v is not None]
+        return float(sum(known)) if values and len(known) == len(values) else None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -70,12 +79,12 @@ class Fit:
         """Structural parameters, columns as in `estimates.csv`."""
         import pandas as pd
 
-        table = summarize(self.draws.values, self.interval, self.prob)
+        table = summarize(self.draws.values, self.interval, self.prob, self.draws)
         return pd.DataFrame({"name": self.draws.names, **table})
 
     @cached_property
     def posterior(self) -> "xr.DataTree":
-        """Draws for ArviZ: groups `posterior` and `sample_stats`.
+        """Draws for ArviZ: groups `posterior` and, from a sampler, `sample_stats`.
 
         One variable a structural parameter, by its name; group effects as `u(...)` with the
         grouping's levels as coordinate. A `/` in a name is written `∕`, since a slash
@@ -107,7 +116,8 @@ def fit(
         model: from `load_model`.
         data: a study, or a DataFrame.
         seed: same seed, inputs and machine: same numbers, whatever `cores` is.
-        engine: `auto`, or an engine by name.
+        engine: `auto` takes `collapsed` where the model is in its class and its result is usable,
+            else `nuts`; `collapsed` and `nuts` are taken as asked.
         draws: steps of each chain that are kept.
         tune: warm-up steps of each chain.
         chains: number of chains.
@@ -127,22 +137,13 @@ def fit(
     table = data if isinstance(data, Study) else study(data)
     system = build_system(model, table)
     priors = _priors_and_estimands(model, system)
-    chosen = _engine(engine)
-    tell: Callable[[str, int, int], None] = progress or (lambda *_: None)
     read = time.perf_counter() - started
     sampling = Sampling(draws, tune, chains, cores or _cores(), progress)
-    tell("compiling", 0, 1)
-    prepared = chosen.prepare(system.layout, priors, system.responses)
-    tell("compiling", 1, 1)
-    posterior = prepared.sample(system.responses, child_seed(seed, "fit"), sampling)
-    before = time.perf_counter()
-    rows, warnings = _evaluate(model, system, posterior)
-    if model.propositions:
-        rows = prior_sensitivity(rows, system, priors, posterior)
-    diagnostics = diagnose(posterior, rows)
-    effects = _effects(model, rows, diagnostics, interval, prob)
-    findings = (*system.findings, *(Finding("warning", w) for w in warnings))
-    summing = time.perf_counter() - before
+    ready = _Ready(model, system, priors, sampling, child_seed(seed, "fit"))
+    attempt, note = _by_engine(ready, engine)
+    posterior, rows, diagnostics = attempt.posterior, attempt.rows, attempt.diagnostics
+    effects = _effects(model, rows, diagnostics, interval, prob, posterior)
+    findings = (*system.findings, *(Finding("warning", w) for w in attempt.warnings))
     return Fit(
         spec=model,
         system=replace(system, findings=findings),
@@ -153,9 +154,70 @@ def fit(
         seed=seed,
         interval=interval,
         prob=prob,
-        seconds={"read": read, **posterior.seconds, "summarize": summing},
+        seconds={"read": read, **posterior.seconds, "summarize": attempt.seconds},
         data_sha256=table.sha256,
+        engine_note=note,
     )
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that an engine is given."""
+
+    model: Model
+    system: System
+    priors: Priors
+    sampling: Sampling
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What an engine returned, and what became of it."""
+
+    posterior: Posterior
+    rows: tuple[Effect, ...]
+    diagnostics: Diagnostics
+    warnings: list[str]
+    seconds: float
+
+
+def _by_engine(ready: _Ready, name: str) -> tuple[_Attempt, str]:
+    """Sample with the engine asked for, or with the fastest that does it right."""
+    if name != "auto":
+        reason = _engine(name).unfit(ready.system.layout, ready.priors)
+        if reason is not None:
+            raise EngineError(
+                f"the engine {name} cannot fit {ready.model.source}: {reason}; use --engine nuts "
+                "or auto"
+            )
+        return _attempt(ready, name), f"{name}, as asked"
+    reason = _engine("collapsed").unfit(ready.system.layout, ready.priors)
+    if reason is None:
+        try:
+            found = _attempt(ready, "collapsed")
+        except EngineError as error:
+            reason = str(error)
+        else:
+            if found.diagnostics.usable:
+                return found, "collapsed, since the model is gaussian with normal coefficients"
+            reason = "collapsed gave no usable result. " + found.diagnostics.messages[0]
+    return _attempt(ready, "nuts"), f"nuts, since {reason}"
+
+
+def _attempt(ready: _Ready, name: str) -> _Attempt:
+    system, sampling = ready.system, ready.sampling
+    tell: Callable[[str, int, int], None] = sampling.progress or (lambda *_: None)
+    tell("compiling", 0, 1)
+    prepared = _engine(name).prepare(system.layout, ready.priors, system.responses)
+    tell("compiling", 1, 1)
+    posterior = prepared.sample(system.responses, ready.seed, sampling)
+    before = time.perf_counter()
+    rows, warnings = _evaluate(ready.model, system, posterior)
+    if ready.model.propositions:
+        rows = prior_sensitivity(rows, system, ready.priors, posterior)
+    diagnostics = diagnose(posterior, rows)
+    return _Attempt(posterior, rows, diagnostics, warnings, time.perf_counter() - before)
 
 
 def rehearse(model: Model, data: Any) -> System:
@@ -199,7 +261,9 @@ def estimate(fitted: Fit, *, interval: str | None = None, prob: float | None = N
         return fitted.effects
     interval, prob = interval or fitted.interval, prob or fitted.prob
     _check_interval(interval, prob)
-    return _effects(fitted.spec, fitted.effects.rows, fitted.diagnostics, interval, prob)
+    return _effects(
+        fitted.spec, fitted.effects.rows, fitted.diagnostics, interval, prob, fitted.draws
+    )
 
 
 def _context(model: Model, system: System, parameter: Callable[[str], Array]) -> Context:
@@ -254,12 +318,13 @@ def _effects(
     diagnostics: Diagnostics,
     interval: str,
     prob: float,
+    posterior: Posterior,
 ) -> Effects:
     import pandas as pd
 
     if rows:
         draws = np.stack([r.draws for r in rows], axis=2)
-        table = summarize(draws, interval, prob)
+        table = summarize(draws, interval, prob, posterior)
         positive = (draws > 0).mean(axis=(0, 1))
     else:
         table = {c: np.zeros(0) for c in summarize(np.zeros((2, 8, 1)))}
@@ -328,13 +393,11 @@ def _tree(fitted: Fit) -> "xr.DataTree":
         "engine": posterior.engine,
         "seed": fitted.seed,
     }
-    stats = {k: (both, v) for k, v in posterior.stats.items()}
-    return xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset(variables, coords, attributes),
-            "sample_stats": xr.Dataset(stats, {k: coords[k] for k in both}),
-        }
-    )
+    groups = {"posterior": xr.Dataset(variables, coords, attributes)}
+    if posterior.stats:
+        stats = {k: (both, v) for k, v in posterior.stats.items()}
+        groups["sample_stats"] = xr.Dataset(stats, {k: coords[k] for k in both})
+    return xr.DataTree.from_dict(groups)
 
 
 def _safe(name: str) -> str:

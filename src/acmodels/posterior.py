@@ -1,13 +1,69 @@
 """What every engine returns: draws of structural parameters and group effects, with names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 type Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """How an engine that integrates drew a part of the posterior that is independent of the rest.
+
+    Attributes:
+        names: of the structural parameters in it.
+        method: `importance` (weighted points), `metropolis` (a Markov chain on the density of sds
+            and correlations) or `exact` (there were none of these).
+        points: which of the weighted points each draw came from, (chain, draw).
+        pareto_k: shape of the tail of the weights; None where there were none.
+        threshold: up to which k the weights can be trusted at this number of points.
+        ess: effective number of weighted points.
+        rounds: proposals that were needed.
+        log_marginal_likelihood: of the responses in it, priors normalised; None if unknown.
+    """
+
+    names: tuple[str, ...]
+    method: Literal["importance", "metropolis", "exact"]
+    points: NDArray[np.int64] | None = None
+    pareto_k: float | None = None
+    threshold: float | None = None
+    ess: float | None = None
+    rounds: int = 1
+    log_marginal_likelihood: float | None = None
+
+
+@dataclass(frozen=True)
+class Deferred(Mapping[str, Array]):
+    """Group effects that are drawn when first asked for.
+
+    Attributes:
+        keys_: of the blocks.
+        draw: draws all of them.
+    """
+
+    keys_: tuple[str, ...]
+    draw: Callable[[], Mapping[str, Array]]
+
+    @cached_property
+    def _values(self) -> Mapping[str, Array]:
+        return self.draw()
+
+    def __getitem__(self, key: str) -> Array:
+        """Draws of one block's effects, (chain, draw, J, K)."""
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys, without drawing."""
+        return iter(self.keys_)
+
+    def __len__(self) -> int:
+        """Number of blocks."""
+        return len(self.keys_)
 
 
 @dataclass(frozen=True)
@@ -22,6 +78,7 @@ class Posterior:
         stats: of the sampler, by ArviZ's names, shape (chain, draw).
         seconds: wall time by stage.
         engine_model: what the engine built (a `pm.Model`), where it built one.
+        parts: independent parts, from an engine that integrates; none for one that does not.
     """
 
     names: tuple[str, ...]
@@ -31,6 +88,17 @@ class Posterior:
     stats: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     engine_model: Any = None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def points(self) -> tuple[NDArray[np.int64], ...]:
+        """By part that was drawn by importance, the point of each draw."""
+        return tuple(p.points for p in self.parts if p.points is not None)
+
+    @property
+    def chained(self) -> bool:
+        """Whether successive draws may depend on each other."""
+        return not self.parts or any(p.method == "metropolis" for p in self.parts)
 
     def __getitem__(self, name: str) -> Array:
         """Draws of one structural parameter, shape (chain, draw)."""
@@ -63,20 +131,24 @@ class Diagnostics:
 COLUMNS = ("mean", "sd", "median", "lower", "upper", "r_hat", "ess_bulk", "ess_tail", "mcse_mean")
 
 
-def summarize(draws: Array, interval: str = "eti", prob: float = 0.95) -> dict[str, Array]:
+def summarize(
+    draws: Array, interval: str = "eti", prob: float = 0.95, drawn: Posterior | None = None
+) -> dict[str, Array]:
     """Summarise draws, columns as in `estimates.csv`.
 
-    R-hat, ESS and MCSE are the rank-normalised ones of Vehtari et al. (2021), by ArviZ.
+    R-hat, ESS and MCSE are the rank-normalised ones of Vehtari et al. (2021), by ArviZ. For draws
+    that were resampled from weighted points, R-hat is NaN and the others come from the points:
+    draws of one point count as one cluster (`_clustered`).
 
     Args:
         draws: shape (chain, draw, quantity).
         interval: `eti` (equal-tailed) or `hdi` (highest density).
         prob: mass of the interval.
+        drawn: the posterior whose draws these quantities are functions of; None for a sampler's.
 
     Returns:
         By column, arrays of shape (quantity,). A constant quantity has R-hat and ESS NaN.
     """
-    stats = _array_stats()
     low, high = intervals(draws, interval, prob)
     out = {
         "mean": draws.mean(axis=(0, 1)),
@@ -86,24 +158,58 @@ def summarize(draws: Array, interval: str = "eti", prob: float = 0.95) -> dict[s
         "upper": high,
     }
     varies = np.ptp(draws, axis=(0, 1)) > 0
-    moving = draws[:, :, varies]
-
-    def spread(values: Any) -> Array:
-        full = np.full(draws.shape[2], np.nan)
-        full[varies] = values
-        return full
-
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    several = draws.shape[0] > 1
-    empty = np.zeros(0)
-    some = bool(varies.any())
-    out["r_hat"] = spread(stats.rhat(moving, **axes) if some and several else np.nan)
-    out["ess_bulk"] = spread(stats.ess(moving, method="bulk", **axes) if some else empty)
-    out["ess_tail"] = spread(
-        stats.ess(moving, method="tail", prob=(0.05, 0.95), **axes) if some else empty
-    )
-    out["mcse_mean"] = spread(stats.mcse(moving, method="mean", **axes) if some else empty)
+    precision = _precision(draws[:, :, varies], drawn)
+    for column in ("r_hat", "ess_bulk", "ess_tail", "mcse_mean"):
+        out[column] = np.full(draws.shape[2], np.nan)
+        out[column][varies] = precision[column]
     return out
+
+
+def _precision(draws: Array, drawn: Posterior | None) -> dict[str, Array]:
+    """R-hat, ESS and MCSE of quantities that vary."""
+    if not draws.shape[2]:
+        return dict.fromkeys(("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), np.zeros(0))
+    out: dict[str, Array] = {"r_hat": np.full(draws.shape[2], np.nan)}
+    size = draws.shape[0] * draws.shape[1]
+    variance = draws.var(axis=(0, 1), ddof=1)
+    plain = dict.fromkeys(("ess_bulk", "ess_tail"), np.full(draws.shape[2], float(size)))
+    if drawn is None or drawn.chained:
+        stats, axes = _array_stats(), {"chain_axis": 0, "draw_axis": 1}
+        if draws.shape[0] > 1:
+            out["r_hat"] = stats.rhat(draws, **axes)
+        plain["ess_bulk"] = stats.ess(draws, method="bulk", **axes)
+        plain["ess_tail"] = stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)
+        out["mcse_mean"] = stats.mcse(draws, method="mean", **axes)
+    points = () if drawn is None else drawn.points
+    if points or "mcse_mean" not in out:
+        ends = np.quantile(draws, [0.05, 0.95], axis=(0, 1))
+        tails = [_clustered((draws <= q).astype(np.float64), points) for q in ends]
+        out["ess_bulk"] = 1 / (1 / plain["ess_bulk"] + _clustered(draws, points))
+        out["ess_tail"] = 1 / (1 / plain["ess_tail"] + np.maximum(*tails))
+        known = out.get("mcse_mean", np.sqrt(variance / size))
+        out["mcse_mean"] = np.sqrt(known**2 + variance * _clustered(draws, points))
+    else:
+        out |= plain
+    return out
+
+
+def _clustered(draws: Array, points: tuple[NDArray[np.int64], ...]) -> Array:
+    """How much draws of one point are alike, as what it adds to 1 / ESS of a mean; (quantity,).
+
+    Draws are resampled from weighted points, so those of one point are a cluster; the variance of
+    a mean is that of a mean of clusters (Liang & Zeger, 1986), and each independent set of points
+    adds its excess over independent draws (Cameron, Gelbach & Miller, 2011).
+    """
+    flat = draws.reshape(-1, draws.shape[2])
+    away = flat - flat.mean(axis=0)
+    alone = np.sum(away**2, axis=0)
+    total = np.zeros(draws.shape[2])
+    for p in points:
+        order = np.argsort(p.reshape(-1), kind="stable")
+        starts = np.flatnonzero(np.diff(p.reshape(-1)[order], prepend=-1))
+        sums = np.add.reduceat(away[order], starts, axis=0)
+        total += np.maximum(np.sum(sums**2, axis=0) - alone, 0.0)
+    return total / np.where(alone > 0, alone, 1.0) / len(flat)
 
 
 def intervals(draws: Array, interval: str, prob: float) -> tuple[Array, Array]:

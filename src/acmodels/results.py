@@ -17,7 +17,7 @@ from acmodels.spec.design import Design
 if TYPE_CHECKING:
     import pandas as pd
 
-PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy", "pandas", "scipy")
+PACKAGES = ("acmodels", "pymc", "nutpie", "numba", "arviz", "numpy", "pandas", "scipy")
 
 
 def versions() -> dict[str, str]:
@@ -69,6 +69,8 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "versions": versions(),
         "seed": fit.seed,
         "engine": fit.draws.engine,
+        "engine_note": fit.engine_note,
+        "log_marginal_likelihood": fit.log_marginal_likelihood,
         "chains": int(fit.draws.values.shape[0]),
         "draws": int(fit.draws.values.shape[1]),
         "interval": fit.interval,

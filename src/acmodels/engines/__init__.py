@@ -6,13 +6,16 @@ An engine is two functions: `prepare(layout, priors)` once for a design, and
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
 
-from acmodels.errors import InputError, NotYetError, did_you_mean, listing
-from acmodels.posterior import Posterior
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.errors import InputError, did_you_mean, listing
+from acmodels.posterior import Array, Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 
@@ -39,8 +42,25 @@ class Sampling:
     progress: Progress | None = None
 
 
-LATER = ("collapsed",)
-"""Engines of the contract that this version does not have yet."""
+@dataclass(frozen=True)
+class Batch:
+    """Fits of many data sets of one design.
+
+    Attributes:
+        names: of the structural parameters.
+        values: their draws, (R, draw, parameter), each data set's in an order that means nothing.
+        pareto_k: the largest of each data set, (R,).
+        ess: the smallest effective number of weighted points, (R,).
+        usable: whether weights can be trusted, (R,).
+        log_marginal_likelihood: (R,); NaN where unknown.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    pareto_k: Array
+    ess: Array
+    usable: NDArray[np.bool_]
+    log_marginal_likelihood: Array
 
 
 class Prepared(Protocol):
@@ -51,6 +71,21 @@ class Prepared(Protocol):
 
         Raises:
             EngineError: no chain could start or finish.
+        """
+        ...
+
+
+class Batched(Prepared, Protocol):
+    """A prepared design whose engine can fit many data sets at once."""
+
+    def batch(self, stack: Responses, seeds: Sequence[int], draws: int, points: int) -> Batch:
+        """Fit R data sets in the calling thread, without the GIL where it matters.
+
+        Args:
+            stack: responses, each (R, n).
+            seeds: of the data sets, R of them; results depend on nothing else.
+            draws: of the posterior, for each data set.
+            points: at which the density of sds and correlations is evaluated.
         """
         ...
 
@@ -74,15 +109,11 @@ def engine_names() -> tuple[str, ...]:
 
 
 def engine(name: str) -> Engine:
-    """Load an engine by name; `auto` takes the fastest that can.
+    """Load an engine by name.
 
     Raises:
         InputError: there is no such engine.
     """
-    if name == "auto":
-        name = "nuts"
-    if name in LATER:
-        raise NotYetError(f"the engine '{name}' is not built yet in this version; use nuts or auto")
     if name not in engine_names():
         raise InputError(
             f"no engine '{name}'{did_you_mean(name, ('auto', *engine_names()))} "

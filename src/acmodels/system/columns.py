@@ -64,7 +64,7 @@ def apply(operand: Operand, values: Array, reference: Array | None = None) -> Ar
 
     Args:
         operand: a variable or nested transforms of one.
-        values: of the variable, any shape.
+        values: of the variable, the units last.
         reference: values over the equation's rows, from which `center` and `standardize`
             take mean and sd (n - 1); `values` itself where None.
     """
@@ -80,16 +80,17 @@ def apply(operand: Operand, values: Array, reference: Array | None = None) -> Ar
         case "sqrt":
             return np.sqrt(inner)
         case "center":
-            return inner - over.mean()
+            return inner - over.mean(axis=-1, keepdims=True)
         case "standardize":
-            return (inner - over.mean()) / _sd(over)
+            return (inner - over.mean(axis=-1, keepdims=True)) / _sd(over)
         case _:
             return inner
 
 
-def _sd(values: Array) -> float:
-    """Standard deviation; 1 for what does not vary, which is refused where it matters."""
-    return (float(values.std(ddof=1)) if len(values) > 1 else 0.0) or 1.0
+def _sd(values: Array) -> Array:
+    """Standard deviation over the last axis; 1 for what does not vary (refused where it matters)."""
+    sd = values.std(axis=-1, ddof=1, keepdims=True) if values.shape[-1] > 1 else np.zeros(1)
+    return np.where(sd > 0, sd, 1.0)
 
 
 def slope(operand: Operand, values: Array, reference: Array) -> Array:
@@ -107,7 +108,7 @@ def slope(operand: Operand, values: Array, reference: Array) -> Array:
             outer = lambda v: 0.5 / np.sqrt(v)  # noqa: E731
         case "standardize":
             sd = _sd(apply(operand.inner, reference))
-            outer = lambda v: np.full_like(v, 1 / sd)  # noqa: E731
+            outer = lambda v: np.ones_like(v) / sd  # noqa: E731
         case _:
             outer = np.ones_like
     return outer(inner) * slope(operand.inner, values, reference)
@@ -121,32 +122,43 @@ def part_values(part: Part, values: Array, reference: Array | None = None) -> Ar
 
 
 def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
-    """Values of a variable on the data's rows, whether a predictor or a response; shape (N,)."""
+    """Values of a variable on the data's rows, whether a predictor or a response; shape (..., N)."""
     if name in layout.variables:
         return layout.variables[name].values
-    return responses[name][layout.equation(name).carry]
+    return responses[name][..., layout.equation(name).carry]
 
 
 def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Array]) -> Array:
-    """One column on the given data rows; `values` looks a variable up on all data rows."""
+    """One column on the given data rows; `values` looks a variable up on all data rows.
+
+    Shape (rows,), or (R, rows) where it rests on responses of R data sets.
+    """
     out = np.ones(len(rows))
     for part in column.parts:
-        out = out * part_values(part, values(part.operand.variable)[rows])
+        out = out * part_values(part, values(part.operand.variable)[..., rows])
     return out
 
 
 def design_matrix(layout: Layout, e: EquationLayout, responses: Responses) -> Array:
-    """Design matrix of an equation, its moving columns filled from responses; shape (n, p)."""
-    X = e.fixed.copy()
-    for k in e.moving:
-        X[:, k] = column_values(
+    """Design matrix of an equation, its moving columns filled from responses.
+
+    Shape (n, p); with responses of R data sets, (R, n, p) if any column moves.
+    """
+    moved = {
+        k: column_values(
             e.columns[k], e.rows, lambda name: variable_values(layout, name, responses)
         )
+        for k in e.moving
+    }
+    sets = np.broadcast_shapes(*(v.shape[:-1] for v in moved.values()))
+    X = np.array(np.broadcast_to(e.fixed, (*sets, *e.fixed.shape)))
+    for k, v in moved.items():
+        X[..., k] = v
     return X
 
 
 def group_column(layout: Layout, e: EquationLayout, column: Column, responses: Responses) -> Array:
-    """Numbers that multiply a group effect, on an equation's rows; shape (n,)."""
+    """Numbers that multiply a group effect, on an equation's rows; shape (..., n)."""
     return column_values(column, e.rows, lambda name: variable_values(layout, name, responses))
 
 

@@ -18,7 +18,7 @@ from acmodels.spec.formula import Operand
 type Array = NDArray[np.float64]
 type Index = NDArray[np.int64]
 type Responses = Mapping[str, Array]
-"""By response: its values on the rows of its equation, shape (n,)."""
+"""By response: its values on the rows of its equation, shape (n,); of R data sets, (R, n)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,490 @@
+"""The collapsed engine at work: one data set by weighted points or walkers, or many at once."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from acmodels.engines import Batch, Sampling
+from acmodels.engines._effects import group_effects
+from acmodels.engines._hyper import Hyper, folds, hyper, inside, parameters, unfold
+from acmodels.engines._importance import (
+    DF,
+    Proposal,
+    Target,
+    effective,
+    find_mode,
+    laplace,
+    log_density,
+    log_mean,
+    pareto_smooth,
+    place,
+    refit,
+    resample,
+    standard_points,
+    threshold,
+)
+from acmodels.engines._kernels import coefficients
+from acmodels.engines._marginal import LAPACK_FROM, Problem, Values, density
+from acmodels.engines._metropolis import Moves, metropolis
+from acmodels.engines._mixed import Component, components, moments, raw_coefficients, spreads
+from acmodels.errors import EngineError
+from acmodels.posterior import Deferred, Part, Posterior
+from acmodels.priors import Priors
+from acmodels.system import Layout, Responses
+from acmodels.system import parameters as structural
+from acmodels.system.layout import Array
+
+POINTS = ((4, 2048), (8, 4096), (99, 16384))
+"""Points of a single fit, up to so many coordinates, at which their density is evaluated."""
+POINTS_LARGE = 768
+"""The same where one evaluation takes milliseconds."""
+ENOUGH = 500
+"""Effective points that a single fit goes on for."""
+ROUNDS = 4
+"""Proposals tried before the weights are given up."""
+MOST = 20
+"""Coordinates up to which importance sampling is tried (Sobol points reach 21)."""
+WALKERS = 25
+"""Walkers a chain, where there are Metropolis steps."""
+SEED = 1967
+"""Of the points that batches share, made once."""
+VERSIONS = 16
+"""Sets of shifted Sobol points that data sets of a batch take turns with."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One component and where its posterior lies, roughly.
+
+    Attributes:
+        hyper: its coordinates.
+        start: where the search for a mode begins, (d,).
+        curvature: minus the Hessian there, (d, d).
+        folded: coordinates whose sign is summed out.
+        flips: the sign changes, (F, d).
+    """
+
+    hyper: Hyper
+    start: Array
+    curvature: Array
+    folded: tuple[int, ...]
+    flips: Array
+
+
+@dataclass(frozen=True)
+class PreparedCollapsed:
+    """A Gaussian design, ready for any responses of it."""
+
+    layout: Layout
+    priors: Priors
+    regions: tuple[Region, ...]
+    seconds: dict[str, float]
+
+    def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
+        """Fit one data set. The draws do not depend on the number of cores.
+
+        Raises:
+            EngineError: the density is nowhere finite.
+        """
+        started = time.perf_counter()
+        streams = np.random.SeedSequence(seed).spawn(len(self.regions))
+        stack = {k: v[None] for k, v in responses.items()}
+        with _threads(sampling.cores) as threads:
+            found = [
+                _single(region, self.layout, self.priors, stack, stream, sampling, threads)
+                for region, stream in zip(self.regions, streams, strict=True)
+            ]
+        values = {n: f.values[..., k] for f in found for k, n in enumerate(f.part.names)}
+        names = tuple(p.name for p in structural(self.layout))
+        keys = tuple(b.key for b in self.layout.blocks)
+
+        def effects() -> dict[str, Array]:
+            out = {k: v for f in found for k, v in f.effects().items()}
+            return {k: out[k] for k in keys}
+
+        seconds = {**self.seconds, "sample": time.perf_counter() - started}
+        return Posterior(
+            names,
+            np.stack([values[n] for n in names], axis=-1),
+            Deferred(keys, effects),
+            "collapsed",
+            seconds=seconds,
+            parts=tuple(f.part for f in found),
+        )
+
+    def batch(self, stack: Responses, seeds: Sequence[int], draws: int, points: int) -> Batch:
+        """Fit R data sets at once, in the calling thread."""
+        rngs = [np.random.default_rng(s) for s in seeds]
+        parts = [
+            _stacked(region, self.layout, self.priors, stack, rngs, draws, points)
+            for region in self.regions
+        ]
+        values = {n: p.values[..., k] for p in parts for k, n in enumerate(p.names)}
+        names = tuple(p.name for p in structural(self.layout))
+        k = np.max([p.k for p in parts], axis=0)
+        return Batch(
+            names,
+            np.stack([values[n] for n in names], axis=-1),
+            k,
+            np.min([p.ess for p in parts], axis=0),
+            np.all([p.trusted for p in parts], axis=0),
+            np.sum([p.log_marginal for p in parts], axis=0),
+        )
+
+
+def prepare(layout: Layout, priors: Priors, responses: Responses) -> PreparedCollapsed:
+    """Arrange the equations as linear mixed models and find where their posteriors lie."""
+    started = time.perf_counter()
+    regions = tuple(
+        _region(c, layout, priors, responses) for c in components(layout)
+    )
+    return PreparedCollapsed(layout, priors, regions, {"prepare": time.perf_counter() - started})
+
+
+def _region(
+    component: Component, layout: Layout, priors: Priors, responses: Responses
+) -> Region:
+    made = moments(component, layout, priors, {k: v[None] for k, v in responses.items()})
+    spread = spreads(component, layout, responses)
+    scale: dict[str, float] = {}
+    for e, i in enumerate(component.equations):
+        scale[f"sigma({layout.equations[i].response})"] = float(spread[e])
+    place_of = {layout.equations[i].response: e for e, i in enumerate(component.equations)}
+    effects = [x for g in component.groupings for x in g.effects]
+    for (b, k), size in zip(effects, made.sizes[0], strict=True):
+        m = layout.blocks[b].members[k]
+        of = float(spread[place_of[m.response]])
+        scale[layout.blocks[b].sd(m)] = of / float(size) if size > 0 else of
+    h = hyper(component, layout, priors, scale)
+    start = np.zeros(h.size)
+    start[list(h.signed)] = 0.4
+    start[list(h.sigmas.values())] = 0.9
+    if not h.size:
+        return Region(h, start, np.zeros((0, 0)), (), np.ones((1, 0)))
+    problem = Problem(h, made)
+    mode = find_mode(_target(problem), start[None], lambda x: unfold(h, x))
+    sd = 1 / np.sqrt(np.maximum(np.diagonal(mode.curvature[0]), 0.05))
+    folded = tuple(i for i in h.signed if mode.at[0, i] < 5 * sd[i])
+    return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded))
+
+
+def _target(problem: Problem) -> Target:
+    return lambda x, which: density(problem, x, which, bare=True).log
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Weighted points of one data set.
+
+    Attributes:
+        x: coordinates, (1, N, d).
+        values: the density there.
+        log_weights: normalised, (1, N).
+        k, ess: of the weights.
+        rounds: proposals used.
+        log_marginal: log of the mean weight.
+    """
+
+    x: Array
+    values: Values
+    log_weights: Array
+    k: float
+    ess: float
+    rounds: int
+    log_marginal: float
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the weights can be used."""
+        return self.k < threshold(self.x.shape[1])
+
+
+def _adapt(
+    problem: Problem,
+    region: Region,
+    first: Proposal,
+    which: np.ndarray,
+    n: int,
+    enough: float,
+    rng: np.random.Generator,
+) -> Weighted:
+    """Importance sampling of one data set, with adaptive rounds where the weights want them.
+
+    Each round adds points of a proposal fitted to all weighted points so far; points of all rounds
+    share the mixture of all proposals as their density (Cornuet, Marin, Mira & Robert, 2012).
+    """
+    h = region.hyper
+    proposals = [first]
+    xs: list[Array] = []
+    found: list[Values] = []
+    allowed: list[Array] = []
+    while True:
+        q = proposals[-1]
+        x = place(q, standard_points(n, h.size, 1, rng))
+        allowed.append(inside(h, x, region.folded))
+        x = unfold(h, x)
+        xs.append(x)
+        found.append(density(problem, x, which))
+        x = np.concatenate(xs, axis=1)
+        values = _joined(found)
+        mixture = np.stack([log_density(p, x, region.flips) for p in proposals])
+        top = mixture.max(axis=0)
+        log_q = top + np.log(np.mean(np.exp(mixture - top), axis=0))
+        lw = np.where(np.concatenate(allowed, axis=1), values.log - log_q, -np.inf)
+        smooth, k = pareto_smooth(lw)
+        done = Weighted(
+            x, values, smooth, float(k[0]), float(effective(smooth)[0]), len(proposals),
+            float(log_mean(lw)[0]),
+        )  # fmt: skip
+        if (done.trusted and done.ess >= enough) or len(proposals) == ROUNDS:
+            return done
+        proposals.append(refit(x, _tempered(smooth, 20.0 * h.size)))
+
+
+def _joined(found: Sequence[Values]) -> Values:
+    return Values(
+        np.concatenate([v.log for v in found], axis=1),
+        np.concatenate([v.mean for v in found], axis=1),
+        np.concatenate([v.root for v in found], axis=1),
+    )
+
+
+def _tempered(log_weights: Array, least: float) -> Array:
+    """Weights flattened until enough points count to fit a proposal to."""
+    out = log_weights
+    for power in (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05):
+        out = log_weights * power
+        out = out - (out.max() + np.log(np.sum(np.exp(out - out.max()))))
+        if effective(out)[0] >= least:
+            break
+    return out
+
+
+@dataclass(frozen=True)
+class Found:
+    """A component of one data set, sampled.
+
+    Attributes:
+        part: how.
+        values: of its structural parameters, (chain, draw, names).
+        effects: draws its group effects, by block key, (chain, draw, J, K).
+    """
+
+    part: Part
+    values: Array
+    effects: Callable[[], dict[str, Array]]
+
+
+def _single(
+    region: Region,
+    layout: Layout,
+    priors: Priors,
+    stack: Responses,
+    seed: np.random.SeedSequence,
+    sampling: Sampling,
+    threads: Executor | None,
+) -> Found:
+    h = region.hyper
+    rng = np.random.default_rng(seed)
+    shape = (sampling.chains, sampling.draws)
+    problem = Problem(h, moments(h.component, layout, priors, stack), threads)
+    names = _names(region, layout)
+    if not h.size:
+        weighted = _exact(problem)
+        points = np.zeros((1, shape[0] * shape[1]), dtype=np.int64)
+        part = Part(names, "exact", log_marginal_likelihood=weighted.log_marginal)
+    else:
+        weighted = _importance(problem, region, rng)
+        points = resample(weighted.log_weights, rng.random((1, 1 + shape[0] * shape[1])))
+        part = Part(
+            names, "importance", points[0].reshape(shape), weighted.k,
+            threshold(weighted.x.shape[1]), weighted.ess, weighted.rounds,
+            weighted.log_marginal,
+        )  # fmt: skip
+        if not weighted.trusted:
+            weighted = _walk(problem, region, weighted, shape, rng, sampling)
+            points = np.arange(shape[0] * shape[1])[None]
+            part = Part(names, "metropolis")
+    z = rng.standard_normal((1, points.shape[1], len(h.component.coefficients)))
+    values, beta = _draws(problem, weighted.x, weighted.values, points, z, np.zeros(1, np.int64))
+    later = np.random.default_rng(seed.spawn(1)[0])
+
+    def effects() -> dict[str, Array]:
+        alone = replace(problem, threads=None)
+        drawn = group_effects(alone, layout, weighted.x[0], points[0], beta[0], later)
+        return {k: v.reshape(*shape, *v.shape[1:]) for k, v in drawn.items()}
+
+    return Found(part, values[0].reshape(*shape, -1), effects)
+
+
+def _names(region: Region, layout: Layout) -> tuple[str, ...]:
+    es = [layout.equations[i] for i in region.hyper.component.equations]
+    return (*region.hyper.names, *(e.coefficient(c) for e in es for c in e.columns))
+
+
+def _exact(problem: Problem) -> Weighted:
+    """The one point there is where all sds are known."""
+    x = np.zeros((1, 1, 0))
+    values = density(problem, x, np.zeros(1, np.int64))
+    return Weighted(x, values, np.zeros((1, 1)), 0.0, 1.0, 1, float(values.log[0, 0]))
+
+
+def _importance(problem: Problem, region: Region, rng: np.random.Generator) -> Weighted:
+    h = region.hyper
+    mode = find_mode(_target(problem), region.start[None], lambda x: unfold(h, x), region.curvature)
+    if not np.isfinite(mode.height[0]):
+        raise EngineError(
+            "the posterior density is nowhere finite; are two predictors the same up to rounding?"
+        )
+    n = next(n for most, n in POINTS if h.size <= most)
+    if problem.dense >= LAPACK_FROM:
+        n = POINTS_LARGE
+    first = laplace(_target(problem), mode)
+    return _adapt(problem, region, first, np.zeros(1, np.int64), n, ENOUGH, rng)
+
+
+def _walk(
+    problem: Problem,
+    region: Region,
+    weighted: Weighted,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    sampling: Sampling,
+) -> Weighted:
+    """Draws by Metropolis steps, from where the weighted points are; all of one weight."""
+    h = region.hyper
+    chains, draws = shape
+    each = min(WALKERS, draws)
+    kept = -(-draws // each)
+    target = _target(problem)
+    which = np.zeros(1, np.int64)
+    flat = _tempered(weighted.log_weights, 20.0 * h.size)
+    q = refit(weighted.x, flat)
+    everywhere = folds(h, region.folded)
+
+    def independent(n: int) -> Array:
+        standard = rng.standard_normal((n, h.size)) * np.sqrt(DF / rng.chisquare(DF, (n, 1)))
+        return place(q, standard[None])[0]
+
+    def log(x: Array) -> Array:
+        ok = inside(h, x, region.folded)
+        return np.where(ok, target(unfold(h, x)[None], which)[0], -np.inf)
+
+    moves = Moves(
+        log,
+        lambda x: unfold(h, x),
+        independent,
+        lambda x: log_density(q, x[None], everywhere)[0],
+    )
+    start = weighted.x[0][resample(flat, rng.random((1, 1 + chains * each)))[0]]
+    tell = sampling.progress
+    walked = metropolis(
+        moves, start, kept, 3 * h.size, rng,
+        lambda done, of: tell("sampling", done, of) if tell is not None else None,
+    )  # fmt: skip
+    x = walked.reshape(chains, each * kept, h.size)[:, :draws].reshape(1, chains * draws, h.size)
+    return replace(weighted, x=x, values=density(problem, x, which))
+
+
+def _draws(
+    problem: Problem, x: Array, values: Values, points: np.ndarray, z: Array, which: np.ndarray
+) -> tuple[Array, Array]:
+    """Structural parameters (R, S, names), and the internal coefficients (R, S, p), at points."""
+    component = problem.hyper.component
+    internal = np.empty(z.shape)
+    coefficients(values.mean, values.root, points, z, internal)
+    chosen = np.take_along_axis(x, points[..., None], axis=1)
+    raw = raw_coefficients(problem.moments, component, internal, which)
+    return np.concatenate([parameters(problem.hyper, chosen), raw], axis=-1), internal
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """A component of R data sets.
+
+    Attributes:
+        names: of its structural parameters.
+        values: (R, draw, names).
+        k, ess, log_marginal: of the weights, (R,).
+        trusted: (R,).
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    k: Array
+    ess: Array
+    log_marginal: Array
+    trusted: np.ndarray
+
+
+def _stacked(
+    region: Region,
+    layout: Layout,
+    priors: Priors,
+    stack: Responses,
+    rngs: Sequence[np.random.Generator],
+    draws: int,
+    n: int,
+) -> Stacked:
+    h = region.hyper
+    R, p = len(rngs), len(h.component.coefficients)
+    problem = Problem(h, moments(h.component, layout, priors, stack))
+    everyone = np.arange(R)
+    names = _names(region, layout)
+    u = np.stack([g.random(1 + draws + 1 + h.size) for g in rngs])
+    z = np.stack([g.standard_normal((draws, p)) for g in rngs])
+    if not h.size:
+        values = density(problem, np.zeros((R, 1, 0)), everyone)
+        points = np.zeros((R, draws), np.int64)
+        found, _ = _draws(problem, np.zeros((R, 1, 0)), values, points, z, everyone)
+        trusted = np.isfinite(values.log[:, 0])
+        return Stacked(
+            names, found, np.zeros(R), np.full(R, float(draws)), values.log[:, 0], trusted
+        )
+    start = np.tile(region.start, (R, 1))
+    mode = find_mode(_target(problem), start, lambda x: unfold(h, x), region.curvature)
+    q = laplace(_target(problem), mode)
+    # one of the sets of points, its axes turned around at random
+    version = (u[:, 1 + draws] * VERSIONS).astype(np.int64)
+    turned = np.where(u[:, None, 2 + draws :] < 0.5, -1.0, 1.0)
+    x = place(q, _points_of(n, h.size)[version] * turned)
+    allowed = inside(h, x, region.folded)
+    x = unfold(h, x)
+    values = density(problem, x, everyone)
+    lw = np.where(allowed, values.log - log_density(q, x, region.flips), -np.inf)
+    smooth, k = pareto_smooth(lw)
+    ess, marginal = effective(smooth), log_mean(lw)
+    points = resample(smooth, u[:, : 1 + draws])
+    out, _ = _draws(problem, x, values, points, z, everyone)
+    trusted = k < threshold(n)
+    for r in np.flatnonzero(~trusted):
+        one = everyone[r : r + 1]
+        again = _adapt(problem, region, q[one], one, n, 0.0, rngs[r])
+        at = resample(again.log_weights, u[one, : 1 + draws])
+        out[one] = _draws(problem, again.x, again.values, at, z[one], one)[0]
+        k[r], ess[r], marginal[r] = again.k, again.ess, again.log_marginal
+        trusted[r] = again.trusted
+    return Stacked(names, out, k, ess, marginal, trusted)
+
+
+@lru_cache(maxsize=16)
+def _points_of(n: int, d: int) -> Array:
+    return standard_points(n, d, VERSIONS, np.random.default_rng(SEED))
+
+
+@contextmanager
+def _threads(cores: int) -> Iterator[Executor | None]:
+    """Threads for the points of one data set, the linear algebra in each kept to one."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        if cores < 2:
+            yield None
+            return
+        with ThreadPoolExecutor(cores) as threads:
+            yield threads

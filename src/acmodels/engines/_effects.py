@@ -1,0 +1,128 @@
+"""Draws of group effects, given draws of everything else."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from acmodels.engines._hyper import factors
+from acmodels.engines._kernels import LANES, evaluate, solve_above, solve_chain, work
+from acmodels.engines._marginal import LAPACK_FROM, Problem, lapack_factor
+from acmodels.system import Layout
+from acmodels.system.layout import Array
+
+
+def group_effects(
+    problem: Problem,
+    layout: Layout,
+    x: Array,
+    points: np.ndarray,
+    beta: Array,
+    rng: np.random.Generator,
+) -> Mapping[str, Array]:
+    """Draw the group effects of one data set.
+
+    Args:
+        problem: of that data set, R = 1.
+        layout: of the model.
+        x: coordinates of points, (N, d).
+        points: the point of each draw, (S,).
+        beta: internal coefficients of each draw, (S, p).
+        rng: the stream to draw from.
+
+    Returns:
+        By block key, (S, J, K).
+    """
+    component = problem.hyper.component
+    f = component.structure
+    if not component.blocks:
+        return {}
+    S, P, rows = len(points), problem.dense, int(f.row[-1])
+    dense, chain = np.empty((S, P)), np.empty((S, rows))
+    z_dense, z_chain = rng.standard_normal((S, P)), rng.standard_normal((S, rows))
+    T, OM, _ = factors(problem.hyper, x[None])
+    order = np.argsort(points, kind="stable")
+    used, start = np.unique(points[order], return_index=True)
+    ends = np.append(start, S)
+    room = work(f, OM.shape[2])
+    for first in range(0, len(used), LANES):
+        last = min(first + LANES, len(used))
+        draws = order[ends[first] : ends[last]]
+        lanes = np.searchsorted(used[first:last], points[draws])
+        here = used[first:last]
+        dense[draws], chain[draws] = _four(
+            problem, T[:, here], OM[:, here], lanes, beta[draws], z_dense[draws], z_chain[draws], room
+        )
+    return _by_block(problem, layout, dense, chain)
+
+
+def _four(
+    problem: Problem,
+    T: Array,
+    OM: Array,
+    lanes: np.ndarray,
+    beta: Array,
+    z_dense: Array,
+    z_chain: Array,
+    room: tuple[Array, ...],
+) -> tuple[Array, Array]:
+    """Effects of draws at up to four points."""
+    component = problem.hyper.component
+    f, c = component.structure, problem.moments.cross
+    S, W, t, om, total = room
+    n, P, p = T.shape[1], problem.dense, beta.shape[1]
+    none = np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0))
+    large = P >= LAPACK_FROM
+    one = np.zeros(1, dtype=np.int64)
+    evaluate(f, c, one, 0, n, not large, np.ascontiguousarray(T), np.ascontiguousarray(OM), *none,
+             S, W, t, om, total)  # fmt: skip
+    dense = np.empty((len(lanes), P))
+    if large:
+        _above_lapack(S, lanes, beta, z_dense, dense)
+    else:
+        solve_above(S, lanes, beta, z_dense, dense)
+    first = 0
+    for g, grouping in enumerate(component.dense):
+        K = len(grouping.effects)
+        size = grouping.levels * K
+        v = dense[:, first : first + size].reshape(len(lanes), grouping.levels, K)
+        factor = np.moveaxis(t[len(component.chain) + g, :K, :K], 2, 0)[lanes]
+        dense[:, first : first + size] = np.einsum("sjb,sab->sja", v, factor).reshape(-1, size)
+        first += size
+    chain = np.empty(z_chain.shape)
+    solve_chain(f, c, 0, lanes, t, om, W, dense, z_chain, chain)
+    return dense, chain
+
+
+def _above_lapack(S: Array, lanes: np.ndarray, beta: Array, z: Array, out: Array) -> None:
+    """`solve_above` where the dense part is large."""
+    from scipy.linalg import solve_triangular
+
+    P, p = out.shape[1], beta.shape[1]
+    for lane in np.unique(lanes):
+        L = lapack_factor(S, P, int(lane))
+        assert L is not None  # the point has positive weight
+        draws = np.flatnonzero(lanes == lane)
+        right = L[P, : P - p, None] + z[draws, : P - p].T - L[P - p : P, : P - p].T @ beta[draws].T
+        out[draws, P - p :] = beta[draws]
+        out[draws, : P - p] = solve_triangular(
+            L[: P - p, : P - p], right, lower=True, trans="T", check_finite=False
+        ).T
+
+
+def _by_block(problem: Problem, layout: Layout, dense: Array, chain: Array) -> dict[str, Array]:
+    component = problem.hyper.component
+    places: dict[tuple[int, int], Array] = {}
+    for groupings, values in ((component.chain, chain), (component.dense, dense)):
+        first = 0
+        for g in groupings:
+            K = len(g.effects)
+            size = g.levels * K
+            cut = values[:, first : first + size].reshape(len(values), g.levels, K)
+            places |= {effect: cut[..., k] for k, effect in enumerate(g.effects)}
+            first += size
+    return {
+        layout.blocks[b].key: np.stack(
+            [places[b, k] for k in range(len(layout.blocks[b].members))], axis=-1
+        )
+        for b in component.blocks
+    }

@@ -1,0 +1,270 @@
+"""Coordinates of what is left when coefficients and group effects are integrated out.
+
+Standard deviations are sampled as x with sd = |x|: the posterior, seen as a function of x on the
+whole line, is smooth and even at zero, where the logarithm has a long tail. Correlations are
+sampled as inverse hyperbolic tangents of partial correlations, which under an LKJ prior are
+independent Beta variables (Lewandowski, Kurowicka & Joe, 2009). Turning the sign of x turns the
+signs of that effect's partial correlations and changes nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.special import betaln
+
+from acmodels.engines._mixed import Component, Grouping
+from acmodels.priors import Priors
+from acmodels.spec.distribution import Distribution, log_density
+from acmodels.system import Layout
+from acmodels.system.layout import Array, residual_pairs
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A correlation matrix among the coordinates.
+
+    Attributes:
+        sds: coordinates of the K standard deviations.
+        partials: coordinates of the partial correlations, lower triangle row by row.
+        eta: of its LKJ prior.
+    """
+
+    sds: tuple[int, ...]
+    partials: tuple[int, ...]
+    eta: float
+
+    @property
+    def size(self) -> int:
+        """K."""
+        return len(self.sds)
+
+    @property
+    def shapes(self) -> Array:
+        """Shape b of the Beta(b, b) of each partial correlation."""
+        columns = np.tril_indices(self.size, -1)[1]
+        return self.eta + (self.size - 2 - columns) / 2
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """Standard deviations and correlations of a component, as d real coordinates.
+
+    Attributes:
+        component: whose.
+        units: what coordinates of standard deviations are multiples of, (d,); 1 for partials.
+        priors: of each standard deviation, by coordinate.
+        blocks: the matrix of each group-effect block, by position in the layout.
+        sigmas: the coordinate of each equation's residual sd, by place in the component; equations
+            with known standard errors have none.
+        sets: equations whose residuals correlate, with their matrix and number of rows.
+        counts: rows of each equation that stands alone.
+        names: of the structural parameters that `parameters` returns.
+    """
+
+    component: Component
+    units: Array
+    priors: Mapping[int, Distribution]
+    blocks: Mapping[int, Matrix]
+    sigmas: Mapping[int, int]
+    sets: tuple[tuple[tuple[int, ...], Matrix, int], ...]
+    counts: Mapping[int, int]
+    names: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates, d."""
+        return len(self.units)
+
+    @property
+    def signed(self) -> tuple[int, ...]:
+        """Coordinates of group sds, whose sign means nothing."""
+        return tuple(i for m in self.blocks.values() for i in m.sds)
+
+
+def hyper(component: Component, layout: Layout, priors: Priors, scale: Mapping[str, float]) -> Hyper:
+    """Lay out the coordinates of a component.
+
+    Args:
+        component: whose.
+        layout: of the model.
+        priors: in force.
+        scale: a rough size of each sd, by parameter name.
+    """
+    units: list[float] = []
+    found: dict[int, Distribution] = {}
+    names: list[str] = []
+
+    def sd(name: str) -> int:
+        names.append(name)
+        found[len(units)] = priors[name].distribution
+        units.append(scale[name])
+        return len(units) - 1
+
+    def partials(K: int) -> tuple[int, ...]:
+        first = len(units)
+        units.extend([1.0] * (K * (K - 1) // 2))
+        return tuple(range(first, len(units)))
+
+    def eta(correlations: list[str]) -> float:
+        return priors[correlations[0]].distribution.parameters["eta"] if correlations else 1.0
+
+    blocks: dict[int, Matrix] = {}
+    for b in component.blocks:
+        block = layout.blocks[b]
+        sds = tuple(sd(block.sd(m)) for m in block.members)
+        cors = [n for _, _, n in block.correlations()]
+        names += cors
+        blocks[b] = Matrix(sds, partials(len(sds)), eta(cors))
+    sigmas = {
+        e: sd(f"sigma({layout.equations[i].response})")
+        for e, i in enumerate(component.equations)
+        if layout.equations[i].has_sigma
+    }
+    sets: list[tuple[tuple[int, ...], Matrix, int]] = []
+    for r, members in enumerate(layout.residual):
+        if members[0] not in component.equations:
+            continue
+        here = tuple(component.equations.index(i) for i in members)
+        cors = [n for _, _, n in residual_pairs(layout, r)]
+        names += cors
+        own = tuple(sigmas[e] for e in here)
+        sets.append((here, Matrix(own, partials(len(here)), eta(cors)), layout.equations[members[0]].n))
+    linked = {e for s, _, _ in sets for e in s}
+    counts = {
+        e: layout.equations[i].n
+        for e, i in enumerate(component.equations)
+        if e not in linked and e in sigmas
+    }
+    return Hyper(
+        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, tuple(names)
+    )
+
+
+def cholesky(matrix: Matrix, x: Array) -> Array:
+    """Cholesky factor of a correlation matrix at coordinates (..., d); shape (..., K, K)."""
+    K = matrix.size
+    rows, columns = np.tril_indices(K, -1)
+    L = np.zeros((*x.shape[:-1], K, K))
+    partial = np.tanh(x[..., list(matrix.partials)])
+    L[..., rows, columns] = partial
+    for i in range(K):
+        left = np.ones(x.shape[:-1])
+        for j in range(i):
+            here = L[..., i, j].copy()
+            L[..., i, j] *= left
+            left = left * np.sqrt(np.maximum(1 - here**2, 1e-300))
+        L[..., i, i] = left
+    return L
+
+
+def factors(h: Hyper, x: Array) -> tuple[Array, Array, Array]:
+    """What the kernels take at coordinates (..., d).
+
+    Returns:
+        Factors of the group covariances (..., cells), residual precisions (..., E, E), and half
+        the log determinant of the precision of all residuals (...,).
+    """
+    whole = x * h.units
+    T = [_grouping(h, g, x, whole) for g in h.component.groupings]
+    cells = np.concatenate(T, axis=-1) if T else np.zeros((*x.shape[:-1], 0))
+    E = len(h.component.equations)
+    precision = np.zeros((*x.shape[:-1], E, E))
+    log = np.zeros(x.shape[:-1])
+    for e in range(E):
+        precision[..., e, e] = 1.0
+    with np.errstate(all="ignore"):
+        for e, n in h.counts.items():
+            sigma = whole[..., h.sigmas[e]]
+            precision[..., e, e] = sigma**-2.0
+            log -= n * np.log(np.abs(sigma))
+        for members, matrix, n in h.sets:
+            sd = whole[..., list(matrix.sds)]
+            L = cholesky(matrix, x)
+            inverse = np.linalg.inv(L)
+            root = inverse / sd[..., None, :]
+            here = np.ix_(members, members)
+            precision[(..., *here)] = np.swapaxes(root, -1, -2) @ root
+            log -= n * np.sum(np.log(np.abs(sd)), axis=-1)
+            log -= n * np.sum(np.log(np.diagonal(L, axis1=-2, axis2=-1)), axis=-1)
+    return np.ascontiguousarray(cells), np.ascontiguousarray(precision), log
+
+
+def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
+    K = len(g.effects)
+    T = np.zeros((*x.shape[:-1], K, K))
+    first = 0
+    for b in dict.fromkeys(b for b, _ in g.effects):
+        matrix = h.blocks[b]
+        own = slice(first, first + matrix.size)
+        T[..., own, own] = whole[..., list(matrix.sds), None] * cholesky(matrix, x)
+        first += matrix.size
+    return T.reshape(*x.shape[:-1], K * K)
+
+
+def log_prior(h: Hyper, x: Array) -> Array:
+    """Log density of the prior at coordinates (..., d), standard deviations taken as positive."""
+    total = np.zeros(x.shape[:-1])
+    for i, d in h.priors.items():
+        total = total + log_density(d, np.abs(x[..., i]) * h.units[i]) + np.log(h.units[i])
+    matrices = [*h.blocks.values(), *(m for _, m, _ in h.sets)]
+    for m in matrices:
+        if m.partials:
+            z = np.abs(x[..., list(m.partials)])
+            b = m.shapes
+            log = 2 * (np.log(2.0) - z - np.log1p(np.exp(-2 * z)))  # of 1 - tanh(z)^2
+            total = total + np.sum(b * log - (2 * b - 1) * np.log(2.0) - betaln(b, b), axis=-1)
+    return total
+
+
+def inside(h: Hyper, x: Array, folded: tuple[int, ...]) -> Array:
+    """Whether all sds are positive but those in `folded`, (...,)."""
+    positive = [i for i in h.priors if i not in folded]
+    return np.all(x[..., positive] > 0, axis=-1)
+
+
+def folds(h: Hyper, folded: tuple[int, ...]) -> Array:
+    """Every way of turning signs of some group sds that leaves the model as it is, (F, d)."""
+    out: list[Array] = []
+    for signs in product((1.0, -1.0), repeat=len(folded)):
+        flip = np.ones(h.size)
+        flip[list(folded)] = signs
+        for m in h.blocks.values():
+            rows, columns = np.tril_indices(m.size, -1)
+            own = flip[list(m.sds)]
+            flip[list(m.partials)] = own[rows] * own[columns]
+        out.append(flip)
+    return np.array(out)
+
+
+def unfold(h: Hyper, x: Array) -> Array:
+    """The same point with sds positive, (..., d)."""
+    out = x.copy()
+    sds = list(h.priors)
+    out[..., sds] = np.abs(x[..., sds])
+    for m in (*h.blocks.values(), *(m for _, m, _ in h.sets)):
+        signs = np.where(x[..., list(m.sds)] < 0, -1.0, 1.0)
+        rows, columns = np.tril_indices(m.size, -1)
+        out[..., list(m.partials)] *= signs[..., rows] * signs[..., columns]
+    return out
+
+
+def parameters(h: Hyper, x: Array) -> Array:
+    """Structural parameters at coordinates with group sds positive, (..., names)."""
+    out: list[Array] = []
+    for m in h.blocks.values():
+        out += [x[..., i] * h.units[i] for i in m.sds]
+        out += _correlations(m, x)
+    out += [x[..., i] * h.units[i] for i in h.sigmas.values()]
+    for _, m, _ in h.sets:
+        out += _correlations(m, x)
+    return np.stack(out, axis=-1) if out else np.zeros((*x.shape[:-1], 0))
+
+
+def _correlations(m: Matrix, x: Array) -> list[Array]:
+    if m.size < 2:
+        return []
+    L = cholesky(m, x)
+    R = L @ np.swapaxes(L, -1, -2)
+    return [R[..., i, j] for i in range(m.size) for j in range(i + 1, m.size)]

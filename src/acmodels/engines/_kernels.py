@@ -1,0 +1,904 @@
+"""Compiled kernels of the collapsed engine: cross-products, marginal likelihoods, back-substitution.
+
+A *point* is one set of standard deviations and correlations. Four points are worked at once, in
+the last axis of every work array, so that each arithmetic step is one vector instruction whatever
+the shape of the model; LLVM's superword pass, switched on while these functions compile, sees to
+it. All kernels release the GIL, take no Python object, and are compiled for one signature, on
+disk, so that a later process only loads them.
+
+Group effects are u = T v with v standard normal and T T' their covariance (Bates, Maechler,
+Bolker & Walker, 2015, section 2), which stays smooth where a standard deviation reaches zero. A
+*chain* of groupings, each nested in the next, is eliminated level by level; what is left, the
+*dense* part (crossed groupings, then coefficients), by one Cholesky factorization, to which the
+response is the last row. `_Chain`'s and `_Cross`'s fields are in these terms.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import float64, int64
+
+LANES = 4
+
+class Structure(NamedTuple):
+    """Where everything stands; whole numbers. m groupings in the chain, Kc effects, P dense columns.
+
+    Attributes:
+        K: effects a level of each grouping of the chain, shape (m,).
+        J: levels of each, (m,).
+        row: first row of each grouping's levels among all rows of the chain, (m + 1,).
+        effect: first effect of each grouping among all effects of the chain, (m + 1,).
+        cell: first cell of each grouping in `Cross.chain`, (m,).
+        equation: of each effect of the chain, (Kc,).
+        parent: the level of the next grouping that each level lies in, (m, most levels).
+        start: where each level of the first grouping begins in `column`, (J_0 + 1,).
+        column: the dense columns that each level of the first grouping meets.
+        dense_equation: of each dense column, (P,).
+        dense_K, dense_J, dense_column: effects a level, levels and first column (one more, for the
+            end) of each dense grouping.
+        factor: where each grouping's factor begins in a point's row of factors.
+    """
+
+    K: Any
+    J: Any
+    row: Any
+    effect: Any
+    cell: Any
+    equation: Any
+    parent: Any
+    start: Any
+    column: Any
+    dense_equation: Any
+    dense_K: Any
+    dense_J: Any
+    dense_column: Any
+    factor: Any
+
+
+class Cross(NamedTuple):
+    """Cross-products of R data sets, and the coefficients' prior. E equations, p coefficients.
+
+    Attributes:
+        chain: each level's effects with themselves and those of the levels above, (R, cells).
+        chain_y: with the responses of each equation, (R, rows, E).
+        chain_sparse: of the first grouping with the dense columns it meets, (R, entries, K_0).
+        chain_dense: of later groupings with all dense columns, (R, rows, P).
+        dense, dense_y, y: dense columns and responses among themselves, (R, P, P), (R, P, E), (R, E, E).
+        pooled: summed products of the columns of levels of one design, for each design and pair of
+            effects, (R, U K_0 K_0, P + 1, P + 1); U is 0 where levels are not pooled.
+        representative, count: a level of each design, and how many there are, (U,).
+        prior, prior_mean, prior_square: precision of the coefficients' prior, (R, p, p); its product
+            with the mean, (R, p); and the mean's square in it, (R,).
+    """
+
+    chain: Any
+    chain_y: Any
+    chain_sparse: Any
+    chain_dense: Any
+    dense: Any
+    dense_y: Any
+    y: Any
+    pooled: Any
+    representative: Any
+    count: Any
+    prior: Any
+    prior_mean: Any
+    prior_square: Any
+
+
+
+def _cache_folder() -> None:
+    """Let compiled code be kept somewhere even where neither the package nor home is writable."""
+    here = Path(__file__).parent
+    home = Path.home() / ".cache"
+    if not numba.config.CACHE_DIR and not any(
+        os.access(p, os.W_OK) for p in (here / "__pycache__", here, home, home.parent) if p.exists()
+    ):
+        folder = Path(tempfile.gettempdir()) / f"acmodels-numba-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid == os.getuid():
+            numba.config.CACHE_DIR = str(folder)
+
+
+_cache_folder()
+
+
+def _kernel(signature: Any) -> Callable[[Any], Any]:
+    """Compile for one signature with the superword pass on, and keep the code on disk."""
+
+    def compiled(function: Any) -> Any:
+        before = numba.config.SLP_VECTORIZE
+        numba.config.SLP_VECTORIZE = 1
+        try:
+            return numba.njit(
+                signature,
+                nogil=True,
+                cache=True,
+                error_model="numpy",
+                fastmath={"contract", "nsz", "arcp"},
+            )(function)
+        finally:
+            numba.config.SLP_VECTORIZE = before
+
+    return compiled
+
+
+_inlined = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+
+_f1, _f2, _f3, _f4 = (numba.types.Array(float64, d, "C") for d in (1, 2, 3, 4))
+_i1, _i2 = (numba.types.Array(int64, d, "C") for d in (1, 2))
+_STRUCTURE = numba.types.NamedTuple(
+    (_i1, _i1, _i1, _i1, _i1, _i1, _i2, _i1, _i1, _i1, _i1, _i1, _i1, _i1), Structure
+)
+_CROSS = numba.types.NamedTuple(
+    (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _i1, _f1, _f3, _f2, _f1), Cross
+)
+
+
+@_inlined
+def _load(S, i, k):
+    return (S[i, k, 0], S[i, k, 1], S[i, k, 2], S[i, k, 3])
+
+
+@_inlined
+def _store(S, i, k, a):
+    S[i, k, 0] = a[0]
+    S[i, k, 1] = a[1]
+    S[i, k, 2] = a[2]
+    S[i, k, 3] = a[3]
+
+
+@_inlined
+def _fma(a, x, p):
+    return (a[0] + x[0] * p[0], a[1] + x[1] * p[1], a[2] + x[2] * p[2], a[3] + x[3] * p[3])
+
+
+@_inlined
+def _fnma(a, x, p):
+    return (a[0] - x[0] * p[0], a[1] - x[1] * p[1], a[2] - x[2] * p[2], a[3] - x[3] * p[3])
+
+
+@_inlined
+def _mul(x, p):
+    return (x[0] * p[0], x[1] * p[1], x[2] * p[2], x[3] * p[3])
+
+
+@_inlined
+def _sub(x, p):
+    return (x[0] - p[0], x[1] - p[1], x[2] - p[2], x[3] - p[3])
+
+
+@_inlined
+def _four(x):
+    return (x, x, x, x)
+
+
+@_inlined
+def _rsqrt(x):
+    return (
+        1.0 / np.sqrt(x[0]),
+        1.0 / np.sqrt(x[1]),
+        1.0 / np.sqrt(x[2]),
+        1.0 / np.sqrt(x[3]),
+    )
+
+
+@_kernel(numba.void(_f3))
+def factor(S):
+    """Cholesky factors of four matrices at once, in the lower triangle; S (n, n, 4), n even.
+
+    Left-looking in tiles of 4 x 2 whose sums stay in registers: about a tenth of the loads and
+    stores of the textbook loop.
+    """
+    n = S.shape[0]
+    z = (0.0, 0.0, 0.0, 0.0)
+    for j in range(0, n, 2):
+        i = j
+        while i + 4 <= n:
+            a = z
+            b = z
+            c = z
+            d = z
+            e = z
+            f = z
+            g = z
+            h = z
+            for k in range(j):
+                p = _load(S, j, k)
+                q = _load(S, j + 1, k)
+                x = _load(S, i, k)
+                a = _fma(a, x, p)
+                b = _fma(b, x, q)
+                x = _load(S, i + 1, k)
+                c = _fma(c, x, p)
+                d = _fma(d, x, q)
+                x = _load(S, i + 2, k)
+                e = _fma(e, x, p)
+                f = _fma(f, x, q)
+                x = _load(S, i + 3, k)
+                g = _fma(g, x, p)
+                h = _fma(h, x, q)
+            _store(S, i, j, _sub(_load(S, i, j), a))
+            _store(S, i, j + 1, _sub(_load(S, i, j + 1), b))
+            _store(S, i + 1, j, _sub(_load(S, i + 1, j), c))
+            _store(S, i + 1, j + 1, _sub(_load(S, i + 1, j + 1), d))
+            _store(S, i + 2, j, _sub(_load(S, i + 2, j), e))
+            _store(S, i + 2, j + 1, _sub(_load(S, i + 2, j + 1), f))
+            _store(S, i + 3, j, _sub(_load(S, i + 3, j), g))
+            _store(S, i + 3, j + 1, _sub(_load(S, i + 3, j + 1), h))
+            i += 4
+        while i < n:
+            a = z
+            b = z
+            c = z
+            d = z
+            for k in range(j):
+                p = _load(S, j, k)
+                q = _load(S, j + 1, k)
+                x = _load(S, i, k)
+                a = _fma(a, x, p)
+                b = _fma(b, x, q)
+                x = _load(S, i + 1, k)
+                c = _fma(c, x, p)
+                d = _fma(d, x, q)
+            _store(S, i, j, _sub(_load(S, i, j), a))
+            _store(S, i, j + 1, _sub(_load(S, i, j + 1), b))
+            _store(S, i + 1, j, _sub(_load(S, i + 1, j), c))
+            _store(S, i + 1, j + 1, _sub(_load(S, i + 1, j + 1), d))
+            i += 2
+        first = _rsqrt(_load(S, j, j))
+        below = _mul(_load(S, j + 1, j), first)
+        second = _rsqrt(_fnma(_load(S, j + 1, j + 1), below, below))
+        for i in range(j, n):
+            x = _mul(_load(S, i, j), first)
+            _store(S, i, j, x)
+            _store(S, i, j + 1, _mul(_fnma(_load(S, i, j + 1), below, x), second))
+
+
+@_inlined
+def _level(f, c, r, s, j, t, om, W, D):
+    """Factor of a level's precision T' (Z'R^-1 Z) T + I, less what was eliminated below, in D."""
+    k0 = f.effect[s]
+    Ks = f.K[s]
+    width = f.effect[-1] - k0
+    base = f.cell[s] + j * Ks * width
+    row = f.row[s] - f.row[1] + j * Ks
+    for a in range(Ks):
+        for b in range(a + 1):
+            value = c.chain[r, base + a * width + b]
+            for lane in range(4):
+                D[a, b, lane] = om[f.equation[k0 + a], f.equation[k0 + b], lane] * value
+            if s > 0:
+                for lane in range(4):
+                    D[a, b, lane] += W[row + a, b, lane]
+            for lane in range(4):
+                D[b, a, lane] = D[a, b, lane]
+    for a in range(Ks):  # D T
+        for b in range(Ks):
+            for lane in range(4):
+                D[a, b, lane] *= t[s, b, b, lane]
+            for i in range(b + 1, Ks):
+                for lane in range(4):
+                    D[a, b, lane] += D[a, i, lane] * t[s, i, b, lane]
+    for b in range(Ks):  # T' D
+        for a in range(Ks):
+            for lane in range(4):
+                D[a, b, lane] *= t[s, a, a, lane]
+            for i in range(a + 1, Ks):
+                for lane in range(4):
+                    D[a, b, lane] += t[s, i, a, lane] * D[i, b, lane]
+    for a in range(Ks):
+        for lane in range(4):
+            D[a, a, lane] += 1.0
+    for a in range(Ks):
+        for b in range(a + 1):
+            for i in range(b):
+                for lane in range(4):
+                    D[a, b, lane] -= D[a, i, lane] * D[b, i, lane]
+            if a == b:
+                for lane in range(4):
+                    D[a, a, lane] = np.sqrt(D[a, a, lane])
+            else:
+                for lane in range(4):
+                    D[a, b, lane] /= D[b, b, lane]
+
+
+@_inlined
+def _determinant(Ks, D, product, total):
+    """Multiply a level's determinant in; move what has grown large into the logarithm."""
+    for a in range(Ks):
+        for lane in range(4):
+            product[lane] *= D[a, a, lane] * D[a, a, lane]
+    for lane in range(4):
+        if product[lane] > 1e100:
+            total[lane] += np.log(product[lane])
+            product[lane] = 1.0
+
+
+@_inlined
+def _half(Ks, t, s, D, q):
+    """D^-1 T' q for one column q (K, 4) of a level's cross-products, in place."""
+    for a in range(Ks):
+        for lane in range(4):
+            q[a, lane] *= t[s, a, a, lane]
+        for b in range(a + 1, Ks):
+            for lane in range(4):
+                q[a, lane] += t[s, b, a, lane] * q[b, lane]
+    for a in range(Ks):
+        for b in range(a):
+            for lane in range(4):
+                q[a, lane] -= D[a, b, lane] * q[b, lane]
+        for lane in range(4):
+            q[a, lane] /= D[a, a, lane]
+
+
+@_inlined
+def _columns(f, c, r, s, j, t, om, W, D, Q, places):
+    """Half-solved columns of a level, in Q: ancestors, dense columns, response. Return their number.
+
+    `places` says where each belongs: ancestors as -1 - row, dense columns as they are, the
+    response as P.
+    """
+    m = f.K.shape[0]
+    Ks = f.K[s]
+    k0 = f.effect[s]
+    width = f.effect[m] - k0
+    P = f.dense_equation.shape[0]
+    row = f.row[s] - f.row[1] + j * Ks
+    n = 0
+    up = j
+    for later in range(s + 1, m):
+        up = f.parent[later - 1, up]
+        for i in range(f.K[later]):
+            places[n] = -1 - (f.row[later] + up * f.K[later] + i)
+            n += 1
+    ancestors = n
+    if s == 0:
+        for at in range(f.start[j], f.start[j + 1]):
+            places[n] = f.column[at]
+            n += 1
+    else:
+        for i in range(P):
+            places[n] = i
+            n += 1
+    places[n] = P
+    n += 1
+    for i in range(n):
+        for a in range(Ks):
+            e = f.equation[k0 + a]
+            if i == n - 1:
+                for lane in range(4):
+                    Q[i, a, lane] = 0.0
+                for b in range(c.dense_y.shape[2]):
+                    value = c.chain_y[r, f.row[s] + j * Ks + a, b]
+                    for lane in range(4):
+                        Q[i, a, lane] += om[e, b, lane] * value
+            else:
+                if i < ancestors:
+                    other = f.equation[f.effect[s + 1] + i]
+                    value = c.chain[r, f.cell[s] + (j * Ks + a) * width + Ks + i]
+                else:
+                    other = f.dense_equation[places[i]]
+                    if s == 0:
+                        value = c.chain_sparse[r, f.start[j] + i - ancestors, a]
+                    else:
+                        value = c.chain_dense[r, row + a, places[i]]
+                for lane in range(4):
+                    Q[i, a, lane] = om[e, other, lane] * value
+            if s > 0:
+                for lane in range(4):
+                    Q[i, a, lane] += W[row + a, Ks + i, lane]
+        _half(Ks, t, s, D, Q[i])
+    return n
+
+
+@_inlined
+def _subtract(f, s, n, Q, places, scale, W, S):
+    """Take the outer product of a level's half-solved columns off all that lies above it."""
+    m = f.K.shape[0]
+    Ks = f.K[s]
+    dense = 0
+    while places[dense] < 0:
+        dense += 1
+    for i in range(dense):
+        row = -1 - places[i]
+        later = s + 1
+        while row >= f.row[later + 1]:
+            later += 1
+        width = f.effect[m] - f.effect[later]
+        for j in range(n):
+            if places[j] >= 0:
+                place = width + places[j]
+            else:
+                up = -1 - places[j]
+                if up < f.row[later]:
+                    continue
+                group = later
+                while up >= f.row[group + 1]:
+                    group += 1
+                place = f.effect[group] - f.effect[later] + (up - f.row[group]) % f.K[group]
+            for a in range(Ks):
+                for lane in range(4):
+                    W[row - f.row[1], place, lane] -= Q[i, a, lane] * Q[j, a, lane]
+    for i in range(dense, n):
+        for a in range(Ks):
+            _store(Q, i, a, _mul(_load(Q, i, a), _load(scale, places[i], 0)))
+    for i in range(dense, n):  # places ascend
+        for j in range(dense, i + 1):
+            acc = _load(S, places[i], places[j])
+            for a in range(Ks):
+                acc = _fnma(acc, _load(Q, i, a), _load(Q, j, a))
+            _store(S, places[i], places[j], acc)
+
+
+@_inlined
+def _pooled(f, c, r, s, t, om, W, D, q, weights, total):
+    """What pooled cross-products are multiplied by: s^2 T (D D')^-1 T' of each design, in weights."""
+    Ks = f.K[0]
+    for u in range(c.representative.shape[0]):
+        _level(f, c, r, s, c.representative[u], t, om, W, D)
+        for lane in range(4):
+            product = 1.0
+            for a in range(Ks):
+                product *= D[a, a, lane]
+            total[lane] += 2.0 * c.count[u] * np.log(product)
+        for k in range(Ks):
+            for a in range(Ks):
+                for lane in range(4):
+                    q[a, lane] = om[0, 0, lane] ** 2 if a == k else 0.0
+            _half(Ks, t, s, D, q)
+            for b in range(Ks - 1, -1, -1):
+                for i in range(b + 1, Ks):
+                    for lane in range(4):
+                        q[b, lane] -= D[i, b, lane] * q[i, lane]
+                for lane in range(4):
+                    q[b, lane] /= D[b, b, lane]
+            for b in range(Ks - 1, -1, -1):
+                for lane in range(4):
+                    q[b, lane] *= t[s, b, b, lane]
+                for i in range(b):
+                    for lane in range(4):
+                        q[b, lane] += t[s, b, i, lane] * q[i, lane]
+            for b in range(Ks):
+                for lane in range(4):
+                    weights[u * Ks * Ks + b * Ks + k, 0, lane] = q[b, lane]
+
+
+@_inlined
+def _fill(f, c, r, om, weights, scale, S):
+    """The dense system before levels are subtracted one by one, rows and columns scaled."""
+    P = f.dense_equation.shape[0]
+    E = c.dense_y.shape[2]
+    pooled = weights.shape[0]
+    for b in range(P):
+        acc = _four(0.0)
+        for e in range(E):
+            acc = _fma(acc, _load(om, f.dense_equation[b], e), _four(c.dense_y[r, b, e]))
+        _store(S, P, b, _mul(acc, _load(scale, b, 0)))
+    acc = _four(c.prior_square[r])
+    for e in range(E):
+        for i in range(E):
+            acc = _fma(acc, _load(om, e, i), _four(c.y[r, e, i]))
+    _store(S, P, P, acc)
+    w = _load(om, 0, 0)
+    for a in range(P):
+        row = _load(scale, a, 0)
+        if pooled > 0:  # one equation; the first design in the same pass
+            both = _mul(row, w)
+            less = _mul(row, _load(weights, 0, 0))
+            for b in range(a + 1):
+                cell = _mul(both, _four(c.dense[r, a, b]))
+                cell = _fnma(cell, less, _four(c.pooled[r, 0, a, b]))
+                _store(S, a, b, _mul(cell, _load(scale, b, 0)))
+        else:
+            for b in range(a + 1):
+                w = _load(om, f.dense_equation[a], f.dense_equation[b])
+                both = _mul(row, _load(scale, b, 0))
+                _store(S, a, b, _mul(_four(c.dense[r, a, b]), _mul(w, both)))
+    for j in range(pooled):
+        w = _load(weights, j, 0)
+        for a in range(0 if j > 0 else P, P + 1):
+            row = _mul(w, _load(scale, a, 0))
+            for b in range(a + 1):
+                both = _mul(row, _load(scale, b, 0))
+                _store(S, a, b, _fnma(_load(S, a, b), both, _four(c.pooled[r, j, a, b])))
+
+
+@_inlined
+def _scales(f, t, scale):
+    """What dense columns are multiplied by; True if a grouping needs more than that (`_turn`)."""
+    m = f.K.shape[0]
+    for i in range(scale.shape[0]):
+        for lane in range(4):
+            scale[i, 0, lane] = 1.0
+    several = False
+    for g in range(f.dense_K.shape[0]):
+        several = several or f.dense_K[g] > 1
+    if not several:
+        for g in range(f.dense_K.shape[0]):
+            for i in range(f.dense_column[g], f.dense_column[g + 1]):
+                for lane in range(4):
+                    scale[i, 0, lane] = t[m + g, 0, 0, lane]
+    return several
+
+
+@_inlined
+def _turn(f, t, S):
+    """T' S T over dense groupings with several effects."""
+    m = f.K.shape[0]
+    P = f.dense_equation.shape[0]
+    for a in range(P + 1):
+        for b in range(a):
+            _store(S, b, a, _load(S, a, b))
+    for g in range(f.dense_K.shape[0]):
+        Kg = f.dense_K[g]
+        for level in range(f.dense_J[g]):
+            first = f.dense_column[g] + level * Kg
+            for rows in range(2):
+                for a in range(P + 1):
+                    for k in range(Kg):
+                        acc = _four(0.0)
+                        for i in range(k, Kg):
+                            other = _load(S, first + i, a) if rows else _load(S, a, first + i)
+                            factor = (
+                                t[m + g, i, k, 0],
+                                t[m + g, i, k, 1],
+                                t[m + g, i, k, 2],
+                                t[m + g, i, k, 3],
+                            )
+                            acc = _fma(acc, other, factor)
+                        if rows:
+                            _store(S, first + k, a, acc)
+                        else:
+                            _store(S, a, first + k, acc)
+
+
+@_inlined
+def _lanes(f, r, first, last, T, OM, t, om):
+    """Copy four points' factors and residual precisions into lanes; past the last, the last."""
+    m = f.K.shape[0]
+    for lane in range(4):
+        point = min(first + lane, last - 1)
+        for g in range(m + f.dense_K.shape[0]):
+            size = f.K[g] if g < m else f.dense_K[g - m]
+            for a in range(size):
+                for b in range(size):
+                    t[g, a, b, lane] = T[r, point, f.factor[g] + a * size + b]
+        for e in range(OM.shape[2]):
+            for i in range(OM.shape[2]):
+                om[e, i, lane] = OM[r, point, e, i]
+
+
+@_inlined
+def _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total):
+    """The dense system of four points, in S; log determinant of what was eliminated, in total."""
+    m = f.K.shape[0]
+    P = f.dense_equation.shape[0]
+    p = c.prior.shape[1]
+    for lane in range(4):
+        total[lane] = 0.0
+        product[lane] = 1.0
+    several = _scales(f, t, scale)
+    if weights.shape[0] > 0:
+        _pooled(f, c, r, int64(0), t, om, W, D, Q[0], weights, total)
+    _fill(f, c, r, om, weights, scale, S)
+    if weights.shape[0] == 0:
+        for i in range(W.shape[0]):
+            for j in range(W.shape[1]):
+                _store(W, i, j, _four(0.0))
+        for s in range(m):
+            for j in range(f.J[s]):
+                _level(f, c, r, s, j, t, om, W, D)
+                _determinant(f.K[s], D, product, total)
+                n = _columns(f, c, r, s, j, t, om, W, D, Q, places)
+                _subtract(f, s, n, Q, places, scale, W, S)
+        for lane in range(4):
+            total[lane] += np.log(product[lane])
+    if several:
+        _turn(f, t, S)
+    for a in range(P - p):
+        for lane in range(4):
+            S[a, a, lane] += 1.0
+    for a in range(p):
+        for b in range(a + 1):
+            for lane in range(4):
+                S[P - p + a, P - p + b, lane] += c.prior[r, a, b]
+        for lane in range(4):
+            S[P, P - p + a, lane] += c.prior_mean[r, a]
+    for a in range(P + 1, S.shape[0]):  # an idle last row where P + 1 is odd
+        for b in range(a + 1):
+            _store(S, a, b, _four(1.0 if b == a else 0.0))
+
+
+@_inlined
+def _most(f):
+    """Most effects a level has; most columns a level meets."""
+    most = 1
+    for g in range(f.K.shape[0]):
+        most = max(most, f.K[g])
+    return most, f.dense_equation.shape[0] + f.equation.shape[0] + 1
+
+
+@_inlined
+def _log_likelihood(S, P, total, lane):
+    log = 0.5 * total[lane] + 0.5 * S[P, P, lane] ** 2
+    product = 1.0
+    for a in range(P):
+        product *= S[a, a, lane]
+        if product > 1e100 or product < 1e-100:
+            log += np.log(product)
+            product = 1.0
+    log += np.log(product)
+    return -log if np.isfinite(log) else -np.inf
+
+
+@_kernel(numba.void(
+    _STRUCTURE, _CROSS, _i1, int64, int64, numba.boolean, _f3, _f4, _f2, _f3, _f3, _f3, _f3, _f4,
+    _f3, _f1,
+))  # fmt: skip
+def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, total):
+    """Marginal log likelihood at points n0 to n1 of some data sets, and what draws need.
+
+    Args:
+        f: the structure.
+        c: cross-products.
+        which: data sets; everything below is in this order, R of them.
+        n0: first point.
+        n1: one past the last point.
+        whole: False leaves the dense systems unfactored, and LL, MEAN and ROOT as they were.
+        T: factors of group covariances, row by row, (R, N, cells).
+        OM: residual precision, (R, N, E, E).
+        LL: receives the log likelihood, less what is the same at every point, (R, N).
+        MEAN, ROOT: receive w (R, N, p) and the lower triangle of L, row by row, of the
+            coefficients, which are L'^-1 (w + z) with z standard normal; none where N is 0.
+        S, W, t, om, total: from `work`; at the end they hold the last four points' systems.
+    """
+    P = f.dense_equation.shape[0]
+    p = c.prior.shape[1]
+    most, width = _most(f)
+    D = np.empty((most, most, 4))
+    Q = np.empty((width, most, 4))
+    places = np.empty(width, np.int64)
+    weights = np.empty((c.pooled.shape[1], 1, 4))
+    scale = np.empty((P + 1, 1, 4))
+    product = np.ones(4)
+    for i in range(which.shape[0]):
+        r = which[i]
+        for first in range(n0, n1, 4):
+            _lanes(f, i, first, n1, T, OM, t, om)
+            _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total)
+            if not whole:
+                continue
+            factor(S)
+            for lane in range(min(4, n1 - first)):
+                LL[i, first + lane] = _log_likelihood(S, P, total, lane)
+                if MEAN.shape[1] == 0:
+                    continue
+                at = 0
+                for a in range(P - p, P):
+                    MEAN[i, first + lane, a - P + p] = S[P, a, lane]
+                    for b in range(P - p, a + 1):
+                        ROOT[i, first + lane, at] = S[a, b, lane]
+                        at += 1
+
+
+def work(f: Structure, equations: int) -> tuple[Any, ...]:
+    """Work arrays of `evaluate`."""
+    P = len(f.dense_equation)
+    size = P + 1 + (P + 1) % 2
+    most = max([1, *f.K, *f.dense_K])
+    later = f.row[-1] - f.row[1] if len(f.K) else 0
+    return (
+        np.empty((size, size, LANES)),
+        np.empty((later, f.effect[-1] + P + 1, LANES)),
+        np.zeros((max(len(f.K) + len(f.dense_K), 1), most, most, LANES)),
+        np.empty((equations, equations, LANES)),
+        np.empty(LANES),
+    )
+
+
+@_kernel(numba.void(_f3, _f3, _i2, _f3, _f3))
+def coefficients(MEAN, ROOT, points, z, out):
+    """Draws of the coefficients at chosen points: (R, S) points, z and out (R, S, p)."""
+    p = MEAN.shape[2]
+    left = np.empty(p)
+    for r in range(points.shape[0]):
+        for s in range(points.shape[1]):
+            i = points[r, s]
+            for a in range(p):
+                left[a] = MEAN[r, i, a] + z[r, s, a]
+            for a in range(p - 1, -1, -1):
+                row = a * (a + 1) // 2
+                value = left[a] / ROOT[r, i, row + a]
+                out[r, s, a] = value
+                for b in range(a):
+                    left[b] -= ROOT[r, i, row + b] * value
+
+
+@_kernel(numba.void(_f3, _i1, _f2, _f2, _f2))
+def solve_above(S, lanes, beta, z, out):
+    """Dense group effects (as v) given coefficients: the rest of L' v = w + z.
+
+    Args:
+        S: factors of four systems, from `evaluate`.
+        lanes: the system of each draw, (D,).
+        beta: coefficients, (D, p).
+        z: standard normal, (D, P).
+        out: receives v, and the coefficients last, (D, P).
+    """
+    P = out.shape[1]
+    p = beta.shape[1]
+    for d in range(out.shape[0]):
+        lane = lanes[d]
+        for a in range(p):
+            out[d, P - p + a] = beta[d, a]
+        for a in range(P - p - 1, -1, -1):
+            value = S[P, a, lane] + z[d, a]
+            for b in range(a + 1, P):
+                value -= S[b, a, lane] * out[d, b]
+            out[d, a] = value / S[a, a, lane]
+
+
+@_kernel(numba.void(_STRUCTURE, _CROSS, int64, _i1, _f4, _f3, _f3, _f2, _f2, _f2))
+def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
+    """Group effects (as u) of the chain given the dense part, the last grouping first.
+
+    Args:
+        f: the structure.
+        c: cross-products.
+        r: the data set.
+        lanes: the system of each draw, (D,).
+        t, om, W: from `evaluate`.
+        dense: dense group effects (as u) and coefficients, (D, P).
+        z: standard normal, (D, rows).
+        out: receives u, (D, rows).
+    """
+    m = f.K.shape[0]
+    most, width = _most(f)
+    D = np.empty((most, most, 4))
+    Q = np.empty((width, most, 4))
+    places = np.empty(width, np.int64)
+    v = np.empty(most)
+    for s in range(m - 1, -1, -1):
+        Ks = f.K[s]
+        for j in range(f.J[s]):
+            _level(f, c, r, s, j, t, om, W, D)
+            n = _columns(f, c, r, s, j, t, om, W, D, Q, places)
+            row = f.row[s] + j * Ks
+            for d in range(out.shape[0]):
+                lane = lanes[d]
+                for a in range(Ks):
+                    v[a] = Q[n - 1, a, lane] + z[d, row + a]
+                    for i in range(n - 1):
+                        at = places[i]
+                        known = dense[d, at] if at >= 0 else out[d, -1 - at]
+                        v[a] -= Q[i, a, lane] * known
+                for a in range(Ks - 1, -1, -1):
+                    for b in range(a + 1, Ks):
+                        v[a] -= D[b, a, lane] * v[b]
+                    v[a] /= D[a, a, lane]
+                for a in range(Ks):
+                    out[d, row + a] = 0.0
+                    for b in range(a + 1):
+                        out[d, row + a] += t[s, a, b, lane] * v[b]
+
+
+@_kernel(numba.void(_STRUCTURE, _CROSS, _i2, _i2, _i2, _f3, _f3, _f3, _f3, _i1, _i1))
+def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit):
+    """Add a set of rows to the cross-products of group effects with all else, in R data sets.
+
+    Pairs are added where one of the two is fresh; coefficients' and responses' products with each
+    other are matrix products and not taken here.
+
+    Args:
+        f: the structure.
+        c: what is added to.
+        level: of each row in each grouping of the chain, (n, m).
+        dense_level: in each dense grouping, (n, groupings).
+        slot: where the row's columns of each dense grouping begin in `column`, and last where the
+            coefficients' begin, (n, groupings + 1).
+        zc: what multiplies the effects of the chain, (R or 1, n, Kc).
+        zd: the same of the dense groupings, (R or 1, n, effects).
+        X: the coefficients' columns, (R or 1, n, p).
+        Y: responses, each in the column of its equation, (R, n, E); always fresh.
+        fresh: 1 for effects of the chain, dense effects and coefficients whose columns are fresh,
+            (Kc + effects + p,).
+        visit: coefficients that may be in a pair.
+    """
+    m = f.K.shape[0]
+    P = f.dense_equation.shape[0]
+    p = X.shape[2]
+    E = Y.shape[2]
+    Kc = zc.shape[2]
+    Kd = zd.shape[2]
+    groups = f.dense_K.shape[0]
+    column = np.empty(Kd + p, np.int64)
+    place = np.empty(Kd + p, np.int64)
+    value = np.empty(Kd + p)
+    new = np.empty(Kd + p, np.int64)
+    for r in range(Y.shape[0]):
+        rc = r if zc.shape[0] > 1 else 0
+        rd = r if zd.shape[0] > 1 else 0
+        rx = r if X.shape[0] > 1 else 0
+        for i in range(Y.shape[1]):
+            n = 0
+            at = 0
+            for g in range(groups):
+                for a in range(f.dense_K[g]):
+                    if zd[rd, i, at] != 0.0:
+                        column[n] = f.dense_column[g] + dense_level[i, g] * f.dense_K[g] + a
+                        place[n] = slot[i, g] + a
+                        value[n] = zd[rd, i, at]
+                        new[n] = fresh[Kc + at]
+                        n += 1
+                    at += 1
+            grouped = n
+            for a in visit:
+                if X[rx, i, a] != 0.0:
+                    column[n] = P - p + a
+                    place[n] = slot[i, groups] + a
+                    value[n] = X[rx, i, a]
+                    new[n] = fresh[Kc + Kd + a]
+                    n += 1
+            for a in range(grouped):  # columns ascend
+                for e in range(E):
+                    c.dense_y[r, column[a], e] += value[a] * Y[r, i, e]
+                for b in range(a + 1):
+                    if new[a] or new[b]:
+                        c.dense[r, column[a], column[b]] += value[a] * value[b]
+                for b in range(grouped, n):
+                    if new[a] or new[b]:
+                        c.dense[r, column[b], column[a]] += value[a] * value[b]
+            for s in range(m):
+                k0 = f.effect[s]
+                width = f.effect[m] - k0
+                for a in range(f.K[s]):
+                    z = zc[rc, i, k0 + a]
+                    if z == 0.0:
+                        continue
+                    row = level[i, s] * f.K[s] + a
+                    base = f.cell[s] + row * width
+                    for b in range(width):
+                        if fresh[k0 + a] or fresh[k0 + b]:
+                            c.chain[r, base + b] += z * zc[rc, i, k0 + b]
+                    row += f.row[s]
+                    for e in range(E):
+                        c.chain_y[r, row, e] += z * Y[r, i, e]
+                    for b in range(n):
+                        if fresh[k0 + a] or new[b]:
+                            if s == 0:
+                                c.chain_sparse[r, place[b], a] += z * value[b]
+                            else:
+                                c.chain_dense[r, row - f.row[1], column[b]] += z * value[b]
+
+
+@_kernel(numba.void(_STRUCTURE, _CROSS, _i1))
+def pool(f, c, design):
+    """Sum products of the columns of levels of one design, (J_0,) `design`; one equation only."""
+    K = f.K[0]
+    P = f.dense_equation.shape[0]
+    width = f.column.shape[0] + 1
+    column = np.empty(width, np.int64)
+    B = np.empty((width, K))
+    for r in range(c.pooled.shape[0]):
+        for j in range(f.J[0]):
+            n = 0
+            for at in range(f.start[j], f.start[j + 1]):
+                column[n] = f.column[at]
+                for a in range(K):
+                    B[n, a] = c.chain_sparse[r, at, a]
+                n += 1
+            column[n] = P
+            for a in range(K):
+                B[n, a] = c.chain_y[r, j * K + a, 0]
+            for a in range(K):
+                for b in range(K):
+                    at = (design[j] * K + a) * K + b
+                    for i in range(n + 1):
+                        for k in range(i + 1):
+                            c.pooled[r, at, column[i], column[k]] += B[i, a] * B[k, b]

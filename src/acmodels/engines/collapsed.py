@@ -1,0 +1,37 @@
+"""Exact posteriors of Gaussian models: coefficients and group effects integrated out.
+
+In a recursive system of Gaussian equations with normal priors on coefficients, everything but the
+standard deviations and correlations integrates out analytically, in cross-products that are taken
+once. The few that are left are sampled by importance from a folded t proposal at the mode, with
+Pareto-smoothed weights; where those cannot be trusted the proposal adapts, and beyond that the
+collapsed density is sampled by Metropolis steps. Coefficients and group effects are then drawn from
+their normal distributions. Lindley & Smith (1972) for the algebra; Bates et al. (2015) for its
+parametrisation; Vehtari et al. (2024) for the weights.
+"""
+
+from typing import TYPE_CHECKING
+
+from acmodels.priors import Priors
+from acmodels.system import Layout, Responses
+
+if TYPE_CHECKING:
+    from acmodels.engines._collapse import PreparedCollapsed
+
+
+def unfit(layout: Layout, priors: Priors) -> str | None:
+    """Say why a model is outside the Gaussian class, or None."""
+    for e in layout.equations:
+        if e.family != "gaussian":
+            return f"'{e.response}' is {e.family}, not gaussian"
+        for c in e.columns:
+            prior = priors[e.coefficient(c)]
+            if prior.distribution.name != "Normal":
+                return f"the prior of '{prior.name}' is {prior.distribution}, not normal"
+    return None
+
+
+def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedCollapsed":
+    """Arrange the equations as linear mixed models and find where their posteriors lie."""
+    from acmodels.engines import _collapse  # compiles on a machine's first use
+
+    return _collapse.prepare(layout, priors, responses)
