@@ -39,14 +39,15 @@ from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
 from acmodels.system.layout import Array
 
-POINTS = ((4, 2048), (8, 4096), (99, 16384))
+POINTS = ((4, 1024), (8, 4096), (99, 16384))
 """Points of a single fit, up to so many coordinates, at which their density is evaluated."""
-POINTS_LARGE = 768
+POINTS_LARGE = 480
 """The same where one evaluation takes milliseconds."""
-ENOUGH = 500
-"""Effective points that a single fit goes on for."""
-ROUNDS = 4
-"""Proposals tried before the weights are given up."""
+ENOUGH = 550
+"""Effective points, of every mean and tail, that a single fit goes on for."""
+ENOUGH_LARGE = 420
+ROUNDS = 5
+"""Rounds of points before the weights are given up."""
 MOST = 20
 """Coordinates up to which importance sampling is tried (Sobol points reach 21)."""
 WALKERS = 25
@@ -75,6 +76,11 @@ class Region:
     folded: tuple[int, ...]
     flips: Array
 
+    @property
+    def dense(self) -> int:
+        """Dense columns of the component."""
+        return len(self.hyper.component.structure.dense_equation)
+
 
 @dataclass(frozen=True)
 class PreparedCollapsed:
@@ -94,11 +100,16 @@ class PreparedCollapsed:
         started = time.perf_counter()
         streams = np.random.SeedSequence(seed).spawn(len(self.regions))
         stack = {k: v[None] for k, v in responses.items()}
+        apart = len(self.regions) > 1 and max(r.dense for r in self.regions) < LAPACK_FROM
         with _threads(sampling.cores) as threads:
-            found = [
-                _single(region, self.layout, self.priors, stack, stream, sampling, threads)
-                for region, stream in zip(self.regions, streams, strict=True)
-            ]
+
+            def one(task: tuple[Region, np.random.SeedSequence]) -> Found:
+                inner = None if apart else threads
+                return _single(*task, self.layout, self.priors, stack, sampling, inner)
+
+            tasks = list(zip(self.regions, streams, strict=True))
+            run = threads.map if apart and threads is not None else map
+            found = list(run(one, tasks))
         values = {n: f.values[..., k] for f in found for k, n in enumerate(f.part.names)}
         names = tuple(p.name for p in structural(self.layout))
         keys = tuple(b.key for b in self.layout.blocks)
@@ -213,10 +224,11 @@ def _adapt(
     enough: float,
     rng: np.random.Generator,
 ) -> Weighted:
-    """Importance sampling of one data set, with adaptive rounds where the weights want them.
+    """Importance sampling of one data set, with more rounds where the weights want them.
 
-    Each round adds points of a proposal fitted to all weighted points so far; points of all rounds
-    share the mixture of all proposals as their density (Cornuet, Marin, Mira & Robert, 2012).
+    A round adds points: of the last proposal, if it can be trusted and there are only too few, else
+    of one fitted to all weighted points so far. Points of all rounds share the mixture of all
+    proposals as their density (Cornuet, Marin, Mira & Robert, 2012).
     """
     h = region.hyper
     proposals = [first]
@@ -237,13 +249,36 @@ def _adapt(
         log_q = top + np.log(np.mean(np.exp(mixture - top), axis=0))
         lw = np.where(np.concatenate(allowed, axis=1), values.log - log_q, -np.inf)
         smooth, k = pareto_smooth(lw)
+        fitted = len({id(p) for p in proposals})
         done = Weighted(
-            x, values, smooth, float(k[0]), float(effective(smooth)[0]), len(proposals),
+            x, values, smooth, float(k[0]), float(effective(smooth)[0]), fitted,
             float(log_mean(lw)[0]),
         )  # fmt: skip
-        if (done.trusted and done.ess >= enough) or len(proposals) == ROUNDS:
+        if done.trusted and (not enough or _least(h, done) >= enough):
             return done
-        proposals.append(refit(x, _tempered(smooth, 20.0 * h.size)))
+        if len(proposals) == ROUNDS:
+            return done
+        again = q if done.trusted else refit(x, _tempered(smooth, 20.0 * h.size))
+        proposals.append(again)
+
+
+def _least(h: Hyper, w: Weighted) -> float:
+    """Smallest effective number of points, over parameters, for their mean and either tail.
+
+    For a function f of the points it is var(f) over the variance of its weighted mean,
+    sum w^2 (f - mean)^2 (Owen, 2013, section 9.3).
+    """
+    weights = np.exp(w.log_weights[0])
+    f = parameters(h, w.x[0])
+    order = np.argsort(f, axis=0)
+    below = np.cumsum(weights[order], axis=0)
+    low, high = (
+        np.take_along_axis(f, order, 0)[np.argmax(below >= p, axis=0), range(f.shape[1])]
+        for p in (0.05, 0.95)
+    )
+    each = np.concatenate([f, f <= low, f <= high], axis=1)
+    away = (each - weights @ each) ** 2
+    return float(np.min((weights @ away) / np.maximum(weights**2 @ away, 1e-300)))
 
 
 def _joined(found: Sequence[Values]) -> Values:
@@ -282,10 +317,10 @@ class Found:
 
 def _single(
     region: Region,
+    seed: np.random.SeedSequence,
     layout: Layout,
     priors: Priors,
     stack: Responses,
-    seed: np.random.SeedSequence,
     sampling: Sampling,
     threads: Executor | None,
 ) -> Found:
@@ -316,7 +351,8 @@ def _single(
 
     def effects() -> dict[str, Array]:
         alone = replace(problem, threads=None)
-        drawn = group_effects(alone, layout, weighted.x[0], points[0], beta[0], later)
+        with _threads(sampling.cores) as pool:
+            drawn = group_effects(alone, layout, weighted.x[0], points[0], beta[0], later, pool)
         return {k: v.reshape(*shape, *v.shape[1:]) for k, v in drawn.items()}
 
     return Found(part, values[0].reshape(*shape, -1), effects)
@@ -345,7 +381,8 @@ def _importance(problem: Problem, region: Region, rng: np.random.Generator) -> W
     if problem.dense >= LAPACK_FROM:
         n = POINTS_LARGE
     first = laplace(_target(problem), mode)
-    return _adapt(problem, region, first, np.zeros(1, np.int64), n, ENOUGH, rng)
+    enough = ENOUGH if problem.dense < LAPACK_FROM else ENOUGH_LARGE
+    return _adapt(problem, region, first, np.zeros(1, np.int64), n, enough, rng)
 
 
 def _walk(

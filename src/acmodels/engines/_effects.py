@@ -1,6 +1,7 @@
 """Draws of group effects, given draws of everything else."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from acmodels.engines._marginal import LAPACK_FROM, Problem, lapack_factor
 from acmodels.system import Layout
 from acmodels.system.layout import Array
 
+SHARES = 8
+"""Pieces that the work is cut into."""
+
 
 def group_effects(
     problem: Problem,
@@ -18,8 +22,9 @@ def group_effects(
     points: np.ndarray,
     beta: Array,
     rng: np.random.Generator,
+    threads: Executor | None,
 ) -> Mapping[str, Array]:
-    """Draw the group effects of one data set.
+    """Draw the group effects of one data set. The draws do not depend on the threads.
 
     Args:
         problem: of that data set, R = 1.
@@ -28,6 +33,7 @@ def group_effects(
         points: the point of each draw, (S,).
         beta: internal coefficients of each draw, (S, p).
         rng: the stream to draw from.
+        threads: to work in, or None.
 
     Returns:
         By block key, (S, J, K).
@@ -43,15 +49,24 @@ def group_effects(
     order = np.argsort(points, kind="stable")
     used, start = np.unique(points[order], return_index=True)
     ends = np.append(start, S)
-    room = work(f, OM.shape[2])
-    for first in range(0, len(used), LANES):
-        last = min(first + LANES, len(used))
-        draws = order[ends[first] : ends[last]]
-        lanes = np.searchsorted(used[first:last], points[draws])
-        here = used[first:last]
-        dense[draws], chain[draws] = _four(
-            problem, T[:, here], OM[:, here], lanes, beta[draws], z_dense[draws], z_chain[draws], room
-        )
+    fours = range(0, len(used), LANES)
+
+    def some(share: range) -> None:
+        room = work(f, OM.shape[2])
+        for first in share:
+            last = min(first + LANES, len(used))
+            draws = order[ends[first] : ends[last]]
+            here = used[first:last]
+            lanes = np.searchsorted(here, points[draws])
+            dense[draws], chain[draws] = _four(
+                problem, T[:, here], OM[:, here], lanes, beta[draws], z_dense[draws],
+                z_chain[draws], room,
+            )  # fmt: skip
+
+    if threads is None:
+        some(fours)
+    else:
+        list(threads.map(some, [fours[k::SHARES] for k in range(SHARES)]))
     return _by_block(problem, layout, dense, chain)
 
 

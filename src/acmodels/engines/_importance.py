@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri, gammaln, ndtri
+from scipy.special import gammaln, ndtri
 
 from acmodels.engines._sobol import shifted, sobol
 from acmodels.system.layout import Array
@@ -97,7 +97,7 @@ def find_mode(
         moved = active[better]
         at[moved] = canonical(tried[rows, best][better])
         height[moved] = found[rows, best][better]
-        active = active[first | (better & (gain > NEAR))]
+        active = active[(first & (gain > NEAR / 10)) | (better & (gain > NEAR))]
         if not len(active):
             break
     return Mode(at, height, H)
@@ -147,10 +147,10 @@ def laplace(target: Target, mode: Mode) -> Proposal:
 
 
 def standard_points(n: int, d: int, versions: int, rng: np.random.Generator) -> Array:
-    """Draws of the standard t, (versions, n, d): Sobol points, each version shifted at random."""
-    raw = sobol(n, d + 1)
-    u = np.stack([shifted(raw, rng) for _ in range(versions)])
-    return ndtri(u[..., :d]) * np.sqrt(DF / chdtri(DF, 1 - u[..., d:]))
+    """Draws of the standard t, (versions, n, d): directions from shifted Sobol points."""
+    raw = sobol(n, d)
+    z = ndtri(np.stack([shifted(raw, rng) for _ in range(versions)]))
+    return z * np.sqrt(DF / rng.chisquare(DF, (versions, n, 1)))
 
 
 def place(q: Proposal, standard: Array) -> Array:

@@ -3,6 +3,8 @@
 SciPy has them too, in a module whose import takes longer than a fit.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from acmodels.system.layout import Array
@@ -35,6 +37,7 @@ _POLYNOMIALS: tuple[tuple[int, int, tuple[int, ...]], ...] = (
 DIMENSIONS = len(_POLYNOMIALS) + 1
 
 
+@lru_cache(maxsize=16)
 def sobol(n: int, d: int) -> np.ndarray:
     """The first n points in d dimensions as 32-bit integers, shape (n, d).
 
