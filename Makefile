@@ -27,6 +27,12 @@ recovery: $(STAMP) ## refit the demonstration's design 30 times; resumes; about 
 benchmark: $(STAMP) ## where the time of a first fit goes
 	$(BIN)/python benchmarks/first_fit.py
 
+benchmark-engines: $(STAMP) ## both engines and their peers on the reference problem; ten minutes
+	$(BIN)/python benchmarks/engines.py
+
+calibration: $(STAMP) ## simulation-based calibration of the exact engine; minutes
+	$(BIN)/python analyses/collapsed_calibration/run.py
+
 lint: $(STAMP) ## style, format, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -52,4 +58,5 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	sh scripts/bootstrap.sh
 	@touch $(STAMP)
 
-.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock recovery benchmark
+.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
+	benchmark benchmark-engines

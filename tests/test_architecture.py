@@ -35,7 +35,7 @@ HEAVY = (
 
 PUBLIC = [
     "AcmodelsError",
-    "InputError",
+    "InputError", "bayes_factor",
     "estimate",
     "fit",
     "judge",

@@ -134,6 +134,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """An engine that draws nothing real and counts how often it is asked."""
     fake = FakeEngine()
     monkeypatch.setattr("acmodels.engines.nuts.prepare", fake.prepare)
+    monkeypatch.setattr("acmodels.engines.collapsed.unfit", lambda *_: "a test wants the other")
     return fake
 
 
@@ -713,7 +714,7 @@ def test_warnings_come_before_sampling(desk: Desk, monkeypatch: pytest.MonkeyPat
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("acmodels.engines.nuts.prepare", stop)
+    monkeypatch.setattr("acmodels.engines.collapsed.prepare", stop)
     got = desk.run("fit", "model.toml", "study.csv")
     assert got.code == 130
     assert got.err.index("warning: the grouping 'district'") < got.err.index("interrupted")

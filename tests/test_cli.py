@@ -93,6 +93,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """An engine that draws plain random numbers."""
     fake = FakeEngine()
     monkeypatch.setattr("acmodels.engines.nuts.prepare", fake.prepare)
+    monkeypatch.setattr("acmodels.engines.collapsed.unfit", lambda *_: "a test wants the other")
     return fake
 
 
@@ -119,15 +120,15 @@ def test_every_command_has_help(call: Call, command: str) -> None:
     assert "--json" in out
 
 
-@pytest.mark.parametrize(("command", "draws"), [("fit", "1000"), ("demo", "2000")])
-def test_options_of_fits(call: Call, command: str, draws: str) -> None:
+@pytest.mark.parametrize("command", ["fit", "demo"])
+def test_options_of_fits(call: Call, command: str) -> None:
     out = call(command, "--help")[1]
     for option in (
         "--out", "--seed", "--engine", "--draws", "--chains", "--interval", "--prob", "--workers",
         "--quiet", "--json",
     ):  # fmt: skip
         assert option in out
-    assert draws in out
+    assert "1000" in out
     assert "0.95" in out
 
 

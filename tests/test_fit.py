@@ -1,4 +1,4 @@
-"""Fits by NUTS: few, since each compiles, and each against something independent."""
+"""Fits by NUTS: few, since each compiles, and each against something independent; both engines."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fitted() -> Fit:
-    return ac.fit(ac.load_model(MODEL), table(), seed=3)
+    return ac.fit(ac.load_model(MODEL), table(), seed=3, engine="nuts")
 
 
 def near(a: pd.DataFrame, b: pd.DataFrame, names: list[str]) -> None:
@@ -72,6 +72,25 @@ def test_it_is_usable_and_tidy(fitted: Fit) -> None:
     assert {"posterior", "sample_stats"} <= set(fitted.posterior.children)
     assert "y ~ m" in fitted.posterior["posterior"].data_vars
     assert judge(fitted.effects, fitted.spec.propositions)["status"].tolist() == ["supported"]
+
+
+def test_the_exact_engine_agrees(fitted: Fit) -> None:
+    exact = ac.fit(fitted.spec, table(), seed=5, engine="collapsed")
+    assert exact.diagnostics.usable
+    near(fitted.estimates, exact.estimates, fitted.estimates["name"].tolist())
+    near(fitted.effects.table, exact.effects.table, ["indirect", "direct", "total"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", ["interaction_mediation", "capacity_conditions"])
+def test_the_engines_agree_on_shipped_models(design: str) -> None:
+    loaded = ac.load_design(design)
+    made = ac.simulate(loaded, seed=1)
+    long = ac.fit(loaded.model, made.study, seed=1, engine="nuts", draws=2000)
+    exact = ac.fit(loaded.model, made.study, seed=1, engine="collapsed")
+    assert long.diagnostics.usable, long.diagnostics.messages
+    assert exact.diagnostics.usable, exact.diagnostics.messages
+    near(long.estimates, exact.estimates, long.estimates["name"].tolist())
 
 
 def test_total_is_direct_plus_indirect_on_every_draw(fitted: Fit) -> None:
@@ -118,7 +137,7 @@ def test_row_order_ids_and_reference_level_change_nothing(fitted: Fit) -> None:
         r: {"formula": e["formula"].replace("kind", 'factor(kind, ref="c")')}
         for r, e in MODEL["equations"].items()
     }
-    again = ac.fit(ac.load_model({**MODEL, "equations": equations}), moved, seed=9)
+    again = ac.fit(ac.load_model({**MODEL, "equations": equations}), moved, seed=9, engine="nuts")
     names = [
         "m ~ x", "y ~ x", "y ~ m", "sd(m ~ 1 | g)", "sd(y ~ 1 | g)", "sigma(m)", "sigma(y)",
     ]  # fmt: skip
@@ -155,7 +174,7 @@ def test_known_errors_have_the_conjugate_posterior() -> None:
         }
     )
     o = rng.normal(3.0, 1.0, size=n)
-    f = ac.fit(model, pd.DataFrame({"x": x, "y": y + o, "se": se, "o": o}), seed=2)
+    f = ac.fit(model, pd.DataFrame({"x": x, "y": y + o, "se": se, "o": o}), seed=2, engine="nuts")
     X = np.column_stack([np.ones(n), x])
     prior = np.diag([0.7**-2, 0.4**-2])
     precision = X.T @ (X / se[:, None] ** 2) + prior

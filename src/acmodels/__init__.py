@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from acmodels.comparison import bayes_factor
     from acmodels.data import read_study as load_study
     from acmodels.data import study
     from acmodels.errors import AcmodelsError, InputError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AcmodelsError",
     "InputError",
+    "bayes_factor",
     "estimate",
     "fit",
     "judge",
@@ -46,6 +48,7 @@ __all__ = [
 _HOMES = {
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
+    "bayes_factor": ("acmodels.comparison", "bayes_factor"),
     "estimate": ("acmodels.fitting", "estimate"),
     "fit": ("acmodels.fitting", "fit"),
     "judge": ("acmodels.judging", "judge"),

@@ -43,15 +43,17 @@ def main() -> None:
 type Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-def _options(*names: str, draws: int = 1000) -> Decorator:
+def _options(*names: str) -> Decorator:
     """Add common options by name, in the order given."""
     made = {
         "out": click.option(
             "--out", type=click.Path(path_type=Path), help="Folder for the results."
         ),
         "seed": click.option("--seed", type=int, default=1, show_default=True),
-        "engine": click.option("--engine", default="auto", show_default=True, help="auto, nuts or collapsed."),
-        "draws": click.option("--draws", type=int, default=draws, show_default=True),
+        "engine": click.option(
+            "--engine", default="auto", show_default=True, help="auto, nuts or collapsed."
+        ),
+        "draws": click.option("--draws", type=int, default=1000, show_default=True),
         "chains": click.option("--chains", type=int, default=4, show_default=True),
         "interval": click.option(
             "--interval", default="eti", show_default=True, help="eti (equal-tailed) or hdi."
@@ -90,7 +92,7 @@ def fit(model: str, data: Path, **options: Any) -> None:
 
 
 @main.command()
-@_options(*_FITTING, draws=2000)
+@_options(*_FITTING)
 def demo(**options: Any) -> None:
     """Simulate a study, fit it, judge the framework's claims, and report."""
     from acmodels.load import load_design

@@ -53,19 +53,21 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
             "posterior may not have been reached; state tighter priors on the group sds or "
             "simplify."
         )
-    weighted = [p for p in posterior.parts if p.pareto_k is not None and p.threshold is not None]
+    weighted = [
+        (p.names, p.pareto_k, p.threshold)
+        for p in posterior.parts
+        if p.pareto_k is not None and p.threshold is not None
+    ]
     messages += [
-        f"The weights of the points behind {listing(p.names, 3)} cannot be trusted: Pareto k is "
-        f"{p.pareto_k:.2f}, not below {p.threshold:.2f}; use --engine nuts."
-        for p in weighted
-        if not p.pareto_k < p.threshold
+        f"The weights of the points behind {listing(of, 3)} cannot be trusted: Pareto k is "
+        f"{k:.2f}, not below {most:.2f}; use --engine nuts."
+        for of, k, most in weighted
+        if not k < most
     ]
     usable = not messages
     messages += _notes(posterior)
-    k = max((p.pareto_k for p in weighted), default=None)
-    return Diagnostics(
-        posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages)
-    )
+    k = max((k for _, k, _ in weighted), default=None)
+    return Diagnostics(posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages))
 
 
 def _notes(posterior: Posterior) -> list[str]:

@@ -5,7 +5,7 @@ none of their code for group effects, residual correlations or likelihoods, so t
 recovery study tests the model and not a mistake made twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,11 +20,11 @@ type Truth = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Generated:
-    """One data set.
+    """One data set, or R of them.
 
     Attributes:
-        responses: by name, on the rows of their equations.
-        group_effects: by block key, shape (J, K).
+        responses: by name, on the rows of their equations, (n,) or (R, n).
+        group_effects: by block key, shape (J, K) or (R, J, K).
     """
 
     responses: Mapping[str, Array]
@@ -32,36 +32,53 @@ class Generated:
 
 
 def generate(layout: Layout, truth: Truth, rng: np.random.Generator) -> Generated:
-    """Draw group effects and responses.
+    """Draw group effects and responses of one data set; see `generate_stack`."""
+    many = generate_stack(layout, truth, [rng])
+    return Generated(
+        {k: v[0] for k, v in many.responses.items()},
+        {k: v[0] for k, v in many.group_effects.items()},
+    )
+
+
+def generate_stack(layout: Layout, truth: Truth, rngs: Sequence[np.random.Generator]) -> Generated:
+    """Draw group effects and responses of R data sets.
 
     Args:
         layout: of the model on a frame of predictors and groupings.
-        truth: every structural parameter by name.
-        rng: the stream to draw from.
+        truth: every structural parameter by name: a number, or one for each data set, (R,).
+        rngs: the stream of each data set; what it draws depends on nothing else.
+
+    Returns:
+        Responses (R, n) and group effects (R, J, K).
 
     Raises:
         InputError: a linear predictor is not finite.
     """
-    effects = {b.key: _group_effects(b, truth, rng) for b in layout.blocks}
-    noise = _residuals(layout, truth, rng)
+    R = len(rngs)
+    known = {k: np.broadcast_to(np.asarray(v, dtype=np.float64), R) for k, v in truth.items()}
+    effects = {b.key: _group_effects(b, known, rngs) for b in layout.blocks}
+    noise = _residuals(layout, known, rngs)
     responses: dict[str, Array] = {}
     for i in layout.order:
         e = layout.equations[i]
         with np.errstate(all="ignore"):
-            eta = linear_predictor(layout, e, responses, truth, effects)
+            eta = linear_predictor(layout, e, responses, known, effects)
         if not np.isfinite(eta).all():
             raise InputError(
                 f"the linear predictor of '{e.response}' is not finite in "
-                f"{int(np.sum(~np.isfinite(eta)))} of {e.n} rows at this truth; does a log() or "
-                "sqrt() in its formula meet negative values, or do effects explode?"
+                f"{int(np.sum(~np.isfinite(eta)))} of {eta.size} rows at this truth; does a log() "
+                "or sqrt() in its formula meet negative values, or do effects explode?"
             )
         if i in noise:
             responses[e.response] = eta + noise[i]
             continue
-        spread = e.se if e.se is not None else np.zeros(e.n)
+        spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), (R, e.n))
         if e.has_sigma:
-            spread = np.full(e.n, truth[f"sigma({e.response})"])
-        responses[e.response] = family(e.family).draw(rng, eta, spread, e.trials, e.link)
+            spread = np.broadcast_to(known[f"sigma({e.response})"][:, None], (R, e.n))
+        draw = family(e.family).draw
+        responses[e.response] = np.stack(
+            [draw(g, eta[r], spread[r], e.trials, e.link) for r, g in enumerate(rngs)]
+        )
     return Generated(responses, effects)
 
 
@@ -69,45 +86,65 @@ def linear_predictor(
     layout: Layout,
     e: EquationLayout,
     responses: Mapping[str, Array],
-    truth: Truth,
+    truth: Mapping[str, Array | float],
     effects: Mapping[str, Array],
 ) -> Array:
-    """Linear predictor of an equation at a truth and group effects; shape (n,)."""
+    """Linear predictor of an equation at a truth and group effects.
+
+    Shape (n,) for numbers and (J, K) effects; (R, n) where they are of R data sets.
+    """
     X = design_matrix(layout, e, responses)
-    eta = X @ np.array([truth[e.coefficient(c)] for c in e.columns]) + e.offset
+    b = [np.asarray(truth[e.coefficient(c)]) for c in e.columns]
+    beta = np.stack(b, axis=-1) if b else np.zeros((*_sets(truth), 0))
+    eta = (X @ beta[..., None])[..., 0] + e.offset
     for block, mine in layout.blocks_of(e.response):
         index = block.index(e)
         for k in mine:
             z = group_column(layout, e, block.members[k].column, responses)
-            eta = eta + z * effects[block.key][index, k]
+            eta = eta + z * effects[block.key][..., index, k]
     return eta
 
 
-def _group_effects(block: Block, truth: Truth, rng: np.random.Generator) -> Array:
-    sds = np.array([truth[block.sd(m)] for m in block.members])
-    correlation = np.eye(len(sds))
-    for i, j, name in block.correlations():
-        correlation[i, j] = correlation[j, i] = truth[name]
-    shape = (len(block.levels), len(sds))
-    return rng.standard_normal(shape) @ _root(correlation).T * sds
+def _sets(truth: Mapping[str, Array | float]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*(np.shape(v) for v in truth.values()))
 
 
-def _residuals(layout: Layout, truth: Truth, rng: np.random.Generator) -> dict[int, Array]:
+def _group_effects(
+    block: Block, truth: Mapping[str, Array], rngs: Sequence[np.random.Generator]
+) -> Array:
+    sds = np.stack([truth[block.sd(m)] for m in block.members], axis=-1)
+    root = _root(_matrix(block.correlations(), len(block.members), truth, len(rngs)))
+    z = np.stack([g.standard_normal((len(block.levels), sds.shape[1])) for g in rngs])
+    return z @ np.swapaxes(root, 1, 2) * sds[:, None, :]
+
+
+def _residuals(
+    layout: Layout, truth: Mapping[str, Array], rngs: Sequence[np.random.Generator]
+) -> dict[int, Array]:
     out: dict[int, Array] = {}
     for r, members in enumerate(layout.residual):
-        correlation = np.eye(len(members))
-        for i, j, name in residual_pairs(layout, r):
-            correlation[i, j] = correlation[j, i] = truth[name]
+        root = _root(_matrix(residual_pairs(layout, r), len(members), truth, len(rngs)))
         n = layout.equations[members[0]].n
-        z = rng.standard_normal((n, len(members))) @ _root(correlation).T
+        z = np.stack([g.standard_normal((n, len(members))) for g in rngs])
+        z = z @ np.swapaxes(root, 1, 2)
         for column, i in enumerate(members):
-            out[i] = z[:, column] * truth[f"sigma({layout.equations[i].response})"]
+            sigma = truth[f"sigma({layout.equations[i].response})"]
+            out[i] = z[:, :, column] * sigma[:, None]
     return out
 
 
+def _matrix(
+    pairs: Sequence[tuple[int, int, str]], size: int, truth: Mapping[str, Array], R: int
+) -> Array:
+    correlation = np.tile(np.eye(size), (R, 1, 1))
+    for i, j, name in pairs:
+        correlation[:, i, j] = correlation[:, j, i] = truth[name]
+    return correlation
+
+
 def _root(correlation: Array) -> Array:
-    """A square root by eigenvalues, so that correlations of 1 are allowed."""
+    """A square root by eigenvalues, so that correlations of 1 are allowed; (R, K, K)."""
     values, vectors = np.linalg.eigh(correlation)
-    if values[0] < -1e-8:
+    if np.min(values) < -1e-8:
         raise ValueError("not a correlation matrix")
-    return vectors * np.sqrt(np.maximum(values, 0.0))
+    return vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]

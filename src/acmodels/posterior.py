@@ -25,6 +25,7 @@ class Part:
         ess: effective number of weighted points.
         rounds: proposals that were needed.
         log_marginal_likelihood: of the responses in it, priors normalised; None if unknown.
+        log_marginal_mcse: Monte Carlo standard error of that.
     """
 
     names: tuple[str, ...]
@@ -35,6 +36,7 @@ class Part:
     ess: float | None = None
     rounds: int = 1
     log_marginal_likelihood: float | None = None
+    log_marginal_mcse: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def _precision(draws: Array, drawn: Posterior | None) -> dict[str, Array]:
     if not draws.shape[2]:
         return dict.fromkeys(("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), np.zeros(0))
     out: dict[str, Array] = {"r_hat": np.full(draws.shape[2], np.nan)}
+    known: Any = None
     size = draws.shape[0] * draws.shape[1]
     variance = draws.var(axis=(0, 1), ddof=1)
     plain = dict.fromkeys(("ess_bulk", "ess_tail"), np.full(draws.shape[2], float(size)))
@@ -179,18 +182,17 @@ def _precision(draws: Array, drawn: Posterior | None) -> dict[str, Array]:
             out["r_hat"] = stats.rhat(draws, **axes)
         plain["ess_bulk"] = stats.ess(draws, method="bulk", **axes)
         plain["ess_tail"] = stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)
-        out["mcse_mean"] = stats.mcse(draws, method="mean", **axes)
+        known = stats.mcse(draws, method="mean", **axes)
     points = () if drawn is None else drawn.points
-    if points or "mcse_mean" not in out:
+    if points or known is None:
         ends = np.quantile(draws, [0.05, 0.95], axis=(0, 1))
         tails = [_clustered((draws <= q).astype(np.float64), points) for q in ends]
         out["ess_bulk"] = 1 / (1 / plain["ess_bulk"] + _clustered(draws, points))
         out["ess_tail"] = 1 / (1 / plain["ess_tail"] + np.maximum(*tails))
-        known = out.get("mcse_mean", np.sqrt(variance / size))
-        out["mcse_mean"] = np.sqrt(known**2 + variance * _clustered(draws, points))
-    else:
-        out |= plain
-    return out
+        alone = variance / size if known is None else np.asarray(known) ** 2
+        out["mcse_mean"] = np.sqrt(alone + variance * _clustered(draws, points))
+        return out
+    return {**out, **plain, "mcse_mean": known}
 
 
 def _clustered(draws: Array, points: tuple[NDArray[np.int64], ...]) -> Array:

@@ -151,15 +151,11 @@ class PreparedCollapsed:
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> PreparedCollapsed:
     """Arrange the equations as linear mixed models and find where their posteriors lie."""
     started = time.perf_counter()
-    regions = tuple(
-        _region(c, layout, priors, responses) for c in components(layout)
-    )
+    regions = tuple(_region(c, layout, priors, responses) for c in components(layout))
     return PreparedCollapsed(layout, priors, regions, {"prepare": time.perf_counter() - started})
 
 
-def _region(
-    component: Component, layout: Layout, priors: Priors, responses: Responses
-) -> Region:
+def _region(component: Component, layout: Layout, priors: Priors, responses: Responses) -> Region:
     made = moments(component, layout, priors, {k: v[None] for k, v in responses.items()})
     spread = spreads(component, layout, responses)
     scale: dict[str, float] = {}
@@ -339,7 +335,7 @@ def _single(
         part = Part(
             names, "importance", points[0].reshape(shape), weighted.k,
             threshold(weighted.x.shape[1]), weighted.ess, weighted.rounds,
-            weighted.log_marginal,
+            weighted.log_marginal, np.sqrt(max(1 / weighted.ess - 1 / weighted.x.shape[1], 0.0)),
         )  # fmt: skip
         if not weighted.trusted:
             weighted = _walk(problem, region, weighted, shape, rng, sampling)

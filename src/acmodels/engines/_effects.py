@@ -8,6 +8,7 @@ import numpy as np
 from acmodels.engines._hyper import factors
 from acmodels.engines._kernels import LANES, evaluate, solve_above, solve_chain, work
 from acmodels.engines._marginal import LAPACK_FROM, Problem, lapack_factor
+from acmodels.errors import EngineError
 from acmodels.system import Layout
 from acmodels.system.layout import Array
 
@@ -115,7 +116,8 @@ def _above_lapack(S: Array, lanes: np.ndarray, beta: Array, z: Array, out: Array
     P, p = out.shape[1], beta.shape[1]
     for lane in np.unique(lanes):
         L = lapack_factor(S, P, int(lane))
-        assert L is not None  # the point has positive weight
+        if L is None:
+            raise EngineError("a point of positive weight has no Cholesky factor")
         draws = np.flatnonzero(lanes == lane)
         right = L[P, : P - p, None] + z[draws, : P - p].T - L[P - p : P, : P - p].T @ beta[draws].T
         out[draws, P - p :] = beta[draws]

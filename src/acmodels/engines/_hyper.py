@@ -83,7 +83,9 @@ class Hyper:
         return tuple(i for m in self.blocks.values() for i in m.sds)
 
 
-def hyper(component: Component, layout: Layout, priors: Priors, scale: Mapping[str, float]) -> Hyper:
+def hyper(
+    component: Component, layout: Layout, priors: Priors, scale: Mapping[str, float]
+) -> Hyper:
     """Lay out the coordinates of a component.
 
     Args:
@@ -130,7 +132,9 @@ def hyper(component: Component, layout: Layout, priors: Priors, scale: Mapping[s
         cors = [n for _, _, n in residual_pairs(layout, r)]
         names += cors
         own = tuple(sigmas[e] for e in here)
-        sets.append((here, Matrix(own, partials(len(here)), eta(cors)), layout.equations[members[0]].n))
+        sets.append(
+            (here, Matrix(own, partials(len(here)), eta(cors)), layout.equations[members[0]].n)
+        )
     linked = {e for s, _, _ in sets for e in s}
     counts = {
         e: layout.equations[i].n

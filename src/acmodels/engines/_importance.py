@@ -45,7 +45,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Mode:
-    """Where a density peaks: `at` (R, d), its log density there (R,), minus its Hessian (R, d, d)."""
+    """Where a density peaks: `at` (R, d), its log there (R,), minus its Hessian (R, d, d)."""
 
     at: Array
     height: Array

@@ -1,4 +1,4 @@
-"""Compiled kernels of the collapsed engine: cross-products, marginal likelihoods, back-substitution.
+"""Compiled kernels of the collapsed engine: cross-products, likelihoods, back-substitution.
 
 A *point* is one set of standard deviations and correlations. Four points are worked at once, in
 the last axis of every work array, so that each arithmetic step is one vector instruction whatever
@@ -25,8 +25,9 @@ from numba import float64, int64
 
 LANES = 4
 
+
 class Structure(NamedTuple):
-    """Where everything stands; whole numbers. m groupings in the chain, Kc effects, P dense columns.
+    """Where everything stands. m groupings in the chain, Kc effects of them, P dense columns.
 
     Attributes:
         K: effects a level of each grouping of the chain, shape (m,).
@@ -39,8 +40,8 @@ class Structure(NamedTuple):
         start: where each level of the first grouping begins in `column`, (J_0 + 1,).
         column: the dense columns that each level of the first grouping meets.
         dense_equation: of each dense column, (P,).
-        dense_K, dense_J, dense_column: effects a level, levels and first column (one more, for the
-            end) of each dense grouping.
+        dense_effects, dense_levels: effects a level and levels of each dense grouping.
+        dense_column: first column of each dense grouping, and one past the last.
         factor: where each grouping's factor begins in a point's row of factors.
     """
 
@@ -54,8 +55,8 @@ class Structure(NamedTuple):
     start: Any
     column: Any
     dense_equation: Any
-    dense_K: Any
-    dense_J: Any
+    dense_effects: Any
+    dense_levels: Any
     dense_column: Any
     factor: Any
 
@@ -68,12 +69,13 @@ class Cross(NamedTuple):
         chain_y: with the responses of each equation, (R, rows, E).
         chain_sparse: of the first grouping with the dense columns it meets, (R, entries, K_0).
         chain_dense: of later groupings with all dense columns, (R, rows, P).
-        dense, dense_y, y: dense columns and responses among themselves, (R, P, P), (R, P, E), (R, E, E).
+        dense, dense_y, y: dense columns and responses among themselves, (R, P, P), (R, P, E),
+            (R, E, E).
         pooled: summed products of the columns of levels of one design, for each design and pair of
             effects, (R, U K_0 K_0, P + 1, P + 1); U is 0 where levels are not pooled.
         representative, count: a level of each design, and how many there are, (U,).
-        prior, prior_mean, prior_square: precision of the coefficients' prior, (R, p, p); its product
-            with the mean, (R, p); and the mean's square in it, (R,).
+        prior, prior_mean, prior_square: precision of the coefficients' prior, (R, p, p); its
+            product with the mean, (R, p); and the mean's square in it, (R,).
     """
 
     chain: Any
@@ -89,7 +91,6 @@ class Cross(NamedTuple):
     prior: Any
     prior_mean: Any
     prior_square: Any
-
 
 
 def _cache_folder() -> None:
@@ -189,7 +190,7 @@ def _rsqrt(x):
 
 
 @_kernel(numba.void(_f3))
-def factor(S):
+def factor(S):  # noqa: PLR0915, tiles are written out
     """Cholesky factors of four matrices at once, in the lower triangle; S (n, n, 4), n even.
 
     Left-looking in tiles of 4 x 2 whose sums stay in registers: about a tenth of the loads and
@@ -339,7 +340,7 @@ def _half(Ks, t, s, D, q):
 
 @_inlined
 def _columns(f, c, r, s, j, t, om, W, D, Q, places):
-    """Half-solved columns of a level, in Q: ancestors, dense columns, response. Return their number.
+    """Half-solved columns of a level, in Q: ancestors, dense, response. Return their number.
 
     `places` says where each belongs: ancestors as -1 - row, dense columns as they are, the
     response as P.
@@ -438,7 +439,7 @@ def _subtract(f, s, n, Q, places, scale, W, S):
 
 @_inlined
 def _pooled(f, c, r, s, t, om, W, D, q, weights, total):
-    """What pooled cross-products are multiplied by: s^2 T (D D')^-1 T' of each design, in weights."""
+    """What pooled cross-products are multiplied by: s^2 T (D D')^-1 T', of each design."""
     Ks = f.K[0]
     for u in range(c.representative.shape[0]):
         _level(f, c, r, s, c.representative[u], t, om, W, D)
@@ -517,10 +518,10 @@ def _scales(f, t, scale):
         for lane in range(4):
             scale[i, 0, lane] = 1.0
     several = False
-    for g in range(f.dense_K.shape[0]):
-        several = several or f.dense_K[g] > 1
+    for g in range(f.dense_effects.shape[0]):
+        several = several or f.dense_effects[g] > 1
     if not several:
-        for g in range(f.dense_K.shape[0]):
+        for g in range(f.dense_effects.shape[0]):
             for i in range(f.dense_column[g], f.dense_column[g + 1]):
                 for lane in range(4):
                     scale[i, 0, lane] = t[m + g, 0, 0, lane]
@@ -535,9 +536,9 @@ def _turn(f, t, S):
     for a in range(P + 1):
         for b in range(a):
             _store(S, b, a, _load(S, a, b))
-    for g in range(f.dense_K.shape[0]):
-        Kg = f.dense_K[g]
-        for level in range(f.dense_J[g]):
+    for g in range(f.dense_effects.shape[0]):
+        Kg = f.dense_effects[g]
+        for level in range(f.dense_levels[g]):
             first = f.dense_column[g] + level * Kg
             for rows in range(2):
                 for a in range(P + 1):
@@ -564,8 +565,8 @@ def _lanes(f, r, first, last, T, OM, t, om):
     m = f.K.shape[0]
     for lane in range(4):
         point = min(first + lane, last - 1)
-        for g in range(m + f.dense_K.shape[0]):
-            size = f.K[g] if g < m else f.dense_K[g - m]
+        for g in range(m + f.dense_effects.shape[0]):
+            size = f.K[g] if g < m else f.dense_effects[g - m]
             for a in range(size):
                 for b in range(size):
                     t[g, a, b, lane] = T[r, point, f.factor[g] + a * size + b]
@@ -654,9 +655,14 @@ def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, tot
         T: factors of group covariances, row by row, (R, N, cells).
         OM: residual precision, (R, N, E, E).
         LL: receives the log likelihood, less what is the same at every point, (R, N).
-        MEAN, ROOT: receive w (R, N, p) and the lower triangle of L, row by row, of the
-            coefficients, which are L'^-1 (w + z) with z standard normal; none where N is 0.
-        S, W, t, om, total: from `work`; at the end they hold the last four points' systems.
+        MEAN: receives w of the coefficients, (R, N, p), or nothing where it has no points. They
+            are L'^-1 (w + z) with z standard normal.
+        ROOT: receives the lower triangle of L, row by row.
+        S: from `work`; at the end it holds the last four points' systems, as do the others.
+        W: likewise, what levels below took off later groupings of the chain.
+        t: likewise, the factors of the group covariances.
+        om: likewise, the residual precision.
+        total: likewise, the log determinant of what was eliminated.
     """
     P = f.dense_equation.shape[0]
     p = c.prior.shape[1]
@@ -691,12 +697,12 @@ def work(f: Structure, equations: int) -> tuple[Any, ...]:
     """Work arrays of `evaluate`."""
     P = len(f.dense_equation)
     size = P + 1 + (P + 1) % 2
-    most = max([1, *f.K, *f.dense_K])
+    most = max([1, *f.K, *f.dense_effects])
     later = f.row[-1] - f.row[1] if len(f.K) else 0
     return (
         np.empty((size, size, LANES)),
         np.empty((later, f.effect[-1] + P + 1, LANES)),
-        np.zeros((max(len(f.K) + len(f.dense_K), 1), most, most, LANES)),
+        np.zeros((max(len(f.K) + len(f.dense_effects), 1), most, most, LANES)),
         np.empty((equations, equations, LANES)),
         np.empty(LANES),
     )
@@ -753,7 +759,9 @@ def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
         c: cross-products.
         r: the data set.
         lanes: the system of each draw, (D,).
-        t, om, W: from `evaluate`.
+        t: from `evaluate`.
+        om: from `evaluate`.
+        W: from `evaluate`.
         dense: dense group effects (as u) and coefficients, (D, P).
         z: standard normal, (D, rows).
         out: receives u, (D, rows).
@@ -789,7 +797,7 @@ def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
 
 
 @_kernel(numba.void(_STRUCTURE, _CROSS, _i2, _i2, _i2, _f3, _f3, _f3, _f3, _i1, _i1))
-def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit):
+def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit):  # noqa: PLR0915
     """Add a set of rows to the cross-products of group effects with all else, in R data sets.
 
     Pairs are added where one of the two is fresh; coefficients' and responses' products with each
@@ -816,7 +824,7 @@ def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit):
     E = Y.shape[2]
     Kc = zc.shape[2]
     Kd = zd.shape[2]
-    groups = f.dense_K.shape[0]
+    groups = f.dense_effects.shape[0]
     column = np.empty(Kd + p, np.int64)
     place = np.empty(Kd + p, np.int64)
     value = np.empty(Kd + p)
@@ -829,9 +837,9 @@ def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit):
             n = 0
             at = 0
             for g in range(groups):
-                for a in range(f.dense_K[g]):
+                for a in range(f.dense_effects[g]):
                     if zd[rd, i, at] != 0.0:
-                        column[n] = f.dense_column[g] + dense_level[i, g] * f.dense_K[g] + a
+                        column[n] = f.dense_column[g] + dense_level[i, g] * f.dense_effects[g] + a
                         place[n] = slot[i, g] + a
                         value[n] = zd[rd, i, at]
                         new[n] = fresh[Kc + at]

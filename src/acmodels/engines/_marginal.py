@@ -103,9 +103,7 @@ def _piece(
 ) -> None:
     f, c = problem.hyper.component.structure, problem.moments.cross
     S, W, t, om, total = work(f, OM.shape[2])
-    evaluate(
-        f, c, which, *piece, not large, T, OM, out.log, out.mean, out.root, S, W, t, om, total
-    )
+    evaluate(f, c, which, *piece, not large, T, OM, out.log, out.mean, out.root, S, W, t, om, total)
     if large:
         for lane in range(piece[1] - piece[0]):
             P, p, at = problem.dense, out.mean.shape[2], piece[0] + lane
@@ -123,8 +121,8 @@ def _piece(
 def lapack_factor(S: Array, P: int, lane: int) -> Array | None:
     """Cholesky factor of one lane's dense system by LAPACK; None if it is not positive.
 
-    Handed over transposed: LAPACK's upper form is the faster one here. (SciPy's call would be faster
-    still, but keeps the GIL.)
+    Handed over transposed: LAPACK's upper form is the faster one here. (SciPy's call would be
+    faster still, but keeps the GIL.)
     """
     whole = np.ascontiguousarray(S[: P + 1, : P + 1, lane])
     try:

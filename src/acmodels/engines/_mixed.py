@@ -126,9 +126,7 @@ def _linked(layout: Layout) -> list[tuple[int, ...]]:
 
 def _component(layout: Layout, members: tuple[int, ...]) -> Component:
     names = [layout.equations[i].response for i in members]
-    blocks = tuple(
-        b for b, block in enumerate(layout.blocks) if block.members[0].response in names
-    )
+    blocks = tuple(b for b, block in enumerate(layout.blocks) if block.members[0].response in names)
     chain, dense = _arrange(_groupings(layout, blocks))
     coefficients = tuple(
         (e, k) for e, i in enumerate(members) for k in range(len(layout.equations[i].columns))
@@ -200,9 +198,10 @@ def _structure(
     dense_equation += [e for e, _ in coefficients]
     start, column, rows = _sparse(layout, members, chain, dense, first, len(coefficients), sets)
     factor = _starts(np.concatenate([K, dK]) ** 2)
+    chain_equation = [equation(e) for g in chain for e in g.effects]
     structure = Structure(
-        K, J, row, effect, cell, np.array([equation(e) for g in chain for e in g.effects], np.int64),
-        parent, start, column, np.array(dense_equation, np.int64), dK, dJ, first, factor,
+        K, J, row, effect, cell, np.array(chain_equation, np.int64), parent, start, column,
+        np.array(dense_equation, np.int64), dK, dJ, first, factor,
     )  # fmt: skip
     return structure, rows
 
@@ -242,9 +241,11 @@ def _sparse(
     J = chain[0].levels
     keys: list[Index] = [np.arange(J, dtype=np.int64) * P + (P - p) + k for k in range(p)]
     for level, _, column in at:
-        for g in range(len(dense)):
-            for k in range(len(dense[g].effects)):
-                keys.append(level[:, 0] * P + column[:, g] + k)
+        keys += [
+            level[:, 0] * P + column[:, g] + k
+            for g in range(len(dense))
+            for k in range(len(dense[g].effects))
+        ]
     known = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     start = np.searchsorted(known, np.arange(J + 1, dtype=np.int64) * P).astype(np.int64)
     rows_out: list[Rows] = []
@@ -299,8 +300,8 @@ def _fixed(component: Component, layout: Layout) -> Component:
         zc, zd = zc * still[:Kc], zd * still[Kc : len(fresh) - p]
         X = X * still[len(fresh) - p :]
         cross_products(
-            component.structure, cross, rows.level, rows.dense_level, rows.slot, zc, zd, X, Y, every,
-            all_of,
+            component.structure, cross, rows.level, rows.dense_level, rows.slot, zc, zd, X, Y,
+            every, all_of,
         )  # fmt: skip
     return replace(component, fixed=cross, fresh=np.array(fresh, dtype=np.int64))
 
@@ -457,7 +458,7 @@ def _prior(
                     v[:, 1:] = -m.means[:, 1:] / m.scale[:, 1:]
             else:
                 v[:, k] = 1.0 / m.scale[:, k]
-            weight = prior.distribution.scale ** -2.0
+            weight = prior.distribution.scale**-2.0
             precision[:, own, own] += weight * v[:, :, None] * v[:, None, :]
             linear[:, own] += weight * v * mean[:, None]
             square += weight * mean**2
@@ -489,9 +490,7 @@ def _effect_columns(
                 columns.append(z)
         most = max([1, *(len(z) for z in columns)])
         wide = [np.broadcast_to(z, (most, n)) for z in columns]
-        out.append(
-            np.ascontiguousarray(np.stack(wide, axis=2)) if wide else np.zeros((1, n, 0))
-        )
+        out.append(np.ascontiguousarray(np.stack(wide, axis=2)) if wide else np.zeros((1, n, 0)))
     R = next(iter(stack.values())).shape[0]
     size = np.stack([np.broadcast_to(s, R) for s in sizes], 1) if sizes else np.zeros((R, 0))
     return out[0], out[1], size

@@ -12,6 +12,7 @@ Bauer, Preacher & Gil, 2006).
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -254,8 +255,8 @@ def _derivative(
 
     def look(variable: str) -> tuple[Array, Array]:
         full = variable_values(context.layout, variable, context.responses)
-        reference = full[e.rows]
-        here = np.full(len(rows), at[variable]) if variable in at else full[rows]
+        reference = full[..., e.rows]
+        here = np.full(len(rows), at[variable]) if variable in at else full[..., rows]
         return here, reference
 
     total = np.zeros(len(rows))
@@ -292,8 +293,9 @@ def expected_product(context: Context, legs: Sequence[Sequence[Atom]]) -> Array:
         moment = _moment(context, effects)
         if moment is None:
             continue
-        weight = float(np.mean(np.prod([a.multiplier for a in atoms], axis=0)))
-        term: Array | float = weight * moment
+        # (1,), or (R, 1) where multipliers rest on the responses of R data sets, one a "chain"
+        weight = np.mean(reduce(np.multiply, [a.multiplier for a in atoms]), -1, keepdims=True)
+        term: Array = weight * moment
         for a in atoms:
             if a.coefficient is not None:
                 term = term * context.parameter(a.coefficient)

@@ -131,6 +131,7 @@ def provenance(fit: "Fit") -> tuple[tuple[str, str], ...]:
     import platform
 
     chains, draws = fit.draws.values.shape[:2]
+    chained = fit.draws.chained
     rows = [
         ("Model", f"{fit.spec.name}, from {Path(fit.spec.source).name}"),
         ("Model, sha256", fit.spec.sha256 or "built in Python, no file"),
@@ -139,8 +140,8 @@ def provenance(fit: "Fit") -> tuple[tuple[str, str], ...]:
     if not fit.data_sha256:
         rows.append(("Data", "a table in memory, no file"))
     rows += [
-        ("Engine", fit.draws.engine),
-        ("Draws", f"{chains} chains of {count(draws)}"),
+        ("Engine", fit.engine_note or fit.draws.engine),
+        ("Draws", f"{chains} chains of {count(draws)}" if chained else count(chains * draws)),
         ("Seed", str(fit.seed)),
         ("Intervals", w.interval_words(fit.interval, fit.prob)),
         *((p, _version(p)) for p in PACKAGES),

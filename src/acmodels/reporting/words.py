@@ -25,7 +25,7 @@ STATUS: Mapping[Status, str] = {
 SENSITIVE = 0.05
 """Power-scaling sensitivity from which a result is said to lean on the prior."""
 
-ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "the collapsed sampler"}
+ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "exact integration"}
 
 FAMILIES = {"gaussian": "normal", "bernoulli": "binary", "binomial": "binomial"}
 
@@ -69,11 +69,13 @@ def summary(fit: "Fit") -> str:
     )
     responses = f"a {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
     chains, draws = fit.draws.values.shape[:2]
+    drawn = f"{several(chains, 'chain')} of {several(draws, 'draw')}"
+    if not fit.draws.chained:
+        drawn = several(chains * draws, "draw")
     return (
         f"{what}, with {responses}, fitted to "
         f"{several(fit.system.rows_used, 'row')}{units(layout)} by "
-        f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {several(chains, 'chain')} of "
-        f"{several(draws, 'draw')}."
+        f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {drawn}."
     )
 
 
@@ -113,7 +115,9 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
         )
     if d.pareto_k is not None:
         out.append(f"The largest Pareto k of the importance weights is {fixed(d.pareto_k, 2)}.")
-    elif d.divergences == 0:
+    if d.engine == "collapsed":
+        return out
+    if d.divergences == 0:
         out.append(f"None of the {count(total)} steps diverged.")
     else:
         out.append(

@@ -88,7 +88,7 @@ def apply(operand: Operand, values: Array, reference: Array | None = None) -> Ar
 
 
 def _sd(values: Array) -> Array:
-    """Standard deviation over the last axis; 1 for what does not vary (refused where it matters)."""
+    """Standard deviation over the last axis; 1 for what does not vary, refused where it matters."""
     sd = values.std(axis=-1, ddof=1, keepdims=True) if values.shape[-1] > 1 else np.zeros(1)
     return np.where(sd > 0, sd, 1.0)
 
@@ -122,7 +122,7 @@ def part_values(part: Part, values: Array, reference: Array | None = None) -> Ar
 
 
 def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
-    """Values of a variable on the data's rows, whether a predictor or a response; shape (..., N)."""
+    """Values of a variable, predictor or response, on the data's rows; shape (..., N)."""
     if name in layout.variables:
         return layout.variables[name].values
     return responses[name][..., layout.equation(name).carry]
