@@ -189,9 +189,7 @@ def _names(context: Context) -> set[str]:
 def _decompositions(context: Context, variable: str) -> list[Operand]:
     """What `within` and `between` take of a variable, as written."""
     found = (p.operand for p in _all_parts(context))
-    return list(
-        dict.fromkeys(o for o in found if o.variable == variable and o.source != variable)
-    )
+    return list(dict.fromkeys(o for o in found if o.variable == variable and o.source != variable))
 
 
 def _bare_somewhere(context: Context, variable: str) -> bool:
@@ -284,7 +282,9 @@ def paths(context: Context, start: Node, to: str) -> list[tuple[Node, ...]]:
 def leg(context: Context, n: Node, response: str, onward: Node | None) -> bool:
     """Whether a node has an arrow into that of a response which the next node takes on."""
     e = context.layout.equation(response)
-    return any(touches(c, n) and carried(context, c, b, onward) for c, b in _with_blocks(context, e))
+    return any(
+        touches(c, n) and carried(context, c, b, onward) for c, b in _with_blocks(context, e)
+    )
 
 
 def carried(context: Context, column: Column, block: Block | None, onward: Node | None) -> bool:

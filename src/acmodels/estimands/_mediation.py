@@ -84,24 +84,34 @@ def mediated_paths(estimand: Estimand, context: Context) -> list[Steps]:
         raise EstimandError(f"{estimand.where}.via: name at least one mediator, or leave it out")
     out: list[Steps] = []
     for chain in chains:
-        for nodes in _chains(estimand, context, chain, to):
-            path = steps(start, nodes, to)
-            for k, (n, response) in enumerate(path):
-                onward = path[k + 1][0] if k + 1 < len(path) else None
-                if not fx.leg(context, n, response, onward):
-                    part = "" if onward is None or onward.operand is None else onward.text
-                    raise EstimandError(
-                        f"{estimand.where}: there is no arrow from '{n.text}' to "
-                        f"'{part or response}'; the formula of equations.{response} does not hold "
-                        f"'{n.text}'" + (f" in what {part} takes of it" if part else "")
-                    )
+        possible = [steps(start, nodes, to) for nodes in _chains(estimand, context, chain, to)]
+        broken = [_gap(context, path) for path in possible]
+        if all(broken):
+            raise EstimandError(f"{estimand.where}: {broken[0]}")
+        for path, gap in zip(possible, broken, strict=True):
+            if gap:
+                continue
             if path in out:
                 raise EstimandError(
-                    f"{estimand.where}.via: the path by {', '.join(n.text for n in nodes)} is "
-                    "named twice"
+                    f"{estimand.where}.via: the path by {listing([n.text for n, _ in path[1:]])} "
+                    "is named twice"
                 )
             out.append(path)
     return out
+
+
+def _gap(context: Context, path: Steps) -> str:
+    """Say which arrow of a path is not there, or nothing."""
+    for k, (n, response) in enumerate(path):
+        onward = path[k + 1][0] if k + 1 < len(path) else None
+        if not fx.leg(context, n, response, onward):
+            part = onward.text if onward is not None and onward.operand is not None else ""
+            return (
+                f"there is no arrow from '{n.text}' to '{part or response}'; the formula of "
+                f"equations.{response} does not hold '{n.text}'"
+                + (f" in what {part} takes of it" if part else "")
+            )
+    return ""
 
 
 def _chains(
@@ -184,9 +194,7 @@ def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
     return out
 
 
-def _unshared(
-    context: Context, n: fx.Node, m: fx.Node, response: str, target: str
-) -> list[str]:
+def _unshared(context: Context, n: fx.Node, m: fx.Node, response: str, target: str) -> list[str]:
     """Warn where both slopes vary by one grouping without a shared covariance."""
     first = {
         b.group: b

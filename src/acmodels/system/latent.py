@@ -1,10 +1,10 @@
 """Latent unit means: what of a variable's own linear predictor is constant within a unit.
 
 Where x has an equation, `between(x, g)` is its latent mean in g and `within(x, g)` is x minus that:
-the intercept, the terms that are constant within g and the effects of g (and of groupings above it).
+the intercept, the terms that are constant within g and the effects of g (and of groupings above).
 An observed mean of few rows is that plus noise, which biases its effect towards the one within
-(Lüdtke, Marsh, Robitzsch, Trautwein, Asparouhov & Muthén, 2008). Design matrices hold observed means
-throughout; engines and the generator add what the latent ones differ by.
+(Lüdtke, Marsh, Robitzsch, Trautwein, Asparouhov & Muthén, 2008). Design matrices hold observed
+means throughout; engines and the generator add what the latent ones differ by.
 """
 
 from collections.abc import Iterator
@@ -124,20 +124,16 @@ def _mean_problems(layout: Layout, source: str) -> list[str]:
     e = layout.equation(d.variable)
     where = f"equations.{d.variable}"
     if e.level == d.unit:
-        return [
-            f"{where} has level = \"{d.unit}\", so '{d.variable}' is one value a unit and "
-            f"'{source}' has nothing to take apart; write '{d.variable}'"
-        ]
+        said = f"{where} has level = \"{d.unit}\", so '{d.variable}' is one value a unit and "
+        return [said + f"'{source}' has nothing to take apart; write '{d.variable}'"]
     groups = [
         b
         for b, mine in layout.blocks_of(d.variable)
         if b.columns == (d.unit,) and any(not b.members[k].column.parts for k in mine)
     ]
     if not groups:
-        return [
-            f"'{source}' is a latent mean, and equations.{d.variable} has no (1 | {d.unit}); add "
-            f'it, or take observed means with centering = "observed"'
-        ]
+        said = f"'{source}' is a latent mean, and equations.{d.variable} has no (1 | {d.unit}); "
+        return [said + 'add it, or take observed means with centering = "observed"']
     return []
 
 
@@ -210,10 +206,6 @@ def _constant(values: Array | Index, code: Index) -> bool:
     return bool(np.all(values == first[code]))
 
 
-def rest_values(
-    layout: Layout, e: EquationLayout, term: LatentTerm, responses: Responses
-) -> Array:
+def rest_values(layout: Layout, e: EquationLayout, term: LatentTerm, responses: Responses) -> Array:
     """What multiplies a latent mean in a term, on the equation's rows, (..., n)."""
-    return column_values(
-        term.rest, e.rows, lambda name: variable_values(layout, name, responses)
-    )
+    return column_values(term.rest, e.rows, lambda name: variable_values(layout, name, responses))
