@@ -14,7 +14,11 @@ from acmodels.system.layout import Array, residual_pairs
 
 
 def matrices(
-    layout: Layout, priors: Priors, responses: Responses, component: Component, value: Mapping[str, float]
+    layout: Layout,
+    priors: Priors,
+    responses: Responses,
+    component: Component,
+    value: Mapping[str, float],
 ) -> tuple[Array, Array, Array, Array, Array, Array]:
     """Stacked y, prior mean and covariance of all effects, their design, and residual covariance.
 

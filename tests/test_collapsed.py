@@ -182,7 +182,9 @@ def designs(draw: st.DrawFn) -> tuple[dict[str, Any], pd.DataFrame]:
     )
     equations: dict[str, Any] = {}
     for r, more in (("m", []), ("y", ["m"])):
-        parts = draw(st.lists(terms, max_size=2, unique=True)) + (more if draw(st.booleans()) else [])
+        parts = draw(st.lists(terms, max_size=2, unique=True)) + (
+            more if draw(st.booleans()) else []
+        )
         parts += draw(st.lists(groups, max_size=3, unique_by=lambda g: g.split("|")[-1]))
         if draw(st.booleans()):
             parts.append(draw(st.sampled_from(["(1 |i| t)", "(1 + x |i| t)"])))
@@ -190,7 +192,9 @@ def designs(draw: st.DrawFn) -> tuple[dict[str, Any], pd.DataFrame]:
     table: dict[str, Any] = {"equations": equations}
     if draw(st.booleans()):
         table["residual_correlation"] = [["m", "y"]]
-    data = frame(draw(st.integers(1, 10_000)), draw(st.integers(30, 60)), balanced=draw(st.booleans()))
+    data = frame(
+        draw(st.integers(1, 10_000)), draw(st.integers(30, 60)), balanced=draw(st.booleans())
+    )
     return table, data
 
 
@@ -212,14 +216,19 @@ def test_a_missing_term_is_seen() -> None:
     x = some_points(problem.hyper, 1)
     value = dict(zip(problem.hyper.names, _hyper.parameters(problem.hyper, x)[0, 0], strict=True))
     component = _mixed.components(system.layout)[0]
-    dense = matrices(system.layout, priors, system.responses, component, {**value, "sd(y ~ 1 | b)": 0.5})
+    dense = matrices(
+        system.layout, priors, system.responses, component, {**value, "sd(y ~ 1 | b)": 0.5}
+    )
     found = _marginal.density(problem, x, ONE).log[0, 0] - _hyper.log_prior(problem.hyper, x)[0, 0]
     assert abs(found - log_marginal(*dense)) > 0.01
 
 
 @pytest.mark.parametrize("name", ["mediation", "shared effects", "nested and crossed"])
 def test_many_data_sets_are_each_alone(name: str) -> None:
-    data = [frame(), frame().assign(y=lambda d: d["y"][::-1].to_numpy(), m=lambda d: d["w"] - d["m"])]
+    data = [
+        frame(),
+        frame().assign(y=lambda d: d["y"][::-1].to_numpy(), m=lambda d: d["w"] - d["m"]),
+    ]
     system, priors = built(MODELS[name], data[0])
     sets = [built(MODELS[name], d)[0].responses for d in data]
     stack = {k: np.stack([s[k] for s in sets]) for k in sets[0]}
@@ -241,7 +250,8 @@ def test_many_data_sets_are_each_alone(name: str) -> None:
 
 @pytest.mark.parametrize("lapack", [False, True])
 @pytest.mark.parametrize(
-    "name", ["crossed slopes", "nested thrice", "nested and crossed", "shared effects", "known errors"]
+    "name",
+    ["crossed slopes", "nested thrice", "nested and crossed", "shared effects", "known errors"],
 )
 def test_effects_and_coefficients_given_the_sds(
     name: str, monkeypatch: pytest.MonkeyPatch, *, lapack: bool
@@ -434,7 +444,9 @@ def test_a_batch_is_what_single_fits_are() -> None:
     gap = found.values[0].mean(axis=0) - single.estimates["mean"]
     sd = found.values[0].std(axis=0)
     assert (abs(gap) <= K * np.hypot(sd / np.sqrt(400), single.estimates["mcse_mean"])).all()
-    assert found.log_marginal_likelihood[0] == pytest.approx(single.log_marginal_likelihood, abs=0.3)
+    assert found.log_marginal_likelihood[0] == pytest.approx(
+        single.log_marginal_likelihood, abs=0.3
+    )
 
 
 # --- which engine -----------------------------------------------------------------------
@@ -445,7 +457,8 @@ def test_what_is_outside_the_class() -> None:
     system, priors = built({"equations": {"y": "y ~ x"}}, data)
     assert collapsed.unfit(system.layout, priors) is None
     heavy = replace(
-        priors["y ~ x"], distribution=replace(normal(0, 1), name="Laplace", parameters={"mu": 0, "b": 1})
+        priors["y ~ x"],
+        distribution=replace(normal(0, 1), name="Laplace", parameters={"mu": 0, "b": 1}),
     )
     reason = collapsed.unfit(system.layout, {**priors, "y ~ x": heavy})
     assert reason == "the prior of 'y ~ x' is Laplace(mu=0, b=1), not normal"
