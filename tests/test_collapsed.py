@@ -117,7 +117,7 @@ def problems(system: System, priors: Priors) -> list[_marginal.Problem]:
     stack = {k: v[None] for k, v in system.responses.items()}
     scale = {p.name: 1.0 for p in parameters(system.layout)}
     out: list[_marginal.Problem] = []
-    for c in _mixed.components(system.layout):
+    for c in _mixed.components(system.layout, priors):
         h = _hyper.hyper(c, system.layout, priors, scale)
         out.append(_marginal.Problem(h, _mixed.moments(c, system.layout, priors, stack)))
     return out
@@ -162,8 +162,8 @@ def test_both_ways_of_elimination_are_reached() -> None:
     """Levels of one design pool where that saves work, and only there."""
 
     def pooled(formula: str, data: pd.DataFrame) -> bool:
-        system, _ = built({"equations": {"y": formula}}, data)
-        return len(_mixed.components(system.layout)[0].design) > 0
+        system, priors = built({"equations": {"y": formula}}, data)
+        return len(_mixed.components(system.layout, priors)[0].design) > 0
 
     assert pooled("y ~ x + (1 | a) + (1 | b)", frame(n=120))
     assert not pooled("y ~ x + (1 + w | a)", frame())
@@ -215,7 +215,7 @@ def test_a_missing_term_is_seen() -> None:
     problem = problems(other, priors)[0]
     x = some_points(problem.hyper, 1)
     value = dict(zip(problem.hyper.names, _hyper.parameters(problem.hyper, x)[0, 0], strict=True))
-    component = _mixed.components(system.layout)[0]
+    component = _mixed.components(system.layout, priors)[0]
     dense = matrices(
         system.layout, priors, system.responses, component, {**value, "sd(y ~ 1 | b)": 0.5}
     )
@@ -232,7 +232,7 @@ def test_many_data_sets_are_each_alone(name: str) -> None:
     system, priors = built(MODELS[name], data[0])
     sets = [built(MODELS[name], d)[0].responses for d in data]
     stack = {k: np.stack([s[k] for s in sets]) for k in sets[0]}
-    for c in _mixed.components(system.layout):
+    for c in _mixed.components(system.layout, priors):
         h = _hyper.hyper(c, system.layout, priors, {p.name: 1.0 for p in parameters(system.layout)})
         x = np.repeat(some_points(h, 6), 2, axis=0)
         together = _marginal.Problem(h, _mixed.moments(c, system.layout, priors, stack))
@@ -272,7 +272,7 @@ def test_effects_and_coefficients_given_the_sds(
         points = np.zeros((1, S), np.int64)
         coefficients(values.mean, values.root, points, rng.standard_normal((1, S, p)), beta)
         drawn = _effects.group_effects(problem, system.layout, x[0], points[0], beta[0], rng, None)
-        raw = _mixed.raw_coefficients(problem.moments, c, beta, ONE)[0]
+        raw = _mixed.raw_coefficients(problem.moments, c, beta, np.zeros((1, S, 0)), ONE)[0]
         blocks = [drawn[system.layout.blocks[b].key].reshape(S, -1) for b in c.blocks]
         draws = np.concatenate([*blocks, raw], axis=1)
         value = dict(zip(h.names, _hyper.parameters(h, x)[0, 0], strict=True))

@@ -122,7 +122,7 @@ def coordinates(effects: str, eta: float = 1.0) -> _hyper.Hyper:
     system = build_system(model, ac.study(data))
     priors = resolve_priors(model.priors, system.layout, system.responses)
     scale = {p.name: 1.7 for p in parameters(system.layout)}
-    return _hyper.hyper(_mixed.components(system.layout)[0], system.layout, priors, scale)
+    return _hyper.hyper(_mixed.components(system.layout, priors)[0], system.layout, priors, scale)
 
 
 def test_the_prior_in_coordinates_is_a_density() -> None:
@@ -159,7 +159,7 @@ def test_turning_signs_leaves_the_model() -> None:
     assert (positive[..., list(h.priors)] >= 0).all()
 
     def covariance(at: np.ndarray) -> np.ndarray:
-        T = _hyper.factors(h, at)[0].reshape(1, -1, 3, 3)
+        T = _hyper.factors(h, at).groups.reshape(1, -1, 3, 3)
         return T @ np.swapaxes(T, -1, -2)
 
     np.testing.assert_allclose(covariance(x), covariance(positive), atol=1e-12)

@@ -31,7 +31,7 @@ from acmodels.engines._importance import (
 from acmodels.engines._kernels import coefficients
 from acmodels.engines._marginal import LAPACK_FROM, Problem, Values, density
 from acmodels.engines._metropolis import Moves, metropolis
-from acmodels.engines._mixed import Component, components, moments, raw_coefficients, spreads
+from acmodels.engines._mixed import Component, components, moments, raw_coefficients, rough
 from acmodels.errors import EngineError
 from acmodels.posterior import Deferred, Part, Posterior
 from acmodels.priors import Priors
@@ -151,13 +151,13 @@ class PreparedCollapsed:
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> PreparedCollapsed:
     """Arrange the equations as linear mixed models and find where their posteriors lie."""
     started = time.perf_counter()
-    regions = tuple(_region(c, layout, priors, responses) for c in components(layout))
+    regions = tuple(_region(c, layout, priors, responses) for c in components(layout, priors))
     return PreparedCollapsed(layout, priors, regions, {"prepare": time.perf_counter() - started})
 
 
 def _region(component: Component, layout: Layout, priors: Priors, responses: Responses) -> Region:
     made = moments(component, layout, priors, {k: v[None] for k, v in responses.items()})
-    spread = spreads(component, layout, responses)
+    spread, lifted = rough(component, layout, responses)
     scale: dict[str, float] = {}
     for e, i in enumerate(component.equations):
         scale[f"sigma({layout.equations[i].response})"] = float(spread[e])
@@ -167,8 +167,12 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
         m = layout.blocks[b].members[k]
         of = float(spread[place_of[m.response]])
         scale[layout.blocks[b].sd(m)] = of / float(size) if size > 0 else of
+    for (e, k), (_, unit) in zip(component.copies.lifted, lifted, strict=True):
+        q = layout.equations[component.equations[e]]
+        scale[q.coefficient(q.columns[k])] = float(unit)
     h = hyper(component, layout, priors, scale)
     start = np.zeros(h.size)
+    start[list(h.lifted)] = lifted[:, 0] / lifted[:, 1]
     start[list(h.signed)] = 0.4
     start[list(h.sigmas.values())] = 0.9
     if not h.size:
@@ -355,8 +359,9 @@ def _single(
 
 
 def _names(region: Region, layout: Layout) -> tuple[str, ...]:
-    es = [layout.equations[i] for i in region.hyper.component.equations]
-    return (*region.hyper.names, *(e.coefficient(c) for e in es for c in e.columns))
+    c = region.hyper.component
+    es = [layout.equations[i] for i in c.equations]
+    return (*region.hyper.names, *(es[e].coefficient(es[e].columns[k]) for e, k in c.coefficients))
 
 
 def _exact(problem: Problem) -> Weighted:
@@ -432,8 +437,10 @@ def _draws(
     internal = np.empty(z.shape)
     coefficients(values.mean, values.root, points, z, internal)
     chosen = np.take_along_axis(x, points[..., None], axis=1)
-    raw = raw_coefficients(problem.moments, component, internal, which)
-    return np.concatenate([parameters(problem.hyper, chosen), raw], axis=-1), internal
+    h = problem.hyper
+    lifted = chosen[..., list(h.lifted)] * h.units[list(h.lifted)]
+    raw = raw_coefficients(problem.moments, component, internal, lifted, which)
+    return np.concatenate([parameters(h, chosen), raw], axis=-1), internal
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from acmodels.engines._hyper import factors
+from acmodels.engines._hyper import Factors, factors
 from acmodels.engines._kernels import LANES, evaluate, solve_above, solve_chain, work
 from acmodels.engines._marginal import LAPACK_FROM, Problem, lapack_factor
 from acmodels.errors import EngineError
@@ -46,23 +46,22 @@ def group_effects(
     S, P, rows = len(points), problem.dense, int(f.row[-1])
     dense, chain = np.empty((S, P)), np.empty((S, rows))
     z_dense, z_chain = rng.standard_normal((S, P)), rng.standard_normal((S, rows))
-    T, OM, _ = factors(problem.hyper, x[None])
+    made = factors(problem.hyper, x[None])
     order = np.argsort(points, kind="stable")
     used, start = np.unique(points[order], return_index=True)
     ends = np.append(start, S)
     fours = range(0, len(used), LANES)
 
     def some(share: range) -> None:
-        room = work(f, OM.shape[2])
+        room = work(f, made.residual.shape[2])
         for first in share:
             last = min(first + LANES, len(used))
             draws = order[ends[first] : ends[last]]
             here = used[first:last]
             lanes = np.searchsorted(here, points[draws])
             dense[draws], chain[draws] = _four(
-                problem, T[:, here], OM[:, here], lanes, beta[draws], z_dense[draws],
-                z_chain[draws], room,
-            )  # fmt: skip
+                problem, made.at(here), lanes, beta[draws], z_dense[draws], z_chain[draws], room
+            )
 
     if threads is None:
         some(fours)
@@ -73,8 +72,7 @@ def group_effects(
 
 def _four(
     problem: Problem,
-    T: Array,
-    OM: Array,
+    made: Factors,
     lanes: np.ndarray,
     beta: Array,
     z_dense: Array,
@@ -84,13 +82,12 @@ def _four(
     """Effects of draws at up to four points."""
     component = problem.hyper.component
     f, c = component.structure, problem.moments.cross
-    S, W, t, om, total = room
-    n, P, p = T.shape[1], problem.dense, beta.shape[1]
+    S, W, t, om, omy, total = room
+    n, P, p = made.log.shape[1], problem.dense, beta.shape[1]
     none = np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0))
     large = P >= LAPACK_FROM
     one = np.zeros(1, dtype=np.int64)
-    evaluate(f, c, one, 0, n, not large, np.ascontiguousarray(T), np.ascontiguousarray(OM), *none,
-             S, W, t, om, total)  # fmt: skip
+    evaluate(f, c, one, 0, n, not large, *made.arrays, *none, S, W, t, om, omy, total)
     dense = np.empty((len(lanes), P))
     if large:
         _above_lapack(S, lanes, beta, z_dense, dense)
@@ -98,14 +95,16 @@ def _four(
         solve_above(S, lanes, beta, z_dense, dense)
     first = 0
     for g, grouping in enumerate(component.dense):
-        K = len(grouping.effects)
+        K = grouping.width
         size = grouping.levels * K
         v = dense[:, first : first + size].reshape(len(lanes), grouping.levels, K)
         factor = np.moveaxis(t[len(component.chain) + g, :K, :K], 2, 0)[lanes]
         dense[:, first : first + size] = np.einsum("sjb,sab->sja", v, factor).reshape(-1, size)
         first += size
+    if len(f.copy):
+        dense[:, f.copy] = made.copies[0][lanes] * dense[:, f.copy_of]
     chain = np.empty(z_chain.shape)
-    solve_chain(f, c, 0, lanes, t, om, W, dense, z_chain, chain)
+    solve_chain(f, c, 0, lanes, t, om, omy, W, dense, z_chain, chain)
     return dense, chain
 
 
@@ -132,7 +131,7 @@ def _by_block(problem: Problem, layout: Layout, dense: Array, chain: Array) -> d
     for groupings, values in ((component.chain, chain), (component.dense, dense)):
         first = 0
         for g in groupings:
-            K = len(g.effects)
+            K = g.width
             size = g.levels * K
             cut = values[:, first : first + size].reshape(len(values), g.levels, K)
             places |= {effect: cut[..., k] for k, effect in enumerate(g.effects)}

@@ -60,6 +60,7 @@ class Hyper:
             with known standard errors have none.
         sets: equations whose residuals correlate, with their matrix and number of rows.
         counts: rows of each equation that stands alone.
+        lifted: priors of coefficients that are coordinates too, by coordinate.
         names: of the structural parameters that `parameters` returns.
     """
 
@@ -70,6 +71,7 @@ class Hyper:
     sigmas: Mapping[int, int]
     sets: tuple[tuple[tuple[int, ...], Matrix, int], ...]
     counts: Mapping[int, int]
+    lifted: Mapping[int, Distribution]
     names: tuple[str, ...]
 
     @property
@@ -141,8 +143,15 @@ def hyper(
         for e, i in enumerate(component.equations)
         if e not in linked and e in sigmas
     }
+    lifted: dict[int, Distribution] = {}
+    for e, k in component.copies.lifted:
+        q = layout.equations[component.equations[e]]
+        name = q.coefficient(q.columns[k])
+        names.append(name)
+        lifted[len(units)] = priors[name].distribution
+        units.append(scale[name])
     return Hyper(
-        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, tuple(names)
+        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, lifted, tuple(names)
     )
 
 
@@ -163,14 +172,41 @@ def cholesky(matrix: Matrix, x: Array) -> Array:
     return L
 
 
-def factors(h: Hyper, x: Array) -> tuple[Array, Array, Array]:
-    """What the kernels take at coordinates (..., d).
+@dataclass(frozen=True)
+class Factors:
+    """What the kernels take at N points of R data sets.
 
-    Returns:
-        Factors of the group covariances (..., cells), residual precisions (..., E, E), and half
-        the log determinant of the precision of all residuals (...,).
+    Attributes:
+        groups: factors of the group covariances, row by row, (R, N, cells).
+        residual: residual precisions, (R, N, E, E).
+        pieces: multipliers of the pieces of the responses, (R, N, pieces).
+        copies: multipliers of copied columns, (R, N, copies).
+        log: half the log determinant of the precision of all residuals, (R, N).
     """
+
+    groups: Array
+    residual: Array
+    pieces: Array
+    copies: Array
+    log: Array
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array, Array]:
+        """All but `log`, in the kernels' order."""
+        return self.groups, self.residual, self.pieces, self.copies
+
+    def __getitem__(self, rows: slice) -> "Factors":
+        return Factors(*(v[rows] for v in (*self.arrays, self.log)))
+
+    def at(self, points: np.ndarray) -> "Factors":
+        """Some of the points."""
+        return Factors(*(np.ascontiguousarray(v[:, points]) for v in (*self.arrays, self.log)))
+
+
+def factors(h: Hyper, x: Array) -> Factors:
+    """What the kernels take at coordinates (R, N, d)."""
     whole = x * h.units
+    c = h.component.copies
     T = [_grouping(h, g, x, whole) for g in h.component.groupings]
     cells = np.concatenate(T, axis=-1) if T else np.zeros((*x.shape[:-1], 0))
     E = len(h.component.equations)
@@ -192,11 +228,27 @@ def factors(h: Hyper, x: Array) -> tuple[Array, Array, Array]:
             precision[(..., *here)] = np.swapaxes(root, -1, -2) @ root
             log -= n * np.sum(np.log(np.abs(sd)), axis=-1)
             log -= n * np.sum(np.log(np.diagonal(L, axis1=-2, axis2=-1)), axis=-1)
-    return np.ascontiguousarray(cells), np.ascontiguousarray(precision), log
+    ones = np.ones((*x.shape[:-1], E))
+    pieces = [-monomial(h, whole, m) for _, m in c.pieces]
+    copies = [monomial(h, whole, m) for _, _, m in c.coefficients]
+    none = np.zeros((*x.shape[:-1], 0))
+    return Factors(
+        np.ascontiguousarray(cells),
+        np.ascontiguousarray(precision),
+        np.concatenate([ones, np.stack(pieces, -1) if pieces else none], axis=-1),
+        np.ascontiguousarray(np.stack(copies, -1)) if copies else none,
+        log,
+    )
+
+
+def monomial(h: Hyper, whole: Array, of: tuple[int, ...]) -> Array:
+    """Product of lifted coefficients, by position among them."""
+    places = list(h.lifted)
+    return np.prod(whole[..., [places[i] for i in of]], axis=-1)
 
 
 def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
-    K = len(g.effects)
+    K = g.width
     T = np.zeros((*x.shape[:-1], K, K))
     first = 0
     for b in dict.fromkeys(b for b, _ in g.effects):
@@ -204,6 +256,10 @@ def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
         own = slice(first, first + matrix.size)
         T[..., own, own] = whole[..., list(matrix.sds), None] * cholesky(matrix, x)
         first += matrix.size
+    for k, copy in enumerate(g.copies):
+        _, b, member, of = h.component.copies.effects[copy]
+        source = g.effects.index((b, member))
+        T[..., first + k, :first] = monomial(h, whole, of)[..., None] * T[..., source, :first]
     return T.reshape(*x.shape[:-1], K * K)
 
 
@@ -212,6 +268,8 @@ def log_prior(h: Hyper, x: Array) -> Array:
     total = np.zeros(x.shape[:-1])
     for i, d in h.priors.items():
         total = total + log_density(d, np.abs(x[..., i]) * h.units[i]) + np.log(h.units[i])
+    for i, d in h.lifted.items():
+        total = total + log_density(d, x[..., i] * h.units[i]) + np.log(h.units[i])
     matrices = [*h.blocks.values(), *(m for _, m, _ in h.sets)]
     for m in matrices:
         if m.partials:
@@ -263,6 +321,7 @@ def parameters(h: Hyper, x: Array) -> Array:
     out += [x[..., i] * h.units[i] for i in h.sigmas.values()]
     for _, m, _ in h.sets:
         out += _correlations(m, x)
+    out += [x[..., i] * h.units[i] for i in h.lifted]
     return np.stack(out, axis=-1) if out else np.zeros((*x.shape[:-1], 0))
 
 

@@ -43,6 +43,8 @@ class Structure(NamedTuple):
         dense_effects, dense_levels: effects a level and levels of each dense grouping.
         dense_column: first column of each dense grouping, and one past the last.
         factor: where each grouping's factor begins in a point's row of factors.
+        piece: the equation of each piece of a response; the responses themselves come first.
+        copy, copy_of: dense columns that are another coefficient's again, and which one's.
     """
 
     K: Any
@@ -59,17 +61,20 @@ class Structure(NamedTuple):
     dense_levels: Any
     dense_column: Any
     factor: Any
+    piece: Any
+    copy: Any
+    copy_of: Any
 
 
 class Cross(NamedTuple):
-    """Cross-products of R data sets, and the coefficients' prior. E equations, p coefficients.
+    """Cross-products of R data sets, and the coefficients' prior. E pieces, p coefficients.
 
     Attributes:
         chain: each level's effects with themselves and those of the levels above, (R, cells).
-        chain_y: with the responses of each equation, (R, rows, E).
+        chain_y: with the pieces of the responses, (R, rows, E).
         chain_sparse: of the first grouping with the dense columns it meets, (R, entries, K_0).
         chain_dense: of later groupings with all dense columns, (R, rows, P).
-        dense, dense_y, y: dense columns and responses among themselves, (R, P, P), (R, P, E),
+        dense, dense_y, y: dense columns and pieces among themselves, (R, P, P), (R, P, E),
             (R, E, E).
         pooled: summed products of the columns of levels of one design, for each design and pair of
             effects, (R, U K_0 K_0, P + 1, P + 1); U is 0 where levels are not pooled.
@@ -134,7 +139,8 @@ _inlined = numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 _f1, _f2, _f3, _f4 = (numba.types.Array(float64, d, "C") for d in (1, 2, 3, 4))
 _i1, _i2 = (numba.types.Array(int64, d, "C") for d in (1, 2))
 _STRUCTURE = numba.types.NamedTuple(
-    (_i1, _i1, _i1, _i1, _i1, _i1, _i2, _i1, _i1, _i1, _i1, _i1, _i1, _i1), Structure
+    (_i1, _i1, _i1, _i1, _i1, _i1, _i2, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1),
+    Structure,
 )
 _CROSS = numba.types.NamedTuple(
     (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _i1, _f1, _f3, _f2, _f1), Cross
@@ -339,7 +345,7 @@ def _half(Ks, t, s, D, q):
 
 
 @_inlined
-def _columns(f, c, r, s, j, t, om, W, D, Q, places):
+def _columns(f, c, r, s, j, t, om, omy, W, D, Q, places):
     """Half-solved columns of a level, in Q: ancestors, dense, response. Return their number.
 
     `places` says where each belongs: ancestors as -1 - row, dense columns as they are, the
@@ -378,7 +384,7 @@ def _columns(f, c, r, s, j, t, om, W, D, Q, places):
                 for b in range(c.dense_y.shape[2]):
                     value = c.chain_y[r, f.row[s] + j * Ks + a, b]
                     for lane in range(4):
-                        Q[i, a, lane] += om[e, b, lane] * value
+                        Q[i, a, lane] += omy[e, b, lane] * value
             else:
                 if i < ancestors:
                     other = f.equation[f.effect[s + 1] + i]
@@ -471,7 +477,7 @@ def _pooled(f, c, r, s, t, om, W, D, q, weights, total):
 
 
 @_inlined
-def _fill(f, c, r, om, weights, scale, S):
+def _fill(f, c, r, om, omy, weights, scale, S):
     """The dense system before levels are subtracted one by one, rows and columns scaled."""
     P = f.dense_equation.shape[0]
     E = c.dense_y.shape[2]
@@ -479,12 +485,14 @@ def _fill(f, c, r, om, weights, scale, S):
     for b in range(P):
         acc = _four(0.0)
         for e in range(E):
-            acc = _fma(acc, _load(om, f.dense_equation[b], e), _four(c.dense_y[r, b, e]))
+            acc = _fma(acc, _load(omy, f.dense_equation[b], e), _four(c.dense_y[r, b, e]))
         _store(S, P, b, _mul(acc, _load(scale, b, 0)))
     acc = _four(c.prior_square[r])
     for e in range(E):
+        own = _load(omy, om.shape[0], e)
         for i in range(E):
-            acc = _fma(acc, _load(om, e, i), _four(c.y[r, e, i]))
+            both = _mul(own, _load(omy, f.piece[e], i))
+            acc = _fma(acc, both, _four(c.y[r, e, i]))
     _store(S, P, P, acc)
     w = _load(om, 0, 0)
     for a in range(P):
@@ -560,9 +568,14 @@ def _turn(f, t, S):
 
 
 @_inlined
-def _lanes(f, r, first, last, T, OM, t, om):
-    """Copy four points' factors and residual precisions into lanes; past the last, the last."""
+def _lanes(f, r, first, last, T, OM, PIECE, COPY, t, om, omy, copies):
+    """Copy what is four points' own into lanes; past the last point, the last.
+
+    omy holds the residual precision times the multiplier of each piece, and in its last row these
+    multipliers.
+    """
     m = f.K.shape[0]
+    E = OM.shape[2]
     for lane in range(4):
         point = min(first + lane, last - 1)
         for g in range(m + f.dense_effects.shape[0]):
@@ -570,13 +583,40 @@ def _lanes(f, r, first, last, T, OM, t, om):
             for a in range(size):
                 for b in range(size):
                     t[g, a, b, lane] = T[r, point, f.factor[g] + a * size + b]
-        for e in range(OM.shape[2]):
-            for i in range(OM.shape[2]):
+        for e in range(E):
+            for i in range(E):
                 om[e, i, lane] = OM[r, point, e, i]
+        for i in range(PIECE.shape[2]):
+            omy[E, i, lane] = PIECE[r, point, i]
+            for e in range(E):
+                omy[e, i, lane] = OM[r, point, e, f.piece[i]] * PIECE[r, point, i]
+        for i in range(COPY.shape[2]):
+            copies[i, 0, lane] = COPY[r, point, i]
 
 
 @_inlined
-def _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total):
+def _gather_copies(f, copies, S):
+    """Add copies of coefficients' columns to the columns they are of, and idle the copies."""
+    P = f.dense_equation.shape[0]
+    for a in range(P + 1):
+        for b in range(a):
+            _store(S, b, a, _load(S, a, b))
+    for i in range(f.copy.shape[0]):
+        w = _load(copies, i, 0)
+        for a in range(P + 1):
+            acc = _fma(_load(S, a, f.copy_of[i]), w, _load(S, a, f.copy[i]))
+            _store(S, a, f.copy_of[i], acc)
+        for a in range(P + 1):
+            acc = _fma(_load(S, f.copy_of[i], a), w, _load(S, f.copy[i], a))
+            _store(S, f.copy_of[i], a, acc)
+    for i in range(f.copy.shape[0]):
+        for a in range(P + 1):
+            _store(S, a, f.copy[i], _four(0.0))
+            _store(S, f.copy[i], a, _four(0.0))
+
+
+@_inlined
+def _assemble(f, c, r, t, om, omy, copies, W, D, Q, places, weights, scale, S, product, total):
     """The dense system of four points, in S; log determinant of what was eliminated, in total."""
     m = f.K.shape[0]
     P = f.dense_equation.shape[0]
@@ -587,7 +627,7 @@ def _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total
     several = _scales(f, t, scale)
     if weights.shape[0] > 0:
         _pooled(f, c, r, int64(0), t, om, W, D, Q[0], weights, total)
-    _fill(f, c, r, om, weights, scale, S)
+    _fill(f, c, r, om, omy, weights, scale, S)
     if weights.shape[0] == 0:
         for i in range(W.shape[0]):
             for j in range(W.shape[1]):
@@ -596,12 +636,14 @@ def _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total
             for j in range(f.J[s]):
                 _level(f, c, r, s, j, t, om, W, D)
                 _determinant(f.K[s], D, product, total)
-                n = _columns(f, c, r, s, j, t, om, W, D, Q, places)
+                n = _columns(f, c, r, s, j, t, om, omy, W, D, Q, places)
                 _subtract(f, s, n, Q, places, scale, W, S)
         for lane in range(4):
             total[lane] += np.log(product[lane])
     if several:
         _turn(f, t, S)
+    if f.copy.shape[0] > 0:
+        _gather_copies(f, copies, S)
     for a in range(P - p):
         for lane in range(4):
             S[a, a, lane] += 1.0
@@ -639,10 +681,12 @@ def _log_likelihood(S, P, total, lane):
 
 
 @_kernel(numba.void(
-    _STRUCTURE, _CROSS, _i1, int64, int64, numba.boolean, _f3, _f4, _f2, _f3, _f3, _f3, _f3, _f4,
-    _f3, _f1,
+    _STRUCTURE, _CROSS, _i1, int64, int64, numba.boolean, _f3, _f4, _f3, _f3, _f2, _f3, _f3, _f3,
+    _f3, _f4, _f3, _f3, _f1,
 ))  # fmt: skip
-def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, total):
+def evaluate(
+    f, c, which, n0, n1, whole, T, OM, PIECE, COPY, LL, MEAN, ROOT, S, W, t, om, omy, total
+):
     """Marginal log likelihood at points n0 to n1 of some data sets, and what draws need.
 
     Args:
@@ -653,7 +697,9 @@ def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, tot
         n1: one past the last point.
         whole: False leaves the dense systems unfactored, and LL, MEAN and ROOT as they were.
         T: factors of group covariances, row by row, (R, N, cells).
-        OM: residual precision, (R, N, E, E).
+        OM: residual precision, (R, N, equations, equations).
+        PIECE: what the pieces of the responses are multiplied by, (R, N, E).
+        COPY: what copied columns are multiplied by, (R, N, copies).
         LL: receives the log likelihood, less what is the same at every point, (R, N).
         MEAN: receives w of the coefficients, (R, N, p), or nothing where it has no points. They
             are L'^-1 (w + z) with z standard normal.
@@ -662,6 +708,7 @@ def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, tot
         W: likewise, what levels below took off later groupings of the chain.
         t: likewise, the factors of the group covariances.
         om: likewise, the residual precision.
+        omy: likewise, the residual precision times the pieces' multipliers.
         total: likewise, the log determinant of what was eliminated.
     """
     P = f.dense_equation.shape[0]
@@ -672,12 +719,15 @@ def evaluate(f, c, which, n0, n1, whole, T, OM, LL, MEAN, ROOT, S, W, t, om, tot
     places = np.empty(width, np.int64)
     weights = np.empty((c.pooled.shape[1], 1, 4))
     scale = np.empty((P + 1, 1, 4))
+    copies = np.empty((COPY.shape[2], 1, 4))
     product = np.ones(4)
     for i in range(which.shape[0]):
         r = which[i]
         for first in range(n0, n1, 4):
-            _lanes(f, i, first, n1, T, OM, t, om)
-            _assemble(f, c, r, t, om, W, D, Q, places, weights, scale, S, product, total)
+            _lanes(f, i, first, n1, T, OM, PIECE, COPY, t, om, omy, copies)
+            _assemble(
+                f, c, r, t, om, omy, copies, W, D, Q, places, weights, scale, S, product, total
+            )
             if not whole:
                 continue
             factor(S)
@@ -704,6 +754,7 @@ def work(f: Structure, equations: int) -> tuple[Any, ...]:
         np.empty((later, f.effect[-1] + P + 1, LANES)),
         np.zeros((max(len(f.K) + len(f.dense_effects), 1), most, most, LANES)),
         np.empty((equations, equations, LANES)),
+        np.empty((equations + 1, len(f.piece), LANES)),
         np.empty(LANES),
     )
 
@@ -750,8 +801,8 @@ def solve_above(S, lanes, beta, z, out):
             out[d, a] = value / S[a, a, lane]
 
 
-@_kernel(numba.void(_STRUCTURE, _CROSS, int64, _i1, _f4, _f3, _f3, _f2, _f2, _f2))
-def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
+@_kernel(numba.void(_STRUCTURE, _CROSS, int64, _i1, _f4, _f3, _f3, _f3, _f2, _f2, _f2))
+def solve_chain(f, c, r, lanes, t, om, omy, W, dense, z, out):
     """Group effects (as u) of the chain given the dense part, the last grouping first.
 
     Args:
@@ -761,6 +812,7 @@ def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
         lanes: the system of each draw, (D,).
         t: from `evaluate`.
         om: from `evaluate`.
+        omy: from `evaluate`.
         W: from `evaluate`.
         dense: dense group effects (as u) and coefficients, (D, P).
         z: standard normal, (D, rows).
@@ -776,7 +828,7 @@ def solve_chain(f, c, r, lanes, t, om, W, dense, z, out):
         Ks = f.K[s]
         for j in range(f.J[s]):
             _level(f, c, r, s, j, t, om, W, D)
-            n = _columns(f, c, r, s, j, t, om, W, D, Q, places)
+            n = _columns(f, c, r, s, j, t, om, omy, W, D, Q, places)
             row = f.row[s] + j * Ks
             for d in range(out.shape[0]):
                 lane = lanes[d]

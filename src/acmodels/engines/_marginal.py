@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.engines._hyper import Hyper, factors, log_prior
+from acmodels.engines._hyper import Factors, Hyper, factors, log_prior
 from acmodels.engines._kernels import LANES, evaluate, work
 from acmodels.engines._mixed import Moments
 from acmodels.system.layout import Array
@@ -56,18 +56,18 @@ def density(problem: Problem, x: Array, which: np.ndarray, *, bare: bool = False
     Where a residual sd is zero or a matrix is singular, the log density is -inf.
     """
     h = problem.hyper
-    T, OM, log = factors(h, x)
+    made = factors(h, x)
     R, N = x.shape[:2]
     p = len(h.component.coefficients)
     kept = 0 if bare else N
     out = Values(np.empty((R, N)), np.empty((R, kept, p)), np.empty((R, kept, p * (p + 1) // 2)))
     with np.errstate(all="ignore"):
-        _fill(problem, T, OM, which, out)
-        total = out.log + log + problem.moments.constant[which][:, None] + log_prior(h, x)
+        _fill(problem, made, which, out)
+        total = out.log + made.log + problem.moments.constant[which][:, None] + log_prior(h, x)
     return Values(np.where(np.isfinite(total), total, -np.inf), out.mean, out.root)
 
 
-def _fill(problem: Problem, T: Array, OM: Array, which: np.ndarray, out: Values) -> None:
+def _fill(problem: Problem, made: Factors, which: np.ndarray, out: Values) -> None:
     R, N = out.log.shape
     large = problem.dense >= LAPACK_FROM
     pieces = [(0, N)]
@@ -82,7 +82,7 @@ def _fill(problem: Problem, T: Array, OM: Array, which: np.ndarray, out: Values)
         for r, one in enumerate(sets):
             rows = slice(r, r + 1) if large else slice(0, R)
             cut = Values(out.log[rows], out.mean[rows], out.root[rows])
-            _piece(problem, T[rows], OM[rows], one, piece, cut, large=large)
+            _piece(problem, made[rows], one, piece, cut, large=large)
 
     if problem.threads is None or len(pieces) == 1:
         for piece in pieces:
@@ -93,8 +93,7 @@ def _fill(problem: Problem, T: Array, OM: Array, which: np.ndarray, out: Values)
 
 def _piece(
     problem: Problem,
-    T: Array,
-    OM: Array,
+    made: Factors,
     which: np.ndarray,
     piece: tuple[int, int],
     out: Values,
@@ -102,8 +101,11 @@ def _piece(
     large: bool,
 ) -> None:
     f, c = problem.hyper.component.structure, problem.moments.cross
-    S, W, t, om, total = work(f, OM.shape[2])
-    evaluate(f, c, which, *piece, not large, T, OM, out.log, out.mean, out.root, S, W, t, om, total)
+    S, W, t, om, omy, total = work(f, made.residual.shape[2])
+    evaluate(
+        f, c, which, *piece, not large, *made.arrays, out.log, out.mean, out.root, S, W, t, om, omy,
+        total,
+    )  # fmt: skip
     if large:
         for lane in range(piece[1] - piece[0]):
             P, p, at = problem.dense, out.mean.shape[2], piece[0] + lane

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from acmodels.engines._copies import Copies, Gathered, copies, gather, lifted_columns
 from acmodels.engines._kernels import Cross, Structure, cross_products, pool
 from acmodels.priors import Priors
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.latent import latent_means, latent_terms
 from acmodels.system.layout import Array, Index
 
 
@@ -24,12 +26,19 @@ class Grouping:
     Attributes:
         code: the level of each data row, shape (N,).
         levels: number of levels, J.
-        effects: (block, member) of each of the K effects, block by block.
+        effects: (block, member) of each of the effects, block by block.
+        copies: positions among the component's copied effects of those that are of this grouping.
     """
 
     code: Index
     levels: int
     effects: tuple[tuple[int, int], ...]
+    copies: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Effects and copies a level, K."""
+        return len(self.effects) + len(self.copies)
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class Component:
         blocks: positions in the layout of the group-effect blocks.
         chain: groupings that are eliminated level by level, each nested in the next.
         dense: the other groupings.
-        coefficients: (place of the equation in the component, column) of each.
+        coefficients: (place of the equation in the component, column) of each that is not lifted.
+        copies: what of one equation stands in another again.
         rows: sets of rows with the equations that have them.
         structure: for the kernels.
         design: for each level of the first grouping, which design it has; empty if not pooled.
@@ -70,6 +80,7 @@ class Component:
     chain: tuple[Grouping, ...]
     dense: tuple[Grouping, ...]
     coefficients: tuple[tuple[int, int], ...]
+    copies: Copies
     rows: tuple[Rows, ...]
     structure: Structure
     design: Index = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -93,7 +104,9 @@ class Moments:
             divided by it.
         means: of each column where its equation has an intercept, (R, p).
         shift: of each intercept, (R, p); zero elsewhere.
-        sizes: root mean square of what multiplies each effect of each grouping, in order.
+        sizes: root mean square of what multiplies each effect of each grouping, in order; not of
+            copies.
+        lifted_means: of the column of each lifted coefficient, where centred, (R, lifted).
     """
 
     cross: Cross
@@ -102,14 +115,15 @@ class Moments:
     means: Array
     shift: Array
     sizes: Array
+    lifted_means: Array
 
 
-def components(layout: Layout) -> tuple[Component, ...]:
+def components(layout: Layout, priors: Priors) -> tuple[Component, ...]:
     """Split a layout, all of whose equations are gaussian, into independent linear mixed models."""
     found: list[Component] = []
     for members in _linked(layout):
-        plain = _component(layout, members)
-        found.append(_pooled(_fixed(plain, layout), layout))
+        plain = _component(layout, priors, members)
+        found.append(_pooled(_fixed(plain, layout, priors), layout))
     return tuple(found)
 
 
@@ -117,6 +131,9 @@ def _linked(layout: Layout) -> list[tuple[int, ...]]:
     names = layout.responses
     links = [{names.index(m.response) for m in b.members} for b in layout.blocks]
     links += [set(s) for s in layout.residual]
+    means = latent_means(layout)
+    for i, e in enumerate(layout.equations):
+        links += [{i, means[t.mean].equation} for t in latent_terms(layout, e)]
     sets: list[set[int]] = [{i} for i in range(len(names))]
     for link in links:
         touching = [s for s in sets if s & link]
@@ -124,22 +141,47 @@ def _linked(layout: Layout) -> list[tuple[int, ...]]:
     return sorted(tuple(sorted(s)) for s in sets)
 
 
-def _component(layout: Layout, members: tuple[int, ...]) -> Component:
+def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Component:
     names = [layout.equations[i].response for i in members]
     blocks = tuple(b for b, block in enumerate(layout.blocks) if block.members[0].response in names)
-    chain, dense = _arrange(_groupings(layout, blocks))
+    nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
+    lifted = lifted_columns(layout, members)
+    made = _made(layout, priors, members, lifted, nothing)
+    again = copies(layout, members, gather(layout, members, made, nothing))
+    chain, dense = _arrange(_groupings(layout, blocks, again))
     coefficients = tuple(
-        (e, k) for e, i in enumerate(members) for k in range(len(layout.equations[i].columns))
+        (e, k)
+        for e, i in enumerate(members)
+        for k in range(len(layout.equations[i].columns))
+        if (e, k) not in lifted
     )
     of = {i: e for e, i in enumerate(members)}
     sets = [tuple(of[i] for i in s) for s in layout.residual if s[0] in of]
     alone = set(range(len(members))) - {e for s in sets for e in s}
     sets = sorted([*sets, *((e,) for e in alone)])
-    structure, rows = _structure(layout, members, chain, dense, coefficients, sets)
-    return Component(members, blocks, chain, dense, coefficients, rows, structure)
+    structure, rows = _structure(layout, members, (chain, dense), coefficients, again, sets)
+    return Component(members, blocks, chain, dense, coefficients, again, rows, structure)
 
 
-def _groupings(layout: Layout, blocks: Sequence[int]) -> list[Grouping]:
+def _made(
+    layout: Layout,
+    priors: Priors,
+    members: Sequence[int],
+    lifted: Sequence[tuple[int, int]],
+    stack: Mapping[str, Array],
+) -> "list[_Columns]":
+    """The columns of every equation of a component."""
+    out: list[_Columns] = []
+    for e, i in enumerate(members):
+        q = layout.equations[i]
+        apart = tuple(k for f, k in lifted if f == e)
+        # a stated prior on a raw intercept would hang on lifted coefficients if it were centred
+        raw = q.intercept is not None and not priors[q.coefficient(q.columns[0])].centered
+        out.append(_Columns(layout, q, stack, apart, centered=not (apart and raw)))
+    return out
+
+
+def _groupings(layout: Layout, blocks: Sequence[int], again: Copies) -> list[Grouping]:
     """Blocks of one grouping together, the grouping with most effects first."""
     found: dict[tuple[str, ...], list[int]] = {}
     for b in blocks:
@@ -149,10 +191,11 @@ def _groupings(layout: Layout, blocks: Sequence[int]) -> list[Grouping]:
             layout.blocks[bs[0]].code,
             len(layout.blocks[bs[0]].levels),
             tuple((b, k) for b in bs for k in range(len(layout.blocks[b].members))),
+            tuple(i for i, (_, b, _, _) in enumerate(again.effects) if b in bs),
         )
         for bs in found.values()
     ]
-    return sorted(out, key=lambda g: -g.levels * len(g.effects))
+    return sorted(out, key=lambda g: -g.levels * g.width)
 
 
 def _arrange(groupings: list[Grouping]) -> tuple[tuple[Grouping, ...], tuple[Grouping, ...]]:
@@ -174,34 +217,42 @@ def _nested(inner: Grouping, outer: Grouping) -> bool:
 def _structure(
     layout: Layout,
     members: tuple[int, ...],
-    chain: tuple[Grouping, ...],
-    dense: tuple[Grouping, ...],
+    groupings: tuple[tuple[Grouping, ...], tuple[Grouping, ...]],
     coefficients: tuple[tuple[int, int], ...],
+    again: Copies,
     sets: Sequence[tuple[int, ...]],
 ) -> tuple[Structure, tuple[Rows, ...]]:
+    chain, dense = groupings
     of = {layout.equations[i].response: e for e, i in enumerate(members)}
 
-    def equation(effect: tuple[int, int]) -> int:
-        return of[layout.blocks[effect[0]].members[effect[1]].response]
+    def equations(g: Grouping) -> list[int]:
+        own = [of[layout.blocks[b].members[k].response] for b, k in g.effects]
+        return own + [again.effects[i][0] for i in g.copies]
 
-    K = np.array([len(g.effects) for g in chain], dtype=np.int64)
+    K = np.array([g.width for g in chain], dtype=np.int64)
     J = np.array([g.levels for g in chain], dtype=np.int64)
     effect, row = _starts(K), _starts(J * K)
     cell = _starts(J * K * (effect[-1] - effect[:-1]))[:-1]
     parent = np.zeros((len(chain), max([1, *J])), dtype=np.int64)
     for s in range(len(chain) - 1):
         parent[s, chain[s].code] = chain[s + 1].code
-    dK = np.array([len(g.effects) for g in dense], dtype=np.int64)
+    dK = np.array([g.width for g in dense], dtype=np.int64)
     dJ = np.array([g.levels for g in dense], dtype=np.int64)
     first = _starts(dJ * dK)
-    dense_equation = [equation(e) for g in dense for e in g.effects * g.levels]
+    dense_equation = [e for g in dense for e in equations(g) * g.levels]
+    dense_equation += [e for e, _, _ in again.coefficients]
     dense_equation += [e for e, _ in coefficients]
-    start, column, rows = _sparse(layout, members, chain, dense, first, len(coefficients), sets)
+    p = len(again.coefficients) + len(coefficients)
+    start, column, rows = _sparse(layout, members, groupings, first, p, sets)
     factor = _starts(np.concatenate([K, dK]) ** 2)
-    chain_equation = [equation(e) for g in chain for e in g.effects]
+    chain_equation = [e for g in chain for e in equations(g)]
+    pieces = [*range(len(members)), *(e for e, _ in again.pieces)]
+    own = int(first[-1]) + len(again.coefficients)
+    copied = [own + coefficients.index(base) for _, base, _ in again.coefficients]
     structure = Structure(
         K, J, row, effect, cell, np.array(chain_equation, np.int64), parent, start, column,
-        np.array(dense_equation, np.int64), dK, dJ, first, factor,
+        np.array(dense_equation, np.int64), dK, dJ, first, factor, np.array(pieces, np.int64),
+        np.arange(int(first[-1]), own, dtype=np.int64), np.array(copied, np.int64),
     )  # fmt: skip
     return structure, rows
 
@@ -213,13 +264,13 @@ def _starts(sizes: Index) -> Index:
 def _sparse(
     layout: Layout,
     members: tuple[int, ...],
-    chain: tuple[Grouping, ...],
-    dense: tuple[Grouping, ...],
+    groupings: tuple[tuple[Grouping, ...], tuple[Grouping, ...]],
     first: Index,
     p: int,
     sets: Sequence[tuple[int, ...]],
 ) -> tuple[Index, Index, tuple[Rows, ...]]:
     """Which dense columns each level of the first grouping meets, and where rows fall in them."""
+    chain, dense = groupings
     P = int(first[-1]) + p
     at: list[tuple[Index, Index, Index]] = []
     for s in sets:
@@ -227,7 +278,7 @@ def _sparse(
         level = np.stack([g.code[rows] for g in chain], 1) if chain else np.zeros((len(rows), 0))
         where = np.stack([g.code[rows] for g in dense], 1) if dense else np.zeros((len(rows), 0))
         level, where = level.astype(np.int64), where.astype(np.int64)
-        size = np.array([len(g.effects) for g in dense], dtype=np.int64)
+        size = np.array([g.width for g in dense], dtype=np.int64)
         at.append((level, where, first[:-1] + where * size))
     if not chain:
         return (
@@ -244,7 +295,7 @@ def _sparse(
         keys += [
             level[:, 0] * P + column[:, g] + k
             for g in range(len(dense))
-            for k in range(len(dense[g].effects))
+            for k in range(dense[g].width)
         ]
     known = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     start = np.searchsorted(known, np.arange(J + 1, dtype=np.int64) * P).astype(np.int64)
@@ -281,27 +332,32 @@ def _moves(layout: Layout, block: int, member: int) -> bool:
     return any(v in layout.responses for v in column.variables)
 
 
-def _fixed(component: Component, layout: Layout) -> Component:
+def _fixed(component: Component, layout: Layout, priors: Priors) -> Component:
     """Take the cross-products of columns that rest on no response, once."""
     es = [layout.equations[i] for i in component.equations]
     nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
-    effects = [x for g in component.groupings for x in g.effects]
-    fresh = [_moves(layout, b, k) for b, k in effects]
+    fresh = [
+        new
+        for g in component.groupings
+        for new in [*(_moves(layout, b, k) for b, k in g.effects), *(True for _ in g.copies)]
+    ]
+    fresh += [True for _ in component.copies.coefficients]
     fresh += [k in es[e].moving for e, k in component.coefficients]
     cross = _empty(component, 1)
-    made = [_Columns(layout, e, nothing) for e in es]
+    made = _made(layout, priors, component.equations, component.copies.lifted, nothing)
+    found = gather(layout, component.equations, made, nothing)
     every = np.ones(len(fresh), dtype=np.int64)
-    all_of = np.arange(len(component.coefficients), dtype=np.int64)
     still = ~np.array(fresh, dtype=bool)
-    Kc, p = len(component.structure.equation), len(component.coefficients)
+    Kc = len(component.structure.equation)
+    p = len(component.coefficients) + len(component.copies.coefficients)
     for rows in component.rows:
-        zc, zd, _ = _effect_columns(component, layout, nothing, rows)
-        X, Y = _fixed_columns(made, rows.equations, 1)
+        zc, zd, _ = _effect_columns(component, layout, nothing, rows, found)
+        X, Y = _fixed_columns(component, made, rows.equations, found, 1)
         zc, zd = zc * still[:Kc], zd * still[Kc : len(fresh) - p]
-        X = X * still[len(fresh) - p :]
+        X, Y = X * still[len(fresh) - p :], Y * 0.0
         cross_products(
             component.structure, cross, rows.level, rows.dense_level, rows.slot, zc, zd, X, Y,
-            every, all_of,
+            every, np.arange(p, dtype=np.int64),
         )  # fmt: skip
     return replace(component, fixed=cross, fresh=np.array(fresh, dtype=np.int64))
 
@@ -309,7 +365,7 @@ def _fixed(component: Component, layout: Layout) -> Component:
 def _empty(component: Component, R: int) -> Cross:
     """Cross-products of R data sets: those of fixed columns, and zeros."""
     f = component.structure
-    E, p, P = len(component.equations), len(component.coefficients), len(f.dense_equation)
+    E, p, P = len(f.piece), len(component.coefficients), len(f.dense_equation)
     K0 = int(f.K[0]) if len(f.K) else 0
     rows = int(f.row[-1])
     later = rows - int(f.row[1]) if len(f.K) else 0
@@ -354,7 +410,8 @@ def moments(
     f = component.structure
     es = [layout.equations[i] for i in component.equations]
     R = next(iter(stack.values())).shape[0]
-    made = [_Columns(layout, e, stack) for e in es]
+    made = _made(layout, priors, component.equations, component.copies.lifted, stack)
+    found = gather(layout, component.equations, made, stack)
     scale = np.concatenate([np.broadcast_to(m.scale, (R, m.p)) for m in made], axis=1)
     means = np.concatenate([np.broadcast_to(m.means, (R, m.p)) for m in made], axis=1)
     shift = np.zeros(scale.shape)
@@ -374,14 +431,14 @@ def moments(
         prior=prior[0], prior_mean=prior[1], prior_square=prior[2]
     )
     sizes = np.zeros((R, sum(len(g.effects) for g in component.groupings)))
-    p = scale.shape[1]
+    p = scale.shape[1] + len(component.copies.coefficients)
     groups = len(component.fresh) - p
     fresh = component.fresh
     visit = np.arange(p) if fresh[:groups].any() else np.flatnonzero(fresh[groups:])
     for rows in component.rows:
-        zc, zd, here = _effect_columns(component, layout, stack, rows)
+        zc, zd, here = _effect_columns(component, layout, stack, rows, found)
         sizes += here
-        X, Y = _fixed_columns(made, rows.equations, R)
+        X, Y = _fixed_columns(component, made, rows.equations, found, R)
         cross_products(
             f, cross, rows.level, rows.dense_level, rows.slot, zc, zd, X, Y, fresh, visit
         )
@@ -392,27 +449,70 @@ def moments(
         cross.y[:] += np.swapaxes(Y, 1, 2) @ Y
     if cross.pooled.shape[1]:
         pool(f, cross, component.design)
-    return Moments(cross, constant, scale, means, shift, sizes)
+    lifted_means = [
+        np.broadcast_to(made[e].lifted_mean[k][:, 0], R) for e, k in component.copies.lifted
+    ]
+    lifted = np.stack(lifted_means, 1) if lifted_means else np.zeros((R, 0))
+    return Moments(cross, constant, scale, means, shift, sizes, lifted)
 
 
-def spreads(component: Component, layout: Layout, responses: Responses) -> Array:
-    """Residual sd of each equation of a component on its own columns, (E,)."""
-    stack = {k: v[None] for k, v in responses.items()}
-    es = [layout.equations[i] for i in component.equations]
-    return np.array([_residual_sd(_Columns(layout, e, stack)) for e in es])
+def rough(component: Component, layout: Layout, responses: Responses) -> tuple[Array, Array]:
+    """Least squares, equation by equation: residual sds (E,), and lifted coefficients (lifted, 2).
+
+    Of a lifted coefficient, the estimate and the residual sd over its column's spread.
+    """
+    sds: list[float] = []
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+    for e, i in enumerate(component.equations):
+        q = layout.equations[i]
+        X, y = design_matrix(layout, q, responses), responses[q.response] - q.offset
+        beta = np.linalg.lstsq(X, y, rcond=None)[0] if X.shape[1] else np.zeros(0)
+        left = float(np.sqrt(np.mean((y - X @ beta) ** 2)))
+        total = float(np.std(y)) or float(np.sqrt(np.mean(y**2)))
+        sds.append(max(left, 1e-3 * total) or 1.0)
+        for k in range(X.shape[1]):
+            spread = float(np.std(X[:, k])) or 1.0
+            found[e, k] = float(beta[k]), sds[-1] / spread
+    lifted = np.array([found[c] for c in component.copies.lifted]).reshape(-1, 2)
+    return np.array(sds), lifted
 
 
 class _Columns:
-    """Columns and response of one equation, centred, scaled, and weighted by known errors."""
+    """Columns and response of one equation, centred, scaled, and weighted by known errors.
 
-    def __init__(self, layout: Layout, e: EquationLayout, stack: Mapping[str, Array]) -> None:
+    Attributes:
+        p, place: number of columns that are not lifted, and where each stands among them.
+        X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
+        scale, means, ratio: of each column, (R or 1, p); `ratio` is their quotient.
+        center: what was taken off y, (R,).
+        lifted, lifted_mean: of each lifted column, centred, (R or 1, n) and (R or 1, 1).
+        offset: mean of the offset.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        e: EquationLayout,
+        stack: Mapping[str, Array],
+        lifted: tuple[int, ...],
+        *,
+        centered: bool,
+    ) -> None:
         X = design_matrix(layout, e, stack)
         y = stack[e.response] - e.offset
         X = X if X.ndim == 3 else X[None]
-        self.p = X.shape[2]
+        centered = centered and e.intercept is not None
+        kept = [k for k in range(X.shape[2]) if k not in lifted]
+        self.place = {k: i for i, k in enumerate(kept)}
+        self.lifted_mean = {
+            k: X[:, :, k].mean(axis=1, keepdims=True) * float(centered) for k in lifted
+        }
+        self.lifted = {k: X[:, :, k] - self.lifted_mean[k] for k in lifted}
+        X = X[:, :, kept]
+        self.p = len(kept)
         self.center = np.zeros(len(y))
         self.means = np.zeros((X.shape[0], self.p))
-        if e.intercept is not None:
+        if centered:
             self.center = y.mean(axis=1)
             y = y - self.center[:, None]
             self.means = X.mean(axis=1)
@@ -420,34 +520,30 @@ class _Columns:
             X = X - self.means[:, None, :]
         self.scale = np.sqrt(np.mean(X**2, axis=1))
         self.scale = np.where(self.scale > 0, self.scale, 1.0)
-        X = X / self.scale[:, None, :]
+        self.ratio = self.means / self.scale
+        self.plain = self.X = X / self.scale[:, None, :]
+        self.y = y
+        self.se = e.se
         if e.se is not None:
-            X, y = X / e.se[:, None], y / e.se
-        self.X, self.y = X, y
+            self.X, self.y = self.X / e.se[:, None], y / e.se
         self.offset = float(e.offset.mean())
-
-
-def _residual_sd(made: _Columns) -> float:
-    """Root mean squared residual of least squares."""
-    X, y = made.X[0], made.y[0]
-    fit = X @ np.linalg.lstsq(X, y, rcond=None)[0] if made.p else 0.0
-    total = np.sqrt(np.mean(y**2))
-    return float(max(np.sqrt(np.mean((y - fit) ** 2)), 1e-3 * total)) or 1.0
 
 
 def _prior(
     es: Sequence[EquationLayout], made: Sequence[_Columns], priors: Priors, R: int
 ) -> tuple[Array, Array, Array]:
     """Precision, precision times mean, and the mean's square, of the internal coefficients."""
-    p = sum(len(e.columns) for e in es)
+    p = sum(m.p for m in made)
     precision, linear, square = np.zeros((R, p, p)), np.zeros((R, p)), np.zeros(R)
     first = 0
     for e, m in zip(es, made, strict=True):
-        own = slice(first, first + len(e.columns))
-        first += len(e.columns)
+        own = slice(first, first + m.p)
+        first += m.p
         for k, c in enumerate(e.columns):
+            if k not in m.place:
+                continue
             prior = priors[e.coefficient(c)]
-            v = np.zeros((R, len(e.columns)))
+            v = np.zeros((R, m.p))
             mean = np.full(R, prior.distribution.location)
             if k == e.intercept:
                 v[:, 0] = 1.0 / m.scale[:, 0]
@@ -455,9 +551,9 @@ def _prior(
                 if prior.centered:
                     mean = mean - m.offset
                 else:
-                    v[:, 1:] = -m.means[:, 1:] / m.scale[:, 1:]
+                    v[:, 1:] = -m.ratio[:, 1:]
             else:
-                v[:, k] = 1.0 / m.scale[:, k]
+                v[:, m.place[k]] = 1.0 / m.scale[:, m.place[k]]
             weight = prior.distribution.scale**-2.0
             precision[:, own, own] += weight * v[:, :, None] * v[:, None, :]
             linear[:, own] += weight * v * mean[:, None]
@@ -466,11 +562,16 @@ def _prior(
 
 
 def _effect_columns(
-    component: Component, layout: Layout, stack: Mapping[str, Array], rows: Rows
+    component: Component,
+    layout: Layout,
+    stack: Mapping[str, Array],
+    rows: Rows,
+    found: Gathered,
 ) -> tuple[Array, Array, Array]:
     """What multiplies the effects of chain and dense groupings on a set of rows; their sizes."""
     n = len(rows.level)
     here = {layout.equations[component.equations[e]].response: e for e in rows.equations}
+    again = list(found.effects.values())
     out: list[Array] = []
     sizes: list[Array] = []
     for groupings in (component.chain, component.dense):
@@ -488,6 +589,11 @@ def _effect_columns(
                 else:
                     sizes.append(np.zeros(1))
                 columns.append(z)
+            for i in g.copies:
+                e = component.copies.effects[i][0]
+                q = layout.equations[component.equations[e]]
+                none = np.zeros((1, n))
+                columns.append(_wide(again[i], q.se, n) if e in rows.equations else none)
         most = max([1, *(len(z) for z in columns)])
         wide = [np.broadcast_to(z, (most, n)) for z in columns]
         out.append(np.ascontiguousarray(np.stack(wide, axis=2)) if wide else np.zeros((1, n, 0)))
@@ -496,25 +602,47 @@ def _effect_columns(
     return out[0], out[1], size
 
 
+def _wide(values: Array, se: Array | None, n: int) -> Array:
+    """Values on rows as (R or 1, n), weighted by known errors where there are any."""
+    wide = np.atleast_2d(np.broadcast_to(values, (*np.shape(values)[:-1], n)))
+    return wide if se is None else wide / se
+
+
 def _fixed_columns(
-    made: Sequence[_Columns], equations: tuple[int, ...], R: int
+    component: Component,
+    made: Sequence[_Columns],
+    equations: tuple[int, ...],
+    found: Gathered,
+    R: int,
 ) -> tuple[Array, Array]:
-    """Coefficients' columns and responses of a set of rows, zero for equations not in it."""
+    """Copied and own coefficients' columns, and pieces of responses, of a set of rows.
+
+    Zero for equations that are not in the set.
+    """
     n = made[equations[0]].y.shape[1]
-    most = max(made[e].X.shape[0] for e in equations)
-    X = np.zeros((most, n, sum(m.p for m in made)))
-    Y = np.zeros((R, n, len(made)))
-    first = 0
+    again = [
+        _wide(v, made[e].se, n) if e in equations else np.zeros((1, n))
+        for (e, _, _), v in found.coefficients.items()
+    ]
+    most = max([*(made[e].X.shape[0] for e in equations), *(len(v) for v in again)])
+    X = np.zeros((most, n, len(again) + sum(m.p for m in made)))
+    Y = np.zeros((R, n, len(component.structure.piece)))
+    for i, v in enumerate(again):
+        X[:, :, i] = v
+    first = len(again)
     for e, m in enumerate(made):
         if e in equations:
             X[:, :, first : first + m.p] = m.X
             Y[:, :, e] = m.y
         first += m.p
+    for i, ((e, _), v) in enumerate(found.pieces.items()):
+        if e in equations:
+            Y[:, :, len(made) + i] = _wide(v, made[e].se, n)
     return X, Y
 
 
 def raw_coefficients(
-    made: Moments, component: Component, internal: Array, which: np.ndarray
+    made: Moments, component: Component, internal: Array, lifted: Array, which: np.ndarray
 ) -> Array:
     """Coefficients on the data's scale.
 
@@ -522,6 +650,7 @@ def raw_coefficients(
         made: of all data sets.
         component: whose.
         internal: of the data sets listed, (R, S, p).
+        lifted: their lifted coefficients, (R, S, lifted).
         which: the data sets, (R,).
     """
     out = internal / made.scale[which, None, :]
@@ -534,4 +663,7 @@ def raw_coefficients(
         out[:, :, own[0]] -= np.einsum(
             "rsk,rk->rs", out[:, :, own[1:]], made.means[which][:, own[1:]]
         )
+        for i, (q, _) in enumerate(component.copies.lifted):
+            if q == e:
+                out[:, :, own[0]] -= lifted[:, :, i] * made.lifted_means[which, None, i]
     return out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
-from acmodels.system.latent import latent_means
+from acmodels.system.latent import latent_terms
 
 if TYPE_CHECKING:
     from acmodels.engines._collapse import PreparedCollapsed
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
-    for mean in latent_means(layout):
-        return f"'{mean.key}' rests on a latent mean"
+    for e in layout.equations:
+        for term in latent_terms(layout, e):
+            if term.column is None:
+                return (
+                    f"'{term.key}', which rests on a latent mean, has an effect on '{e.response}' "
+                    "that varies by group"
+                )
     for e in layout.equations:
         if e.family != "gaussian":
             return f"'{e.response}' is {e.family}, not gaussian"

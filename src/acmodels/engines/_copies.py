@@ -1,0 +1,127 @@
+"""Latent unit means as linear mixed models: what of one equation stands in another again.
+
+A latent mean of m is linear in the coefficients and group effects of m's equation. Where y's
+equation multiplies it by a coefficient, that coefficient is *lifted* out of the linear part, to be
+one of the coordinates; given it the system is linear: the group effects of m enter y's rows too, as
+copies of themselves times the lifted coefficient, m's coefficients likewise, and what is known of
+the mean is a piece that is taken off y. Means of means multiply lifted coefficients.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from acmodels.system import Layout
+from acmodels.system.columns import group_column, unit_means
+from acmodels.system.latent import latent_means, latent_terms, rest_values
+from acmodels.system.layout import Array
+
+type Monomial = tuple[int, ...]
+"""Positions of lifted coefficients that are multiplied with each other."""
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What stands again elsewhere, in the order of columns. Equations by place in the component.
+
+    Attributes:
+        lifted: (equation, column) of each lifted coefficient.
+        effects: (equation it enters, block, member, multiplier) of each copied group effect.
+        coefficients: (equation it enters, (equation, column) it is, multiplier) of each copy.
+        pieces: (equation, multiplier) of each piece that is taken off a response.
+    """
+
+    lifted: tuple[tuple[int, int], ...] = ()
+    effects: tuple[tuple[int, int, int, Monomial], ...] = ()
+    coefficients: tuple[tuple[int, tuple[int, int], Monomial], ...] = ()
+    pieces: tuple[tuple[int, Monomial], ...] = ()
+
+
+@dataclass
+class Gathered:
+    """Columns of copies and pieces by what they are, each (n,) or (R, n)."""
+
+    effects: dict[tuple[int, int, int, Monomial], Any] = field(default_factory=dict)
+    coefficients: dict[tuple[int, tuple[int, int], Monomial], Any] = field(default_factory=dict)
+    pieces: dict[tuple[int, Monomial], Any] = field(default_factory=dict)
+
+
+def lifted_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """(equation, column) of the coefficients of latent means, by place among the members."""
+    return tuple(
+        dict.fromkeys(
+            (e, t.column)
+            for e, i in enumerate(members)
+            for t in latent_terms(layout, layout.equations[i])
+            if t.column is not None
+        )
+    )
+
+
+def gather(
+    layout: Layout, members: Sequence[int], made: Sequence[Any], stack: Mapping[str, Array]
+) -> Gathered:
+    """Work out every copy and piece.
+
+    Args:
+        layout: of the model.
+        members: positions of the component's equations.
+        made: the columns of each, as `_mixed` makes them.
+        stack: responses, each (R, n).
+    """
+    out = Gathered()
+    means = latent_means(layout)
+    position = {c: i for i, c in enumerate(lifted_columns(layout, members))}
+    place = {layout.equations[i].response: e for e, i in enumerate(members)}
+
+    def add(where: dict[Any, Any], key: Any, value: Any) -> None:
+        where[key] = where[key] + value if key in where else value
+
+    def expand(e: int, multiplier: Any, n: int, of: Monomial) -> None:
+        """Add a latent mean, less its observed counterpart, times a multiplier on e's rows."""
+        m = means[n]
+        q = layout.equations[m.equation]
+        em, cm = place[m.variable], made[place[m.variable]]
+        index = m.code[layout.equations[members[e]].rows]
+        for k in range(len(q.columns)):
+            fixed = k in m.columns
+            if (em, k) in position:
+                value = cm.lifted[k][..., m.at][..., index] if fixed else -cm.lifted_mean[k]
+                add(out.pieces, (e, (*of, position[em, k])), multiplier * value)
+            else:
+                c = cm.place[k]
+                value = cm.plain[..., m.at, c][..., index] if fixed else -cm.ratio[:, [c]]
+                add(out.coefficients, (e, (em, k), of), multiplier * value)
+        for b, k in m.effects:
+            z = group_column(layout, q, layout.blocks[b].members[k].column, stack)
+            add(out.effects, (e, b, k, of), multiplier * z[..., m.at][..., index])
+        observed = unit_means(layout, layout.decomposed[m.key], stack)
+        known = cm.center[:, None] + (m.offset - observed)[..., index]
+        add(out.pieces, (e, of), multiplier * known)
+        for t in latent_terms(layout, q):
+            if t.column is not None and t.column in m.columns:
+                rest = t.sign * rest_values(layout, q, t, stack)
+                more = multiplier * rest[..., m.at][..., index]
+                expand(e, more, t.mean, (*of, position[em, t.column]))
+
+    for e, i in enumerate(members):
+        q = layout.equations[i]
+        for t in latent_terms(layout, q):
+            if t.column is None:
+                continue
+            of = (position[e, t.column],)
+            expand(e, t.sign * rest_values(layout, q, t, stack), t.mean, of)
+        for (eq, k), p in position.items():
+            if eq == e:
+                add(out.pieces, (e, (p,)), made[e].lifted[k])
+    return out
+
+
+def copies(layout: Layout, members: Sequence[int], found: Gathered) -> Copies:
+    """The keys of what was gathered."""
+    return Copies(
+        lifted_columns(layout, members),
+        tuple(found.effects),
+        tuple(found.coefficients),
+        tuple(found.pieces),
+    )
