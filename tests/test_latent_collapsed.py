@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import acmodels as ac
 from acmodels.engines import _hyper, _marginal, _mixed, collapsed
-from acmodels.generate import generate_stack, linear_predictor
+from acmodels.generate import linear_predictor
 from acmodels.priors import Priors, resolve_priors
 from acmodels.system import System, build_system, parameters
 from acmodels.system.columns import design_matrix
