@@ -687,7 +687,7 @@ def test_refusals(
 
 @pytest.mark.parametrize(
     "estimand",
-    [indirect(scale="response"), {"kind": "turning_point", "from": "x", "to": "y"}],
+    [{"kind": "turning_point", "from": "x", "to": "y"}],
     ids=str,
 )
 def test_not_yet(estimand: dict[str, Any]) -> None:
@@ -855,15 +855,5 @@ def test_at_needs_distinct_values(values: list[float]) -> None:
         _factor_rows(
             {"y": "y ~ w * flag"},
             {"kind": "direct", "from": "flag", "to": "y", "at": {"w": values}},
-            {},
-        )
-
-
-def test_the_response_scale_is_refused_by_name_with_its_own_keys() -> None:
-
-    with pytest.raises(NotYetError, match="response scale"):
-        _factor_rows(
-            {"y": "y ~ w"},
-            {"kind": "total", "from": "w", "to": "y", "scale": "response", "values": [0, 1]},
             {},
         )

@@ -7,7 +7,7 @@ for a truth (draws of shape (1, 1)).
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -33,6 +33,7 @@ class Context:
         parameter: draws of a structural parameter by name, shape (chain, draw).
         estimands: all estimands of the model, for those made of others.
         source: the model's file, for messages.
+        memory: what one estimand leaves for others that need the same.
     """
 
     layout: Layout
@@ -40,6 +41,7 @@ class Context:
     parameter: Callable[[str], Array]
     estimands: Mapping[str, "Estimand"]
     source: str
+    memory: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -80,14 +80,14 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
         EstimandError: nothing in the model goes by that name, or it is a factor's reference.
     """
     layout = context.layout
-    leveled = re.fullmatch(r"(.+)\[(.+)\]", text)
-    if leveled:
-        name = _bare(leveled[1])
+    plain, wanted = without_level(text)
+    if wanted is not None:
+        name = _bare(plain)
         variable = layout.variables.get(name)
-        if variable is None or leveled[2] not in variable.levels:
+        if variable is None or wanted not in variable.levels:
             raise EstimandError(f"{where}: no factor level '{text}' in the model")
         reference = _reference(context, name, where, to)
-        level = variable.levels.index(leveled[2])
+        level = variable.levels.index(wanted)
         if level == reference:
             others = [f"{name}[{v}]" for k, v in enumerate(variable.levels) if k != reference]
             raise EstimandError(
@@ -123,6 +123,12 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
     if variable is not None and variable.levels:
         return _two_level(text, operand.variable, context, where, to)
     return Node(text, operand.variable)
+
+
+def without_level(text: str) -> tuple[str, str | None]:
+    """A name and, where it is written `sector[Public]`, the level in it."""
+    leveled = re.fullmatch(r"(.+)\[(.+)\]", text)
+    return (leveled[1], leveled[2]) if leveled else (text, None)
 
 
 def _bare(text: str) -> str:
@@ -424,9 +430,11 @@ def settings_rows(
     at: Mapping[str, Sequence[Held]], context: Context, where: str
 ) -> list[tuple[str, dict[str, float]]]:
     """Spell `at` out: a label and the held values for each combination."""
-    choices = [[_held(name, v, context, where) for v in values] for name, values in at.items()]
-    for name, held in zip(at, choices, strict=True):
-        labels = [label for label, _, _ in held]
+    choices = [
+        [held(name, v, context, f"{where}.at") for v in values] for name, values in at.items()
+    ]
+    for name, found in zip(at, choices, strict=True):
+        labels = [label for label, _, _ in found]
         if len(set(labels)) < len(labels):
             raise EstimandError(f"{where}.at: '{name}' has a value twice (to the digits shown)")
     return [
@@ -435,13 +443,18 @@ def settings_rows(
     ]
 
 
-def _held(name: str, value: Held, context: Context, where: str) -> tuple[str, str, float]:
+def held(name: str, value: Held, context: Context, where: str) -> tuple[str, str, float]:
+    """A value at which a variable is held: its label, the variable, and its number or code.
+
+    Raises:
+        EstimandError: nothing goes by that name, or it has no such level.
+    """
     variable = _plain(name, where)
     known = context.layout.variables.get(variable)
     levels = known.levels if known is not None else ()
     if known is None and variable not in context.layout.responses:
         raise EstimandError(
-            f"{where}.at: '{name}' stands in no formula of the model"
+            f"{where}: '{name}' stands in no formula of the model"
             f"{did_you_mean(name, (*context.layout.variables, *context.layout.responses))}"
         )
     if levels:
@@ -452,17 +465,17 @@ def _held(name: str, value: Held, context: Context, where: str) -> tuple[str, st
         )
         if text not in levels:
             raise EstimandError(
-                f"{where}.at: '{name}' has no level '{text}'{did_you_mean(text, levels)} "
+                f"{where}: '{name}' has no level '{text}'{did_you_mean(text, levels)} "
                 f"(levels: {listing(levels, 12)})"
             )
         return f"{name}={text}", variable, float(levels.index(text))
     if isinstance(value, str):
-        raise EstimandError(f"{where}.at: '{name}' is a number; {value!r} is not")
+        raise EstimandError(f"{where}: '{name}' is a number; {value!r} is not")
     return f"{name}={float(value):g}", variable, float(value)
 
 
 def _plain(name: str, where: str) -> str:
-    """Column that a name in `at` holds.
+    """Column that a name stands for where values are given.
 
     Raises:
         EstimandError: the name is a transform, whose value is not its variable's.
@@ -473,7 +486,7 @@ def _plain(name: str, where: str) -> str:
         return name
     if operand.function not in (None, "factor"):
         raise EstimandError(
-            f"{where}.at: '{name}' is a transform; give values of '{operand.variable}' itself"
+            f"{where}: '{name}' is a transform; give values of '{operand.variable}' itself"
         )
     return operand.variable
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from acmodels.errors import EstimandError, NotYetError, did_you_mean, listing
+from acmodels.errors import EstimandError, did_you_mean, listing
 from acmodels.estimands import Array, Context, Estimand, Row
 from acmodels.estimands import _effects as fx
 from acmodels.spec.strict import Strict
@@ -25,7 +25,7 @@ class Effect(Strict):
         default_factory=dict
     )
     scale: Literal["linear", "response"] = "linear"
-    values: list[float] | None = None
+    values: Annotated[list[float | str | bool], Field(min_length=2, max_length=2)] | None = None
     arm: Literal[0, 1] | None = None
 
 
@@ -36,23 +36,22 @@ class Mediated(Effect):
 
 
 def ends(estimand: Estimand, context: Context) -> tuple[fx.Node, str]:
-    """Where an effect starts and ends.
+    """Where an effect on the linear scale starts and ends.
 
     Raises:
-        EstimandError: a name is not in the model.
-        NotYetError: the effect is asked for on the response scale.
+        EstimandError: a name is not in the model, or keys of the response scale are set.
     """
     s = estimand.settings
     if s.scale == "response":
-        raise NotYetError(
-            f"{estimand.where}.scale: effects on the response scale are not computed yet by this "
-            "version; leave scale out for the linear scale"
+        raise EstimandError(
+            f"{estimand.where}.scale: {estimand.kind} is about slopes of the linear predictor and "
+            'has no response scale; kind = "total", "direct" and "indirect" have one'
         )
     to = fx.equation_name(s.to, context, f"{estimand.where}.to")
     if s.values is not None or s.arm is not None:
         raise EstimandError(
-            f'{estimand.where}: values and arm go with scale = "response", which is not computed '
-            "yet by this version"
+            f'{estimand.where}: values and arm go with scale = "response"; on the linear scale '
+            "an effect is for one unit more"
         )
     alone = to if estimand.kind in ("direct", "slope_at") else None
     start = fx.node(s.from_, context, f"{estimand.where}.from", alone)
@@ -62,12 +61,16 @@ def ends(estimand: Estimand, context: Context) -> tuple[fx.Node, str]:
 
 
 def mediated_paths(estimand: Estimand, context: Context) -> list[Steps]:
+    """The paths that `via` names, or all of them, on the linear scale."""
+    return named_paths(estimand, context, *ends(estimand, context))
+
+
+def named_paths(estimand: Estimand, context: Context, start: fx.Node, to: str) -> list[Steps]:
     """The paths that `via` names, or all of them.
 
     Raises:
         EstimandError: a step has no arrow, or there is no path at all.
     """
-    start, to = ends(estimand, context)
     via = getattr(estimand.settings, "via", None)
     if via is None:
         found = fx.paths(context, start, to)
@@ -178,16 +181,24 @@ def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> A
 def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
     """What a reader of a product of slopes must know."""
     out: list[str] = []
-    layout = context.layout
     for path in all_paths:
-        for (n, response), (taken, target) in pairwise(path):
-            e = layout.equation(response)
+        for (_, response), (_, target) in pairwise(path):
+            e = context.layout.equation(response)
             if e.link != "identity":
                 out.append(
                     f"'{response}' has a {e.link} link, so on the linear scale an effect through "
                     f"it multiplies a change in its {e.link} by the effect of '{response}' itself "
-                    f"on '{target}'; it is not an effect in units of '{target}'"
+                    f"on '{target}'; it is not an effect in units of '{target}' (scale = "
+                    '"response" gives one)'
                 )
+    return out + sharing_warnings(context, all_paths)
+
+
+def sharing_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
+    """What groupings do to effects through mediators, on either scale."""
+    out: list[str] = []
+    for path in all_paths:
+        for (n, response), (taken, target) in pairwise(path):
             out += _unshared(context, n, taken, response, target)
             if taken.operand is None:
                 out += _undecomposed(context, response, target)
