@@ -251,12 +251,8 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
     ("old", "new", "word"),
     [
         ("n ~ x", "n ~ mo(x)", "equations.n.formula: mo() is not fitted yet"),
-        ("n ~ x", "n ~ within(x, g)", "equations.n.formula: within() is not fitted yet"),
-        ("n ~ x", "n ~ between(x, g)", "equations.n.formula: between() is not fitted yet"),
-        ("n ~ x", "n ~ (1 + within(x, g) | g)", "within() is not fitted yet"),
         ("n ~ x", "n ~ x + lag(x)", "equations.n.formula: lag() is not fitted yet"),
         ('"n ~ x"', '"n ~ x"\nweights = "w"', "equations.n.weights: "),
-        ('"n ~ x"', '"n ~ x"\ncentering = "observed"', "equations.n.centering: "),
         (
             "[equations.n]",
             '[measures.f]\nitems = ["a", "b"]\nfamily = "ordinal"\n[equations.n]',
