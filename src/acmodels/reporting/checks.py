@@ -2,16 +2,19 @@
 
 Replicates keep the observed predictors and the fitted group effects (Gelman, Meng &
 Stern, 1996). Nothing here leaves a row's value: densities are smoothed, binary
-responses binned, and what is too small to be pooled is not shown at all.
+responses binned, categories and counts of few rows put together with their neighbours, and
+what is too small to be pooled is not shown at all.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from acmodels.families import family
 from acmodels.rng import stream
+from acmodels.system import own_values
 from acmodels.system.columns import design_matrix, group_column
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ FEWEST = 20
 """Rows below which nothing is drawn: a density of few values would show them."""
 PER_BIN = 10
 """Rows that a bin must hold."""
+BARS = 12
+"""Bars that counts are put into, at most; categories of an ordinal response have one each."""
 GRID = 120
 
 
@@ -74,6 +79,23 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A category, a count, or some that lie together: its share of the rows.
+
+    Attributes:
+        label: as `3`, `4-6` or `7+`.
+        observed: share of the data's rows.
+        middle, low, high: of the replicates' shares.
+    """
+
+    label: str
+    observed: float
+    middle: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Check:
     """The check of one equation.
 
@@ -84,6 +106,7 @@ class Check:
         density: for responses on a scale.
         bins: for binary responses and counts of successes.
         statistics: summaries, observed and replicated.
+        bars: for categories and counts.
     """
 
     response: str
@@ -92,6 +115,7 @@ class Check:
     density: Density | None
     bins: tuple[Bin, ...]
     statistics: tuple[Statistic, ...]
+    bars: tuple[Bar, ...] = ()
 
 
 def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
@@ -115,6 +139,13 @@ def _check(fit: "Fit", e: "EquationLayout") -> Check:
         bins = _bins(y, replicated, fitted, fixed, trials)
         statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
         return Check(e.response, len(rows), e.n, None, bins, statistics)
+    if family(e.family).whole:
+        statistics = _moments(y, replicated)[:2]
+        if not e.codes:
+            zeros = _statistic("share of zeros", np.sum(y == 0), (replicated == 0).sum(1), len(y))
+            statistics = (*statistics, zeros)
+        bars = _bars(y, replicated, most=len(e.codes) or BARS)
+        return Check(e.response, len(rows), e.n, None, (), statistics, bars)
     return Check(e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated))
 
 
@@ -147,8 +178,9 @@ def _replicate(
         for key, index, k, z in groups:
             eta = eta + z * fit.draws.group_effects[key][c, d][index, k]
         spread = np.full(len(rows), sigma[c, d]) if e.se is None else e.se[rows]
-        fitted += fam.mean(eta, e.link) / len(picked)
-        out[r] = fam.draw(rng, eta, spread, trials, e.link)
+        own = own_values(e, lambda name, c=c, d=d: fit.draws[name][c, d])
+        fitted += fam.mean(eta, e.link, own) / len(picked)
+        out[r] = fam.draw(rng, eta, spread, trials, e.link, own)
     return out, fitted, X @ coefficients.mean(axis=(0, 1)) + e.offset[rows]
 
 
@@ -193,6 +225,34 @@ def _density(y: "Array", replicated: "Array") -> Density:
     curves = np.stack([smooth(r) for r in replicated])
     low, middle, high = np.quantile(curves, [0.025, 0.5, 0.975], axis=0)
     return Density((edges[1:] + edges[:-1]) / 2, smooth(y), low, middle, high)
+
+
+def _bars(y: "Array", replicated: "Array", most: int) -> tuple[Bar, ...]:
+    """Shares of whole numbers, neighbours put together until each bar holds enough rows."""
+    enough = max(PER_BIN, 0 if len(np.unique(y)) <= most else len(y) // most)
+    values, counts = np.unique(y, return_counts=True)
+    starts: list[float] = []
+    held = enough
+    for value, n in zip(values, counts, strict=True):
+        if held >= enough:
+            starts.append(float(value))
+            held = 0
+        held += int(n)
+    if held < enough and len(starts) > 1:
+        starts.pop()
+    edges = np.array([-np.inf, *starts[1:], np.inf])
+    out: list[Bar] = []
+    for k, (low, high) in enumerate(pairwise(edges)):
+        inside = (replicated >= low) & (replicated < high)
+        shares = inside.mean(axis=1)
+        ends = np.quantile(shares, [0.025, 0.5, 0.975])
+        observed = float(np.mean((y >= low) & (y < high)))
+        first, last = starts[k], (starts[k + 1] - 1 if k + 1 < len(starts) else values[-1])
+        label = f"{first:g}" if first == last else f"{first:g}–{last:g}"
+        if k + 1 == len(starts) and replicated.max() > last:
+            label = f"{first:g}+"
+        out.append(Bar(label, observed, float(ends[1]), float(ends[0]), float(ends[2])))
+    return tuple(out)
 
 
 def _bins(
