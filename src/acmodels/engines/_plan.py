@@ -221,11 +221,12 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     for (name, link), members in groups(plan):
         key = f"{name}_{link}"
         es = [layout.equations[i] for i in members]
-        out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
-        if family(name).needs_trials:
-            out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
         if family(name).ordered:
             out |= {f"{k}_{key}": v for k, v in _categories(plan, members, responses).items()}
+        else:
+            out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
+        if family(name).needs_trials:
+            out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
         if any(e.se is not None for e in es):
             out[f"se_{key}"] = np.concatenate([_se(e) for e in es])
     return out
@@ -260,12 +261,13 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
         ("slope", plan.slope_priors),
         ("intercept", plan.intercept_priors),
         ("threshold", [p.distribution for p in plan.cut_priors]),
-        ("owned", plan.owned_priors),
     ):
         if not priors:
             continue
         out[f"{name}_prior_location"] = np.array([d.location for d in priors])
         out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
+    if plan.owned:
+        out["owned_prior_scale"] = np.array([d.scale for d in plan.owned_priors])
     return out
 
 
@@ -314,7 +316,8 @@ def _owned_starts(plan: Plan, responses: Responses) -> dict[str, Array]:
             counts = np.array([np.sum(responses[e.response] == c) for c in e.codes[1:-1]])
             starts.append(np.log(np.maximum(np.diff(guessed[i]["threshold"]), 0.05)))
             units.append(1.0 / np.sqrt(counts + 1.0))
-        out["gap_start"], out["gap_unit"] = np.concatenate(starts), np.concatenate(units)
+        if plan.gaps.shape[1]:
+            out["gap_start"], out["gap_unit"] = np.concatenate(starts), np.concatenate(units)
     if plan.owned:
         at = np.array([guessed[i][s.kind] - s.lower for i, s in plan.owned])
         out["owned_start"] = np.log(at)

@@ -152,7 +152,7 @@ class Family(Protocol):
             eta: linear predictor.
             sigma: residual sds, row by row, where `has_sigma`.
             link: a name from `links`.
-            data: has `y` and, where needed, `trials`; of an ordered response, `first` and
+            data: has `y` and, where needed, `trials`; of an ordered response only `first` and
                 `last`: 1 in rows of the lowest and of the highest category, else 0.
             own: the family's scalars by kind, row by row; of an ordered response, `above` and
                 `below`: the thresholds about each row's category (the same one twice at the
