@@ -305,9 +305,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
     width = max(len(n) for n in found)
     for p in found.values():
         origin = "default" if p.stated is None else f'stated by "{p.stated}"'
-        if p.centered:
-            origin += ", on the expected response at the predictors' means"
-        _echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}")
+        _echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}{p.note}")
 
 
 @main.command()

@@ -10,7 +10,7 @@ import numpy as np
 
 from acmodels.judging import Status
 from acmodels.posterior import Array
-from acmodels.reporting.checks import Bin, Density
+from acmodels.reporting.checks import Bar, Bin, Density
 from acmodels.reporting.numbers import percent as percent_text
 from acmodels.reporting.svg import area_path, line_path, percent, tag, tick_labels, ticks
 from acmodels.reporting.variance import Shares
@@ -199,6 +199,34 @@ def density_chart(density: Density, label: str) -> str:
     return drawing(
         *axis.grid(0, 200, "grid"), frame, base, *axis.marks(217), height=222, label=label
     )
+
+
+def bar_chart(bars: Sequence[Bar], label: str) -> str:
+    """Observed shares as bars, with the replicates' intervals as whiskers."""
+    axis = Axis(0.0, max(max(b.high, b.observed) for b in bars), 5)
+    left, height = 0.06, 200.0
+    width = (1 - left) / len(bars)
+
+    def y(p: float) -> float:
+        return height * (1 - axis(p))
+
+    marks: list[str] = []
+    for t, name in zip(axis.ticks, axis.labels, strict=True):
+        marks += [
+            tag("line", x1=percent(left), x2="100%", y1=y(t), y2=y(t), class_="grid"),
+            tag("text", text=name, x="0", y=y(t) + 4, class_="tick"),
+        ]
+    for k, b in enumerate(bars):
+        at = percent(left + (k + 0.5) * width)
+        shape = "" if b.low <= b.observed <= b.high else " out"
+        marks += [
+            tag("rect", x=percent(left + (k + 0.2) * width), width=percent(0.6 * width),
+                y=y(b.observed), height=height - y(b.observed), class_=f"bar{shape}"),
+            tag("line", x1=at, x2=at, y1=y(b.low), y2=y(b.high), class_="whisker band-line"),
+            tag("circle", cx=at, cy=y(b.middle), r=3, class_="middle-dot"),
+            tag("text", text=b.label, x=at, y=height + 16, class_="tick", text_anchor="middle"),
+        ]  # fmt: skip
+    return drawing(*marks, height=height + 22, label=label)
 
 
 def calibration_chart(bins: Sequence[Bin], label: str) -> str:

@@ -79,6 +79,7 @@ def gather(fit: "Fit", progress: Callable[[str, int, int], None]) -> dict[str, A
         "has_rope": any(p.rope for p in fit.spec.propositions.values()),
         "has_density": any(c.density for c in checks),
         "has_bins": any(c.bins for c in checks),
+        "has_bars": any(c.bars for c in checks),
         "replicates": min(REPLICATES, _draws(fit)),
         "rows": _rows(fit),
         "findings": _findings(fit),

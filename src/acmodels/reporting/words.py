@@ -27,7 +27,16 @@ SENSITIVE = 0.05
 
 ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "exact integration"}
 
-FAMILIES = {"gaussian": "normal", "bernoulli": "binary", "binomial": "binomial"}
+FAMILIES = {
+    "gaussian": "normal",
+    "student": "Student-t",
+    "bernoulli": "binary",
+    "binomial": "binomial",
+    "ordinal": "ordinal",
+    "poisson": "Poisson",
+    "negative_binomial": "negative binomial",
+    "beta": "beta",
+}
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:
@@ -67,7 +76,10 @@ def summary(fit: "Fit") -> str:
         if len(names) == 1
         else f"A {shape} model of {several(len(names), 'outcome')} ({_some(names)})"
     )
-    responses = f"a {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
+    article = "an" if kinds[0][0] in "aeiou" else "a"
+    responses = (
+        f"{article} {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
+    )
     chains, draws = fit.draws.values.shape[:2]
     drawn = f"{several(chains, 'chain')} of {several(draws, 'draw')}"
     if not fit.draws.chained:

@@ -10,6 +10,7 @@ from acmodels.system.layout import (
     Parameter,
     Responses,
     Variable,
+    own_values,
     parameters,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "Variable",
     "build_layout",
     "build_system",
+    "own_values",
     "parameters",
 ]
