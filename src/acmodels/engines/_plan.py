@@ -249,7 +249,8 @@ def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         for k in m.columns:
             if k != e.intercept:
                 here[:, k - first] = X[m.at, k - first]
-        out[f"latent_X_{n}"] = here
+        if here.shape[1]:
+            out[f"latent_X_{n}"] = here
         out[f"latent_offset_{n}"] = m.offset - mean_offset
         out[f"latent_observed_{n}"] = unit_means(layout, layout.decomposed[m.key], responses)
         for j, (b, k) in enumerate(m.effects):
