@@ -144,9 +144,7 @@ def test_defaults_of_what_families_own() -> None:
         assert found[f"k | t{k}"].centered
     assert [n for n in found if n.startswith("k ~")] == ["k ~ x", "k ~ s[B]"]
     near(found["k ~ x"].distribution, "Normal", mu=0, sigma=4.5 / DATA["x"].std())
-    near(
-        found["b | t1"].distribution, "Normal", mu=stats.norm.ppf((36 + 0.5) / 49), sigma=2.5
-    )
+    near(found["b | t1"].distribution, "Normal", mu=stats.norm.ppf((36 + 0.5) / 49), sigma=2.5)
     near(found["t ~ 1"].distribution, "Normal", mu=np.log(48.5 / 48), sigma=2.5)
     near(found["t ~ x"].distribution, "Normal", mu=0, sigma=2.5 / DATA["x"].std())
     mean = data["p"].mean()
