@@ -35,8 +35,7 @@ HEAVY = (
 
 PUBLIC = [
     "AcmodelsError",
-    "InputError",
-    "bayes_factor",
+    "InputError", "bayes_factor",
     "estimate",
     "fit",
     "judge",

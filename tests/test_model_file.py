@@ -263,10 +263,6 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
             "[measures.f]: ",
         ),
         ("[equations.n]", '[panel]\nunit = "g"\nwave = "t"\n[equations.n]', "[panel]: "),
-        *(
-            ('family  = "bernoulli"\nlink    = "probit"', f'family = "{f}"', f"'{f}' is not fitted")
-            for f in ("student", "ordinal", "poisson", "negative_binomial", "beta")
-        ),
         ('"indirect"', '"turning_point"', "estimands.ie.kind: 'turning_point' is not computed"),
     ],
 )
