@@ -691,6 +691,10 @@ WARNINGS: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
         {"y": "y ~ x + u1 + x:u2 + z:u3 + (1 | g)"},
         ("3 predictors that are constant within 'g' and only 3 groups",),
     ),
+    "unused category": (
+        {"k": lambda f: [1, 2, 4, 5] * 18}, family("ordinal", "k ~ x"),
+        ("'k' has no row in category 3", "prior", "recode"),
+    ),
     "more coefficients than rows": (
         lambda f: f.iloc[:4], {"y": "y ~ x + z + m"}, ("4 coefficients and only 4 rows", "priors"),
     ),
