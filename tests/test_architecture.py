@@ -35,7 +35,8 @@ HEAVY = (
 
 PUBLIC = [
     "AcmodelsError",
-    "InputError", "bayes_factor",
+    "InputError",
+    "bayes_factor",
     "estimate",
     "fit",
     "judge",

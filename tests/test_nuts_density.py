@@ -189,7 +189,70 @@ MODELS: dict[str, dict[str, Any]] = {
             "y": {"formula": "y ~ u + x + (1 + x | g)"},
         },
     },
+    "latent means": {
+        "equations": {
+            "m1": {"formula": "m1 ~ x + w + (1 + x | g)"},
+            "y": {"formula": "y ~ within(m1, g) + between(m1, g) + w + (1 | g)"},
+        },
+        "priors": {"y ~ 1": {"dist": "Normal", "mu": 1.0, "sigma": 2.0}},
+    },
+    "an outcome of units above a latent mean": {
+        "equations": {
+            "m1": {"formula": "m1 ~ z + x + offset(o) + (1 | g)"},
+            "u": {"formula": "u ~ between(m1, g) + z", "level": "g"},
+        },
+    },
+    "latent means of latent means, with products": {
+        "equations": {
+            "y": {"formula": "y ~ within(m2, g):w + between(m2, g) + (1 + within(m1, g) | h)"},
+            "m2": {"formula": "m2 ~ between(m1, g) + within(m1, g) + x + (1 | g)"},
+            "m1": {"formula": "m1 ~ 1 + (1 | g)"},
+        },
+    },
 }
+
+type Values = Mapping[str, float]
+type Effects = Mapping[str, np.ndarray]
+
+
+def observed(name: str) -> np.ndarray:
+    data = level_frame()
+    return data.groupby("g", sort=False)[name].mean().to_numpy()
+
+
+def by_hand_latent(v: Values, u: Effects) -> dict[str, np.ndarray]:
+    gap = v["m1 ~ 1"] + u["m1 ~ 1, m1 ~ x | g"][:, 0] - observed("m1")
+    more = (v["y ~ between(m1, g)"] - v["y ~ within(m1, g)"]) * gap
+    return {"y": more[np.arange(N) % J]}
+
+
+def by_hand_above(v: Values, u: Effects) -> dict[str, np.ndarray]:
+    z = level_frame()["z"].to_numpy()[:J]
+    gap = v["m1 ~ 1"] + v["m1 ~ z"] * z + u["m1 ~ 1 | g"][:, 0] - observed("m1")
+    return {"u": v["u ~ between(m1, g)"] * gap}
+
+
+def by_hand_products(v: Values, u: Effects) -> dict[str, np.ndarray]:
+    data, code = frame(), np.arange(N) % J
+    one = v["m1 ~ 1"] + u["m1 ~ 1 | g"][:, 0]
+    two = v["m2 ~ 1"] + v["m2 ~ between(m1, g)"] * one + u["m2 ~ 1 | g"][:, 0]
+    gap_1, gap_2 = (one - observed("m1"))[code], (two - observed("m2"))[code]
+    slope = u["y ~ 1, y ~ within(m1, g) | h"][:, 1]
+    levels = list(dict.fromkeys(data["h"]))
+    place = data["h"].map(levels.index).to_numpy()
+    more = v["y ~ between(m2, g)"] * gap_2 - v["y ~ within(m2, g):w"] * data["w"] * gap_2
+    return {
+        "y": more.to_numpy() - slope[place] * gap_1,
+        "m2": (v["m2 ~ between(m1, g)"] - v["m2 ~ within(m1, g)"]) * gap_1,
+    }
+
+
+LATENT: dict[str, Any] = {
+    "latent means": by_hand_latent,
+    "an outcome of units above a latent mean": by_hand_above,
+    "latent means of latent means, with products": by_hand_products,
+}
+"""What latent means add to the predictors that rest on observed ones, worked out by hand."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +262,7 @@ class Case:
     plan: Any
     model: Any
     logp: Any
+    latent: Any = None
 
 
 @pytest.fixture(params=list(MODELS), ids=lambda n: re.sub(r"\W+", "-", n), scope="module")
@@ -212,7 +276,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     plan = _plan.make_plan(system.layout, priors, system.responses)
     built = _graph.build(pm, plan, _plan.arrays(plan, system.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
-    return Case(system, priors, plan, built, logp)
+    return Case(system, priors, plan, built, logp, LATENT.get(request.param))
 
 
 # --- points --------------------------------------------------------------------
@@ -297,6 +361,9 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
             for k in mine:
                 z = group_column(layout, e, block.members[k].column, responses)
                 eta[i] += z * effects[block.key][block.code[e.rows], k]
+    if case.latent is not None:
+        for response, more in case.latent(value, effects).items():
+            eta[layout.responses.index(response)] += more
     total, done = 0.0, set[int]()
     for r, members in enumerate(layout.residual):
         names = [layout.equations[i].response for i in members]

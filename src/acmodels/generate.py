@@ -12,8 +12,23 @@ import numpy as np
 
 from acmodels.errors import InputError
 from acmodels.families import family
-from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.layout import Array, Block, EquationLayout, Layout, residual_pairs
+from acmodels.system.columns import (
+    design_matrix,
+    group_column,
+    part_values,
+    unit_means,
+    variable_values,
+)
+from acmodels.system.latent import constant_within, is_latent
+from acmodels.system.layout import (
+    Array,
+    Block,
+    Column,
+    Decomposition,
+    EquationLayout,
+    Layout,
+    residual_pairs,
+)
 
 type Truth = Mapping[str, float]
 
@@ -93,16 +108,93 @@ def linear_predictor(
 
     Shape (n,) for numbers and (J, K) effects; (R, n) where they are of R data sets.
     """
-    X = design_matrix(layout, e, responses)
+    X = _latent_columns(layout, e, design_matrix(layout, e, responses), responses, truth, effects)
     b = [np.asarray(truth[e.coefficient(c)]) for c in e.columns]
     beta = np.stack(b, axis=-1) if b else np.zeros((*_sets(truth), 0))
     eta = (X @ beta[..., None])[..., 0] + e.offset
     for block, mine in layout.blocks_of(e.response):
         index = block.index(e)
         for k in mine:
-            z = group_column(layout, e, block.members[k].column, responses)
+            column = block.members[k].column
+            z = group_column(layout, e, column, responses)
+            z = z + _moved(layout, e, column, responses, truth, effects)
             eta = eta + z * effects[block.key][..., index, k]
     return eta
+
+
+def _latent_columns(
+    layout: Layout,
+    e: EquationLayout,
+    X: Array,
+    responses: Mapping[str, Array],
+    truth: Mapping[str, Array | float],
+    effects: Mapping[str, Array],
+) -> Array:
+    """The design with latent unit means in place of observed ones."""
+    moved = [_moved(layout, e, c, responses, truth, effects) for c in e.columns]
+    if not any(isinstance(m, np.ndarray) for m in moved):
+        return X
+    shape = np.broadcast_shapes(X.shape[:-1], *(np.shape(m) for m in moved))
+    return np.broadcast_to(X, (*shape, X.shape[-1])) + np.stack(
+        [np.broadcast_to(m, shape) for m in moved], axis=-1
+    )
+
+
+def _moved(
+    layout: Layout,
+    e: EquationLayout,
+    column: Column,
+    responses: Mapping[str, Array],
+    truth: Mapping[str, Array | float],
+    effects: Mapping[str, Array],
+) -> Array | float:
+    """What a column changes by when latent means take the place of observed ones."""
+    total: Array | float = 0.0
+    for part in column.parts:
+        source = part.operand.source
+        if not is_latent(layout, e, source):
+            continue
+        d = layout.decomposed[source]
+        gap = latent_mean(layout, d, responses, truth, effects)
+        gap = (gap - unit_means(layout, d, responses))[..., d.code[e.rows]]
+        for other in column.parts:
+            if other is not part:
+                values = variable_values(layout, other.operand.source, responses)
+                gap = gap * part_values(other, values[..., e.rows])
+        total = total + d.sign * gap
+    return total
+
+
+def latent_mean(
+    layout: Layout,
+    d: Decomposition,
+    responses: Mapping[str, Array],
+    truth: Mapping[str, Array | float],
+    effects: Mapping[str, Array],
+) -> Array:
+    """Latent mean of a response in each unit: what of its own predictor is constant there.
+
+    Shape (J,); (R, J) for R data sets.
+    """
+    e = layout.equation(d.variable)
+    X = _latent_columns(layout, e, design_matrix(layout, e, responses), responses, truth, effects)
+    total: Array | float = 0.0
+    for k, c in enumerate(e.columns):
+        if constant_within(layout, c, d.code):
+            total = total + X[..., k] * np.asarray(truth[e.coefficient(c)])[..., None]
+    for block, mine in layout.blocks_of(e.response):
+        if len(np.unique(d.code * len(block.levels) + block.code)) > len(d.levels):
+            continue  # its groups are not made of whole units
+        for k in mine:
+            column = block.members[k].column
+            if constant_within(layout, column, d.code):
+                z = group_column(layout, e, column, responses)
+                total = total + z * effects[block.key][..., block.index(e), k]
+    own = d.code[e.rows]
+    first = np.array([np.argmax(own == j) for j in range(len(d.levels))])
+    if all(np.ptp(e.offset[own == j]) == 0 for j in range(len(d.levels))):
+        total = total + e.offset
+    return np.broadcast_to(total, (*np.shape(total)[:-1], e.n))[..., first]
 
 
 def _sets(truth: Mapping[str, Array | float]) -> tuple[int, ...]:

@@ -143,12 +143,10 @@ def _not_yet(model: Model) -> list[str]:
         where = f"equations.{r}"
         if e.weights is not None:
             out.append(f"{where}.weights: weights are not used yet by this version")
-        if e.centering is not None:
-            out.append(f"{where}.centering: within() and between() are not fitted yet")
         functions = dict.fromkeys(f for o in e.formula.operands() for f in o.functions)
         out += [
             f"{where}.formula: {f}() is not fitted yet by this version"
             for f in functions
-            if f in ("mo", "within", "between", "lag")
+            if f in ("mo", "lag")
         ]
     return out

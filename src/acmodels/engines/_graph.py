@@ -10,6 +10,7 @@ from acmodels.engines._plan import Plan, by_form, form_name, groups
 from acmodels.families import family
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Block
+from acmodels.system.latent import latent_means, latent_terms
 from acmodels.system.layout import Array, residual_pairs
 
 _LOCATED: Mapping[str, Any] = {
@@ -70,20 +71,33 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
         if plan.scales:
             scales = _standard(pm, "scales", plan.scale_forms, data["scale_ratio"])
             scales = data["scale_unit"] * scales
-        eta, absorbed = _linear_predictor(pm, plan, data)
+        found, absorbed = _linear_predictor(pm, plan, data)
+        eta = found.eta
         if layout.blocks:
             u = _group_effects(pm, plan, data, scales, absorbed)
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
+            if any(latent_terms(layout, e) for e in layout.equations):
+                eta = eta + _latent(pm, plan, data, found, u)
         _likelihoods(pm, plan, data, eta, scales)
     return model
 
 
-def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[Any, Any]:
+@dataclass(frozen=True)
+class _Population:
+    """The population-level part: over the stacked rows, and its coefficients."""
+
+    eta: Any
+    slopes: Any
+    intercepts: Any
+
+
+def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Population, Any]:
     """Population-level part and offsets over the stacked rows, and what groups absorb of it."""
     layout = plan.layout
     eta = data["offset"]
     slopes = None
     absorbed: Any = 0.0
+    intercepts: Any = None
     if plan.slopes:
         z = pm.Flat("slopes", shape=len(plan.slopes))
         slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
@@ -105,14 +119,66 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[Any
         if "absorb_intercepts" in data:
             absorbed = absorbed + pm.math.dot(data["absorb_intercepts"], intercepts)
         if len(plan.stack) == 1:
-            return eta + intercepts[0], absorbed
+            return _Population(eta + intercepts[0], slopes, intercepts), absorbed
         place = {i: j + 1 for j, i in enumerate(plan.intercepts)}
         of_row = np.concatenate(
             [np.full(layout.equations[i].n, place.get(i, 0)) for i in plan.stack]
         )
         padded = pm.math.concatenate([np.zeros(1), intercepts])
         eta = eta + padded[pm.Data("intercept_of_row", of_row)]
-    return eta, absorbed
+    return _Population(eta, slopes, intercepts), absorbed
+
+
+def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u: Any) -> Any:
+    """What latent unit means add to the stacked predictor beyond observed ones."""
+    layout = plan.layout
+    place = {ik: p for p, ik in enumerate(plan.slopes)}
+
+    def coefficient(i: int, k: int) -> Any:
+        if (i, k) in place:
+            return found.slopes[place[i, k]]
+        return found.intercepts[plan.intercepts.index(i)]
+
+    def effect(b: int, k: int, index: Any) -> Any:
+        return u[plan.starts[b] + k * len(layout.blocks[b].levels) + index]
+
+    gaps: list[Any] = []
+
+    def moved(i: int, at: Any = None, only: tuple[int, ...] | None = None) -> Any:
+        """What the gaps add to an equation's rows, or to some rows by some columns."""
+        e = layout.equations[i]
+        total: Any = 0.0
+        for j, term in enumerate(latent_terms(layout, e)):
+            if only is not None and term.column not in only:
+                continue
+            rows = np.arange(e.n) if at is None else at
+            gap = gaps[term.mean][latent_means(layout)[term.mean].code[e.rows][rows]]
+            rest = data[f"latent_rest_{i}_{j}"]
+            gap = gap * (rest if at is None else rest[at])
+            if term.column is not None:
+                total = total + coefficient(i, term.column) * gap
+            else:
+                b, k = term.effect or (0, 0)
+                total = total + effect(b, k, layout.blocks[b].index(e)[rows]) * gap
+        return total
+
+    for n, m in enumerate(latent_means(layout)):
+        i = m.equation
+        value: Any = data[f"latent_offset_{n}"]
+        if i in plan.intercepts:
+            value = value + found.intercepts[plan.intercepts.index(i)]
+        mine = [place[i, k] for k in range(len(layout.equations[i].columns)) if (i, k) in place]
+        if mine:
+            value = value + pm.math.dot(data[f"latent_X_{n}"], found.slopes[np.array(mine)])
+        for j, (b, k) in enumerate(m.effects):
+            value = value + data[f"latent_z_{n}_{j}"] * effect(b, k, data[f"latent_index_{n}_{j}"])
+        value = value + moved(i, m.at, m.columns)
+        gaps.append(value - data[f"latent_observed_{n}"])
+    pieces = [
+        moved(i) if latent_terms(layout, layout.equations[i]) else np.zeros(layout.equations[i].n)
+        for i in plan.stack
+    ]
+    return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
 
 
 def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> Any:

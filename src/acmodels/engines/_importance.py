@@ -186,7 +186,7 @@ def pareto_smooth(log_weights: Array) -> tuple[Array, Array]:
     """
     R, N = log_weights.shape
     lw = log_weights - np.max(log_weights, axis=1, keepdims=True)
-    M = int(np.ceil(min(0.2 * N, 3 * np.sqrt(N))))
+    M = int(3 * np.sqrt(N)) if N > 225 else N // 5
     if M < 5:
         return lw - _log_sum(lw)[:, None], np.full(R, np.inf)
     order = np.argpartition(lw, N - M - 1, axis=1)

@@ -12,7 +12,8 @@ from acmodels.families import family
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import Distribution
 from acmodels.system import EquationLayout, Layout, Responses
-from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.columns import design_matrix, group_column, unit_means
+from acmodels.system.latent import latent_means, latent_terms, rest_values
 from acmodels.system.layout import Array
 
 
@@ -165,6 +166,7 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     out |= prior_arrays(plan)
     out |= start_arrays(plan, responses)
     out |= _group_arrays(plan, responses)
+    out |= _latent_arrays(plan, responses)
     for (name, link), members in groups(plan):
         key = f"{name}_{link}"
         es = [layout.equations[i] for i in members]
@@ -173,6 +175,33 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
             out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
         if any(e.se is not None for e in es):
             out[f"se_{key}"] = np.concatenate([_se(e) for e in es])
+    return out
+
+
+def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """What latent unit means are made of, their observed counterparts, and what they multiply."""
+    layout = plan.layout
+    out: dict[str, Array] = {}
+    for n, m in enumerate(latent_means(layout)):
+        e = layout.equations[m.equation]
+        X, means, mean_offset = centered(e, design_matrix(layout, e, responses))
+        first = int(e.intercept is not None)
+        here = np.tile(-means, (len(m.at), 1))
+        for k in m.columns:
+            if k != e.intercept:
+                here[:, k - first] = X[m.at, k - first]
+        out[f"latent_X_{n}"] = here
+        out[f"latent_offset_{n}"] = m.offset - mean_offset
+        out[f"latent_observed_{n}"] = unit_means(layout, layout.decomposed[m.key], responses)
+        for j, (b, k) in enumerate(m.effects):
+            block = layout.blocks[b]
+            z = group_column(layout, e, block.members[k].column, responses)
+            out[f"latent_z_{n}_{j}"] = z[m.at]
+            out[f"latent_index_{n}_{j}"] = block.index(e)[m.at]
+    for i in plan.stack:
+        e = layout.equations[i]
+        for j, term in enumerate(latent_terms(layout, e)):
+            out[f"latent_rest_{i}_{j}"] = term.sign * rest_values(layout, e, term, responses)
     return out
 
 

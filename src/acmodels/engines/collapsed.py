@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
+from acmodels.system.latent import latent_means
 
 if TYPE_CHECKING:
     from acmodels.engines._collapse import PreparedCollapsed
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
+    for mean in latent_means(layout):
+        return f"'{mean.key}' rests on a latent mean"
     for e in layout.equations:
         if e.family != "gaussian":
             return f"'{e.response}' is {e.family}, not gaussian"

@@ -19,9 +19,11 @@ import numpy as np
 
 from acmodels.errors import EstimandError, FormulaError, did_you_mean, listing
 from acmodels.estimands import Array, Context
-from acmodels.spec.formula import parse_operand
+from acmodels.spec.formula import Operand, parse_operand
 from acmodels.system import Block, Column, EquationLayout, parameters
 from acmodels.system.columns import part_values, slope, variable_values
+from acmodels.system.latent import constant_within
+from acmodels.system.layout import Decomposition, Part
 
 type Held = float | str | bool
 """What a file can say a moderator is held at."""
@@ -107,6 +109,11 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
         if operand.function == "factor":
             return _two_level(text, operand.variable, context, where, to)
         return Node(text, operand.variable, operand.text)
+    apart = [d.text for d in _decompositions(context, operand.variable)]
+    if apart and not _bare_somewhere(context, operand.variable):
+        raise EstimandError(
+            f"{where}: '{text}' enters the model as {listing(apart)} only; say which of them"
+        )
     if operand.variable not in {v for v in known if "(" not in v}:
         raise EstimandError(
             f"{where}: '{text}' predicts nothing in the model{did_you_mean(text, known)} "
@@ -179,6 +186,34 @@ def _names(context: Context) -> set[str]:
     return out
 
 
+def _decompositions(context: Context, variable: str) -> list[Operand]:
+    """What `within` and `between` take of a variable, as written."""
+    found = (p.operand for p in _all_parts(context))
+    return list(dict.fromkeys(o for o in found if o.variable == variable and o.source != variable))
+
+
+def _bare_somewhere(context: Context, variable: str) -> bool:
+    return any(p.operand.source == variable for p in _all_parts(context))
+
+
+def _all_parts(context: Context) -> Iterator[Part]:
+    for e in context.layout.equations:
+        for c in _all_columns(context, e):
+            yield from c.parts
+
+
+def links(context: Context, variable: str, response: str) -> list[Node]:
+    """The nodes by which a response enters another's equation: itself, or what is taken of it."""
+    out: dict[str, Node] = {}
+    for c in _all_columns(context, context.layout.equation(response)):
+        for p in c.parts:
+            if p.operand.variable == variable:
+                apart = p.operand.source != variable
+                text = p.operand.source if apart else variable
+                out[text] = Node(text, variable, text if apart else None)
+    return list(out.values())
+
+
 def _all_columns(context: Context, e: EquationLayout) -> Iterator[Column]:
     yield from e.columns
     for block, mine in context.layout.blocks_of(e.response):
@@ -186,11 +221,18 @@ def _all_columns(context: Context, e: EquationLayout) -> Iterator[Column]:
 
 
 def touches(column: Column, n: Node) -> bool:
-    """Whether a column changes with a node."""
-    return any(
-        p.operand.variable == n.variable and (n.operand is None or p.operand.text == n.operand)
-        for p in column.parts
-    )
+    """Whether a column changes with a node.
+
+    A bare variable is not what `within` and `between` take of it; those are nodes of their own.
+    """
+    return any(_is(p, n) for p in column.parts)
+
+
+def _is(part: Part, n: Node) -> bool:
+    o = part.operand
+    if n.operand is None:
+        return o.source == n.variable
+    return o.variable == n.variable and o.text == n.operand
 
 
 def arrow(context: Context, n: Node, response: str) -> bool:
@@ -214,35 +256,82 @@ def equation_name(text: str, context: Context, where: str) -> str:
     return bare
 
 
-def paths(context: Context, start: Node, to: str) -> list[tuple[str, ...]]:
+def paths(context: Context, start: Node, to: str) -> list[tuple[Node, ...]]:
     """Mediators of every path of two arrows or more from a node to a response."""
-    found: list[tuple[str, ...]] = []
+    found: list[tuple[Node, ...]] = []
 
-    def walk(here: Node, via: tuple[str, ...]) -> None:
-        for r in context.layout.responses:
-            if r != to and r not in via and r != start.variable and arrow(context, here, r):
-                step = Node(r, r)
-                if arrow(context, step, to):
-                    found.append((*via, r))
-                walk(step, (*via, r))
+    def walk(here: Node, response: str, via: tuple[Node, ...]) -> None:
+        passed = {start.variable, response, *(v.variable for v in via)}
+        for target in context.layout.responses:
+            if target in passed:
+                continue
+            for step in links(context, response, target):
+                if not leg(context, here, response, step):
+                    continue
+                if target == to:
+                    found.append((*via, step))
+                else:
+                    walk(step, target, (*via, step))
 
-    walk(start, ())
+    for r in context.layout.responses:
+        if r not in (to, start.variable):
+            walk(start, r, ())
     return found
 
 
-def slope_atoms(context: Context, n: Node, response: str, rows: np.ndarray, at: At) -> list[Atom]:
-    """Summands of a unit slope, on the given data rows."""
+def leg(context: Context, n: Node, response: str, onward: Node | None) -> bool:
+    """Whether a node has an arrow into that of a response which the next node takes on."""
+    e = context.layout.equation(response)
+    return any(
+        touches(c, n) and carried(context, c, b, onward) for c, b in _with_blocks(context, e)
+    )
+
+
+def carried(context: Context, column: Column, block: Block | None, onward: Node | None) -> bool:
+    """Whether a column of a response's equation is part of what the next node takes of it.
+
+    `between(m, g)` takes the columns and group effects that are constant within g, `within(m, g)`
+    the others.
+    """
+    d = None if onward is None or onward.operand is None else _decomposed(context, onward)
+    if d is None:
+        return True
+    fixed = constant_within(context.layout, column, d.code)
+    if block is not None:
+        pairs = len(np.unique(d.code * len(block.levels) + block.code))
+        fixed = fixed and pairs == len(d.levels)
+    return fixed == (d.kind == "between")
+
+
+def _decomposed(context: Context, n: Node) -> Decomposition | None:
+    return context.layout.decomposed.get(n.operand or "")
+
+
+def _with_blocks(context: Context, e: EquationLayout) -> Iterator[tuple[Column, Block | None]]:
+    for c in e.columns:
+        yield c, None
+    for block, mine in context.layout.blocks_of(e.response):
+        for k in mine:
+            yield block.members[k].column, block
+
+
+def slope_atoms(
+    context: Context, n: Node, response: str, rows: np.ndarray, at: At, onward: Node | None = None
+) -> list[Atom]:
+    """Summands of a unit slope, on the given data rows; of what the next node takes, if any."""
     layout = context.layout
     e = layout.equation(response)
     out: list[Atom] = []
     out += [
         Atom(_derivative(context, e, c, n, rows, at), e.coefficient(c))
         for c in e.columns
-        if touches(c, n)
+        if touches(c, n) and carried(context, c, None, onward)
     ]
     for b, block in enumerate(layout.blocks):
         for k, m in enumerate(block.members):
-            if m.response == response and touches(m.column, n):
+            if m.response != response or not touches(m.column, n):
+                continue
+            if carried(context, m.column, block, onward):
                 d = _derivative(context, e, m.column, n, rows, at)
                 out.append(Atom(d, None, (b, k)))
     return [a for a in out if np.any(a.multiplier)]
@@ -261,11 +350,9 @@ def _derivative(
 
     total = np.zeros(len(rows))
     for k, part in enumerate(column.parts):
-        if part.operand.variable != n.variable:
+        if not _is(part, n):
             continue
-        if n.operand is not None and part.operand.text != n.operand:
-            continue
-        here, reference = look(part.operand.variable)
+        here, reference = look(part.operand.source)
         if n.level is not None:
             one = float(part.level == n.level) - float(part.level == n.reference)
             mine = np.full(len(rows), one)
@@ -275,7 +362,7 @@ def _derivative(
             mine = slope(part.operand, here, reference)
         for j, other in enumerate(column.parts):
             if j != k:
-                values, reference = look(other.operand.variable)
+                values, reference = look(other.operand.source)
                 mine = mine * part_values(other, values, reference)
         total = total + mine
     return total
@@ -405,6 +492,14 @@ def moderates(context: Context, variable: str, steps: Sequence[tuple[Node, str]]
                 out.append(i)
                 break
     return out
+
+
+def spelled(text: str) -> str:
+    """A name in canonical spelling."""
+    try:
+        return parse_operand(text).text
+    except FormulaError:
+        return text
 
 
 def node_variable(text: str) -> str:

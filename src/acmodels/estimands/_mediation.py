@@ -1,13 +1,13 @@
 """What direct, indirect and total effects share: settings, steps, rows and warnings."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from acmodels.errors import EstimandError, NotYetError
+from acmodels.errors import EstimandError, NotYetError, did_you_mean, listing
 from acmodels.estimands import Array, Context, Estimand, Row
 from acmodels.estimands import _effects as fx
 from acmodels.spec.strict import Strict
@@ -84,26 +84,63 @@ def mediated_paths(estimand: Estimand, context: Context) -> list[Steps]:
         raise EstimandError(f"{estimand.where}.via: name at least one mediator, or leave it out")
     out: list[Steps] = []
     for chain in chains:
-        names = [fx.equation_name(m, context, f"{estimand.where}.via") for m in chain]
-        path = steps(start, tuple(names), to)
-        for n, response in path:
-            if not fx.arrow(context, n, response):
+        possible = [steps(start, nodes, to) for nodes in _chains(estimand, context, chain, to)]
+        broken = [_gap(context, path) for path in possible]
+        if all(broken):
+            raise EstimandError(f"{estimand.where}: {broken[0]}")
+        for path, gap in zip(possible, broken, strict=True):
+            if gap:
+                continue
+            if path in out:
                 raise EstimandError(
-                    f"{estimand.where}: there is no arrow from '{n.text}' to '{response}'; the "
-                    f"formula of equations.{response} does not hold '{n.text}'"
+                    f"{estimand.where}.via: the path by {listing([n.text for n, _ in path[1:]])} "
+                    "is named twice"
                 )
-        if path in out:
-            raise EstimandError(
-                f"{estimand.where}.via: the path by {', '.join(names)} is named twice"
-            )
-        out.append(path)
+            out.append(path)
     return out
 
 
-def steps(start: fx.Node, via: Sequence[str], to: str) -> Steps:
+def _gap(context: Context, path: Steps) -> str:
+    """Say which arrow of a path is not there, or nothing."""
+    for k, (n, response) in enumerate(path):
+        onward = path[k + 1][0] if k + 1 < len(path) else None
+        if not fx.leg(context, n, response, onward):
+            part = onward.text if onward is not None and onward.operand is not None else ""
+            return (
+                f"there is no arrow from '{n.text}' to '{part or response}'; the formula of "
+                f"equations.{response} does not hold '{n.text}'"
+                + (f" in what {part} takes of it" if part else "")
+            )
+    return ""
+
+
+def _chains(
+    estimand: Estimand, context: Context, chain: Sequence[str], to: str
+) -> list[tuple[fx.Node, ...]]:
+    """The nodes of a path by named mediators; a bare name stands for all that is taken of it."""
+    names = [fx.equation_name(m, context, f"{estimand.where}.via") for m in chain]
+    choices: list[list[fx.Node]] = []
+    for text, name, target in zip(chain, names, [*names[1:], to], strict=True):
+        there = fx.links(context, name, target)
+        said = [n for n in there if n.text == fx.spelled(text)]
+        if not there:
+            said = [fx.Node(name, name)]
+        elif not said and fx.spelled(text) == name:
+            said = there
+        if not said:
+            raise EstimandError(
+                f"{estimand.where}.via: equations.{target} does not hold '{text}'"
+                f"{did_you_mean(text, [n.text for n in there])} (it holds "
+                f"{listing([n.text for n in there])})"
+            )
+        choices.append(said)
+    return list(product(*choices))
+
+
+def steps(start: fx.Node, via: Sequence[fx.Node], to: str) -> Steps:
     """Arrows of the path from a node through mediators to a response."""
-    nodes = [start, *(fx.Node(m, m) for m in via)]
-    return tuple(zip(nodes, [*via, to], strict=True))
+    targets = [*(n.variable for n in via), to]
+    return tuple(zip([start, *via], targets, strict=True))
 
 
 def rows_of_effect(estimand: Estimand, context: Context, all_paths: Sequence[Steps]) -> list[Row]:
@@ -129,7 +166,11 @@ def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> A
     values: list[Array] = []
     for path in all_paths:
         rows = context.layout.equation(path[-1][1]).rows
-        legs = [fx.slope_atoms(context, n, r, rows, held) for n, r in path]
+        onward = [*(n for n, _ in path[1:]), None]
+        legs = [
+            fx.slope_atoms(context, n, r, rows, held, o)
+            for (n, r), o in zip(path, onward, strict=True)
+        ]
         values.append(fx.expected_product(context, legs))
     return np.sum(values, axis=0)
 
@@ -139,7 +180,7 @@ def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
     out: list[str] = []
     layout = context.layout
     for path in all_paths:
-        for (n, response), (_, target) in pairwise(path):
+        for (n, response), (taken, target) in pairwise(path):
             e = layout.equation(response)
             if e.link != "identity":
                 out.append(
@@ -147,14 +188,14 @@ def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
                     f"it multiplies a change in its {e.link} by the effect of '{response}' itself "
                     f"on '{target}'; it is not an effect in units of '{target}'"
                 )
-            out += _unshared(context, n, response, target)
-            out += _undecomposed(context, response, target)
+            out += _unshared(context, n, taken, response, target)
+            if taken.operand is None:
+                out += _undecomposed(context, response, target)
     return out
 
 
-def _unshared(context: Context, n: fx.Node, response: str, target: str) -> list[str]:
+def _unshared(context: Context, n: fx.Node, m: fx.Node, response: str, target: str) -> list[str]:
     """Warn where both slopes vary by one grouping without a shared covariance."""
-    m = fx.Node(response, response)
     first = {
         b.group: b
         for b in context.layout.blocks
@@ -186,6 +227,7 @@ def _undecomposed(context: Context, response: str, target: str) -> list[str]:
     groups = ", ".join(repr(g) for g in dict.fromkeys(shared))
     said = (
         f"'{response}' differs within and between {groups}, and effects through it mix the two; "
-        "unless predictors are centred within groups, read them as a blend"
+        f"take them apart with within({response}, …) and between({response}, …), or read them as "
+        "a blend"
     )
     return [said]

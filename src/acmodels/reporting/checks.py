@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from acmodels.families import family
+from acmodels.generate import linear_predictor
 from acmodels.rng import stream
-from acmodels.system.columns import design_matrix, group_column
 
 if TYPE_CHECKING:
     from acmodels.fitting import Fit
@@ -123,33 +123,27 @@ def _replicate(
 ) -> tuple["Array", "Array", "Array"]:
     """Replicates, shape (replicate, row); by row, mean expected response and fixed part."""
     layout, responses = fit.system.layout, fit.system.responses
-    X = design_matrix(layout, e, responses)[rows]
-    groups = [
-        (block.key, block.index(e)[rows], k,
-         group_column(layout, e, block.members[k].column, responses)[rows])
-        for block, mine in layout.blocks_of(e.response)
-        for k in mine
-    ]  # fmt: skip
     chains, draws, _ = fit.draws.values.shape
     picked = np.linspace(0, chains * draws - 1, min(REPLICATES, chains * draws)).astype(int)
-    names = [e.coefficient(c) for c in e.columns]
-    coefficients = (
-        np.stack([fit.draws[n] for n in names], axis=2) if names else np.zeros((chains, draws, 0))
-    )
-    sigma = fit.draws[f"sigma({e.response})"] if e.has_sigma else np.zeros((chains, draws))
+    flat = fit.draws.values.reshape(chains * draws, -1)[picked]
+    truth = {n: flat[:, k] for k, n in enumerate(fit.draws.names)}
+    effects = {
+        b.key: fit.draws.group_effects[b.key].reshape(chains * draws, len(b.levels), -1)[picked]
+        for b in layout.blocks
+    }
+    stack = {k: np.broadcast_to(v, (len(picked), len(v))) for k, v in responses.items()}
+    eta = linear_predictor(layout, e, stack, truth, effects)[:, rows]
+    sigma = truth[f"sigma({e.response})"] if e.has_sigma else np.zeros(len(picked))
     trials = None if e.trials is None else e.trials[rows]
     fam = family(e.family)
     out = np.empty((len(picked), len(rows)))
-    fitted = np.zeros(len(rows))
-    for r, flat in enumerate(picked):
-        c, d = divmod(int(flat), draws)
-        eta = X @ coefficients[c, d] + e.offset[rows]
-        for key, index, k, z in groups:
-            eta = eta + z * fit.draws.group_effects[key][c, d][index, k]
-        spread = np.full(len(rows), sigma[c, d]) if e.se is None else e.se[rows]
-        fitted += fam.mean(eta, e.link) / len(picked)
-        out[r] = fam.draw(rng, eta, spread, trials, e.link)
-    return out, fitted, X @ coefficients.mean(axis=(0, 1)) + e.offset[rows]
+    for r in range(len(picked)):
+        spread = np.full(len(rows), sigma[r]) if e.se is None else e.se[rows]
+        out[r] = fam.draw(rng, eta[r], spread, trials, e.link)
+    fitted = np.mean([fam.mean(v, e.link) for v in eta], axis=0)
+    mean = {n: fit.draws[n].mean() for n in fit.draws.names}
+    none = {k: np.zeros(v.shape[1:]) for k, v in effects.items()}
+    return out, fitted, linear_predictor(layout, e, responses, mean, none)[rows]
 
 
 def _moments(y: "Array", replicated: "Array") -> tuple[Statistic, ...]:

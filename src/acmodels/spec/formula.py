@@ -78,6 +78,11 @@ class Operand:
         return f"{self.function}({self.inner.text}{tail})"
 
     @property
+    def source(self) -> str:
+        """What values are looked up by: the column, or `within(x, g)` and `between(x, g)` whole."""
+        return self.text if self.function in ("within", "between") else self.variable
+
+    @property
     def functions(self) -> tuple[str, ...]:
         """The functions applied, from the outermost inwards."""
         if self.function is None or self.inner is None:

@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.data import Finding, Study, kind, labels, numeric, row_names, truth_values
-from acmodels.errors import DataError, InputError, did_you_mean, listing
+from acmodels.errors import DataError, InputError, ModelError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.spec.formula import GroupTerm, Operand, Term, quoted
 from acmodels.spec.model import Equation, Model, recursive_order
 from acmodels.system import checks
-from acmodels.system.columns import column_values, columns_of, ordered_levels
+from acmodels.system.columns import column_values, columns_of, ordered_levels, variable_values
+from acmodels.system.latent import latent_notes, latent_problems
 from acmodels.system.layout import (
     Array,
     Block,
     Column,
+    Decomposition,
     EquationLayout,
     Index,
     Layout,
@@ -78,6 +80,7 @@ def build_system(model: Model, study: Study) -> System:
         raise DataError(f"{study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
+    found += [Finding("note", n) for n in latent_notes(layout)]
     used = int(keep.sum())
     return System(
         layout, responses, (*study.findings, *dropped, *found), study.n_rows, used, study.name
@@ -104,7 +107,7 @@ def build_layout(model: Model, study: Study) -> Layout:
 
 def _further(e: Equation, rows: "_Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
     """What an equation reads beside exogenous columns of its design, on the data's rows."""
-    out = {v: responses[v] for v in e.formula.variables() if v in responses}
+    out = {o.source: responses[o.source] for o in e.formula.operands() if o.source in responses}
     out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials) if c is not None}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
 
@@ -161,6 +164,7 @@ def _uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
     out = [(e.response, "response")] if with_responses else []
     out += [(v, "predictor") for v in e.formula.variables()]
     out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
+    out += [(o.unit, "unit of a mean") for o in e.formula.operands() if o.unit is not None]
     extras = {"level": e.level, "standard error": e.se, "number of trials": e.trials}
     out += [(c, role) for role, c in extras.items() if c is not None]
     return out
@@ -170,6 +174,7 @@ def _keys(model: Model) -> tuple[str, ...]:
     """Columns used as ids or groupings."""
     out = [c for e in model.equations.values() for g in e.formula.groups for c in g.grouping]
     out += [e.level for e in model.equations.values() if e.level is not None]
+    out += [o.unit for e in model.equations.values() for o in e.formula.operands() if o.unit]
     return tuple(dict.fromkeys(out))
 
 
@@ -187,7 +192,7 @@ def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding
     missing: dict[str, np.ndarray] = {}
     for e in model.equations.values():
         for column, role in _uses(e, with_responses=True):
-            if role in ("grouping", "level") or column in missing:
+            if role in ("grouping", "level", "unit of a mean") or column in missing:
                 continue
             is_number = role != "predictor" or column in model.equations
             gaps = _gaps(study, column, is_number=is_number)
@@ -239,9 +244,10 @@ def _layout(model: Model, rows: _Rows) -> Layout:
         raise DataError(dict.fromkeys(f"{rows.study.name}: {p}" for p in problems))
     equations: list[EquationLayout] = []
     levels: dict[str, tuple[Index, Index]] = {}
+    decomposed = _decomposed(model, rows)
     for e in model.equations.values():
         at = levels.setdefault(e.level or "", _rows_of_level(e.level, rows))
-        equations.append(_equation(model, e, at, variables, rows))
+        equations.append(_equation(model, e, at, (variables, decomposed, rows)))
     names = list(model.equations)
     layout = Layout(
         equations=tuple(equations),
@@ -250,12 +256,32 @@ def _layout(model: Model, rows: _Rows) -> Layout:
         residual=_residual_blocks(model),
         variables=variables,
         n_rows=rows.n,
+        decomposed=decomposed,
     )
     layout = replace(layout, blocks=_blocks(model, layout, rows))
     problems = checks.grouping_problems(layout)
     if problems:
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
+    problems = latent_problems(layout)
+    if problems:
+        raise ModelError(f"{model.source}: {p}" for p in problems)
     return layout
+
+
+def _decomposed(model: Model, rows: _Rows) -> dict[str, Decomposition]:
+    """Read the units of every `within` and `between`."""
+    out: dict[str, Decomposition] = {}
+    codes: dict[str, tuple[Index, tuple[str, ...]]] = {}
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            if o.unit is None:
+                continue
+            if o.unit not in codes:
+                codes[o.unit] = _codes([rows.labels(o.unit)])
+            code, names = codes[o.unit]
+            kind_ = "between" if o.function == "between" else "within"
+            out[o.text] = Decomposition(o.variable, o.unit, kind_, code, names)
+    return out
 
 
 def _variables(model: Model, rows: _Rows, problems: list[str]) -> dict[str, Variable]:
@@ -346,9 +372,9 @@ def _equation(
     model: Model,
     e: Equation,
     at: tuple[Index, Index],
-    variables: Mapping[str, Variable],
-    rows: _Rows,
+    known: tuple[Mapping[str, Variable], Mapping[str, Decomposition], _Rows],
 ) -> EquationLayout:
+    variables, decomposed, rows = known
     where = f"{model.source}: equations.{e.response}"
     fam = family(e.family, where)
     own, carry = at
@@ -357,9 +383,10 @@ def _equation(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
     fixed = np.full((len(own), len(columns)), np.nan)
+    still = Layout((), (), (), (), variables, rows.n, decomposed)
     for k, c in enumerate(columns):
         if k not in moving:
-            fixed[:, k] = column_values(c, own, lambda name: variables[name].values)
+            fixed[:, k] = column_values(c, own, lambda name: variable_values(still, name, {}))
     return EquationLayout(
         response=e.response,
         family=e.family,
@@ -374,6 +401,7 @@ def _equation(
         se=_positive(e.se, rows, own),
         trials=rows.numeric(e.trials)[own] if e.trials else None,
         has_sigma=fam.has_sigma and e.se is None,
+        observed=e.centering == "observed",
     )
 
 

@@ -55,7 +55,7 @@ def constant_within_levels(
     for e in layout.equations:
         if e.level is None:
             continue
-        values = {n: layout.variables[n].values for n in _reads(e, layout)}
+        values = {n: _stand_in(n, layout) for n in _reads(e, layout)}
         values |= dict(also.get(e.response, {}))
         for block, _ in layout.blocks_of(e.response):
             values[block.group] = block.code.astype(np.float64)
@@ -72,10 +72,18 @@ def constant_within_levels(
 
 
 def _reads(e: EquationLayout, layout: Layout) -> list[str]:
-    names = [v for c in e.columns for v in c.variables]
+    names = [v for c in e.columns for v in c.sources]
     for block, mine in layout.blocks_of(e.response):
-        names += [v for k in mine for v in block.members[k].column.variables]
-    return [n for n in dict.fromkeys(names) if n in layout.variables]
+        names += [v for k in mine for v in block.members[k].column.sources]
+    return [n for n in dict.fromkeys(names) if n in layout.variables or n in layout.decomposed]
+
+
+def _stand_in(source: str, layout: Layout) -> Array:
+    """Values of a predictor; for a mean its units, for a deviation something that always varies."""
+    d = layout.decomposed.get(source)
+    if d is None:
+        return layout.variables[source].values
+    return (d.code if d.kind == "between" else np.arange(layout.n_rows)).astype(np.float64)
 
 
 def grouping_problems(layout: Layout) -> list[str]:

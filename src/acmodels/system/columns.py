@@ -16,6 +16,7 @@ from acmodels.spec.formula import INTERCEPT, Operand, Term
 from acmodels.system.layout import (
     Array,
     Column,
+    Decomposition,
     EquationLayout,
     Layout,
     Part,
@@ -83,7 +84,7 @@ def apply(operand: Operand, values: Array, reference: Array | None = None) -> Ar
             return inner - over.mean(axis=-1, keepdims=True)
         case "standardize":
             return (inner - over.mean(axis=-1, keepdims=True)) / _sd(over)
-        case _:
+        case _:  # of a deviation or mean, which is what `values` are
             return inner
 
 
@@ -123,9 +124,28 @@ def part_values(part: Part, values: Array, reference: Array | None = None) -> Ar
 
 def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
     """Values of a variable, predictor or response, on the data's rows; shape (..., N)."""
+    if name in layout.decomposed:
+        d = layout.decomposed[name]
+        means = unit_means(layout, d, responses)[..., d.code]
+        if d.kind == "between":
+            return means
+        return variable_values(layout, d.variable, responses) - means
     if name in layout.variables:
         return layout.variables[name].values
     return responses[name][..., layout.equation(name).carry]
+
+
+def unit_means(layout: Layout, d: Decomposition, responses: Responses) -> Array:
+    """Observed mean of a variable in each unit, over the rows of its own level; shape (..., J)."""
+    if d.variable in responses:
+        e = layout.equation(d.variable)
+        values, code = responses[d.variable], d.code[e.rows]
+    else:
+        values, code = layout.variables[d.variable].values, d.code
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(len(d.levels)))
+    sums = np.add.reduceat(values[..., order], starts, axis=-1)
+    return sums / np.bincount(code, minlength=len(d.levels))
 
 
 def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Array]) -> Array:
@@ -135,7 +155,7 @@ def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Arra
     """
     out = np.ones(len(rows))
     for part in column.parts:
-        out = out * part_values(part, values(part.operand.variable)[..., rows])
+        out = out * part_values(part, values(part.operand.source)[..., rows])
     return out
 
 

@@ -6,7 +6,7 @@ the number of effects that share a covariance.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
 
@@ -61,6 +61,35 @@ class Column:
         """The columns of the data it rests on."""
         return tuple(dict.fromkeys(p.operand.variable for p in self.parts))
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What its values are looked up by: columns, and means and deviations of columns."""
+        return tuple(dict.fromkeys(p.operand.source for p in self.parts))
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """`within(x, g)` or `between(x, g)`.
+
+    Attributes:
+        variable: x.
+        unit: g.
+        kind: which of the two.
+        code: the unit of each data row, shape (N,).
+        levels: labels of the units, shape (J,).
+    """
+
+    variable: str
+    unit: str
+    kind: Literal["within", "between"]
+    code: Index
+    levels: tuple[str, ...]
+
+    @property
+    def sign(self) -> float:
+        """How it moves with the unit's mean: a deviation falls as the mean rises."""
+        return 1.0 if self.kind == "between" else -1.0
+
 
 @dataclass(frozen=True)
 class EquationLayout:
@@ -77,6 +106,8 @@ class EquationLayout:
         se: known standard errors, shape (n,), or None.
         trials: shape (n,), or None.
         has_sigma: whether there is a residual sd to estimate.
+        observed: whether `within` and `between` take observed means even of variables that have
+            an equation.
     """
 
     response: str
@@ -92,6 +123,7 @@ class EquationLayout:
     se: Array | None
     trials: Array | None
     has_sigma: bool
+    observed: bool = False
 
     @property
     def n(self) -> int:
@@ -192,6 +224,7 @@ class Layout:
         residual: sets of equations (positions) whose residuals correlate.
         variables: exogenous predictors by name.
         n_rows: N.
+        decomposed: deviations from unit means, and unit means, by their text.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -200,6 +233,7 @@ class Layout:
     residual: tuple[tuple[int, ...], ...]
     variables: Mapping[str, Variable]
     n_rows: int
+    decomposed: Mapping[str, Decomposition] = field(default_factory=dict)
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
