@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from acmodels.data import Study
     from acmodels.fitting import Fit
     from acmodels.posterior import Array
-    from acmodels.spec.formula import Operand
-    from acmodels.system import Column, EquationLayout
+    from acmodels.system import Column, EquationLayout, Layout
 
 type Groups = Literal["new", "observed"]
 type Scale = Literal["response", "linear"]
@@ -101,10 +100,12 @@ def comparisons(
             each row is; 0 to 1 where it has no other values), two values, or `"sd"`, `"2sd"`
             (about the mean), `"iqr"`, `"minmax"`. For a factor: `"reference"` (each level
             with the reference, the default), `"pairwise"`, or two levels.
-        newdata, response, scale: as for `predictions`.
+        newdata: as for `predictions`.
         by: predictors or groupings within which to average; None averages over all rows.
         groups: `new`, the default, averages over the distribution of effects of groups not seen,
             `observed` takes the effects of each row's own groups.
+        response: which equation, where there are several.
+        scale: `response`, or `linear` for the linear predictor.
 
     Returns:
         The columns `term, contrast`, those of `by`, and `mean, sd, median, lower, upper`.
@@ -143,8 +144,11 @@ def slopes(
     Args:
         fit: from `fit`.
         variable: predictors that are numbers; for factors there is `comparisons`.
-        newdata, response, scale: as for `predictions`.
-        by, groups: as for `comparisons`.
+        newdata: as for `predictions`.
+        by: as for `comparisons`.
+        groups: as for `comparisons`.
+        response: which equation, where there are several.
+        scale: `response`, or `linear` for the linear predictor.
 
     Returns:
         As `comparisons`, with `dY/dX` as contrast.
@@ -159,7 +163,9 @@ def slopes(
     for name in [variable] if isinstance(variable, str) else variable:
         p.known(name)
         if p.levels(name):
-            raise InputError(f"'{name}' is a factor and has no slope; use comparisons(fit, '{name}')")
+            raise InputError(
+                f"'{name}' is a factor and has no slope; use comparisons(fit, '{name}')"
+            )
         h = 1e-4 * (float(p.reference(name).std()) or 1.0)
         here = rows.values(name)
         step[len(pairs)] = 2 * h
@@ -184,7 +190,9 @@ def curves(
         condition: one or two predictors: the first along the axis, the second at its levels,
             its values where there are at most five, or its mean and one sd about it. The others
             are held at their means, or commonest levels.
-        groups, response, scale: as for `predictions`.
+        groups: as for `predictions`.
+        response: which equation, where there are several.
+        scale: `response`, or `linear` for the linear predictor.
         points: along the axis.
 
     Returns:
@@ -237,11 +245,10 @@ def _predictor(
     names = fit.system.layout.responses
     if response is None and len(names) > 1:
         raise InputError(f"the model has {len(names)} equations; say response= ({listing(names)})")
-    response = names[0] if response is None else response
-    if response not in names:
+    chosen = next(iter(names)) if response is None else response
+    if chosen not in names:
         raise InputError(
-            f"'{response}' has no equation{did_you_mean(response, names)} "
-            f"(equations: {listing(names)})"
+            f"'{chosen}' has no equation{did_you_mean(chosen, names)} (equations: {listing(names)})"
         )
     if groups not in (None, "new", "observed"):
         raise InputError(f'groups must be "new" or "observed", not {groups!r}')
@@ -249,7 +256,7 @@ def _predictor(
         raise InputError(f'scale must be "response" or "linear", not {scale!r}')
     if groups is None:
         groups = "new" if averages or elsewhere is not None else "observed"
-    return _Predictor(fit, fit.system.layout.equation(response), groups, scale)
+    return _Predictor(fit, fit.system.layout.equation(chosen), groups, scale)
 
 
 class _Predictor:
@@ -264,9 +271,15 @@ class _Predictor:
         self.flat = scale == "linear" or e.link == "identity"
         columns = [*e.columns, *(b.members[k].column for b, mine in self.blocks for k in mine)]
         operands = [q.operand for c in columns for q in c.parts] + list(self.offsets)
-        self.sources = tuple(dict.fromkeys(_source(o) for o in operands))
+        self.sources = tuple(dict.fromkeys(o.source for o in operands))
         self.variables = tuple(s for s in self.sources if s in {o.variable for o in operands})
-        self.derived = {o.variable: _source(o) for o in operands if _source(o) != o.variable}
+        latent = [s for s in self.sources if _is_latent(self.layout, e, s)]
+        if latent:
+            raise InputError(
+                f"the equation of {e.response} reads {listing(latent)} with a latent unit mean, "
+                "for which predictions are not computed yet by this version"
+            )
+        self.derived = {o.variable: o.source for o in operands if o.source != o.variable}
 
     def reference(self, source: str) -> "Array":
         """Values on the equation's own rows, which `center` and `standardize` rest on."""
@@ -326,8 +339,8 @@ class _Predictor:
         lost = [v for v in wanted if v not in table.names]
         if lost:
             raise DataError(
-                f"{table.name}: no column {listing([repr(v) for v in lost])}, which the equation of "
-                f"{self.e.response} reads (columns: {listing(table.names, 15)})"
+                f"{table.name}: no column {listing([repr(v) for v in lost])}, which the equation "
+                f"of {self.e.response} reads (columns: {listing(table.names, 15)})"
             )
         held = {v: self._column(v, table) for v in self.variables}
         codes: dict[str, np.ndarray] | None = None
@@ -432,7 +445,7 @@ class _Predictor:
         return [float(v) for v in np.linspace(values.min(), values.max(), points)]
 
     def some(self, name: str) -> list[Value]:
-        """A few values: a factor's levels, all of a few numbers, or the mean and one sd about it."""
+        """A few values: a factor's levels, all of a few numbers, or mean and mean ± sd."""
         self.known(name)
         if self.levels(name):
             return list(self.levels(name))
@@ -447,7 +460,7 @@ class _Predictor:
         """What is compared, each with its label."""
         self.known(name)
         levels = self.levels(name)
-        pairs: list[tuple[Any, Any]]
+        pairs: list[Any]
         if levels:
             if how is None or how == "reference":
                 reference = levels[self._base(name)]
@@ -458,13 +471,13 @@ class _Predictor:
                 pairs = [tuple(how)]
             else:
                 raise InputError(
-                    f"variables: '{name}' is a factor: give \"reference\", \"pairwise\" or two of "
+                    f'variables: \'{name}\' is a factor: give "reference", "pairwise" or two of '
                     f"its levels ({listing(levels, 12)}), not {how!r}"
                 )
         elif how is None and set(np.unique(self.reference(name))) <= {0.0, 1.0}:
             pairs = [(0.0, 1.0)]
         elif _is_pair(how):
-            pairs = [tuple(how)]
+            pairs = [tuple(cast("Any", how))]
         elif isinstance(how, str):
             pairs = [self._range(name, how)]
         elif how is None or (np.ndim(how) == 0 and np.isfinite(how) and how != 0):
@@ -474,7 +487,7 @@ class _Predictor:
             return
         else:
             raise InputError(
-                f"variables: '{name}' takes a step, two values, \"sd\", \"2sd\", \"iqr\" or "
+                f'variables: \'{name}\' takes a step, two values, "sd", "2sd", "iqr" or '
                 f'"minmax", not {how!r}'
             )
         for a, b in pairs:
@@ -486,7 +499,7 @@ class _Predictor:
         """Code of a factor's reference: the level without a column, or the stated one."""
         levels = self.levels(name)
         parts = [q for c in self.e.columns for q in c.parts if q.operand.variable == name]
-        stated = [q.operand.ref for q in parts if q.operand.ref is not None]
+        stated = [str(q.operand.ref) for q in parts if q.operand.ref is not None]
         return levels.index(stated[0]) if stated else 0
 
     def _range(self, name: str, how: str) -> tuple[float, float]:
@@ -500,7 +513,7 @@ class _Predictor:
         }
         if how not in ends:
             raise InputError(
-                f"variables: '{name}' takes a step, two values, \"sd\", \"2sd\", \"iqr\" or "
+                f'variables: \'{name}\' takes a step, two values, "sd", "2sd", "iqr" or '
                 f'"minmax", not {how!r}'
             )
         return cast("tuple[float, float]", ends[how])
@@ -544,7 +557,7 @@ class _Predictor:
         with np.errstate(all="ignore"):
             for k, c in enumerate(columns):
                 for q in c.parts:
-                    source = _source(q.operand)
+                    source = q.operand.source
                     out[:, k] *= part_values(q, rows.values(source)[some], self.reference(source))
                 if not np.all(np.isfinite(out[:, k])):
                     raise InputError(f"'{c.name}' is not a finite number at the values asked for")
@@ -553,7 +566,7 @@ class _Predictor:
     def _offset(self, rows: _Rows, some: np.ndarray) -> "Array":
         total = np.zeros(len(some))
         for o in self.offsets:
-            source = _source(o)
+            source = o.source
             total = total + apply(o, rows.values(source)[some], self.reference(source))
         return total
 
@@ -614,9 +627,10 @@ class _Predictor:
             yield some[start : start + step]
 
 
-def _source(operand: "Operand") -> str:
-    """What an operand's values are looked up by."""
-    return operand.source
+def _is_latent(layout: "Layout", e: "EquationLayout", source: str) -> bool:
+    """Whether a deviation or mean is taken of what the model says, not of what was observed."""
+    d = layout.decomposed.get(source)
+    return d is not None and d.variable in layout.responses and not e.observed
 
 
 def _is_pair(how: Any) -> bool:

@@ -189,6 +189,9 @@ def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float)
     if f.method.startswith("REML") and p.kind == "coefficient":
         yield "the posterior averages over the group sds, which REML holds at their estimates"
     yield from _jointly(fit, response)
+    latent = _latent(fit, response)
+    if latent:
+        yield f"ML takes observed unit means in {listing(latent, 3)}, the model latent ones"
     if not fit.diagnostics.usable:
         yield "a diagnostic of the posterior failed"
 
@@ -204,6 +207,14 @@ def _jointly(fit: "Fit", response: str) -> Iterator[str]:
     others = [o for o in dict.fromkeys(others) if o != response]
     if others:
         yield f"the model estimates it jointly with the equations of {listing(others, 4)}"
+
+
+def _latent(fit: "Fit", response: str) -> list[str]:
+    """Deviations and means in an equation that the model takes of latent means."""
+    layout = fit.system.layout
+    e = layout.equation(response)
+    read = dict.fromkeys(s for c in e.columns for s in c.sources if s in layout.decomposed)
+    return [s for s in read if layout.decomposed[s].variable in layout.responses and not e.observed]
 
 
 def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:

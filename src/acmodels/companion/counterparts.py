@@ -7,7 +7,7 @@ counterpart, write a function of an `Alone` and enter it in `COUNTERPARTS`.
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def _gaussian(a: Alone) -> Found:
 
     y = a.y - a.offset
     if a.se is not None:
-        result = WLS(y, a.X, weights=1 / a.se**2).fit(cov_type="fixed scale")
+        result = WLS(y, a.X, weights=cast(Any, 1 / a.se**2)).fit(cov_type="fixed scale")
         return _found("weighted least squares", a, result.params, result.cov_params())
     result = OLS(y, a.X).fit()
     found = _found("least squares", a, result.params, result.cov_params())
@@ -200,7 +200,7 @@ def _beta(a: Alone) -> Found:
 
     if np.any(a.offset):
         raise NoCounterpartError("BetaModel of statsmodels takes no offset")
-    result = BetaModel(a.y, a.X).fit(disp=0)
+    result = BetaModel(a.y, a.X).fit(disp=False)
     p = a.X.shape[1]
     found = _of_discrete("beta regression, logit", a, result, p)
     phi = float(np.exp(result.params[p]))

@@ -64,7 +64,11 @@ def mixed(a: Alone) -> Found:
     ses = np.sqrt(np.diag(covariance))
     for k, name in enumerate(a.names):
         found.values[name] = (float(result.fe_params[k] * unit / across[k]), float(ses[k]))
-    _spread(a, model, result, inner, free, lengths, unit, found)
+    whose = [] if inner is None else [(inner, k) for k in range(inner.Z.shape[1])]
+    whose += [(v, 0) for v in free]
+    scales = [(v, k, float(lengths[id(v)][k])) for v, k in whose]
+    sigma = float(np.sqrt(result.scale)) * unit
+    _spread(a, _Criterion(model, result, inner), sigma, scales, found)
     return found
 
 
@@ -135,78 +139,97 @@ def _components(free: list[Varying], Z: list[Array], rows: NDArray[np.int64]) ->
     return VCSpec(names, columns, mats)
 
 
-def _spread(
-    a: Alone, model: Any, result: Any, inner: Varying | None, free: list[Varying],
-    lengths: dict[int, Array], unit: float, found: Found,
-) -> None:  # fmt: skip
-    """Sds, correlations and sigma with their standard errors."""
-    from statsmodels.regression.mixed_linear_model import MixedLMParams
-    from statsmodels.tools.numdiff import approx_fprime, approx_hess
+class _Criterion:
+    """The REML criterion in the logarithms of relative sds and in Fisher's z of correlations."""
 
-    size = 0 if inner is None else inner.Z.shape[1]
-    cov = np.asarray(result.cov_re_unscaled)[:size, :size] if size else np.zeros((0, 0))
-    sds = np.sqrt(np.maximum(np.diag(cov), 0.0))
-    parts = np.sqrt(np.maximum(np.asarray(result.vcomp) / result.scale, 0.0))
-    relative = np.concatenate([sds, parts])
-    pairs = () if inner is None else inner.cors
-    safe = np.maximum(sds, 1e-8)
-    r = np.array([cov[i, j] / (safe[i] * safe[j]) for i, j, _ in pairs])
-    edge = (relative < BOUNDARY) | ~np.isfinite(relative)
-    sharp = np.array([bool(edge[i] or edge[j]) for i, j, _ in pairs], dtype=bool)
-    sharp |= np.abs(r) > 0.999
-    moving = np.concatenate([~edge, ~sharp]).astype(bool)
-    at = np.concatenate(
-        [np.log(np.maximum(relative, 1e-4)), np.arctanh(np.clip(r, -0.9999, 0.9999))]
-    )
+    def __init__(self, model: Any, result: Any, inner: Varying | None) -> None:
+        self.model = model
+        self.size = 0 if inner is None else inner.Z.shape[1]
+        self.pairs = () if inner is None else inner.cors
+        cov = np.asarray(result.cov_re_unscaled)[: self.size, : self.size]
+        sds = np.sqrt(np.maximum(np.diag(cov), 0.0)) if self.size else np.zeros(0)
+        parts = np.sqrt(np.maximum(np.asarray(result.vcomp) / result.scale, 0.0))
+        safe = np.maximum(sds, 1e-8)
+        self.relative = np.concatenate([sds, parts])
+        self.r = np.array([cov[i, j] / (safe[i] * safe[j]) for i, j, _ in self.pairs])
+        self.edge = (self.relative < BOUNDARY) | ~np.isfinite(self.relative)
+        sharp = [bool(self.edge[i] or self.edge[j]) for i, j, _ in self.pairs]
+        self.sharp = np.array(sharp, dtype=bool) | (np.abs(self.r) > 0.999)
+        self.moving = np.concatenate([~self.edge, ~self.sharp]).astype(bool)
+        z = np.arctanh(np.clip(self.r, -0.9999, 0.9999))
+        self.at = np.concatenate([np.log(np.maximum(self.relative, 1e-4)), z])
 
-    def params(free_values: Array) -> Any:
-        full = at.copy()
-        full[moving] = free_values
-        sd = np.exp(full[: len(relative)])
-        R = np.eye(size)
-        for (i, j, _), z in zip(pairs, full[len(relative) :], strict=True):
+    def _params(self, free: Array) -> Any:
+        from statsmodels.regression.mixed_linear_model import MixedLMParams
+
+        full = self.at.copy()
+        full[self.moving] = free
+        sd = np.exp(full[: len(self.relative)])
+        R = np.eye(self.size)
+        for (i, j, _), z in zip(self.pairs, full[len(self.relative) :], strict=True):
             R[i, j] = R[j, i] = np.tanh(z)
-        S = R * np.outer(sd[:size], sd[:size])
-        return MixedLMParams.from_components(
-            fe_params=np.zeros(model.k_fe), cov_re=S, vcomp=sd[size:] ** 2
-        )
+        S = R * np.outer(sd[: self.size], sd[: self.size])
+        made: Any = MixedLMParams.from_components
+        return made(fe_params=np.zeros(self.model.k_fe), cov_re=S, vcomp=sd[self.size :] ** 2)
 
-    def criterion(free_values: Array) -> float:
-        return float(model.loglike(params(np.asarray(free_values))))
+    def _value(self, free: Array) -> float:
+        return float(self.model.loglike(self._params(free)))
 
-    def log_scale(free_values: Array) -> float:
-        q = params(np.asarray(free_values))
-        fixed, _ = model.get_fe_params(q.cov_re, q.vcomp)
-        return float(np.log(model.get_scale(fixed, q.cov_re, q.vcomp)))
+    def _log_scale(self, free: Array) -> float:
+        q = self._params(free)
+        fixed, _ = self.model.get_fe_params(q.cov_re, q.vcomp)
+        return float(np.log(self.model.get_scale(fixed, q.cov_re, q.vcomp)))
 
-    left = len(a.y) - a.X.shape[1]
-    variance_log_scale = 2.0 / left
-    V = np.full((len(at), len(at)), np.nan)
-    G = np.zeros(len(at))
-    if moving.any():
-        V[np.ix_(moving, moving)] = np.linalg.inv(-approx_hess(at[moving], criterion))
-        G[moving] = approx_fprime(at[moving], log_scale, centered=True)
-        inside = V[np.ix_(moving, moving)]
-        variance_log_scale += float(G[moving] @ inside @ G[moving])
-    sigma = float(np.sqrt(result.scale)) * unit
-    found.values[f"sigma({a.response})"] = (sigma, sigma * float(np.sqrt(variance_log_scale)) / 2)
-    whose = [] if inner is None else [(inner, k) for k in range(size)]
-    whose += [(v, 0) for v in free]
-    for k, (v, j) in enumerate(whose):
-        covers = float(V[k, moving] @ G[moving]) if moving[k] else np.nan
-        variance = V[k, k] + covers + variance_log_scale / 4
-        value = float(relative[k]) * sigma / lengths[id(v)][j]
-        if edge[k]:
-            found.values[v.sds[j]] = (0.0 if np.isfinite(value) else np.nan, np.nan)
-            found.said[v.sds[j]] = "the ML estimate lies on the boundary, at zero"
-        else:
-            found.values[v.sds[j]] = (value, value * float(np.sqrt(variance)))
-            if variance > 1:
-                found.said[v.sds[j]] = "near the boundary, where a standard error means little"
-    for k, (_, _, name) in enumerate(pairs):
-        z = len(relative) + k
-        if sharp[k]:
-            found.values[name] = (float(np.sign(r[k])) if abs(r[k]) > 0.999 else np.nan, np.nan)
+    def curvature(self, left: int) -> tuple[Array, Array, float]:
+        """Covariance of the coordinates, their covariance with log scale, variance of log scale.
+
+        Args:
+            left: residual degrees of freedom.
+        """
+        from statsmodels.tools.numdiff import approx_fprime, approx_hess
+
+        k = len(self.at)
+        V, cross, variance = np.full((k, k), np.nan), np.full(k, np.nan), 2.0 / left
+        if self.moving.any():
+            free = self.at[self.moving]
+            inside = np.linalg.inv(-approx_hess(free, self._value))
+            gradient = np.atleast_1d(approx_fprime(free, self._log_scale, centered=True))
+            V[np.ix_(self.moving, self.moving)] = inside
+            cross[self.moving] = inside @ gradient
+            variance += float(gradient @ inside @ gradient)
+        return V, cross, variance
+
+
+def _spread(
+    a: Alone, c: _Criterion, sigma: float, whose: list[tuple[Varying, int, float]], found: Found
+) -> None:
+    """Sds, correlations and sigma with their standard errors.
+
+    Args:
+        a: the equation.
+        c: its REML criterion at the maximum.
+        sigma: estimated residual sd.
+        whose: for each relative sd its effects, their place, and the length it was scaled by.
+        found: what is filled in.
+    """
+    V, cross, variance = c.curvature(len(a.y) - a.X.shape[1])
+    found.values[f"sigma({a.response})"] = (sigma, sigma * float(np.sqrt(variance)) / 2)
+    for k, (v, j, length) in enumerate(whose):
+        name = v.sds[j]
+        if c.edge[k]:
+            found.values[name] = (0.0 if np.isfinite(c.relative[k]) else np.nan, np.nan)
+            found.said[name] = "the ML estimate lies on the boundary, at zero"
+            continue
+        value = float(c.relative[k]) * sigma / length
+        of_log = float(V[k, k] + cross[k] + variance / 4)
+        found.values[name] = (value, value * float(np.sqrt(of_log)))
+        if of_log > 1:
+            found.said[name] = "near the boundary, where a standard error means little"
+    for k, (_, _, name) in enumerate(c.pairs):
+        r = float(c.r[k])
+        if c.sharp[k]:
+            found.values[name] = (float(np.sign(r)) if abs(r) > 0.999 else np.nan, np.nan)
             found.said[name] = "the ML estimate of the covariance is singular"
         else:
-            found.values[name] = (float(r[k]), float((1 - r[k] ** 2) * np.sqrt(V[z, z])))
+            z = len(c.relative) + k
+            found.values[name] = (r, (1 - r**2) * float(np.sqrt(V[z, z])))
