@@ -171,11 +171,13 @@ def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float)
     elif p.kind == "sd":
         block = fit.system.layout.blocks[p.owner]
         groups = len(np.unique(block.index(fit.system.layout.equation(response))))
-        if groups < 50:
+        if groups < 50 and distance > 0:
             yield (
                 f"{groups} groups: the posterior of an sd is skewed, and its mean lies above its "
                 "mode"
             )
+        elif value < 4 * se:
+            yield "it lies within 4 se of zero, where the posterior of an sd is not normal"
         scale = None if prior is None else prior.distribution.parameters.get("sigma")
         if scale and scale < 2 * (value + se):
             yield f"the prior {prior.distribution if prior else ''} is narrow beside the estimate"

@@ -99,7 +99,14 @@ def estimate(family: str, alone: Alone) -> Found:
         )
     if not alone.names:
         raise NoCounterpartError("the equation has no coefficients")
-    with warnings.catch_warnings(record=True) as heard, np.errstate(all="ignore"):
+    from threadpoolctl import threadpool_limits
+
+    # MixedLM works on small dense matrices, where threads cost ten times what they save
+    with (
+        warnings.catch_warnings(record=True) as heard,
+        np.errstate(all="ignore"),
+        threadpool_limits(1),
+    ):
         warnings.simplefilter("always")
         try:
             found = COUNTERPARTS[family](alone)

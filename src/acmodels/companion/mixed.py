@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from acmodels.companion.counterparts import NOT_CONVERGED, Alone, Found, NoCounterpartError, Varying
 from acmodels.posterior import Array
 
-MOST_LEVELS, MOST_CELLS = 1_500, 20_000_000
+MOST_LEVELS, MOST_CELLS = 700, 20_000_000
 """Size of a set of connected rows up to which MixedLM, which is dense, takes seconds."""
 
 BOUNDARY = 0.01
@@ -193,7 +193,7 @@ class _Criterion:
         if self.moving.any():
             free = self.at[self.moving]
             inside = np.linalg.inv(-approx_hess(free, self._value))
-            gradient = np.atleast_1d(approx_fprime(free, self._log_scale, centered=True))
+            gradient = np.reshape(approx_fprime(free, self._log_scale, centered=True), -1)
             V[np.ix_(self.moving, self.moving)] = inside
             cross[self.moving] = inside @ gradient
             variance += float(gradient @ inside @ gradient)
