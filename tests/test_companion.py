@@ -112,8 +112,9 @@ def by_hand(y: np.ndarray, X: np.ndarray, K: list[np.ndarray]) -> tuple[np.ndarr
         r = y - X @ b
         return 0.5 * (np.linalg.slogdet(V)[1] + np.linalg.slogdet(C)[1] + r @ Vi @ r)
 
-    best = minimize(minus, np.log(np.full(len(K) + 1, y.std() / 2)), method="Nelder-Mead",
-                    options={"xatol": 1e-5, "fatol": 1e-8, "maxiter": 4000, "maxfev": 4000}).x  # fmt: skip
+    options = {"xatol": 1e-5, "fatol": 1e-8, "maxiter": 4000, "maxfev": 4000}
+    start = np.log(np.full(len(K) + 1, y.std() / 2))
+    best = minimize(minus, start, method="Nelder-Mead", options=options).x
     k, h = len(best), 1e-3
     H = np.empty((k, k))
     E = np.eye(k) * h

@@ -110,7 +110,13 @@ def estimate(family: str, alone: Alone) -> Found:
         warnings.simplefilter("always")
         try:
             found = COUNTERPARTS[family](alone)
-        except (np.linalg.LinAlgError, ValueError, FloatingPointError, OverflowError) as error:
+        except (
+            np.linalg.LinAlgError,
+            ValueError,
+            ArithmeticError,
+            IndexError,
+            RuntimeError,
+        ) as error:
             raise NoCounterpartError(f"statsmodels failed ({type(error).__name__})") from None
     if any(w.category.__name__ == "PerfectSeparationWarning" for w in heard):
         found.words.append(SEPARATED)

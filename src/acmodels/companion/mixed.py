@@ -5,8 +5,10 @@ Its groups are here the sets of rows that any grouping connects: the levels of a
 the outermost ones of nested groupings, one group of all rows where groupings cross.
 
 Columns and response are scaled for the optimizer, and estimates scaled back. Standard errors of
-sds and correlations are from the curvature of the REML criterion, with the residual variance
-that it profiles out put back by the delta method (statsmodels gives none of an sd).
+coefficients are those of generalised least squares at the estimated sds, as lme4 gives them;
+statsmodels' own, from the curvature in coefficients and variances together, are a little larger.
+Those of sds and correlations are from the curvature of the REML criterion, with the residual
+variance that it profiles out put back by the delta method (statsmodels gives none of an sd).
 """
 
 from typing import Any
@@ -57,7 +59,8 @@ def mixed(a: Alone) -> Found:
     result = model.fit(reml=True)
     p = a.X.shape[1]
     scale = np.outer(unit / across, unit / across)
-    covariance = np.asarray(result.cov_params())[:p, :p] * scale
+    curvature = np.asarray(model.hessian(result.params_object)[0])[:p, :p]
+    covariance = np.linalg.inv(-curvature) * scale
     found = Found("REML (MixedLM)", {}, covariance)
     if not result.converged:
         found.words.append(NOT_CONVERGED)

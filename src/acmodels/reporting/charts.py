@@ -262,9 +262,10 @@ text { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
 .title { font-size: 16px; font-weight: 600; } .note { font-size: 12px; fill: #5c6068; }
 .grid { stroke: #e4e1d9; } .curve { fill: none; stroke-width: 2.2; }
 .band { opacity: .2; stroke: none; } .whisker { stroke-width: 2.2; }
-.c0 { --c: #1c5d99; } .c1 { --c: #d9822b; } .c2 { --c: #5b8c5a; } .c3 { --c: #8d5a97; }
-.c4 { --c: #7a6a53; } .curve, .whisker { stroke: var(--c); } .band, .dot { fill: var(--c); }
 """
+
+_COLOURS = ("#1c5d99", "#d9822b", "#5b8c5a", "#8d5a97", "#7a6a53")
+"""Written out beside each class: not every program knows CSS variables."""
 
 _DASHES = ("none", "7 4", "2 4", "10 3 2 3", "4 2")
 
@@ -279,6 +280,10 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
         interval: what kind of interval the bands are.
     """
     width, height, left, right, top, floor = 760.0, 470.0, 74.0, 24.0, 84.0, 398.0
+    colours = "".join(
+        f".curve.c{k}, .whisker.c{k} {{ stroke: {c}; }} .band.c{k}, .dot.c{k} {{ fill: {c}; }}\n"
+        for k, c in enumerate(_COLOURS)
+    )
     named = [isinstance(v, str) for v in bands[0].x]
     levels = [str(v) for v in bands[0].x] if any(named) else []
     x = _Frame(
@@ -287,7 +292,7 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
     y = _Frame([v for b in bands for v in (*b.lower, *b.upper)], floor, top)
     marks = [
         tag("title", text=title),
-        tag("style", text=_PLOT_STYLE),
+        tag("style", text=_PLOT_STYLE + colours),
         tag("text", text=shortened(title, 80), x=left, y=30, class_="title"),
     ]
     for t, label in zip(y.ticks, y.labels, strict=True):
