@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from acmodels.errors import NotYetError
 from acmodels.families import family
 from acmodels.posterior import Array, intervals
 from acmodels.system.columns import design_matrix, group_column
@@ -166,6 +167,8 @@ def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
 
 
 def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
+    if e.family not in ("gaussian", "bernoulli", "binomial"):
+        raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
     if e.link == "identity":
         explained, left = _fixed_variance(fit, e), _residual_variance(fit, e)
         return explained / (explained + left)
