@@ -203,6 +203,25 @@ def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Fore
     return tuple(out)
 
 
+def ml_table(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Posterior and maximum likelihood side by side."""
+
+    def of(row: Mapping[str, object], key: str) -> str:
+        return significant(cast(float, row[key]), 3)
+
+    heads = ("Parameter", "Posterior mean", "sd", "ML", "se", "Distance (se)", "Note")
+    cells = tuple(
+        (
+            str(r["name"]),
+            *(of(r, k) for k in ("posterior_mean", "posterior_sd", "ml_estimate", "ml_se")),
+            fixed(cast(float, r["distance"]), 2),
+            minus(str(r["note"])),
+        )
+        for r in rows
+    )
+    return Table("Posterior and maximum likelihood", heads, cells)
+
+
 def variance_figures(shares: Sequence[Shares]) -> tuple[Figure, ...]:
     """A bar for each equation."""
     places = _places(shares)

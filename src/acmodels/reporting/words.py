@@ -1,8 +1,10 @@
 """Plain sentences about a fit."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from acmodels.companion import FAR
 from acmodels.judging import Status, region_words
 from acmodels.reporting.numbers import THIN, count, fixed, minus
 from acmodels.spec.model import Proposition
@@ -136,6 +138,25 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
             f"{count(d.divergences)} of {count(total)} steps diverged (at most 0.1{THIN}% may)."
         )
     return out
+
+
+def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How near the posterior lies to maximum likelihood, in a sentence or two."""
+    apart = [abs(float(r["distance"])) for r in rows if math.isfinite(r["distance"])]
+    without = len(rows) - len(apart)
+    if not apart:
+        return "None of the quantities has a maximum-likelihood estimate to be compared with."
+    near = sum(d <= FAR for d in apart)
+    said = (
+        f"Of {several(len(apart), 'quantity', 'quantities')} with a maximum-likelihood estimate, "
+        f"{count(near)} {'has its' if near == 1 else 'have their'} posterior mean within "
+        f"{FAR:g} ML standard errors of it (the farthest is {fixed(max(apart), 2)} away)."
+    )
+    if without:
+        said += (
+            f" {several(without, 'quantity', 'quantities')} cannot be compared; the note says why."
+        )
+    return said
 
 
 def sensitivity_words(value: float | None) -> str:

@@ -385,13 +385,18 @@ def _codes(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
     """Number the combinations of some label columns, in order of first appearance."""
     import pandas as pd
 
-    if len(columns) == 1:
-        joined = columns[0].astype(str)
-    else:  # a label with a colon of its own is quoted, so that combinations stay apart
-        parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
-        joined = np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
+    joined = group_labels(columns)
     code, names = pd.factorize(pd.Series(joined, dtype=object), sort=False)
     return code.astype(np.int64), tuple(str(n) for n in names)
+
+
+def group_labels(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Join the label columns of a grouping, row by row, as levels are named."""
+    if len(columns) == 1:
+        return columns[0].astype(str)
+    # a label with a colon of its own is quoted, so that combinations stay apart
+    parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
+    return np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
 
 
 def _equation(
