@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from acmodels.errors import DataError, InputError, did_you_mean, listing
+from acmodels.errors import DataError, InputError, NotYetError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.sizes import coefficients, covariance, summary
 from acmodels.system.columns import apply, part_values, variable_values
@@ -589,6 +589,11 @@ class _Predictor:
 
     def _mean(self, eta: "Array", variance: "Array") -> "Array":
         """Expected response, group effects of this variance integrated out (Gauss-Hermite)."""
+        if self.e.codes:
+            raise NotYetError(
+                f"expected categories of '{self.e.response}', an ordered response, are not "
+                'computed yet by this version; ask for scale="linear"'
+            )
         mean: Callable[[Array], Array] = lambda v: family(self.e.family).mean(v, self.e.link)  # noqa: E731
         if self.flat or not np.any(variance > 0):
             return mean(eta)
