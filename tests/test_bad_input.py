@@ -250,6 +250,37 @@ TABLES: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
         {"yes": lambda f: np.where(f["yes"] == 1, "Yes", "No")}, family("bernoulli"),
         ("'yes'", "(No, Yes)", "for example No to 0 and Yes to 1"),
     ),
+    "a negative count": (
+        {"k": lambda f: [-9] + [2, 3] * 35 + [4]}, family("poisson", "k ~ x"),
+        ("study.csv", "'k'", "holds -9", "0 or more", "code for missing", "rows 2)"),
+    ),
+    "a rate for a count": (
+        {"k": lambda f: [2.5] + [2, 3] * 35 + [4]}, family("negative_binomial", "k ~ x"),
+        ("'k'", "holds 2.5", "whole number", "offset(log(exposure))", "rows 2)"),
+    ),
+    "half Likert codes": (
+        {"k": lambda f: [2.5] + [2, 3] * 35 + [4]}, family("ordinal", "k ~ x"),
+        ("'k'", "holds 2.5", "whole numbers", "recode", "times 2", "gaussian", "rows 2)"),
+    ),
+    "one category": (
+        {"k": 3}, family("ordinal", "k ~ x"), ("'k'", "3 in every row", "no variance", "leave"),
+    ),
+    "a code for missing among categories": (
+        put("yes", [4], -99), family("ordinal"),
+        ("'yes'", "from -99 to 1", "101 categories", "code for missing"),
+    ),
+    "categories in words": (
+        {"k": lambda f: ["low", "high", "middle"] * 24}, family("ordinal", "k ~ x"),
+        ("'k'", "high, low, middle", "recode"),
+    ),
+    "a proportion of 0": (
+        {"p": lambda f: [0.0, 1.0] + [0.3, 0.6] * 35}, family("beta", "p ~ x"),
+        ("'p'", "exactly 0 or 1 in 2 rows", "binomial", "(y * (n - 1) + 0.5) / n", "rows 2, 3)"),
+    ),
+    "percentages": (
+        {"p": lambda f: [30, 60] * 36}, family("beta", "p ~ x"),
+        ("'p'", "from 30 to 60", "between 0 and 1", "divide by 100"),
+    ),
     "standard errors not above 0": (
         {"se": lambda f: [0.0] + [1.0] * (len(f) - 1)}, {"y": {"formula": "y ~ x", "se": "se"}},
         ("study.csv", "'se'", "above 0", "rows 2"),
@@ -468,10 +499,6 @@ LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
     "measures": (
         GOOD, '[measures.f]\nitems = ["x", "z"]\n', ("[measures.f]", "composite score"),
     ),
-    **{
-        f: (family(f), "", ("equations.yes.family", f"'{f}'", "fitted now: bernoulli"))
-        for f in ("student", "ordinal", "poisson", "negative_binomial", "beta")
-    },
     "response scale": (
         PATH, INDIRECT + 'scale = "response"\n', ("estimands.ie.scale", "linear scale"),
     ),
@@ -663,6 +690,10 @@ WARNINGS: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
         ),
         {"y": "y ~ x + u1 + x:u2 + z:u3 + (1 | g)"},
         ("3 predictors that are constant within 'g' and only 3 groups",),
+    ),
+    "unused category": (
+        {"k": lambda f: [1, 2, 4, 5] * 18}, family("ordinal", "k ~ x"),
+        ("'k' has no row in category 3", "prior", "recode"),
     ),
     "more coefficients than rows": (
         lambda f: f.iloc[:4], {"y": "y ~ x + z + m"}, ("4 coefficients and only 4 rows", "priors"),

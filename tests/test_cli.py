@@ -625,3 +625,28 @@ def test_the_module_runs_too(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "did you mean 'check'?" in done.stderr
     assert done.stdout == ""
+
+
+# --- beside maximum likelihood -----------------------------------------------------------
+
+
+def test_ml_writes_a_table_and_a_section(call: Call, engine: FakeEngine, tmp_path: Path) -> None:
+    code, _, err = call("fit", "model.toml", "study.csv", "--out", "o", "--ml", "--draws", "30")
+    assert code in (0, 3), err
+    assert "Warning" not in err
+    table = pd.read_csv(tmp_path / "o" / "ml.csv")
+    assert list(table.columns) == [
+        "name", "posterior_mean", "posterior_sd", "ml_estimate", "ml_se", "distance", "note",
+    ]  # fmt: skip
+    assert {"m ~ x:z", "sd(y ~ 1 | district)", "sigma(m)"} <= set(table["name"])
+    assert table["note"].notna().all()
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "Beside maximum likelihood" in page
+    assert page.count("REML (MixedLM)") >= 8
+    assert "ml" in json.loads((tmp_path / "o" / "run.json").read_text())["seconds"]
+
+
+def test_without_ml_there_is_neither(call: Call, engine: FakeEngine, tmp_path: Path) -> None:
+    call("fit", "model.toml", "study.csv", "--out", "o", "--draws", "30")
+    assert not (tmp_path / "o" / "ml.csv").exists()
+    assert "Beside maximum" not in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")

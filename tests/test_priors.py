@@ -124,6 +124,64 @@ def test_defaults_with_a_link(equation: dict[str, Any], scale: float) -> None:
     assert f"sigma({r})" not in found
 
 
+def test_defaults_of_what_families_own() -> None:
+    equations = {
+        "k": {"formula": "k ~ 0 + x + s + offset(o)", "family": "ordinal"},
+        "b": {"formula": "b ~ x", "family": "ordinal", "link": "probit"},
+        "t": {"formula": "t ~ x", "family": "poisson"},
+        "n": {"formula": "n ~ x", "family": "negative_binomial"},
+        "p": {"formula": "p ~ x", "family": "beta"},
+        "y": {"formula": "y ~ x", "family": "student"},
+    }
+    data = DATA.assign(
+        t=np.arange(N) % 3, n=(np.arange(N) % 6) ** 2, p=0.1 + 0.01 * (np.arange(N) % 40)
+    )
+    s = build_system(load_model({"name": "t", "equations": equations}), study(data))
+    found = priors(s)
+    for k in (1, 2, 3):  # a quarter of the rows in each category, but for half a row
+        p = (12 * k + 0.5) / 49
+        near(found[f"k | t{k}"].distribution, "Normal", mu=np.log(p / (1 - p)), sigma=4.5)
+        assert found[f"k | t{k}"].centered
+    assert [n for n in found if n.startswith("k ~")] == ["k ~ x", "k ~ s[B]"]
+    near(found["k ~ x"].distribution, "Normal", mu=0, sigma=4.5 / DATA["x"].std())
+    near(found["b | t1"].distribution, "Normal", mu=stats.norm.ppf((36 + 0.5) / 49), sigma=2.5)
+    near(found["t ~ 1"].distribution, "Normal", mu=np.log(48.5 / 48), sigma=2.5)
+    near(found["t ~ x"].distribution, "Normal", mu=0, sigma=2.5 / DATA["x"].std())
+    mean = data["p"].mean()
+    near(found["p ~ 1"].distribution, "Normal", mu=np.log(mean / (1 - mean)), sigma=4.5)
+    rough = mean * (1 - mean) / data["p"].var(ddof=0) - 1
+    near(found["phi(p)"].distribution, "LogNormal", mu=np.log(rough), sigma=2)
+    m, v = data["n"].mean(), data["n"].var(ddof=0)
+    near(found["phi(n)"].distribution, "LogNormal", mu=np.log(m**2 / (v - m)), sigma=2)
+    near(found["nu(y)"].distribution, "Gamma", alpha=2, beta=0.1)
+    assert found["nu(y)"].lower == 1
+    near(found["sigma(y)"].distribution, "HalfNormal", sigma=2.5 * DATA["y"].std())
+    stated = {
+        "* | t*": normal(0, 3), "k | t2": normal(1, 1), "nu(*)": {"dist": "Exponential", "lam": 1},
+        "phi(*)": half(2), "* ~ *": normal(0, 1),
+    }  # fmt: skip
+    mine = priors(s, stated)
+    assert {n: p.stated for n, p in mine.items()} == {
+        n: (
+            "k | t2" if n == "k | t2"
+            else "* | t*" if " | t" in n
+            else "nu(*)" if n == "nu(y)"
+            else "phi(*)" if n.startswith("phi")
+            else None if n == "sigma(y)"
+            else "* ~ *"
+        )
+        for n in found
+    }  # fmt: skip
+    assert not mine["k | t1"].centered
+    assert mine["nu(y)"].lower == 1
+    with pytest.raises(ModelError, match="Normal does not fit here"):
+        priors(s, {"phi(p)": normal(0, 1)})
+    with pytest.raises(ModelError, match="HalfNormal does not fit here"):
+        priors(s, {"k | t1": half(1)})
+    with pytest.raises(ModelError, match="matches no parameter"):
+        priors(s, {"k ~ 1": normal(0, 1)})
+
+
 def test_defaults_scale_with_the_units_of_the_data() -> None:
     a = priors(system(y="y ~ x + (1 + x | g)"))
     data = DATA.assign(x=DATA["x"] * 1000, y=DATA["y"] / 7 + 3)

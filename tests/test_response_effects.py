@@ -46,6 +46,8 @@ def frame() -> pd.DataFrame:
             "s": rng.integers(6, size=N),
             "t": np.full(N, 5),
             "se": np.full(N, 0.4),
+            "part": rng.uniform(0.1, 0.9, N),
+            "stage": 2 + np.arange(N) % 3,
             "ux": rng.normal(size=J)[g],
             "um": rng.normal(size=J)[g],
             "uw": rng.normal(size=J)[g],
@@ -77,7 +79,7 @@ def context(
     model = load_model({"name": "t", "equations": tables, "estimands": asked, **top})
     system = build_system(model, study(data))
     rng = np.random.default_rng(truth if isinstance(truth, int) else 0)
-    plain = {"coefficient": 0.0, "cor": 0.0, "sd": 0.0, "sigma": 1.0}
+    plain = {"coefficient": 0.0, "cor": 0.0, "sd": 0.0, "sigma": 1.0, "threshold": 0.0}
     draws: dict[str, np.ndarray] = {}
     for p in parameters(system.layout):
         if isinstance(truth, int):
@@ -379,13 +381,84 @@ def test_a_binary_mediator_is_summed_over() -> None:
         )
 
 
-def test_a_binomial_mediator_enters_as_a_count() -> None:
+LOGS = np.exp([0.3, 1.2])
+LOGITS = expit(np.array([0.3, 1.2]))
+CUT = np.array([expit(1.0 - np.array([0.3, 1.2])), expit(-0.5 - np.array([0.3, 1.2]))])
+"""Of an ordinal response, P(y <= 3) and P(y <= 2)."""
+
+
+@pytest.mark.parametrize(
+    ("response", "family", "own", "mean", "second"),
+    [
+        ("s", {"family": "poisson"}, {}, LOGS, LOGS + LOGS**2),
+        (
+            "s",
+            {"family": "negative_binomial"},
+            {"phi(s)": 1.5},
+            LOGS,
+            LOGS + LOGS**2 * (1 + 1 / 1.5),
+        ),
+        (
+            "s",
+            {"family": "binomial", "trials": "t"},
+            {},
+            5 * LOGITS,
+            5 * LOGITS * (1 - LOGITS) + 25 * LOGITS**2,
+        ),
+        (
+            "part",
+            {"family": "beta"},
+            {"phi(part)": 3.0},
+            LOGITS,
+            LOGITS**2 + LOGITS * (1 - LOGITS) / 4,
+        ),
+        (
+            "m",
+            {"family": "student"},
+            {"nu(m)": 8.0, "sigma(m)": 0.9},
+            np.array([0.3, 1.2]),
+            np.array([0.3, 1.2]) ** 2 + 0.81 * 8 / 6,
+        ),
+        (
+            "stage",
+            {"family": "ordinal"},
+            {"stage | t1": -0.5, "stage | t2": 1.0},
+            4 - CUT.sum(axis=0),
+            16 - 7 * CUT[0] - 5 * CUT[1],
+        ),
+    ],
+    ids=lambda v: v.get("family") if isinstance(v, dict) else None,
+)
+@pytest.mark.parametrize("values", [[0.0, 1.0], [1.0, 0.0]], ids=["up", "down"])
+def test_mediators_and_outcomes_of_every_family(
+    response: str,
+    family: dict[str, Any],
+    own: dict[str, float],
+    mean: np.ndarray,
+    second: np.ndarray,
+    values: list[float],
+) -> None:
+    """By the moments of a mediator in both worlds, and by the mean of an outcome."""
+    r = response
+    sign = values[1] - values[0]
+    intercept = {} if family["family"] == "ordinal" else {f"{r} ~ 1": 0.3}
+    lower = {f"{r} ~ x": 0.9, **intercept, **own}
+    if family["family"] == "ordinal":  # without an intercept, its thresholds are 0.3 lower
+        lower |= {k: v - 0.3 for k, v in own.items()}
+    equation = {"formula": f"{r} ~ x", **family}
+    once = {"e": {"kind": "indirect", "values": values}}
+    outcome = {"y ~ 1": 0.4, "y ~ x": 1.0, f"y ~ {r}": 0.7, f"y ~ square({r})": 0.2}
+    wanted = float(0.7 * np.diff(mean)[0] + 0.2 * np.diff(second)[0]) * sign
     close(
-        {"s": {"formula": "s ~ x", "family": "binomial", "trials": "t"}, "y": "y ~ s + x"},
-        {"e": {"kind": "indirect", **VALUES}},
-        {"s ~ 1": -0.4, "s ~ x": 0.9, "y ~ s": 0.7},
-        {"e": 0.7 * 5 * float(expit(0.5) - expit(-0.4))},
+        {r: equation, "y": f"y ~ x + {r} + square({r})"},
+        once,
+        lower | outcome,
+        {"e": wanted},
+        {"e": wanted - sign * float(np.diff(second - mean**2)[0]) * 0.2 - 0.01},
     )
+    c = context({r: equation}, {"e": {"kind": "total", "to": r, "values": values}}, lower)
+    per = 5 if family["family"] == "binomial" else 1
+    assert draws_of(c).item() == pytest.approx(sign * float(np.diff(mean)[0]) / per, abs=1e-10)
 
 
 def test_known_standard_errors_are_residuals() -> None:

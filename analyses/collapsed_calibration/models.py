@@ -26,8 +26,9 @@ from acmodels.system import Layout, Responses, build_layout, parameters
 type Array = NDArray[np.float64]
 
 SEED = 20261125
-DRAWS = 63
-"""Draws of each posterior (L): at most 99, and at most a tenth of the effective points."""
+DRAWS = 99
+"""Draws of each posterior; ranks are taken among the first of them, at most a tenth as many as
+there are effective points."""
 POINTS = 1024
 CHUNK = 100
 """Data sets fitted in lockstep."""
@@ -78,7 +79,7 @@ class Calibration:
 
     Attributes:
         names: of structural parameters and estimands.
-        ranks: (r + U) / (L + 1), with r draws below the truth of L and U uniform; (R, names).
+        ranks: (r + U) / (L + 1), with r of L draws below the truth and U uniform; (R, names).
         usable: whether weights could be trusted in the end, (R,).
         ess: the smallest effective number of weighted points, (R,).
     """
@@ -90,15 +91,15 @@ class Calibration:
 
     @property
     def p_values(self) -> Array:
-        """Of uniformity, by name (Säilynoja et al.'s pointwise tests, as ArviZ combines them)."""
+        """Of uniformity, by name: tests of each ordered rank, combined, as ArviZ does it."""
         from arviz_stats.base import array_stats
 
         return np.asarray(array_stats.uniformity_test(self.ranks.T)[0])
 
     @property
-    def p_bonferroni(self) -> float:
-        """The smallest p value times their number."""
-        return float(self.p_values.min() * len(self.names))
+    def p_model(self) -> float:
+        """The smallest p value times their number (Bonferroni), at most 1."""
+        return min(1.0, float(self.p_values.min() * len(self.names)))
 
     @property
     def failed(self) -> int:
@@ -186,7 +187,7 @@ def calibrate(
         name: of a case or a control.
         replications: R.
         seed: replication r depends on it and on r alone.
-        draws: of each posterior, L.
+        draws: of each posterior, at most 99.
         points: of each data set before adaptation.
     """
     control = CONTROLS.get(name, Control(name))
@@ -212,8 +213,10 @@ def calibrate(
             known |= _estimands(fitted, layout, stack, known)
             drawn |= _estimands(fitted, layout, stack, drawn)
             u = np.stack([g.random(len(drawn)) for g in rngs])
-            below = np.stack([np.sum(drawn[n] < known[n], axis=1) for n in drawn], axis=1)
-            ranks = (below + u) / (draws + 1)
+            L = np.clip(batch.ess // 10, 1, draws)[:, None]
+            kept = np.arange(draws) < L
+            below = np.stack([np.sum(kept & (drawn[n] < known[n]), 1) for n in drawn], axis=1)
+            ranks = (below + u) / (L + 1)
             out.append(Calibration(tuple(drawn), ranks, batch.usable, batch.ess))
     return Calibration(
         out[0].names, *(np.concatenate([getattr(c, k) for c in out]) for k in _BY_REPLICATION)

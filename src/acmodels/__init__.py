@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from acmodels.companion import maximum_likelihood
     from acmodels.comparison import bayes_factor
     from acmodels.data import read_study as load_study
     from acmodels.data import study
@@ -25,23 +26,33 @@ if TYPE_CHECKING:
     from acmodels.framework import proposition, propositions
     from acmodels.judging import judge
     from acmodels.load import load_design, load_model
+    from acmodels.predicting import comparisons, predictions, slopes
     from acmodels.reporting import report
+    from acmodels.reporting.plots import plot_predictions
     from acmodels.simulation import simulate
+    from acmodels.sizes import r2, standardized
 
 __all__ = [
     "AcmodelsError",
     "InputError",
     "bayes_factor",
+    "comparisons",
     "estimate",
     "fit",
     "judge",
     "load_design",
     "load_model",
     "load_study",
+    "maximum_likelihood",
+    "plot_predictions",
+    "predictions",
     "proposition",
     "propositions",
+    "r2",
     "report",
     "simulate",
+    "slopes",
+    "standardized",
     "study",
 ]
 
@@ -49,16 +60,23 @@ _HOMES = {
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
     "bayes_factor": ("acmodels.comparison", "bayes_factor"),
+    "comparisons": ("acmodels.predicting", "comparisons"),
     "estimate": ("acmodels.fitting", "estimate"),
     "fit": ("acmodels.fitting", "fit"),
     "judge": ("acmodels.judging", "judge"),
     "load_design": ("acmodels.load", "load_design"),
     "load_model": ("acmodels.load", "load_model"),
     "load_study": ("acmodels.data", "read_study"),
+    "maximum_likelihood": ("acmodels.companion", "maximum_likelihood"),
+    "plot_predictions": ("acmodels.reporting.plots", "plot_predictions"),
+    "predictions": ("acmodels.predicting", "predictions"),
     "proposition": ("acmodels.framework", "proposition"),
     "propositions": ("acmodels.framework", "propositions"),
+    "r2": ("acmodels.sizes", "r2"),
     "report": ("acmodels.reporting", "report"),
     "simulate": ("acmodels.simulation", "simulate"),
+    "slopes": ("acmodels.predicting", "slopes"),
+    "standardized": ("acmodels.sizes", "standardized"),
     "study": ("acmodels.data", "study"),
 }
 

@@ -83,6 +83,7 @@ _FITTING = (
 @click.argument("model")
 @click.argument("data", type=click.Path(path_type=Path))
 @_options(*_FITTING)
+@click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
 def fit(model: str, data: Path, **options: Any) -> None:
     """Fit MODEL (a .toml file or a shipped name) to DATA (a table)."""
     from acmodels.data import read_study
@@ -162,8 +163,14 @@ def _fit(
         for finding in fitted.findings:
             if finding not in known:
                 say(f"{finding.severity}: {finding.message}")
+        beside = None
+        if options.get("ml"):
+            started = time.perf_counter()
+            beside = _beside_ml(fitted, folder)
+            seconds = {**fitted.seconds, "ml": time.perf_counter() - started}
+            fitted = replace(fitted, seconds=seconds)
         started = time.perf_counter()
-        report(fitted, folder / "report.html", progress=progress)
+        report(fitted, folder / "report.html", ml=beside, progress=progress)
         seconds = {**fitted.seconds, "report": time.perf_counter() - started}
         fitted = replace(fitted, seconds=seconds)
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
@@ -173,6 +180,16 @@ def _fit(
     if command == "fit":
         _finish(fitted)
     return fitted
+
+
+def _beside_ml(fitted: Any, folder: Path) -> Any:
+    """The table of `--ml`, written; statsmodels is imported only here."""
+    from acmodels.companion import maximum_likelihood
+    from acmodels.results import write_table
+
+    table = maximum_likelihood(fitted)
+    write_table(table, folder / "ml.csv")
+    return table
 
 
 def _finish(fitted: Any) -> None:
@@ -305,9 +322,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
     width = max(len(n) for n in found)
     for p in found.values():
         origin = "default" if p.stated is None else f'stated by "{p.stated}"'
-        if p.centered:
-            origin += ", on the expected response at the predictors' means"
-        _echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}")
+        _echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}{p.note}")
 
 
 @main.command()

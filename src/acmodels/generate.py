@@ -27,6 +27,7 @@ from acmodels.system.layout import (
     Decomposition,
     EquationLayout,
     Layout,
+    own_values,
     residual_pairs,
 )
 
@@ -91,8 +92,9 @@ def generate_stack(layout: Layout, truth: Truth, rngs: Sequence[np.random.Genera
         if e.has_sigma:
             spread = np.broadcast_to(known[f"sigma({e.response})"][:, None], (R, e.n))
         draw = family(e.family).draw
+        own = [own_values(e, lambda name, r=r: known[name][r]) for r in range(R)]
         responses[e.response] = np.stack(
-            [draw(g, eta[r], spread[r], e.trials, e.link) for r, g in enumerate(rngs)]
+            [draw(g, eta[r], spread[r], e.trials, e.link, own[r]) for r, g in enumerate(rngs)]
         )
     return Generated(responses, effects)
 

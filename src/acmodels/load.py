@@ -8,7 +8,7 @@ from typing import Any
 
 from acmodels.errors import ModelError, NotYetError, did_you_mean, listing, printable
 from acmodels.estimands import read_estimands
-from acmodels.families import family
+from acmodels.families import family, scalar_kinds
 from acmodels.spec.design import Design, design_from_table
 from acmodels.spec.model import Model, model_from_table
 from acmodels.spec.strict import read_toml
@@ -116,10 +116,11 @@ def _checked(model: Model) -> Model:
 def _certain(model: Model) -> list[str]:
     """Refuse claims that hold whatever the data: shares of variance and sds are above 0."""
     out: list[str] = []
+    positive = tuple(f"{kind}(" for kind in ("sd", "sigma", *scalar_kinds()))
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
         share = e.kind == "variance_share"
-        sd = e.kind == "coefficient" and e.settings.parameter.startswith(("sd(", "sigma("))
+        sd = e.kind == "coefficient" and e.settings.parameter.startswith(positive)
         if (share and p.lower <= 0 and p.upper >= 1) or (
             sd and p.lower <= 0 and p.upper == float("inf")
         ):

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean
-from acmodels.families import family
+from acmodels.families import family, scalar_kinds
 from acmodels.spec.distribution import Distribution, Support, distribution, half_normal, lkj, normal
-from acmodels.system import Layout, Parameter, Responses, parameters
+from acmodels.system import EquationLayout, Layout, Parameter, Responses, parameters
 from acmodels.system.columns import design_matrix, group_column
 
 _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
     "coefficient": ("real",),
+    "threshold": ("real",),
     "sd": ("positive",),
     "sigma": ("positive",),
     "cor": ("correlation",),
@@ -36,13 +37,27 @@ class Prior:
         distribution: the prior; for a correlation, of its whole matrix.
         stated: the pattern that stated it, or None for a default.
         centered: for a default intercept: the prior is on the expected response at the
-            predictors' means, not on the raw intercept.
+            predictors' means, not on the raw intercept; for a default threshold likewise, on
+            the threshold less what the predictors add at their means.
+        lower: the parameter lies above this, and the prior is taken on that side only.
     """
 
     name: str
     distribution: Distribution
     stated: str | None = None
     centered: bool = False
+    lower: float = 0.0
+
+    @property
+    def note(self) -> str:
+        """What the prior is on, where that is not plainly the parameter, after a comma."""
+        out = ""
+        if self.centered:
+            what = "threshold" if pattern_kind(self.name) == "threshold" else "expected response"
+            out += f", on the {what} at the predictors' means"
+            if what == "threshold":
+                out += ", in order"
+        return out + (f", above {self.lower:g}" if self.lower > 0 else "")
 
 
 type Priors = Mapping[str, Prior]
@@ -50,7 +65,7 @@ type Priors = Mapping[str, Prior]
 
 def pattern_kind(pattern: str) -> str | None:
     """Say which kind of parameter a name or pattern can match: a pattern knows only its own."""
-    for prefix in ("sd", "cor", "sigma", "nu", "phi"):
+    for prefix in ("sd", "cor", "sigma", *scalar_kinds()):
         if pattern.startswith(f"{prefix}("):
             return prefix
     if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:
@@ -90,7 +105,9 @@ def resolve_priors(
             continue
         pattern, table = chosen[p.name]
         where = f'{source}: priors."{pattern}"'
-        out[p.name] = Prior(p.name, distribution(table, where, _SUPPORTS[p.kind]), pattern)
+        supports = _SUPPORTS.get(p.kind, ("positive",))
+        found = distribution(table, where, supports)
+        out[p.name] = Prior(p.name, found, pattern, lower=defaults[p.name].lower)
     _one_prior_per_matrix(out, known, source)
     return out
 
@@ -155,6 +172,7 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
         if e.has_sigma:
             name = f"sigma({e.response})"
             out[name] = Prior(name, half_normal(2.5 * s))
+        out |= _owned(e, s, responses)
     for block in layout.blocks:
         for m in block.members:
             e = layout.equation(m.response)
@@ -165,6 +183,19 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
     for p in parameters(layout):
         if p.kind == "cor":
             out[p.name] = Prior(p.name, lkj(1.0))
+    return out
+
+
+def _owned(e: EquationLayout, s: float, responses: Responses | None) -> dict[str, Prior]:
+    """Defaults of what a family owns: thresholds and numbers such as `nu(y)`."""
+    fam = family(e.family)
+    rough = fam.guess(None if responses is None else responses[e.response], e.link, e.codes)
+    out: dict[str, Prior] = {}
+    for name, at in zip(e.thresholds, rough.get("threshold", ()), strict=True):
+        out[name] = Prior(name, normal(float(at), 2.5 * s), centered=True)
+    for scalar in fam.scalars:
+        name = e.scalar(scalar.kind)
+        out[name] = Prior(name, scalar.prior(rough[scalar.kind]), lower=scalar.lower)
     return out
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from acmodels.judging import Effect
 from acmodels.posterior import Array, Posterior
-from acmodels.priors import Prior, Priors
+from acmodels.priors import Priors
 from acmodels.spec.distribution import log_density
-from acmodels.system import Layout, System, parameters
+from acmodels.system import Layout, Parameter, System, parameters
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import residual_pairs
 
@@ -49,21 +49,24 @@ def log_prior(system: System, priors: Priors, posterior: Posterior) -> Array:
             continue
         x = posterior[p.name]
         if prior.centered:
-            x = _at_means(system, prior, posterior)
+            x = _at_means(system, p, posterior)
         total = total + log_density(prior.distribution, x)
     return total + _correlations(layout, priors, posterior)
 
 
-def _at_means(system: System, prior: Prior, posterior: Posterior) -> Array:
-    """The expected response at the predictors' means, on which a default intercept's prior is."""
+def _at_means(system: System, p: Parameter, posterior: Posterior) -> Array:
+    """What the default prior of an intercept or a threshold is on.
+
+    The expected response at the predictors' means; the threshold less what they add there.
+    """
     layout = system.layout
-    e = next(q for q in layout.equations if q.columns and q.coefficient(q.columns[0]) == prior.name)
+    e = layout.equations[p.owner]
     means = design_matrix(layout, e, system.responses).mean(axis=0)
     names = [e.coefficient(c) for c in e.columns]
     total = np.full(posterior.values.shape[:2], e.offset.mean())
     for m, n in zip(means, names, strict=True):
         total = total + m * posterior[n]
-    return total
+    return posterior[p.name] - total if p.kind == "threshold" else total
 
 
 def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array | float:

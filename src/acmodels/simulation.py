@@ -1,7 +1,9 @@
 """A design to a study with known truth."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from acmodels.data import Study, study
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
+from acmodels.families import family, scalar_kinds
 from acmodels.generate import generate
 from acmodels.priors import resolve_priors
 from acmodels.rng import check_seed, stream
@@ -16,6 +19,7 @@ from acmodels.spec.design import ROW, Design, Exogenous, Unit
 from acmodels.spec.distribution import draw, median, normal
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout, parameters
+from acmodels.system.build import SCALE
 from acmodels.system.layout import Array, residual_pairs
 
 
@@ -74,14 +78,13 @@ def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
         for name, e in _predictors(design, model).items()
     }
     bare = study(_data_frame(table), f"simulated {model.name}")
-    layout = build_layout(model, bare)
+    layout = build_layout(model, bare, categories(design, model))
     truth = resolve_truth(design, model, layout)
     made = generate(layout, truth, rng)
     for r in model.equations:
         e = layout.equation(r)
         values = made.responses[r][e.carry]
-        whole = e.family in ("bernoulli", "binomial")
-        table[r] = values.astype(np.int64) if whole else values
+        table[r] = values.astype(np.int64) if family(e.family).whole else values
     effects = _effects(model, layout, made.responses, truth)
     return Simulation(study(_data_frame(table), f"simulated {model.name}"), truth, effects)
 
@@ -90,7 +93,9 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
     """Settle every structural parameter's true value.
 
     A stated truth, else the median of a stated prior, else 0 for coefficients and
-    correlations, 1 for residual sds and 0.5 for group sds.
+    correlations, 1 for residual sds and 0.5 for group sds; for what a family owns, its
+    `guess` without data (thresholds by which all categories are equally likely, nu 5, phi 2
+    of negative_binomial and 10 of beta).
 
     Raises:
         ModelError: a truth for no parameter, or an impossible one.
@@ -104,18 +109,65 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
             )
     priors = resolve_priors(model.priors, layout, None, model.source)
     plain = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
+    owned = _owned(layout)
     out: dict[str, float] = {}
     for name, p in known.items():
         prior = priors[name]
-        default = plain[p.kind] if prior.stated is None else median(prior.distribution)
+        default = owned[name] if name in owned else plain[p.kind]
+        if prior.stated is not None:
+            default = median(prior.distribution, prior.lower)
         value = float(design.truth.get(name, default))
         if p.kind in ("sd", "sigma") and value < 0:
             raise ModelError(f'{design.source}: truth."{name}": an sd cannot be {value:g}')
         if p.kind == "cor" and abs(value) > 1:
             raise ModelError(f'{design.source}: truth."{name}": {value:g} is no correlation')
+        if p.kind in scalar_kinds() and not value > prior.lower:
+            raise ModelError(
+                f'{design.source}: truth."{name}": it must be above {prior.lower:g}, not {value:g}'
+            )
         out[name] = value
     _check_correlations(design, layout, out)
+    _check_thresholds(design, layout, out)
     return out
+
+
+def categories(design: Design, model: Model) -> dict[str, tuple[int, ...]]:
+    """Categories of each ordered response of a design: 1, 2 and so on.
+
+    As many as the highest threshold that the design's truths or the model's priors name asks
+    for; five where they name none.
+    """
+    out: dict[str, tuple[int, ...]] = {}
+    for r, e in model.equations.items():
+        if family(e.family).ordered:
+            named = [
+                int(found[1])
+                for name in (*design.truth, *model.priors)
+                if (found := re.fullmatch(rf"{re.escape(r)} \| t([1-9]\d?)", name))
+            ]
+            out[r] = tuple(range(1, max(named) + 2)) if named else SCALE
+    return out
+
+
+def _owned(layout: Layout) -> dict[str, float]:
+    """What families own where neither the design nor the model says."""
+    out: dict[str, float] = {}
+    for e in layout.equations:
+        rough = family(e.family).guess(None, e.link, e.codes)
+        out |= {e.scalar(kind): float(rough[kind]) for kind in e.scalars}
+        out |= dict(zip(e.thresholds, map(float, rough.get("threshold", ())), strict=True))
+    return out
+
+
+def _check_thresholds(design: Design, layout: Layout, truth: Mapping[str, float]) -> None:
+    """Refuse thresholds that are out of order."""
+    for e in layout.equations:
+        for low, high in pairwise(e.thresholds):
+            if not truth[low] < truth[high]:
+                raise ModelError(
+                    f'{design.source}: truth."{high}": thresholds rise, but {high} = '
+                    f"{truth[high]:g} is not above {low} = {truth[low]:g}; state all of them"
+                )
 
 
 def _check_correlations(design: Design, layout: Layout, truth: Mapping[str, float]) -> None:

@@ -18,6 +18,8 @@ from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array
 
 ROUNDS = 25
+CONSTANT = -1
+"""Stands for the column of a constant that thresholds give: it is in no design matrix."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Centering:
     Attributes:
         effects: by block position and member.
         sigma: by equation position, a rough residual sd (1 where the family has none).
-        absorbed: by equation position and design column: the block whose effects take the
-            column's part of the predictor in, and by member what multiplies its coefficient
-            in each group, shape (J,).
+        absorbed: by equation position and design column (or `CONSTANT`): the block whose
+            effects take the column's part of the predictor in, and by member what multiplies
+            its coefficient in each group, shape (J,).
     """
 
     effects: dict[tuple[int, int], Member]
@@ -100,7 +102,9 @@ def _absorption(
     that blurs the coefficient most (largest tau^2 / J) takes it.
     """
     X = design_matrix(layout, e, responses)
-    if e.intercept is not None:
+    if e.codes:
+        X = np.column_stack([np.ones(e.n), X])
+    if e.has_constant:
         X = np.column_stack([X[:, 0], X[:, 1:] - X[:, 1:].mean(axis=0)])
     best: dict[int, tuple[float, int, dict[int, Array]]] = {}
     for b, block in enumerate(layout.blocks):
@@ -116,7 +120,8 @@ def _absorption(
         for p, H in _in_span(X, Z, index, len(block.levels)).items():
             if p not in best or blur > best[p][0]:
                 best[p] = (blur, b, {k: H[:, place] for place, k in enumerate(mine)})
-    return {p: (b, shares) for p, (_, b, shares) in best.items()}
+    first = CONSTANT if e.codes else 0
+    return {p + first: (b, shares) for p, (_, b, shares) in best.items()}
 
 
 def _in_span(X: Array, Z: Array, index: np.ndarray, J: int) -> dict[int, Array]:
@@ -177,6 +182,8 @@ def _working(layout: Layout, e: EquationLayout, responses: Responses) -> tuple[A
     """Residuals on the link's scale from the population-level part, and their precisions."""
     y = responses[e.response]
     X = design_matrix(layout, e, responses)
+    if e.codes:
+        X = np.column_stack([np.ones(e.n), X])
     target, precision = working(e, y, pooled(e, y))
     root = np.sqrt(precision)
     if X.shape[1]:

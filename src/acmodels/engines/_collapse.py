@@ -50,6 +50,8 @@ ROUNDS = 5
 """Rounds of points before the weights are given up."""
 MOST = 20
 """Coordinates up to which importance sampling is tried (Sobol points reach 21)."""
+FOLDED = 4
+"""Group sds up to which all are folded, wherever the first data set puts them."""
 WALKERS = 25
 """Walkers a chain, where there are Metropolis steps."""
 SEED = 1967
@@ -180,7 +182,8 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     problem = Problem(h, made)
     mode = find_mode(_target(problem), start[None], lambda x: unfold(h, x))
     sd = 1 / np.sqrt(np.maximum(np.diagonal(mode.curvature[0]), 0.05))
-    folded = tuple(i for i in h.signed if mode.at[0, i] < 5 * sd[i])
+    near = tuple(i for i in h.signed if mode.at[0, i] < 5 * sd[i])
+    folded = h.signed if len(h.signed) <= FOLDED else near  # other data sets may differ
     return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded))
 
 

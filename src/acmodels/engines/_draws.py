@@ -31,6 +31,7 @@ def structural(
         out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
     slopes = np.zeros((1, 1, 0))
     home: Array | float = 0.0
+    constants: dict[int, Array] = {}
     centred = centering_arrays(plan, responses) if layout.blocks else {}
     if plan.slopes:
         slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
@@ -48,7 +49,11 @@ def structural(
             raw = intercepts[..., j] - mean_offset
             if mine:
                 raw = raw - slopes[..., mine] @ means
-            out[e.coefficient(e.columns[0])] = raw
+            if e.codes:
+                constants[i] = raw
+            else:
+                out[e.coefficient(e.columns[0])] = raw
+    out |= _owned(plan, draws, begin, constants)
     effects = {
         block.key: _block_draws(plan, n, draws, out, centred, home)
         for n, block in enumerate(layout.blocks)
@@ -59,6 +64,26 @@ def structural(
         R = L @ np.swapaxes(L, -1, -2)
         out |= {name: R[..., i, j] for i, j, name in residual_pairs(layout, r)}
     return np.stack([out[p.name] for p in parameters(layout)], axis=-1), effects
+
+
+def _owned(
+    plan: Plan, draws: Mapping[str, Array], begin: Mapping[str, Array], constants: dict[int, Array]
+) -> dict[str, Array]:
+    """Thresholds, from the constants and the gaps between them, and what else families own."""
+    out: dict[str, Array] = {}
+    equations = plan.layout.equations
+    if plan.cuts:
+        gaps = plan.gaps
+        relative = np.zeros((1, len(plan.cuts)))
+        if gaps.shape[1]:
+            relative = np.exp(begin["gap_start"] + begin["gap_unit"] * draws["gaps"]) @ gaps.T
+        for place, (i, k) in enumerate(plan.cuts):
+            out[equations[i].thresholds[k]] = relative[..., place] - constants[i]
+    if plan.owned:
+        above = np.exp(begin["owned_start"] + draws["owned"])
+        for place, (i, s) in enumerate(plan.owned):
+            out[equations[i].scalar(s.kind)] = s.lower + above[..., place]
+    return out
 
 
 def _drop_signs(plan: Plan, out: dict[str, Array]) -> None:

@@ -21,6 +21,16 @@ _LOCATED: Mapping[str, Any] = {
 }
 """Standard forms on the whole line: PyMC, shape parameters -> distribution."""
 
+_POSITIVE: Mapping[str, Any] = {
+    "HalfNormal": lambda pm, _: pm.HalfNormal.dist(1.0),
+    "HalfStudentT": lambda pm, s: pm.HalfStudentT.dist(s["nu"], 1.0),
+    "HalfCauchy": lambda pm, _: pm.HalfCauchy.dist(1.0),
+    "Exponential": lambda pm, _: pm.Exponential.dist(1.0),
+    "Gamma": lambda pm, s: pm.Gamma.dist(s["alpha"], 1.0),
+    "LogNormal": lambda pm, s: pm.LogNormal.dist(0.0, s["sigma"]),
+}
+"""Standard forms above zero, likewise."""
+
 _STANDARD: Mapping[str, Any] = {
     "Normal": lambda pm, n, r, _, **k: pm.Normal(n, 0.0, r, **k),
     "StudentT": lambda pm, n, r, s, **k: pm.StudentT(n, nu=s["nu"], mu=0.0, sigma=r, **k),
@@ -73,18 +83,21 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             scales = data["scale_unit"] * scales
         found, absorbed = _linear_predictor(pm, plan, data)
         eta = found.eta
+        own = _Own(
+            _thresholds(pm, plan, data, found.intercepts, found.slopes), _owned(pm, plan, data)
+        )
         if layout.blocks:
             u = _group_effects(pm, plan, data, scales, absorbed)
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
             if any(latent_terms(layout, e) for e in layout.equations):
                 eta = eta + _latent(pm, plan, data, found, u)
-        _likelihoods(pm, plan, data, eta, scales)
+        _likelihoods(pm, plan, data, eta, scales, own)
     return model
 
 
 @dataclass(frozen=True)
 class _Population:
-    """The population-level part: over the stacked rows, and its coefficients."""
+    """The population-level part: over the stacked rows, and its coefficients, or None."""
 
     eta: Any
     slopes: Any
@@ -95,9 +108,9 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     """Population-level part and offsets over the stacked rows, and what groups absorb of it."""
     layout = plan.layout
     eta = data["offset"]
-    slopes = None
-    absorbed: Any = 0.0
+    slopes: Any = None
     intercepts: Any = None
+    absorbed: Any = 0.0
     if plan.slopes:
         z = pm.Flat("slopes", shape=len(plan.slopes))
         slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
@@ -165,7 +178,7 @@ def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u:
     for n, m in enumerate(latent_means(layout)):
         i = m.equation
         value: Any = data[f"latent_offset_{n}"]
-        if i in plan.intercepts:
+        if layout.equations[i].intercept is not None:
             value = value + found.intercepts[plan.intercepts.index(i)]
         mine = [place[i, k] for k in range(len(layout.equations[i].columns)) if (i, k) in place]
         if mine:
@@ -182,14 +195,16 @@ def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u:
 
 
 def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> Any:
-    """Intercepts at the predictors' means.
+    """Constants at the predictors' means, with the priors of those that are intercepts.
 
     A stated prior is on the raw intercept, which is the centred one less the predictors'
     means times the slopes.
     """
     z = pm.Flat("intercepts", shape=len(plan.intercepts))
     intercepts = data["intercept_start"] + data["intercept_unit"] * z
-    standard = intercepts - data["intercept_prior_location"]
+    if not plan.plain:
+        return intercepts
+    standard = intercepts[np.array(plan.plain)] - data["intercept_prior_location"]
     if plan.raw:
         standard = standard - data["intercept_offset"]
         if slopes is not None:
@@ -198,10 +213,49 @@ def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> An
     return intercepts
 
 
-def _prior(pm: Any, name: str, priors: Sequence[Distribution], standard: Any) -> None:
+def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, slopes: Any) -> Any:
+    """Thresholds of every ordered response relative to its constant, with their priors.
+
+    The middle threshold of a response at the predictors' means is minus its constant; the others
+    follow from the logs of the gaps between neighbours, whose Jacobian is the product of the gaps.
+    A stated prior is on the raw threshold, which is the centred one plus the predictors'
+    means times the slopes.
+    """
+    if not plan.cuts:
+        return None
+    relative: Any = np.zeros(len(plan.cuts))
+    if plan.gaps.shape[1]:
+        log_gaps = data["gap_start"] + data["gap_unit"] * pm.Flat("gaps", shape=plan.gaps.shape[1])
+        pm.Potential("gaps_jacobian", log_gaps.sum())
+        relative = pm.math.dot(plan.gaps, pm.math.exp(log_gaps))
+    at = relative - constants[plan.constant_of_cut] - data["threshold_prior_location"]
+    if "threshold_offset" in data:
+        at = at + data["threshold_offset"]
+        if slopes is not None:
+            at = at + pm.math.dot(data["threshold_shift"], slopes)
+    priors = [p.distribution for p in plan.cut_priors]
+    _prior(pm, "thresholds", priors, at / data["threshold_prior_scale"])
+    return pm.math.as_tensor(relative)
+
+
+def _owned(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
+    """The numbers that families own, by the logs of what they are above their lower bounds."""
+    if not plan.owned:
+        return None
+    log_above = data["owned_start"] + pm.Flat("owned", shape=len(plan.owned))
+    pm.Potential("owned_jacobian", log_above.sum())
+    values = pm.math.exp(log_above) + np.array([s.lower for _, s in plan.owned])
+    standard = values / data["owned_prior_scale"]
+    _prior(pm, "owned", plan.owned_priors, standard, _POSITIVE)
+    return values
+
+
+def _prior(
+    pm: Any, name: str, priors: Sequence[Distribution], standard: Any, forms: Any = _LOCATED
+) -> None:
     """Add the priors of a vector, given in units of their scales, to the target."""
     for n, (d, places) in enumerate(by_form(priors)):
-        density = pm.logp(_LOCATED[d.name](pm, dict(d.shape)), standard[np.array(places)])
+        density = pm.logp(forms[d.name](pm, dict(d.shape)), standard[np.array(places)])
         pm.Potential(f"prior_{form_name(name, n)}", density.sum())
 
 
@@ -265,9 +319,21 @@ class _Observed:
 
     y: Any
     trials: Any = None
+    first: Any = None
+    last: Any = None
 
 
-def _likelihoods(pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales: Any) -> None:
+@dataclass(frozen=True)
+class _Own:
+    """What families own: thresholds relative to their constants, and numbers, or None."""
+
+    thresholds: Any
+    numbers: Any
+
+
+def _likelihoods(
+    pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales: Any, own: _Own
+) -> None:
     layout = plan.layout
     start = 0
     for (name, link), members in groups(plan):
@@ -276,13 +342,33 @@ def _likelihoods(pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales:
         n = sum(layout.equations[i].n for i in members)
         piece = eta if len(members) == len(plan.stack) else eta[start : start + n]
         start += n
-        observed = _Observed(data[f"y_{key}"], data.get(f"trials_{key}"))
+        observed = _Observed(
+            *(data.get(f"{what}_{key}") for what in ("y", "trials", "first", "last"))
+        )
         sigma = None
         if fam.has_sigma:
             sigma = _row_scales(pm, plan, members, data.get(f"se_{key}"), scales)
-            if layout.residual:
+            if layout.residual and fam.residual_correlation:
                 piece, sigma = _correlate(pm, plan, members, piece, sigma, observed.y)
-        fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed)
+        mine = _row_numbers(pm, plan, members, key, own.numbers)
+        if fam.ordered:
+            mine |= {side: own.thresholds[data[f"{side}_{key}"]] for side in ("above", "below")}
+        fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed, mine)
+
+
+def _row_numbers(pm: Any, plan: Plan, members: list[int], key: str, numbers: Any) -> dict[str, Any]:
+    """The family's numbers by kind, for every row; for one equation, one for all."""
+    equations = plan.layout.equations
+    places = {(i, s.kind): place for place, (i, s) in enumerate(plan.owned)}
+    out: dict[str, Any] = {}
+    for kind in equations[members[0]].scalars:
+        mine = [places[i, kind] for i in members]
+        if len(mine) == 1:
+            out[kind] = numbers[mine[0]]
+            continue
+        of_row = np.repeat(mine, [equations[i].n for i in members])
+        out[kind] = numbers[pm.Data(f"{kind}_of_row_{key}", of_row)]
+    return out
 
 
 def _row_scales(pm: Any, plan: Plan, members: list[int], se: Any, scales: Any) -> Any:

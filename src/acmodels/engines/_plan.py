@@ -6,9 +6,9 @@ from itertools import groupby
 
 import numpy as np
 
-from acmodels.engines._centering import centering, uncertain
-from acmodels.engines._start import start
-from acmodels.families import family
+from acmodels.engines._centering import CONSTANT, centering, uncertain
+from acmodels.engines._start import rough, start
+from acmodels.families import Scalar, family
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import Distribution
 from acmodels.system import EquationLayout, Layout, Responses
@@ -24,11 +24,15 @@ class Plan:
     Attributes:
         stack: positions of the equations, those of one family and link side by side.
         slopes: (equation, column) of every coefficient but the intercepts, stacked.
-        intercepts: positions of the equations with an intercept.
+        intercepts: positions of the equations with a constant: an intercept, or thresholds.
+            For thresholds it is minus the middle one, at the predictors' means.
+        plain: positions among `intercepts` of those that are intercepts and have their prior.
         scales: priors of group sds, then residual sds.
         sds: for each block, where its sds start among the scales.
         sigmas: by equation, the place of its residual sd among the scales.
         raw: positions among `intercepts` whose prior is on the raw intercept.
+        cuts: (equation, k) of every threshold, k from 0, stacked.
+        owned: (equation, number) of every further number that a family owns, stacked.
         starts: where each block's effects start among all effects, and their number.
         signed: by block and member, the places among the scales of group sds that are sampled
             with a sign. Where the data do not put an sd well away from zero, its log has a
@@ -41,10 +45,13 @@ class Plan:
     stack: tuple[int, ...]
     slopes: tuple[tuple[int, int], ...]
     intercepts: tuple[int, ...]
+    plain: tuple[int, ...]
     scales: tuple[Prior, ...]
     sds: tuple[int, ...]
     sigmas: Mapping[int, int]
     raw: tuple[int, ...]
+    cuts: tuple[tuple[int, int], ...]
+    owned: tuple[tuple[int, Scalar], ...]
     starts: tuple[int, ...]
     signed: Mapping[tuple[int, int], int]
 
@@ -69,8 +76,39 @@ class Plan:
 
     @property
     def intercept_priors(self) -> list[Distribution]:
-        equations = (self.layout.equations[i] for i in self.intercepts)
+        equations = (self.layout.equations[self.intercepts[j]] for j in self.plain)
         return [self.priors[e.coefficient(e.columns[0])].distribution for e in equations]
+
+    @property
+    def cut_priors(self) -> list[Prior]:
+        return [self.priors[self.layout.equations[i].thresholds[k]] for i, k in self.cuts]
+
+    @property
+    def owned_priors(self) -> list[Distribution]:
+        return [
+            self.priors[self.layout.equations[i].scalar(s.kind)].distribution for i, s in self.owned
+        ]
+
+    @property
+    def gaps(self) -> Array:
+        """What turns the gaps between neighbouring thresholds into thresholds.
+
+        Thresholds of an equation relative to its middle one, shape (cuts, gaps).
+        """
+        ordered = [self.layout.equations[i] for i, k in self.cuts if k == 0]
+        out = np.zeros((len(self.cuts), len(self.cuts) - len(ordered)))
+        row = column = 0
+        for e in ordered:
+            size = len(e.thresholds)
+            rise = np.tril(np.ones((size, size - 1)), -1)
+            out[row : row + size, column : column + size - 1] = rise - rise[middle(e)]
+            row, column = row + size, column + size - 1
+        return out
+
+    @property
+    def constant_of_cut(self) -> np.ndarray:
+        """For each threshold, the place of its equation's constant among `intercepts`."""
+        return np.array([self.intercepts.index(i) for i, _ in self.cuts], dtype=np.int64)
 
 
 _SYMMETRIC = {
@@ -91,7 +129,10 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         for k in range(len(equations[i].columns))
         if k != equations[i].intercept
     )
-    intercepts = tuple(i for i in stack if equations[i].intercept is not None)
+    intercepts = tuple(i for i in stack if equations[i].has_constant)
+    plain = tuple(j for j, i in enumerate(intercepts) if equations[i].intercept is not None)
+    cuts = tuple((i, k) for i in stack for k in range(len(equations[i].thresholds)))
+    owned = tuple((i, s) for i in stack for s in family(equations[i].family).scalars)
     scales: list[Prior] = []
     sds: list[int] = []
     starts = [0]
@@ -106,8 +147,9 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
             scales.append(priors[f"sigma({equations[i].response})"])
     raw = tuple(
         j
-        for j, i in enumerate(intercepts)
-        if not priors[equations[i].coefficient(equations[i].columns[0])].centered
+        for j in plain
+        for e in [equations[intercepts[j]]]
+        if not priors[e.coefficient(e.columns[0])].centered
     )
     signed = {
         (b, k): sds[b] + k
@@ -115,8 +157,8 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         if scales[sds[b] + k].distribution.name in _SYMMETRIC
     }
     return Plan(
-        layout, priors, tuple(stack), slopes, intercepts, tuple(scales), tuple(sds), sigmas, raw,
-        tuple(starts), signed,
+        layout, priors, tuple(stack), slopes, intercepts, plain, tuple(scales), tuple(sds), sigmas,
+        raw, cuts, owned, tuple(starts), signed,
     )  # fmt: skip
 
 
@@ -132,11 +174,17 @@ def groups(plan: Plan) -> list[tuple[tuple[str, str], list[int]]]:
 
 
 def centered(e: EquationLayout, X: Array) -> tuple[Array, Array, float]:
-    """Design without the intercept, centred where there is one; its means; the offset's mean."""
-    if e.intercept is None:
+    """Design without the intercept, centred beside a constant; its means; the offset's mean."""
+    if not e.has_constant:
         return X, np.zeros(X.shape[1]), 0.0
-    means = X[:, 1:].mean(axis=0)
-    return X[:, 1:] - means, means, float(e.offset.mean())
+    rest = X[:, int(e.intercept is not None) :]
+    means = rest.mean(axis=0)
+    return rest - means, means, float(e.offset.mean())
+
+
+def middle(e: EquationLayout) -> int:
+    """The threshold, from 0, that the others are sampled relative to."""
+    return (len(e.thresholds) - 1) // 2
 
 
 def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
@@ -156,13 +204,18 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
             shifts[plan.intercepts.index(i), start : start + X.shape[1]] = means
         start += X.shape[1]
     out["offset"] = np.concatenate(offsets)
-    is_raw = np.array([j in plan.raw for j in range(len(plan.intercepts))], dtype=np.float64)
+    mean_offsets = np.array([layout.equations[i].offset.mean() for i in plan.intercepts])
+    is_raw = np.array([j in plan.raw for j in plan.plain], dtype=np.float64)
+    mine = np.array(plan.plain, dtype=np.int64)
     if plan.raw:
-        out["intercept_offset"] = is_raw * np.array(
-            [layout.equations[i].offset.mean() for i in plan.intercepts]
-        )
+        out["intercept_offset"] = is_raw * mean_offsets[mine]
     if plan.raw and plan.slopes:
-        out["intercept_shift"] = is_raw[:, None] * shifts
+        out["intercept_shift"] = is_raw[:, None] * shifts[mine]
+    is_raw = np.array([not p.centered for p in plan.cut_priors], dtype=np.float64)
+    if is_raw.any():
+        out["threshold_offset"] = is_raw * mean_offsets[plan.constant_of_cut]
+        if plan.slopes:
+            out["threshold_shift"] = is_raw[:, None] * shifts[plan.constant_of_cut]
     out |= prior_arrays(plan)
     out |= start_arrays(plan, responses)
     out |= _group_arrays(plan, responses)
@@ -170,7 +223,10 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     for (name, link), members in groups(plan):
         key = f"{name}_{link}"
         es = [layout.equations[i] for i in members]
-        out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
+        if family(name).ordered:
+            out |= {f"{k}_{key}": v for k, v in _categories(plan, members, responses).items()}
+        else:
+            out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
         if family(name).needs_trials:
             out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
         if any(e.se is not None for e in es):
@@ -184,13 +240,17 @@ def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     out: dict[str, Array] = {}
     for n, m in enumerate(latent_means(layout)):
         e = layout.equations[m.equation]
-        X, means, mean_offset = centered(e, design_matrix(layout, e, responses))
+        X = design_matrix(layout, e, responses)
         first = int(e.intercept is not None)
+        means, mean_offset = np.zeros(X.shape[1]), 0.0
+        if first:  # an ordered response has thresholds, which are no part of its mean
+            X, means, mean_offset = centered(e, X)
         here = np.tile(-means, (len(m.at), 1))
         for k in m.columns:
             if k != e.intercept:
                 here[:, k - first] = X[m.at, k - first]
-        out[f"latent_X_{n}"] = here
+        if here.shape[1]:
+            out[f"latent_X_{n}"] = here
         out[f"latent_offset_{n}"] = m.offset - mean_offset
         out[f"latent_observed_{n}"] = unit_means(layout, layout.decomposed[m.key], responses)
         for j, (b, k) in enumerate(m.effects):
@@ -203,6 +263,21 @@ def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         for j, term in enumerate(latent_terms(layout, e)):
             out[f"latent_rest_{i}_{j}"] = term.sign * rest_values(layout, e, term, responses)
     return out
+
+
+def _categories(plan: Plan, members: list[int], responses: Responses) -> dict[str, Array]:
+    """For each row, where the thresholds about its category stand, and whether it is at an end."""
+    parts: dict[str, list[Array]] = {"above": [], "below": [], "first": [], "last": []}
+    for i in members:
+        e = plan.layout.equations[i]
+        category = responses[e.response].astype(np.int64) - e.codes[0]
+        here = plan.cuts.index((i, 0))
+        last = len(e.codes) - 1
+        parts["above"].append(here + np.minimum(category, last - 1))
+        parts["below"].append(here + np.maximum(category - 1, 0))
+        parts["first"].append((category == 0).astype(np.float64))
+        parts["last"].append((category == last).astype(np.float64))
+    return {k: np.concatenate(v) for k, v in parts.items()}
 
 
 def _trials(e: EquationLayout) -> Array:
@@ -218,11 +293,14 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
     for name, priors in (
         ("slope", plan.slope_priors),
         ("intercept", plan.intercept_priors),
+        ("threshold", [p.distribution for p in plan.cut_priors]),
     ):
         if not priors:
             continue
         out[f"{name}_prior_location"] = np.array([d.location for d in priors])
         out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
+    if plan.owned:
+        out["owned_prior_scale"] = np.array([d.scale for d in plan.owned_priors])
     return out
 
 
@@ -240,12 +318,13 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
         rows = slice(row, row + X.shape[1])
         row += X.shape[1]
-        found = start(e, X, responses[e.response], location[rows], scale[rows])
+        y = responses[e.response]
+        found = start(e, X, y, location[rows], scale[rows])
         slopes[rows], root[rows, rows] = found.slopes, found.root
         if found.intercept is not None:
             at, error = found.intercept
             intercepts[plan.intercepts.index(i)] = at + mean_offset, error
-    out: dict[str, Array] = {}
+    out: dict[str, Array] = _owned_starts(plan, responses)
     if plan.slopes:
         out |= {"slope_start": slopes, "slope_root": root}
     if plan.intercepts:
@@ -254,6 +333,27 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         unit = _scale_units(plan, responses)
         ratio = np.array([p.distribution.scale for p in plan.scales]) / unit
         out |= {"scale_unit": unit, "scale_ratio": ratio}
+    return out
+
+
+def _owned_starts(plan: Plan, responses: Responses) -> dict[str, Array]:
+    """Logs of the gaps between thresholds, with their rough errors, and of what families own."""
+    out: dict[str, Array] = {}
+    equations = plan.layout.equations
+    guessed = {i: rough(equations[i], responses[equations[i].response]) for i in plan.stack}
+    if plan.cuts:
+        starts: list[Array] = []
+        units: list[Array] = []
+        for i in dict.fromkeys(i for i, _ in plan.cuts):
+            e = equations[i]
+            counts = np.array([np.sum(responses[e.response] == c) for c in e.codes[1:-1]])
+            starts.append(np.log(np.maximum(np.diff(guessed[i]["threshold"]), 0.05)))
+            units.append(1.0 / np.sqrt(counts + 1.0))
+        if plan.gaps.shape[1]:
+            out["gap_start"], out["gap_unit"] = np.concatenate(starts), np.concatenate(units)
+    if plan.owned:
+        at = np.array([guessed[i][s.kind] - s.lower for i, s in plan.owned])
+        out["owned_start"] = np.log(at)
     return out
 
 
@@ -327,7 +427,7 @@ def centering_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         for k, values in shares.items():
             start = plan.starts[b] + k * len(values)
             rows = slice(start, start + len(values))
-            if p == e.intercept:
+            if p in (e.intercept, CONSTANT):
                 intercepts[rows, plan.intercepts.index(i)] = values
             else:
                 slopes[rows, plan.slopes.index((i, p))] = values

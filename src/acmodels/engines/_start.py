@@ -6,6 +6,7 @@ steps, so that collinear predictors or wide priors cost nothing; the posterior s
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,20 @@ class Start:
     root: Array
 
 
+def rough(e: EquationLayout, y: Array) -> dict[str, Any]:
+    """Rough values of what the family owns."""
+    return family(e.family).guess(y, e.link, e.codes)
+
+
+def _relative(own: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    """Thresholds relative to the middle one, and the constant that this makes: minus it."""
+    cuts = own.get("threshold")
+    if cuts is None:
+        return 0.0, own
+    at = cuts[(len(cuts) - 1) // 2]
+    return -float(at), {**own, "threshold": cuts - at}
+
+
 def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
     """Working response (less the offset) on the link's scale, and its precision."""
     if e.se is not None:
@@ -38,19 +53,25 @@ def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
     if e.has_sigma:
         return y - e.offset, np.ones(e.n)
     fam = family(e.family)
+    _, own = _relative(rough(e, y))
     step = 1e-4
-    p = fam.mean(eta, e.link)
-    slope = (fam.mean(eta + step, e.link) - p) / step
+    mean = fam.mean(eta, e.link, own)
+    slope = (fam.mean(eta + step, e.link, own) - mean) / step
     trials = np.ones(e.n) if e.trials is None else e.trials
-    precision = np.maximum(trials * slope**2 / (p * (1 - p)), 1e-8)
-    return eta + (y / trials - p) / slope - e.offset, precision
+    variance = fam.variance(eta, np.zeros(e.n), e.trials, e.link, own)
+    precision = np.maximum(slope**2 / variance, 1e-8)
+    return eta + (y / trials - mean) / slope - e.offset, precision
 
 
 def pooled(e: EquationLayout, y: Array) -> Array:
     """Linear predictor of the pooled mean."""
     if e.has_sigma or e.se is not None:
         return np.zeros(e.n)
-    return np.full(e.n, family(e.family).scale(y, e.trials, e.link)[0])
+    at = family(e.family).scale(y, e.trials, e.link)[0] + _relative(rough(e, y))[0]
+    if e.link == "log":  # offsets of exposure span orders of magnitude
+        top = float(e.offset.max())
+        return at + e.offset - top - float(np.log(np.mean(np.exp(e.offset - top))))
+    return np.full(e.n, at)
 
 
 def start(e: EquationLayout, X: Array, y: Array, location: Array, scale: Array) -> Start:
@@ -63,10 +84,11 @@ def start(e: EquationLayout, X: Array, y: Array, location: Array, scale: Array) 
         location: of the slopes' priors, shape (p,).
         scale: of the slopes' priors, shape (p,).
     """
-    has = e.intercept is not None
+    has = e.has_constant
     D = np.column_stack([np.ones(e.n), X]) if has else X
     ridge = np.concatenate([[0.0], scale**-2.0]) if has else scale**-2.0
     pull = np.concatenate([[0.0], location * scale**-2.0]) if has else location * scale**-2.0
+    around = pooled(e, y) if e.link == "log" else 0.0
     eta = pooled(e, y)
     beta = np.zeros(D.shape[1])
     cov = np.eye(D.shape[1])
@@ -75,7 +97,7 @@ def start(e: EquationLayout, X: Array, y: Array, location: Array, scale: Array) 
         sigma2 = _spread(e, D, target)
         cov = np.linalg.pinv((D.T * precision) @ D / sigma2 + np.diag(ridge), hermitian=True)
         beta = cov @ ((D.T * precision) @ target / sigma2 + pull)
-        eta = np.clip(D @ beta + e.offset, -8.0, 8.0)
+        eta = around + np.clip(D @ beta + e.offset - around, -8.0, 8.0)
     first = int(has)
     intercept = (float(beta[0]), float(np.sqrt(cov[0, 0]))) if has else None
     return Start(intercept, beta[first:], _root(cov[first:, first:]))

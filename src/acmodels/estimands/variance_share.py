@@ -2,8 +2,11 @@
 
 With random intercepts only, this is the intraclass correlation of a multilevel model
 (Snijders & Bosker, 2012, section 4.3); with random slopes each effect counts with the
-mean square of what it multiplies (Johnson, 2014). For logit and probit links the
-residual variance is that of the latent response (pi^2/3 and 1).
+mean square of what it multiplies (Johnson, 2014). The residual variance is on the scale of the
+linear predictor: for logit and probit links that of the latent response (pi^2/3 and 1), for
+student sigma^2 nu / (nu - 2) (infinite, and the share 0, where nu is 2 or less), for counts the
+lognormal approximation at the mean observed count (Nakagawa, Johnson & Schielzeth, 2017), for beta
+the variance of the response's logit at its observed mean.
 """
 
 import numpy as np
@@ -13,7 +16,7 @@ from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warni
 from acmodels.estimands._effects import covariance
 from acmodels.families import family
 from acmodels.spec.strict import Strict
-from acmodels.system import Block
+from acmodels.system import Block, own_values
 from acmodels.system.columns import group_column
 
 
@@ -53,7 +56,10 @@ def _residual(context: Context, response: str, sd: str) -> np.ndarray:
         sigma = context.parameter(f"sigma({response})")
     else:
         sigma = np.zeros_like(context.parameter(sd))
-    return family(e.family).residual_variance(sigma, e.link)
+    y = context.responses[response]
+    level = float(np.mean(y)) if e.trials is None else 1.0
+    own = own_values(e, context.parameter)
+    return family(e.family).residual_variance(sigma, e.link, own, level)
 
 
 def _variance(context: Context, block: Block, mine: list[int]) -> np.ndarray:

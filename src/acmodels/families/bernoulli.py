@@ -1,21 +1,25 @@
 """Binary responses, by logit or probit: binomial with one trial a row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from acmodels.families import binomial
-
-type Array = NDArray[np.float64]
+from acmodels.families import Array, _plain, binomial
 
 links = ("logit", "probit")
 has_sigma = False
 needs_trials = False
 residual_correlation = False
+whole = True
+ordered = False
+scalars = ()
 
+guess = _plain.guess
+warnings = _plain.warnings
 scale = binomial.scale
 mean = binomial.mean
+variance = binomial.variance
 residual_variance = binomial.residual_variance
 draw = binomial.draw
 log_density = binomial.log_density
@@ -36,9 +40,11 @@ def problems(y: Array, trials: Array | None) -> list[str]:
     ]
 
 
-def likelihood(pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any) -> Any:
+def likelihood(
+    pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any, own: Mapping[str, Any]
+) -> Any:
     """Add binary observations."""
-    del sigma
+    del sigma, own
     if link == "logit":
         return pm.Bernoulli(name, logit_p=eta, observed=data.y)
     return pm.Potential(name, binomial.log_ndtr(pm, (2.0 * data.y - 1.0) * eta))

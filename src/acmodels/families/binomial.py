@@ -1,16 +1,22 @@
 """Counts of successes out of known trials, by logit or probit."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-type Array = NDArray[np.float64]
+from acmodels.families import Array, Own, _plain
 
 links = ("logit", "probit")
 has_sigma = False
 needs_trials = True
 residual_correlation = False
+whole = True
+ordered = False
+scalars = ()
+
+guess = _plain.guess
+warnings = _plain.warnings
 
 
 def problems(y: Array, trials: Array | None) -> list[str]:
@@ -41,30 +47,53 @@ def scale(y: Array, trials: Array | None, link: str) -> tuple[float, float]:
     return float(ndtri(p)), 1.0
 
 
-def mean(eta: Array, link: str) -> Array:
+def mean(eta: Array, link: str, own: Own | None = None) -> Array:
     """Probability of a success."""
+    del own
     from scipy.special import expit, ndtr
 
     return np.asarray(expit(eta) if link == "logit" else ndtr(eta))
 
 
-def residual_variance(sigma: Array, link: str) -> Array:
+def variance(
+    eta: Array, sigma: Array, trials: Array | None, link: str, own: Own | None = None
+) -> Array:
+    """Variance of the proportion of successes."""
+    del sigma
+    p = mean(eta, link, own)
+    return p * (1 - p) / (1.0 if trials is None else trials)
+
+
+def residual_variance(sigma: Array, link: str, own: Own | None = None, level: float = 1.0) -> Array:
     """Variance of the latent response: pi^2/3 (logit), 1 (probit)."""
+    del own, level
     return np.full_like(sigma, np.pi**2 / 3 if link == "logit" else 1.0)
 
 
 def draw(
-    rng: np.random.Generator, eta: Array, sigma: Array, trials: Array | None, link: str
+    rng: np.random.Generator,
+    eta: Array,
+    sigma: Array,
+    trials: Array | None,
+    link: str,
+    own: Own | None = None,
 ) -> Array:
     """Draw numbers of successes."""
-    del sigma
+    del sigma, own
     n = np.ones(eta.shape) if trials is None else np.broadcast_to(trials, eta.shape)
     return rng.binomial(n.astype(np.int64), mean(eta, link)).astype(np.float64)
 
 
-def log_density(y: Array, eta: Array, sigma: Array, trials: Array | None, link: str) -> Array:
+def log_density(
+    y: Array,
+    eta: Array,
+    sigma: Array,
+    trials: Array | None,
+    link: str,
+    own: Own | None = None,
+) -> Array:
     """Binomial log density."""
-    del sigma
+    del sigma, own
     from scipy.special import gammaln, log_expit, log_ndtr
 
     n = np.ones_like(y) if trials is None else trials
@@ -73,9 +102,11 @@ def log_density(y: Array, eta: Array, sigma: Array, trials: Array | None, link: 
     return np.asarray(choose + y * log(eta) + (n - y) * log(-eta))
 
 
-def likelihood(pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any) -> Any:
+def likelihood(
+    pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any, own: Mapping[str, Any]
+) -> Any:
     """Add binomial observations."""
-    del sigma
+    del sigma, own
     if link == "logit":
         return pm.Binomial(name, n=data.trials, logit_p=eta, observed=data.y)
     # written out, since p = Phi(eta) loses the tail where Phi rounds to 0 or 1; the binomial

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from acmodels.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from acmodels.fitting import Fit
 
 __all__ = ["report"]
@@ -18,6 +20,7 @@ def report(
     fit: "Fit",
     path: str | os.PathLike[str],
     *,
+    ml: "pd.DataFrame | None" = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Write the report of a fit.
@@ -28,6 +31,7 @@ def report(
     Args:
         fit: from `fit`.
         path: of the HTML file; missing folders are made, an existing file is replaced whole.
+        ml: from `maximum_likelihood`, for a section of its own; None leaves it out.
         progress: told of every step.
 
     Returns:
@@ -39,9 +43,9 @@ def report(
     from acmodels.reporting.page import render
 
     target = Path(path)
-    text = render(fit, progress or (lambda *_: None))
+    text = render(fit, progress or (lambda *_: None), ml)
     try:
-        _write(target, text)
+        written(target, text)
     except OSError as error:
         raise InputError(
             f"{target}: the report cannot be written ({error.strerror or error}); "
@@ -50,7 +54,7 @@ def report(
     return target
 
 
-def _write(target: Path, text: str) -> None:
+def written(target: Path, text: str) -> None:
     """Write a temporary file beside the target, then put it in the target's place."""
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)

@@ -5,14 +5,24 @@ alike while labels stay as large as the text; curves are stretched in a frame of
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from acmodels.judging import Status
 from acmodels.posterior import Array
-from acmodels.reporting.checks import Bin, Density
+from acmodels.reporting.checks import Bar, Bin, Density
 from acmodels.reporting.numbers import percent as percent_text
-from acmodels.reporting.svg import area_path, line_path, percent, tag, tick_labels, ticks
+from acmodels.reporting.svg import (
+    TEXT_WIDTH,
+    area_path,
+    line_path,
+    percent,
+    shortened,
+    tag,
+    tick_labels,
+    ticks,
+)
 from acmodels.reporting.variance import Shares
 
 type Interval = tuple[float, float, float]
@@ -201,6 +211,34 @@ def density_chart(density: Density, label: str) -> str:
     )
 
 
+def bar_chart(bars: Sequence[Bar], label: str) -> str:
+    """Observed shares as bars, with the replicates' intervals as whiskers."""
+    axis = Axis(0.0, max(max(b.high, b.observed) for b in bars), 5)
+    left, height = 0.06, 200.0
+    width = (1 - left) / len(bars)
+
+    def y(p: float) -> float:
+        return height * (1 - axis(p))
+
+    marks: list[str] = []
+    for t, name in zip(axis.ticks, axis.labels, strict=True):
+        marks += [
+            tag("line", x1=percent(left), x2="100%", y1=y(t), y2=y(t), class_="grid"),
+            tag("text", text=name, x="0", y=y(t) + 4, class_="tick"),
+        ]
+    for k, b in enumerate(bars):
+        at = percent(left + (k + 0.5) * width)
+        shape = "" if b.low <= b.observed <= b.high else " out"
+        marks += [
+            tag("rect", x=percent(left + (k + 0.2) * width), width=percent(0.6 * width),
+                y=y(b.observed), height=height - y(b.observed), class_=f"bar{shape}"),
+            tag("line", x1=at, x2=at, y1=y(b.low), y2=y(b.high), class_="whisker band-line"),
+            tag("circle", cx=at, cy=y(b.middle), r=3, class_="middle-dot"),
+            tag("text", text=b.label, x=at, y=height + 16, class_="tick", text_anchor="middle"),
+        ]  # fmt: skip
+    return drawing(*marks, height=height + 22, label=label)
+
+
 def calibration_chart(bins: Sequence[Bin], label: str) -> str:
     """Observed against predicted proportions, bin by bin."""
     most = max(max(b.high, b.observed, b.predicted) for b in bins)
@@ -232,3 +270,123 @@ def calibration_chart(bins: Sequence[Bin], label: str) -> str:
             tag("circle", cx=at, cy=y(b.observed), r=4.5, class_=f"dot{shape}"),
         ]
     return drawing(*marks, height=height + 16, label=label)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve with its interval; `x` are numbers, or a factor's levels."""
+
+    label: str
+    x: Sequence[float] | Sequence[str]
+    mean: Sequence[float]
+    lower: Sequence[float]
+    upper: Sequence[float]
+
+
+_PLOT_STYLE = """
+svg { background: #fcfbf8; }
+text { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; fill: #1c1e22; }
+.tick { font-size: 12px; fill: #5c6068; } .axis { font-size: 13.5px; }
+.title { font-size: 16px; font-weight: 600; } .note { font-size: 12px; fill: #5c6068; }
+.grid { stroke: #e4e1d9; } .curve { fill: none; stroke-width: 2.2; }
+.band { opacity: .2; stroke: none; } .whisker { stroke-width: 2.2; }
+"""
+
+_COLOURS = ("#1c5d99", "#d9822b", "#5b8c5a", "#8d5a97", "#7a6a53")
+"""Written out beside each class: not every program knows CSS variables."""
+
+_DASHES = ("none", "7 4", "2 4", "10 3 2 3", "4 2")
+
+
+def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: str) -> str:
+    """Curves with bands, or dots with whiskers for a factor, as a whole SVG file.
+
+    Args:
+        bands: at most one a value of the second predictor.
+        title: what is drawn.
+        x_name: of the first predictor.
+        interval: what kind of interval the bands are.
+    """
+    width, height, left, right, top, floor = 760.0, 470.0, 74.0, 24.0, 84.0, 398.0
+    colours = "".join(
+        f".curve.c{k}, .whisker.c{k} {{ stroke: {c}; }} .band.c{k}, .dot.c{k} {{ fill: {c}; }}\n"
+        for k, c in enumerate(_COLOURS)
+    )
+    named = [isinstance(v, str) for v in bands[0].x]
+    levels = [str(v) for v in bands[0].x] if any(named) else []
+    x = _Frame(
+        [0.0, 1.0] if levels else [float(v) for b in bands for v in b.x], left, width - right
+    )
+    y = _Frame([v for b in bands for v in (*b.lower, *b.upper)], floor, top)
+    marks = [
+        tag("title", text=title),
+        tag("style", text=_PLOT_STYLE + colours),
+        tag("text", text=shortened(title, 80), x=left, y=30, class_="title"),
+    ]
+    for t, label in zip(y.ticks, y.labels, strict=True):
+        marks += [
+            tag("line", x1=left, x2=width - right, y1=y(t), y2=y(t), class_="grid"),
+            tag("text", text=label, x=left - 8, y=y(t) + 4, class_="tick", text_anchor="end"),
+        ]
+    places = [left + (k + 0.5) * (width - left - right) / len(levels) for k in range(len(levels))]
+    names = list(zip(places, levels, strict=True)) or [
+        (x(t), label) for t, label in zip(x.ticks, x.labels, strict=True)
+    ]
+    most = int((width - left - right) / len(names) / (12 * TEXT_WIDTH))
+    marks += [
+        tag(
+            "text", text=shortened(n, most), x=at, y=floor + 20, class_="tick", text_anchor="middle"
+        )
+        for at, n in names
+    ]
+    across = left
+    for k, b in enumerate(bands):
+        up = [y(v) for v in b.mean]
+        low, high = [y(v) for v in b.lower], [y(v) for v in b.upper]
+        kind, dash = f"c{k % 5}", _DASHES[(k // 5 + k) % 5]
+        if levels:
+            aside = 14 * (k - (len(bands) - 1) / 2)
+            for at, middle, bottom, over in zip(places, up, low, high, strict=True):
+                spot = at + aside
+                marks += [
+                    tag("line", x1=spot, x2=spot, y1=bottom, y2=over, class_=f"whisker {kind}"),
+                    tag("circle", cx=spot, cy=middle, r=4.5, class_=f"dot {kind}"),
+                ]
+        else:
+            where = [x(float(v)) for v in b.x]
+            path = line_path(zip(where, up, strict=True))
+            marks += [
+                tag("path", d=area_path(where, low, high), class_=f"band {kind}"),
+                tag("path", d=path, class_=f"curve {kind}", stroke_dasharray=dash),
+            ]
+        if b.label:
+            said = shortened(b.label, 34)
+            marks += [
+                tag("line", x1=across, x2=across + 26, y1=56, y2=56, class_=f"curve {kind}",
+                    stroke_dasharray="none" if levels else dash),
+                tag("text", text=said, x=across + 32, y=60, class_="tick"),
+            ]  # fmt: skip
+            across += 52 + 12 * TEXT_WIDTH * len(said)
+    marks += [
+        tag("text", text=shortened(x_name, 70), x=(left + width - right) / 2, y=floor + 44,
+            class_="axis", text_anchor="middle"),
+        tag("text", text=f"Posterior mean, {interval}; other predictors held, new groups.",
+            x=left, y=height - 8, class_="note"),
+    ]  # fmt: skip
+    return tag(
+        "svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}",
+        width=width, height=height, role="img", aria_label=title,
+    )  # fmt: skip
+
+
+class _Frame:
+    """Numbers to positions between two ends of a drawing."""
+
+    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
+        known = [v for v in values if np.isfinite(v)] or [0.0, 1.0]
+        self.ticks = ticks(min(known), max(known), 6)
+        self.labels = tick_labels(self.ticks)
+        self._start, self._share = start, (end - start) / (self.ticks[-1] - self.ticks[0])
+
+    def __call__(self, v: float) -> float:
+        return self._start + (v - self.ticks[0]) * self._share

@@ -2,10 +2,12 @@
 
 Replicates keep the observed predictors and the fitted group effects (Gelman, Meng &
 Stern, 1996). Nothing here leaves a row's value: densities are smoothed, binary
-responses binned, and what is too small to be pooled is not shown at all.
+responses binned, categories and counts of few rows put together with their neighbours, and
+what is too small to be pooled is not shown at all.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy as np
 from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.rng import stream
+from acmodels.system import own_values
 
 if TYPE_CHECKING:
     from acmodels.fitting import Fit
@@ -26,6 +29,8 @@ FEWEST = 20
 """Rows below which nothing is drawn: a density of few values would show them."""
 PER_BIN = 10
 """Rows that a bin must hold."""
+BARS = 12
+"""Bars that counts are put into, at most; categories of an ordinal response have one each."""
 GRID = 120
 
 
@@ -74,6 +79,23 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A category, a count, or some that lie together: its share of the rows.
+
+    Attributes:
+        label: as `3`, `4-6` or `7+`.
+        observed: share of the data's rows.
+        middle, low, high: of the replicates' shares.
+    """
+
+    label: str
+    observed: float
+    middle: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Check:
     """The check of one equation.
 
@@ -84,6 +106,7 @@ class Check:
         density: for responses on a scale.
         bins: for binary responses and counts of successes.
         statistics: summaries, observed and replicated.
+        bars: for categories and counts.
     """
 
     response: str
@@ -92,6 +115,7 @@ class Check:
     density: Density | None
     bins: tuple[Bin, ...]
     statistics: tuple[Statistic, ...]
+    bars: tuple[Bar, ...] = ()
 
 
 def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
@@ -115,6 +139,13 @@ def _check(fit: "Fit", e: "EquationLayout") -> Check:
         bins = _bins(y, replicated, fitted, fixed, trials)
         statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
         return Check(e.response, len(rows), e.n, None, bins, statistics)
+    if family(e.family).whole:
+        statistics = _moments(y, replicated)[:2]
+        if not e.codes:
+            zeros = _statistic("share of zeros", np.sum(y == 0), (replicated == 0).sum(1), len(y))
+            statistics = (*statistics, zeros)
+        bars = _bars(y, replicated, most=len(e.codes) or BARS)
+        return Check(e.response, len(rows), e.n, None, (), statistics, bars)
     return Check(e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated))
 
 
@@ -137,10 +168,12 @@ def _replicate(
     trials = None if e.trials is None else e.trials[rows]
     fam = family(e.family)
     out = np.empty((len(picked), len(rows)))
+    fitted = np.zeros(len(rows))
     for r in range(len(picked)):
         spread = np.full(len(rows), sigma[r]) if e.se is None else e.se[rows]
-        out[r] = fam.draw(rng, eta[r], spread, trials, e.link)
-    fitted = np.mean([fam.mean(v, e.link) for v in eta], axis=0)
+        own = own_values(e, lambda name, r=r: truth[name][r])
+        out[r] = fam.draw(rng, eta[r], spread, trials, e.link, own)
+        fitted += fam.mean(eta[r], e.link, own) / len(picked)
     mean = {n: fit.draws[n].mean() for n in fit.draws.names}
     none = {k: np.zeros(v.shape[1:]) for k, v in effects.items()}
     return out, fitted, linear_predictor(layout, e, responses, mean, none)[rows]
@@ -187,6 +220,34 @@ def _density(y: "Array", replicated: "Array") -> Density:
     curves = np.stack([smooth(r) for r in replicated])
     low, middle, high = np.quantile(curves, [0.025, 0.5, 0.975], axis=0)
     return Density((edges[1:] + edges[:-1]) / 2, smooth(y), low, middle, high)
+
+
+def _bars(y: "Array", replicated: "Array", most: int) -> tuple[Bar, ...]:
+    """Shares of whole numbers, neighbours put together until each bar holds enough rows."""
+    enough = max(PER_BIN, 0 if len(np.unique(y)) <= most else len(y) // most)
+    values, counts = np.unique(y, return_counts=True)
+    starts: list[float] = []
+    held = enough
+    for value, n in zip(values, counts, strict=True):
+        if held >= enough:
+            starts.append(float(value))
+            held = 0
+        held += int(n)
+    if held < enough and len(starts) > 1:
+        starts.pop()
+    edges = np.array([-np.inf, *starts[1:], np.inf])
+    out: list[Bar] = []
+    for k, (low, high) in enumerate(pairwise(edges)):
+        inside = (replicated >= low) & (replicated < high)
+        shares = inside.mean(axis=1)
+        ends = np.quantile(shares, [0.025, 0.5, 0.975])
+        observed = float(np.mean((y >= low) & (y < high)))
+        first, last = starts[k], (starts[k + 1] - 1 if k + 1 < len(starts) else values[-1])
+        label = f"{first:g}" if first == last else f"{first:g}–{last:g}"
+        if k + 1 == len(starts) and replicated.max() > last:
+            label = f"{first:g}+"
+        out.append(Bar(label, observed, float(ends[1]), float(ends[0]), float(ends[2])))
+    return tuple(out)
 
 
 def _bins(

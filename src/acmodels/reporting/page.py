@@ -14,12 +14,16 @@ from acmodels.reporting.numbers import count, fixed
 from acmodels.reporting.variance import variance_shares
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from acmodels.fitting import Fit
 
 PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy")
 
 
-def render(fit: "Fit", progress: Callable[[str, int, int], None]) -> str:
+def render(
+    fit: "Fit", progress: Callable[[str, int, int], None], ml: "pd.DataFrame | None" = None
+) -> str:
     """The page as HTML text."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -32,12 +36,14 @@ def render(fit: "Fit", progress: Callable[[str, int, int], None]) -> str:
     )
     # what `svg` writes is escaped there, attribute by attribute
     environment.filters["svg"] = Markup
-    context = gather(fit, progress)
+    context = gather(fit, progress, ml)
     context["style"] = Markup(read("style.css"))  # noqa: S704
     return environment.from_string(read("template.html")).render(context)
 
 
-def gather(fit: "Fit", progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+def gather(
+    fit: "Fit", progress: Callable[[str, int, int], None], ml: "pd.DataFrame | None" = None
+) -> dict[str, Any]:
     """Everything that the template shows."""
     from acmodels.judging import judge
 
@@ -71,6 +77,8 @@ def gather(fit: "Fit", progress: Callable[[str, int, int], None]) -> dict[str, A
         "products": [n for n in found if ":" in n.split(" ~ ", 1)[-1]],
         "estimands": s.estimand_forests(fit, effects),
         "coefficients": s.coefficient_forests(fit, found),
+        "ml": None if ml is None else s.ml_table(ml.to_dict("records")),
+        "ml_words": "" if ml is None else w.ml_words(ml.to_dict("records")),
         "shares": s.variance_figures(shares),
         "share_table": s.variance_table(fit, shares),
         "legend": s.variance_legend(shares),
@@ -79,6 +87,7 @@ def gather(fit: "Fit", progress: Callable[[str, int, int], None]) -> dict[str, A
         "has_rope": any(p.rope for p in fit.spec.propositions.values()),
         "has_density": any(c.density for c in checks),
         "has_bins": any(c.bins for c in checks),
+        "has_bars": any(c.bars for c in checks),
         "replicates": min(REPLICATES, _draws(fit)),
         "rows": _rows(fit),
         "findings": _findings(fit),

@@ -203,6 +203,25 @@ def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Fore
     return tuple(out)
 
 
+def ml_table(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Posterior and maximum likelihood side by side."""
+
+    def of(row: Mapping[str, object], key: str) -> str:
+        return significant(cast(float, row[key]), 3)
+
+    heads = ("Parameter", "Posterior mean", "sd", "ML", "se", "Distance (se)", "Note")
+    cells = tuple(
+        (
+            str(r["name"]),
+            *(of(r, k) for k in ("posterior_mean", "posterior_sd", "ml_estimate", "ml_se")),
+            fixed(cast(float, r["distance"]), 2),
+            minus(str(r["note"])),
+        )
+        for r in rows
+    )
+    return Table("Posterior and maximum likelihood", heads, cells)
+
+
 def variance_figures(shares: Sequence[Shares]) -> tuple[Figure, ...]:
     """A bar for each equation."""
     places = _places(shares)
@@ -252,9 +271,24 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
         s = estimates[p.name]
         rows.append((p.name, *with_interval(s["mean"], s["lower"], s["upper"])))
     interval = w.interval_words(fit.interval, fit.prob)
-    return Table(
-        "Standard deviations and correlations", ("Parameter", "Mean", interval), tuple(rows)
-    )
+    return Table(_spread_title(fit), ("Parameter", "Mean", interval), tuple(rows))
+
+
+def _spread_title(fit: "Fit") -> str:
+    """What the table holds beside standard deviations."""
+    from acmodels.system import parameters
+
+    names = {
+        "threshold": "thresholds",
+        "nu": "degrees of freedom",
+        "phi": "dispersions",
+        "sd": "standard deviations",
+        "sigma": "standard deviations",
+        "cor": "correlations",
+    }
+    kinds = [p.kind for p in parameters(fit.system.layout) if p.kind != "coefficient"]
+    said = w.joined(list(dict.fromkeys(names.get(k, k) for k in kinds)))
+    return said[:1].upper() + said[1:] or "Standard deviations and correlations"
 
 
 def check_figures(checks: Sequence[Check]) -> tuple[Figure, ...]:
@@ -263,7 +297,7 @@ def check_figures(checks: Sequence[Check]) -> tuple[Figure, ...]:
 
 
 def _check_figure(c: Check) -> Figure:
-    if c.density is None and not c.bins:
+    if c.density is None and not c.bins and not c.bars:
         why = f"Not drawn: {w.several(c.n, 'row')} are too few to show without showing rows."
         return Figure(c.response, "", why if c.n < 20 else "Not drawn: replicates are not finite.")
     rows = tuple(
@@ -284,6 +318,14 @@ def _check_figure(c: Check) -> Figure:
             else f"Replicated data have the mean, spread and skewness of the observed {c.response}."
         )
         chart = charts.density_chart(c.density, f"Density of {c.response}, observed and replicated")
+        return Figure(c.response, chart, verdict + thinned, table)
+    if c.bars:
+        out = sum(not b.low <= b.observed <= b.high for b in c.bars)
+        verdict = (
+            f"Bars are the observed shares of {c.response}. {len(c.bars) - out} of "
+            f"{len(c.bars)} lie where 95\u202f% of replicates do."
+        )
+        chart = charts.bar_chart(c.bars, f"Shares of {c.response}, observed and replicated")
         return Figure(c.response, chart, verdict + thinned, table)
     out = sum(not b.low <= b.observed <= b.high for b in c.bins)
     few = min(b.n for b in c.bins)
@@ -327,8 +369,7 @@ def prior_table(fit: "Fit") -> Table:
     rows: list[tuple[str, ...]] = []
     for p in fit.priors.values():
         stated = "default" if p.stated is None else f"model file, “{p.stated}”"
-        if p.centered:
-            stated += ", on the expected response at the predictors’ means"
+        stated += p.note.replace("'", "’")
         if p.distribution.name == "LKJ":
             stated += ", on the whole correlation matrix"
         rows.append((p.name, minus(str(p.distribution)), stated))

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.families import family
 from acmodels.posterior import Array, Posterior, intervals
+from acmodels.system import own_values
 from acmodels.system.columns import group_column
 
 if TYPE_CHECKING:
@@ -68,9 +69,13 @@ def _of_equation(fit: "Fit", e: "EquationLayout") -> Shares:
         units[block.group] = len(block.levels)
     draws = fit.draws.values.shape[:2]
     sigma = fit.draws[f"sigma({e.response})"] if e.has_sigma else np.zeros(draws)
-    variances["residual"] = family(e.family).residual_variance(sigma, e.link)
+    level = float(np.mean(fit.system.responses[e.response])) if e.trials is None else 1.0
+    own = own_values(e, fit.draws.__getitem__)
+    variances["residual"] = family(e.family).residual_variance(sigma, e.link, own, level)
     stacked = np.stack(list(variances.values()), axis=2)
-    shares = stacked / stacked.sum(axis=2, keepdims=True)
+    whole = stacked.sum(axis=2, keepdims=True)
+    shares = np.where(np.isfinite(whole), stacked, 0.0) / np.where(np.isfinite(whole), whole, 1.0)
+    shares[..., -1] = np.where(np.isfinite(whole[..., 0]), shares[..., -1], 1.0)
     low, high = intervals(shares, fit.interval, fit.prob)
     mean = shares.mean(axis=(0, 1))
     return Shares(

@@ -1,8 +1,10 @@
 """Plain sentences about a fit."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from acmodels.companion import FAR
 from acmodels.judging import Status, region_words
 from acmodels.reporting.numbers import THIN, count, fixed, minus
 from acmodels.spec.model import Proposition
@@ -27,7 +29,16 @@ SENSITIVE = 0.05
 
 ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "exact integration"}
 
-FAMILIES = {"gaussian": "normal", "bernoulli": "binary", "binomial": "binomial"}
+FAMILIES = {
+    "gaussian": "normal",
+    "student": "Student-t",
+    "bernoulli": "binary",
+    "binomial": "binomial",
+    "ordinal": "ordinal",
+    "poisson": "Poisson",
+    "negative_binomial": "negative binomial",
+    "beta": "beta",
+}
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:
@@ -67,7 +78,10 @@ def summary(fit: "Fit") -> str:
         if len(names) == 1
         else f"A {shape} model of {several(len(names), 'outcome')} ({_some(names)})"
     )
-    responses = f"a {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
+    article = "an" if kinds[0][0] in "aeiou" else "a"
+    responses = (
+        f"{article} {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
+    )
     chains, draws = fit.draws.values.shape[:2]
     drawn = f"{several(chains, 'chain')} of {several(draws, 'draw')}"
     if not fit.draws.chained:
@@ -124,6 +138,25 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
             f"{count(d.divergences)} of {count(total)} steps diverged (at most 0.1{THIN}% may)."
         )
     return out
+
+
+def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How near the posterior lies to maximum likelihood, in a sentence or two."""
+    apart = [abs(float(r["distance"])) for r in rows if math.isfinite(r["distance"])]
+    without = len(rows) - len(apart)
+    if not apart:
+        return "None of the quantities has a maximum-likelihood estimate to be compared with."
+    near = sum(d <= FAR for d in apart)
+    said = (
+        f"Of {several(len(apart), 'quantity', 'quantities')} with a maximum-likelihood estimate, "
+        f"{count(near)} {'has its' if near == 1 else 'have their'} posterior mean within "
+        f"{FAR:g} ML standard errors of it (the farthest is {fixed(max(apart), 2)} away)."
+    )
+    if without:
+        said += (
+            f" {several(without, 'quantity', 'quantities')} cannot be compared; the note says why."
+        )
+    return said
 
 
 def sensitivity_words(value: float | None) -> str:

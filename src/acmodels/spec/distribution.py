@@ -124,6 +124,11 @@ def half_normal(sigma: float) -> Distribution:
     return Distribution("HalfNormal", {"sigma": sigma})
 
 
+def log_normal(mu: float, sigma: float) -> Distribution:
+    """Build LogNormal(mu, sigma)."""
+    return Distribution("LogNormal", {"mu": mu, "sigma": sigma})
+
+
 def lkj(eta: float) -> Distribution:
     """Build LKJ(eta)."""
     return Distribution("LKJ", {"eta": eta})
@@ -140,11 +145,15 @@ def log_density(d: Distribution, x: Array) -> Array:
     return np.asarray(_frozen(d).logpdf(z)) - np.log(d.scale)
 
 
-def median(d: Distribution) -> float:
-    """Median; 0 for a correlation."""
+def median(d: Distribution, above: float = 0.0) -> float:
+    """Median, of a positive distribution given that it is above a bound; 0 for a correlation."""
     if d.kind.support in ("correlation", "binary"):
         return 0.0
-    return d.location + d.scale * float(_frozen(d).median())
+    standard = _frozen(d)
+    if d.kind.support == "positive" and above > 0:
+        left = float(standard.sf((above - d.location) / d.scale))
+        return d.location + d.scale * float(standard.isf(left / 2))
+    return d.location + d.scale * float(standard.median())
 
 
 def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
@@ -179,6 +188,12 @@ class _HalfT:
 
     def logpdf(self, z: Array) -> Array:
         return np.where(z >= 0, self.t.logpdf(z) + np.log(2.0), -np.inf)
+
+    def sf(self, z: float) -> float:
+        return 2.0 * float(self.t.sf(z))
+
+    def isf(self, q: float) -> float:
+        return float(self.t.isf(q / 2))
 
     def median(self) -> float:
         return float(self.t.ppf(0.75))

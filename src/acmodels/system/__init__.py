@@ -1,6 +1,6 @@
 """A model meets a study: named arrays that every engine and estimand reads."""
 
-from acmodels.system.build import System, build_layout, build_system
+from acmodels.system.build import System, build_layout, build_system, group_labels
 from acmodels.system.layout import (
     Block,
     Column,
@@ -10,6 +10,7 @@ from acmodels.system.layout import (
     Parameter,
     Responses,
     Variable,
+    own_values,
     parameters,
 )
 
@@ -25,5 +26,7 @@ __all__ = [
     "Variable",
     "build_layout",
     "build_system",
+    "group_labels",
+    "own_values",
     "parameters",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from acmodels.data import Finding, Study, kind, labels, numeric, row_names, truth_values
 from acmodels.errors import DataError, InputError, ModelError, did_you_mean, listing
 from acmodels.families import family
-from acmodels.spec.formula import GroupTerm, Operand, Term, quoted
+from acmodels.spec.formula import INTERCEPT, GroupTerm, Operand, Term, quoted
 from acmodels.spec.model import Equation, Model, recursive_order
 from acmodels.system import checks
 from acmodels.system.columns import column_values, columns_of, ordered_levels, variable_values
@@ -30,6 +30,9 @@ from acmodels.system.layout import (
     Responses,
     Variable,
 )
+
+SCALE = (1, 2, 3, 4, 5)
+"""Categories of an ordered response of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def build_system(model: Model, study: Study) -> System:
     keep, dropped = _complete_rows(model, study)
     rows = _Rows(study, keep)
     raw = {r: rows.numeric(r, factor=False) for r in model.equations}
-    layout = _layout(model, rows)
+    layout = _layout(model, rows, _codes_found(model, raw))
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
     _domains(model, raw, rows)
     also = {r: {r: raw[r], **_further(e, rows, raw)} for r, e in model.equations.items()}
@@ -87,15 +90,22 @@ def build_system(model: Model, study: Study) -> System:
     )
 
 
-def build_layout(model: Model, study: Study) -> Layout:
+def build_layout(
+    model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None = None
+) -> Layout:
     """Build the layout alone, from a table that need not hold the responses.
+
+    Args:
+        model: checked for itself.
+        study: one table.
+        codes: by ordered response, its categories; 1 to 5 where not given.
 
     Raises:
         DataError: as for `build_system`, for predictors and groupings.
     """
     _columns_present(model, study, with_responses=False)
     rows = _Rows(study, np.ones(study.n_rows, dtype=bool))
-    layout = _layout(model, rows)
+    layout = _layout(model, rows, codes or {})
     # before a response is drawn, it is known to be constant within the units of its own level
     units = {e.response: e.carry.astype(np.float64) for e in layout.equations}
     also = {r: _further(e, rows, units) for r, e in model.equations.items()}
@@ -237,7 +247,20 @@ def _apply_missing_rule(
     return ~lost, [Finding("warning", f'{where}; these rows are left out (missing = "drop")')]
 
 
-def _layout(model: Model, rows: _Rows) -> Layout:
+def _codes_found(model: Model, raw: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+    """Categories of ordered responses: every whole number from the lowest to the highest.
+
+    Of a response that will be refused, no more than shows why.
+    """
+    out: dict[str, tuple[int, ...]] = {}
+    for r, e in model.equations.items():
+        if family(e.family).ordered:
+            low, high = int(np.floor(raw[r].min())), int(np.ceil(raw[r].max()))
+            out[r] = tuple(range(low, min(max(high, low + 1), low + 100) + 1))
+    return out
+
+
+def _layout(model: Model, rows: _Rows, codes: Mapping[str, tuple[int, ...]]) -> Layout:
     problems: list[str] = []
     variables = _variables(model, rows, problems)
     if problems:
@@ -247,7 +270,10 @@ def _layout(model: Model, rows: _Rows) -> Layout:
     decomposed = _decomposed(model, rows)
     for e in model.equations.values():
         at = levels.setdefault(e.level or "", _rows_of_level(e.level, rows))
-        equations.append(_equation(model, e, at, (variables, decomposed, rows)))
+        found = _equation(model, e, at, (variables, decomposed, rows))
+        if family(e.family).ordered:
+            found = replace(found, codes=codes.get(e.response, SCALE))
+        equations.append(found)
     names = list(model.equations)
     layout = Layout(
         equations=tuple(equations),
@@ -359,13 +385,18 @@ def _codes(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
     """Number the combinations of some label columns, in order of first appearance."""
     import pandas as pd
 
-    if len(columns) == 1:
-        joined = columns[0].astype(str)
-    else:  # a label with a colon of its own is quoted, so that combinations stay apart
-        parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
-        joined = np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
+    joined = group_labels(columns)
     code, names = pd.factorize(pd.Series(joined, dtype=object), sort=False)
     return code.astype(np.int64), tuple(str(n) for n in names)
+
+
+def group_labels(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Join the label columns of a grouping, row by row, as levels are named."""
+    if len(columns) == 1:
+        return columns[0].astype(str)
+    # a label with a colon of its own is quoted, so that combinations stay apart
+    parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
+    return np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
 
 
 def _equation(
@@ -378,7 +409,10 @@ def _equation(
     where = f"{model.source}: equations.{e.response}"
     fam = family(e.family, where)
     own, carry = at
-    columns = columns_of(e.formula.terms, _levels_of(e.formula.terms, variables, model.source))
+    terms = e.formula.terms
+    if fam.ordered:  # thresholds are the constant, whatever the formula says of an intercept
+        terms = (INTERCEPT, *(t for t in terms if t != INTERCEPT))
+    columns = columns_of(terms, _levels_of(terms, variables, model.source))[int(fam.ordered) :]
     moving = tuple(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
@@ -402,6 +436,7 @@ def _equation(
         trials=rows.numeric(e.trials)[own] if e.trials else None,
         has_sigma=fam.has_sigma and e.se is None,
         observed=e.centering == "observed",
+        scalars=tuple(s.kind for s in fam.scalars),
     )
 
 

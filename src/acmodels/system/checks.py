@@ -139,6 +139,9 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
         problems += _design_problems(e, X)
         warnings += _design_warnings(e, X)
         warnings += _category_warnings(layout, e)
+        warnings += [
+            f"'{e.response}' {w}" for w in family(e.family).warnings(responses[e.response])
+        ]
         warnings += _group_warnings(layout, e, responses)
     warnings += _residual_warnings(layout)
     warnings += _measure_warnings(layout, responses)
@@ -156,7 +159,7 @@ def _design_problems(e: EquationLayout, X: Array) -> list[str]:
     spread = np.ptp(X, axis=0) if len(X) else np.zeros(X.shape[1])
     constant = [k for k in range(X.shape[1]) if k != e.intercept and spread[k] == 0]
     for k in constant:
-        if e.intercept is None and X[0, k] != 0 and len(constant) == 1:
+        if not e.has_constant and X[0, k] != 0 and len(constant) == 1:
             continue  # it serves as the intercept
         problems.append(
             f"equations.{e.response}: the predictor '{e.columns[k].name}' has the same value "
@@ -174,7 +177,7 @@ def _collinear(e: EquationLayout, X: Array) -> list[str]:
         return []
     keep: list[int] = []
     problems: list[str] = []
-    scaled = X - X.mean(axis=0) if e.intercept is not None else X.copy()
+    scaled = X - X.mean(axis=0) if e.has_constant else X.copy()
     norms = np.linalg.norm(scaled, axis=0)
     for k in range(X.shape[1]):
         if k == e.intercept:
@@ -211,9 +214,10 @@ def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
                 f"stands beside '{e.columns[slopes[small]].name}' (sd {sds[small]:.2g}); "
                 "coefficients on such different scales are hard to read, so rescale one"
             )
-    if len(X) <= X.shape[1]:
+    many = X.shape[1] + len(e.thresholds)
+    if len(X) <= many:
         out.append(
-            f"equations.{e.response} has {X.shape[1]} coefficients and only {len(X)} rows; the "
+            f"equations.{e.response} has {many} coefficients and only {len(X)} rows; the "
             "priors decide"
         )
     return out

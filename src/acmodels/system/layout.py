@@ -5,10 +5,10 @@ rows of an equation (units of its level), J the number of levels of a grouping, 
 the number of effects that share a covariance.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,9 @@ class EquationLayout:
         has_sigma: whether there is a residual sd to estimate.
         observed: whether `within` and `between` take observed means even of variables that have
             an equation.
+        scalars: kinds of the further numbers that the family owns, such as `nu`.
+        codes: categories of an ordered response, from the lowest; its thresholds lie between
+            neighbours and stand in for the intercept.
     """
 
     response: str
@@ -124,6 +127,8 @@ class EquationLayout:
     trials: Array | None
     has_sigma: bool
     observed: bool = False
+    scalars: tuple[str, ...] = ()
+    codes: tuple[int, ...] = ()
 
     @property
     def n(self) -> int:
@@ -134,6 +139,20 @@ class EquationLayout:
     def intercept(self) -> int | None:
         """Position of the intercept among the columns."""
         return 0 if self.columns and not self.columns[0].parts else None
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether a constant is fitted: an intercept, or thresholds."""
+        return self.intercept is not None or bool(self.codes)
+
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """Names of the thresholds between an ordered response's categories."""
+        return tuple(f"{self.response} | t{k}" for k in range(1, len(self.codes)))
+
+    def scalar(self, kind: str) -> str:
+        """Name of a number that the family owns."""
+        return f"{kind}({self.response})"
 
     def coefficient(self, column: Column) -> str:
         """Name of a column's coefficient."""
@@ -192,7 +211,8 @@ class Block:
         )
 
 
-type ParameterKind = Literal["coefficient", "sd", "cor", "sigma"]
+type ParameterKind = str
+"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, or a kind that a family owns, as `nu`."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +222,8 @@ class Parameter:
     Attributes:
         name: as in files and tables.
         kind: what patterns match by.
-        owner: position of its equation (coefficient, sigma), of its block (sd, cor) or of
-            its residual block (cor with `residual` true).
+        owner: position of its block (sd, cor), of its residual block (cor with `residual`
+            true), or of its equation.
         residual: whether it is a residual correlation.
     """
 
@@ -256,6 +276,7 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
     """List the structural parameters, in the order of every table."""
     out: list[Parameter] = []
     for i, e in enumerate(layout.equations):
+        out += [Parameter(name, "threshold", i) for name in e.thresholds]
         out += [Parameter(e.coefficient(c), "coefficient", i) for c in e.columns]
     for b, block in enumerate(layout.blocks):
         out += [Parameter(block.sd(m), "sd", b) for m in block.members]
@@ -265,11 +286,30 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         for i, e in enumerate(layout.equations)
         if e.has_sigma
     ]
+    out += [
+        Parameter(e.scalar(kind), kind, i)
+        for i, e in enumerate(layout.equations)
+        for kind in e.scalars
+    ]
     for r in range(len(layout.residual)):
         out += [
             Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
         ]
     return tuple(out)
+
+
+def own_values(e: EquationLayout, value: Callable[[str], Any]) -> dict[str, Any]:
+    """What a family asks for as `own`: its parameters by kind.
+
+    Args:
+        e: the equation.
+        value: looks a parameter up; thresholds are stacked along a new last axis.
+    """
+    out: dict[str, Any] = {kind: value(e.scalar(kind)) for kind in e.scalars}
+    if e.codes:
+        cuts = [np.asarray(value(name), dtype=np.float64) for name in e.thresholds]
+        out |= {"threshold": np.stack(cuts, axis=-1), "lowest": float(e.codes[0])}
+    return out
 
 
 def residual_pairs(layout: Layout, r: int) -> tuple[tuple[int, int, str], ...]:

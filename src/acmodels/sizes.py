@@ -1,0 +1,189 @@
+"""Effect sizes: standardised coefficients and shares of explained variance, draw by draw."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from acmodels.errors import NotYetError
+from acmodels.families import family
+from acmodels.posterior import Array, intervals
+from acmodels.system import own_values
+from acmodels.system.columns import design_matrix, group_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from acmodels.fitting import Fit
+    from acmodels.system import Block, EquationLayout
+
+SUMMARY = ("mean", "sd", "median", "lower", "upper")
+
+
+def summary(fit: "Fit", draws: Array) -> dict[str, Array]:
+    """Mean, sd, median and the fit's interval of quantities.
+
+    Args:
+        fit: whose kind and mass of interval are taken.
+        draws: shape (draw, quantity), over all chains.
+    """
+    low, high = intervals(draws[None], fit.interval, fit.prob)
+    return {
+        "mean": draws.mean(axis=0),
+        "sd": draws.std(axis=0, ddof=1),
+        "median": np.median(draws, axis=0),
+        "lower": low,
+        "upper": high,
+    }
+
+
+def standardized(fit: "Fit") -> "pd.DataFrame":
+    """Coefficients in standard deviations of the predictor and of the response.
+
+    Each draw of a coefficient is multiplied by the sd of its column of the design matrix over the
+    rows of its equation (a factor's level by that of its indicator, a product by that of the
+    product) and divided by the sd of the response. With a link that is the sd of the latent
+    response in that draw: of predictors, group effects and the link's own distribution together
+    (McKelvey & Zavoina, 1975). Intercepts are left out.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `name, mean, sd, median, lower, upper`.
+    """
+    import pandas as pd
+
+    names: list[str] = []
+    found: list[Array] = []
+    for e in fit.system.layout.equations:
+        X = design_matrix(fit.system.layout, e, fit.system.responses)
+        if e.link == "identity":
+            spread = np.asarray(fit.system.responses[e.response].std(ddof=1))
+        else:
+            spread = np.sqrt(sum(_sources(fit, e).values()))
+        for c, sd in zip(e.columns, X.std(axis=0, ddof=1), strict=True):
+            if c.parts:
+                names.append(e.coefficient(c))
+                found.append(fit.draws[names[-1]].reshape(-1) * sd / spread)
+    draws = np.column_stack(found) if found else np.zeros((2, 0))
+    return pd.DataFrame({"name": names, **summary(fit, draws)})
+
+
+def r2(fit: "Fit") -> "pd.DataFrame":
+    """How much of each response's variance its predictors and groups account for.
+
+    For an equation with group effects, the marginal R2 (predictors alone) and the conditional R2
+    (predictors and groups) of Nakagawa & Schielzeth (2013), random slopes averaged over rows as
+    Johnson (2014) does, with the shares they are made of: `share of predictors`, `share of
+    GROUPING` and `share of residual`, which add up to one. With a link this is on the latent
+    scale. For an equation without group effects, the Bayesian R2 of Gelman, Goodrich, Gabry &
+    Vehtari (2019), `bayesian`, on the scale of the response.
+
+    An equation's predictors are taken as observed, mediators too.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `response, kind, mean, sd, median, lower, upper`.
+    """
+    import pandas as pd
+
+    rows: list[tuple[str, str]] = []
+    found: list[Array] = []
+
+    def add(e: "EquationLayout", kind: str, draws: Array) -> None:
+        rows.append((e.response, kind))
+        found.append(draws)
+
+    for e in fit.system.layout.equations:
+        if not any(True for _ in fit.system.layout.blocks_of(e.response)):
+            add(e, "bayesian", _bayesian(fit, e))
+            continue
+        sources = _sources(fit, e)
+        total = np.sum(list(sources.values()), axis=0)
+        shares = {k: v / total for k, v in sources.items()}
+        add(e, "marginal", shares["predictors"])
+        add(e, "conditional", 1 - shares["residual"])
+        for source, share in shares.items():
+            add(e, f"share of {source}", share)
+    table = summary(fit, np.column_stack(found))
+    return pd.DataFrame({"response": [r for r, _ in rows], "kind": [k for _, k in rows], **table})
+
+
+def coefficients(fit: "Fit", e: "EquationLayout") -> Array:
+    """Draws of an equation's coefficients, shape (draw, p), over all chains."""
+    size = int(np.prod(fit.draws.values.shape[:2]))
+    names = [e.coefficient(c) for c in e.columns]
+    if not names:
+        return np.zeros((size, 0))
+    return np.stack([fit.draws[n].reshape(-1) for n in names], axis=1)
+
+
+def covariance(fit: "Fit", block: "Block", mine: list[int]) -> Array:
+    """Draws of the covariance of some members of a block, shape (draw, K, K)."""
+    sds = np.stack([fit.draws[block.sd(block.members[k])].reshape(-1) for k in mine], axis=1)
+    out = sds[:, :, None] * sds[:, None, :]
+    for i, j, name in block.correlations():
+        if i in mine and j in mine:
+            a, b = mine.index(i), mine.index(j)
+            r = fit.draws[name].reshape(-1)
+            out[:, a, b] *= r
+            out[:, b, a] *= r
+    return out
+
+
+def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
+    """Variances that make up that of the (latent) response, by source; shape (draw,)."""
+    layout, responses = fit.system.layout, fit.system.responses
+    out = {"predictors": _fixed_variance(fit, e)}
+    for block, mine in layout.blocks_of(e.response):
+        Z = np.column_stack(
+            [group_column(layout, e, block.members[k].column, responses) for k in mine]
+        )
+        found = np.einsum("sij,ij->s", covariance(fit, block, mine), Z.T @ Z / len(Z))
+        key = "residual (grouping)" if block.group == "residual" else block.group
+        out[key] = out.get(key, 0.0) + found
+    out["residual"] = _residual_variance(fit, e)
+    return out
+
+
+def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
+    """Variance over rows of the predictors' part, shape (draw,)."""
+    X = design_matrix(fit.system.layout, e, fit.system.responses)
+    full = np.column_stack([X, e.offset])
+    full -= full.mean(axis=0)
+    S = full.T @ full / (len(full) - 1)
+    B = coefficients(fit, e)
+    B = np.column_stack([B, np.ones(len(B))])
+    return np.einsum("si,ij,sj->s", B, S, B)
+
+
+def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
+    size = int(np.prod(fit.draws.values.shape[:2]))
+    if e.se is not None:
+        return np.full(size, float(np.mean(e.se**2)))
+    sigma = fit.draws[f"sigma({e.response})"].reshape(-1) if e.has_sigma else np.ones(size)
+    own = own_values(e, lambda name: fit.draws[name].reshape(-1))
+    level = float(np.mean(fit.system.responses[e.response]))
+    return family(e.family).residual_variance(sigma, e.link, own, level)
+
+
+def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
+    if e.family not in ("gaussian", "bernoulli", "binomial"):
+        raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
+    if e.link == "identity":
+        explained, left = _fixed_variance(fit, e), _residual_variance(fit, e)
+        return explained / (explained + left)
+    X = design_matrix(fit.system.layout, e, fit.system.responses)
+    B = coefficients(fit, e)
+    fam = family(e.family)
+    out = np.empty(len(B))
+    step = max(1, 2_000_000 // len(X))
+    for start in range(0, len(B), step):
+        some = slice(start, start + step)
+        p = fam.mean(B[some] @ X.T + e.offset, e.link)
+        explained = p.var(axis=1, ddof=1)
+        trials = 1.0 if e.trials is None else e.trials
+        out[some] = explained / (explained + (p * (1 - p) / trials).mean(axis=1))
+    return out
