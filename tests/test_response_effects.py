@@ -86,7 +86,7 @@ def context(
             spread = {"cor": (-0.4, 0.4), "coefficient": (-1.0, 1.0)}.get(p.kind, (0.2, 1.0))
             draws[p.name] = rng.uniform(*spread, shape)
         else:
-            draws[p.name] = np.broadcast_to(truth.get(p.name, plain[p.kind]), shape)
+            draws[p.name] = np.broadcast_to(truth.get(p.name, plain.get(p.kind, np.nan)), shape)
     if not isinstance(truth, int):
         assert set(truth) <= set(draws), set(truth) - set(draws)
     return Context(
