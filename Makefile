@@ -33,6 +33,9 @@ benchmark-engines: $(STAMP) ## both engines and their peers on the reference pro
 calibration: $(STAMP) ## simulation-based calibration of the exact engine; minutes
 	$(BIN)/python analyses/collapsed_calibration/run.py
 
+mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
+	$(BIN)/python analyses/mediation_recovery/run.py 200
+
 lint: $(STAMP) ## style, format, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -59,4 +62,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	@touch $(STAMP)
 
 .PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
-	benchmark benchmark-engines
+	mediation-recovery benchmark benchmark-engines

@@ -491,16 +491,10 @@ def test_what_is_no_model_file(desk: Desk) -> None:
 LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
     "lag": ({"y": "y ~ lag(x)"}, "", ("equations.y.formula", "lag()")),
     "panel": (GOOD, '[panel]\nunit = "district"\nwave = "t"\n', ("[panel]", "lag()")),
-    "within": ({"y": "y ~ within(x, district)"}, "", ("within()",)),
-    "between": ({"y": "y ~ between(x, district)"}, "", ("between()",)),
     "mo": ({"y": "y ~ mo(x)"}, "", ("mo()",)),
     "weights": ({"y": {"formula": "y ~ x", "weights": "z"}}, "", ("equations.y.weights",)),
-    "centering": ({"y": {"formula": "y ~ x", "centering": "observed"}}, "", ("centering",)),
     "measures": (
         GOOD, '[measures.f]\nitems = ["x", "z"]\n', ("[measures.f]", "composite score"),
-    ),
-    "response scale": (
-        PATH, INDIRECT + 'scale = "response"\n', ("estimands.ie.scale", "linear scale"),
     ),
     "turning_point": (
         GOOD, '[estimands.t]\nkind = "turning_point"\nof = "x"\n',

@@ -32,10 +32,16 @@ def _load() -> ModuleType:
 models = _load()
 
 
+def calibrated(case: str, replications: int) -> None:
+    found = models.calibrate(case, replications)
+    p_values = dict(zip(found.names, found.p_values, strict=True))
+    assert found.p_model >= models.LEVEL, p_values
+    share = found.failed / replications
+    assert share < MOST_FAILED
+
+
 def test_crossed_intercepts_are_calibrated_in_short() -> None:
-    found = models.calibrate("crossed", 200)
-    assert found.p_model >= models.LEVEL, dict(zip(found.names, found.p_values, strict=True))
-    assert found.failed < MOST_FAILED * 200
+    calibrated("crossed", 200)
     for control in ("crossed, b dropped", "crossed, sigma 5 % off"):
         assert models.calibrate(control, 200).p_model < models.LEVEL, control
 
@@ -43,9 +49,7 @@ def test_crossed_intercepts_are_calibrated_in_short() -> None:
 @pytest.mark.statistical
 @pytest.mark.parametrize("case", models.CASES)
 def test_calibrated(case: str) -> None:
-    found = models.calibrate(case, 1000)
-    assert found.p_model >= models.LEVEL, dict(zip(found.names, found.p_values, strict=True))
-    assert found.failed < MOST_FAILED * 1000
+    calibrated(case, 1000)
 
 
 @pytest.mark.statistical
