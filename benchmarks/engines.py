@@ -292,7 +292,7 @@ def _mixedlm(problem: Problem) -> float:
     data = problem.frame.assign(everyone=1)
     components = {"d": "0 + C(d)", "p": "0 + C(p)"}
     total = 0.0
-    with warnings.catch_warnings(), threadpool_limits(2):
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         for r, xs in OUTCOMES.items():
             made = mixedlm(
