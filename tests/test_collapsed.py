@@ -427,6 +427,50 @@ def test_walkers_agree_with_weighted_points(monkeypatch: pytest.MonkeyPatch) -> 
     assert (ratio <= 2 * K / np.sqrt(ess)).all()
 
 
+def small_groups(spread: float, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    a = np.repeat(np.arange(18), 10)
+    x = rng.normal(size=180)
+    u = spread * rng.normal(size=(18, 2))
+    y = 1 + 0.5 * x + u[a, 0] + u[a, 1] * x + rng.normal(size=180)
+    return pd.DataFrame({"y": y, "x": x, "a": [f"p{k}" for k in a]})
+
+
+def test_walkers_keep_sds_positive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an sd may be zero, walkers stand at mirror images of points too."""
+    monkeypatch.setattr(_collapse.Weighted, "trusted", property(lambda _: False))
+    f = ac.fit(ac.load_model(SLEEP), small_groups(0.02, 4), seed=4, engine="collapsed")
+    assert f.draws.parts[0].method == "metropolis"
+    for name in f.draws.names:
+        if name.startswith(("sd(", "sigma(")):
+            assert (f.draws[name] > 0).all()
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.2])
+def test_groups_that_differ_little_are_no_trouble(spread: float) -> None:
+    for seed in range(1, 7):
+        f = ac.fit(ac.load_model(SLEEP), small_groups(spread, seed), engine="collapsed")
+        assert f.diagnostics.usable, (seed, f.diagnostics.messages)
+
+
+def test_more_coordinates_than_sobol_points_have() -> None:
+    """Six effects that covary: 6 sds, 15 correlations and a residual sd."""
+    rng = np.random.default_rng(3)
+    v = rng.normal(size=(400, 5))
+    a = np.arange(400) % 20
+    u = 0.6 * rng.normal(size=(20, 6))
+    y = u[a, 0] + np.sum((0.3 + u[a, 1:]) * v, axis=1) + rng.normal(size=400)
+    data = pd.DataFrame(v, columns=[f"v{k}" for k in range(5)]).assign(y=y, a=[f"g{k}" for k in a])
+    terms = " + ".join(f"v{k}" for k in range(5))
+    equations = {"y": {"formula": f"y ~ {terms} + (1 + {terms} | a)"}}
+    f = ac.fit(ac.load_model({"name": "t", "equations": equations}), data, engine="collapsed")
+    assert len(f.draws.parts[0].names) == 22 + 6
+    error = f.estimates.set_index("name")
+    for k in range(5):
+        row = error.loc[f"y ~ v{k}"]
+        assert abs(row["mean"] - (0.3 + u[:, k + 1].mean())) < 4 * row["sd"]
+
+
 def test_a_batch_is_what_single_fits_are() -> None:
     model, data = ac.load_model(SLEEP), sleep()
     system = build_system(model, ac.study(data))

@@ -84,7 +84,7 @@ def _notes(posterior: Posterior) -> list[str]:
     out += [
         f"The points behind {listing(p.names, 3)} needed {p.rounds} proposals."
         for p in posterior.parts
-        if p.method == "importance" and p.rounds > 1
+        if p.method == "importance" and p.rounds > 2
     ]
     out += [
         f"{listing(p.names, 3)} were drawn by Metropolis steps, since weighted points could not be "

@@ -48,10 +48,10 @@ ENOUGH = 550
 ENOUGH_LARGE = 420
 ROUNDS = 5
 """Rounds of points before the weights are given up."""
-MOST = 20
-"""Coordinates up to which importance sampling is tried (Sobol points reach 21)."""
 FOLDED = 4
 """Group sds up to which all are folded, wherever the first data set puts them."""
+FOLDED_MOST = 6
+"""Group sds that are folded at most, those nearest to zero: each doubles the work."""
 WALKERS = 25
 """Walkers a chain, where there are Metropolis steps."""
 SEED = 1967
@@ -182,7 +182,8 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     problem = Problem(h, made)
     mode = find_mode(_target(problem), start[None], lambda x: unfold(h, x))
     sd = 1 / np.sqrt(np.maximum(np.diagonal(mode.curvature[0]), 0.05))
-    near = tuple(i for i in h.signed if mode.at[0, i] < 5 * sd[i])
+    order = sorted(h.signed, key=lambda i: float(mode.at[0, i] / sd[i]))
+    near = tuple(i for i in order if mode.at[0, i] < 5 * sd[i])[:FOLDED_MOST]
     folded = h.signed if len(h.signed) <= FOLDED else near  # other data sets may differ
     return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded))
 
@@ -229,9 +230,8 @@ def _adapt(
 ) -> Weighted:
     """Importance sampling of one data set, with more rounds where the weights want them.
 
-    A round adds points: of the last proposal, if it can be trusted and there are only too few, else
-    of one fitted to all weighted points so far. Points of all rounds share the mixture of all
-    proposals as their density (Cornuet, Marin, Mira & Robert, 2012).
+    A round adds points of a proposal fitted to all weighted points so far; points of all rounds
+    share the mixture of all proposals as their density (Cornuet, Marin, Mira & Robert, 2012).
     """
     h = region.hyper
     proposals = [first]
@@ -252,17 +252,15 @@ def _adapt(
         log_q = top + np.log(np.mean(np.exp(mixture - top), axis=0))
         lw = np.where(np.concatenate(allowed, axis=1), values.log - log_q, -np.inf)
         smooth, k = pareto_smooth(lw)
-        fitted = len({id(p) for p in proposals})
         done = Weighted(
-            x, values, smooth, float(k[0]), float(effective(smooth)[0]), fitted,
+            x, values, smooth, float(k[0]), float(effective(smooth)[0]), len(proposals),
             float(log_mean(lw)[0]),
         )  # fmt: skip
         if done.trusted and (not enough or _least(h, done) >= enough):
             return done
         if len(proposals) == ROUNDS:
             return done
-        again = q if done.trusted else refit(x, _tempered(smooth, 20.0 * h.size))
-        proposals.append(again)
+        proposals.append(refit(x, _tempered(smooth, 20.0 * h.size)))
 
 
 def _least(h: Hyper, w: Weighted) -> float:
@@ -429,6 +427,7 @@ def _walk(
         lambda done, of: tell("sampling", done, of) if tell is not None else None,
     )  # fmt: skip
     x = walked.reshape(chains, each * kept, h.size)[:, :draws].reshape(1, chains * draws, h.size)
+    x = unfold(h, x)  # a walker may stand at a point's mirror image
     return replace(weighted, x=x, values=density(problem, x, which))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from acmodels.engines._sobol import shifted, sobol
+from acmodels.engines._sobol import DIMENSIONS, shifted, sobol
 from acmodels.system.layout import Array
 
 DF = 7.0
@@ -147,9 +147,14 @@ def laplace(target: Target, mode: Mode) -> Proposal:
 
 
 def standard_points(n: int, d: int, versions: int, rng: np.random.Generator) -> Array:
-    """Draws of the standard t, (versions, n, d): directions from shifted Sobol points."""
-    raw = sobol(n, d)
-    z = ndtri(np.stack([shifted(raw, rng) for _ in range(versions)]))
+    """Draws of the standard t, (versions, n, d): directions from shifted Sobol points.
+
+    Beyond the dimensions there are Sobol points for, plain random ones.
+    """
+    if d > DIMENSIONS:
+        z = rng.standard_normal((versions, n, d))
+    else:
+        z = ndtri(np.stack([shifted(sobol(n, d), rng) for _ in range(versions)]))
     return z * np.sqrt(DF / rng.chisquare(DF, (versions, n, 1)))
 
 
