@@ -359,7 +359,7 @@ def refits() -> None:
     sys.setswitchinterval(0.0005)
     try:
         with threadpool_limits(1):
-            for threads, size in ((1, 64), (2, 32), (2, 64)):
+            for threads, size in ((1, 128), (2, 64), (2, 128)):
                 chunks = [range(k, min(k + size, number)) for k in range(0, number, size)]
                 with ThreadPoolExecutor(threads) as pool:
                     list(pool.map(refit, chunks[:threads]))
