@@ -506,12 +506,42 @@ def _stacked(
     trusted = k < threshold(n)
     for r in np.flatnonzero(~trusted):
         one = everyone[r : r + 1]
+        here, at, only = problem, region, one
         again = _adapt(problem, region, q[one], one, n, 0.0, rngs[r])
-        at = resample(again.log_weights, u[one, : 1 + draws])
-        out[one] = _draws(problem, again.x, again.values, at, z[one], one)[0]
+        if not again.trusted:
+            mine = {name: v[one] for name, v in stack.items()}
+            only = np.zeros(1, np.int64)
+            at, here, again = _over_again(region, layout, priors, mine, n, rngs[r])
+        chosen = resample(again.log_weights, u[one, : 1 + draws])
+        found, _ = _draws(here, again.x, again.values, chosen, z[one], only)
+        out[r] = found[0][:, [_names(at, layout).index(name) for name in names]]
         k[r], ess[r], marginal[r] = again.k, again.ess, again.log_marginal
         trusted[r] = again.trusted
     return Stacked(names, out, k, ess, marginal, trusted)
+
+
+def _over_again(
+    region: Region,
+    layout: Layout,
+    priors: Priors,
+    stack: Responses,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Region, Problem, Weighted]:
+    """Fit one data set of a batch for itself, in units and from a start of its own.
+
+    Where its sds are far from those of the data set that the batch was prepared on, a search for
+    the mode in the batch's units does not arrive.
+    """
+    own = _region(region.hyper.component, layout, priors, {k: v[0] for k, v in stack.items()})
+    problem = Problem(own.hyper, moments(own.hyper.component, layout, priors, stack))
+    target = _target(problem)
+    mode = find_mode(target, own.start[None], lambda x: unfold(own.hyper, x), own.curvature)
+    return (
+        own,
+        problem,
+        _adapt(problem, own, laplace(target, mode), np.zeros(1, np.int64), n, 0.0, rng),
+    )
 
 
 @lru_cache(maxsize=16)
