@@ -11,7 +11,8 @@ from acmodels.estimands import read_estimands
 from acmodels.families import family, scalar_kinds
 from acmodels.spec.design import Design, design_from_table
 from acmodels.spec.model import Model, model_from_table
-from acmodels.spec.strict import read_toml
+from acmodels.spec.plan import PLAN_ONLY, Plan, PlanTable, design_part, plan_from_table
+from acmodels.spec.strict import check_table, read_toml
 
 
 def models_folder() -> Path:
@@ -52,14 +53,48 @@ def load_design(source: str | Path | Mapping[str, Any]) -> Design:
         ModelError: it is missing or wrong; every problem is named.
     """
     if isinstance(source, Mapping):
-        design = design_from_table(source, "design")
+        design = design_from_table(_design_part(source, "design"), "design")
     else:
         folder = models_folder() / "designs"
         shipped = tuple(sorted(p.stem for p in folder.glob("*.toml")))
         path = _find(source, None, folder, shipped, "design")
-        design = design_from_table(read_toml(path), printable(path.name), path, _sha256(path))
+        design = design_from_table(
+            _design_part(read_toml(path), printable(path.name)),
+            printable(path.name),
+            path,
+            _sha256(path),
+        )
     beside = design.path.parent if design.path else None
     return replace(design, model=load_model(design.model_name, beside))
+
+
+def _design_part(table: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """A design; of a plan, the design in it, once the whole plan is found to be right."""
+    if any(k in table for k in PLAN_ONLY):
+        check_table(PlanTable, table, source)
+    return design_part(table)
+
+
+def load_plan(source: str | Path | Mapping[str, Any]) -> Plan:
+    """Load a plan, and the model that its design names.
+
+    Args:
+        source: a path, the name of a shipped plan, or the contents of a plan file.
+
+    Raises:
+        ModelError: it is missing or wrong; every problem is named.
+    """
+    if isinstance(source, Mapping):
+        plan = plan_from_table(source, "plan")
+    else:
+        folder = models_folder() / "designs"
+        shipped = tuple(sorted(p.stem for p in folder.glob("*.toml")))
+        path = _find(source, None, folder, shipped, "plan")
+        plan = plan_from_table(read_toml(path), printable(path.name), path, _sha256(path))
+    beside = plan.path.parent if plan.path else None
+    model = load_model(plan.cells[0].design.model_name, beside)
+    cells = tuple(replace(c, design=replace(c.design, model=model)) for c in plan.cells)
+    return replace(plan, cells=cells)
 
 
 def _find(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +15,8 @@ from acmodels.families import family, scalar_kinds
 from acmodels.generate import generate
 from acmodels.priors import resolve_priors
 from acmodels.rng import check_seed, stream
-from acmodels.spec.design import ROW, Design, Exogenous, Unit
-from acmodels.spec.distribution import draw, median, normal
+from acmodels.spec.design import ROW, Design, Exogenous, Loss, Unit
+from acmodels.spec.distribution import draw, median, moments, normal
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout, parameters
 from acmodels.system.build import SCALE
@@ -66,18 +66,11 @@ def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
             grouping that is no unit).
         InputError: an impossible seed.
     """
-    model = design.model
-    if model is None:
-        raise ModelError(f"{design.source}: the design's model is not loaded; use load_design")
+    model = _model(design)
     rng = stream(check_seed(seed), "simulate", replicate)
-    _check_fit(design, model)
-    frame = _frame(design, rng)
-    table = _ids(frame)
-    table |= {
-        name: _predictor(name, e, frame, model, rng)
-        for name, e in _predictors(design, model).items()
-    }
-    bare = study(_data_frame(table), f"simulated {model.name}")
+    check_design(design)
+    bare = draw_frame(design, rng)
+    table = {c: bare.frame[c].to_numpy() for c in bare.frame.columns}
     layout = build_layout(model, bare, categories(design, model))
     truth = resolve_truth(design, model, layout)
     made = generate(layout, truth, rng)
@@ -87,6 +80,55 @@ def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
         table[r] = values.astype(np.int64) if family(e.family).whole else values
     effects = _effects(model, layout, made.responses, truth)
     return Simulation(study(_data_frame(table), f"simulated {model.name}"), truth, effects)
+
+
+def draw_frame(design: Design, rng: np.random.Generator) -> Study:
+    """Draw all of a study but its responses: ids and predictors, less what is lost.
+
+    Losses are completely at random: a row is left with the probability that the row itself
+    (`attrition`) and each value that the model needs of it (`items`) are there.
+    """
+    model = _model(design)
+    frame = _frame(design, rng)
+    table = _ids(frame)
+    table |= {
+        name: _predictor(name, e, frame, model, rng)
+        for name, e in _predictors(design, model).items()
+    }
+    made = _data_frame(table)
+    needed = len(model.equations) + len(_predictor_names(model))
+    left = (1 - design.loss.attrition) * (1 - design.loss.items) ** needed
+    if left < 1:
+        # the generator of losses is apart, so that a study with them is the one without, thinned
+        kept = np.random.default_rng(rng.integers(2**63)).random(len(made)) < left
+        made = made[kept].reset_index(drop=True)
+    return study(made, f"simulated {model.name}")
+
+
+def reference_frame(design: Design, rng: np.random.Generator) -> Study:
+    """A study of a design whose predictors have, among its rows, the mean and sd of their
+    distributions.
+
+    What is scaled to a design once and for all, such as default priors, is scaled to this one.
+    """
+    model = _model(design)
+    whole = draw_frame(replace(design, loss=Loss()), rng)
+    made = whole.frame.copy()
+    for name, e in _predictors(design, model).items():
+        if e.distribution.kind.support not in ("real", "binary"):
+            continue  # moved and stretched, what is positive might not stay so
+        values = made[name].to_numpy(dtype=np.float64)
+        mean, sd = moments(e.distribution)
+        spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+        if spread > 0 and np.isfinite(mean) and np.isfinite(sd) and sd > 0:
+            made[name] = mean + sd * (values - values.mean()) / spread
+    return study(made, whole.name)
+
+
+def _model(design: Design) -> Model:
+    if design.model is None:
+        raise ModelError(f"{design.source}: the design's model is not loaded; use load_design")
+    return design.model
 
 
 def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, float]:
@@ -199,7 +241,13 @@ def _effects(
     }
 
 
-def _check_fit(design: Design, model: Model) -> None:
+def check_design(design: Design) -> None:
+    """Refuse a design that does not fit its model.
+
+    Raises:
+        ModelError: a grouping is no unit of the design, or a predictor is none of the model's.
+    """
+    model = _model(design)
     units = {u.name for u in design.units}
     problems: list[str] = []
     for r, e in model.equations.items():

@@ -66,6 +66,14 @@ class Batch:
 class Prepared(Protocol):
     """A design made ready, to be sampled for any responses that fit it."""
 
+    def onto(self, layout: Layout) -> "Prepared | None":
+        """Take over to other rows of the same model: predictors and groupings drawn anew.
+
+        Returns:
+            None where the engine has to prepare such rows from the start.
+        """
+        ...
+
     def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
         """Draw from the posterior given responses.
 

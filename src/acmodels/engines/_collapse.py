@@ -1,7 +1,7 @@
 """The collapsed engine at work: one data set by weighted points or walkers, or many at once."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -70,6 +70,7 @@ class Region:
         curvature: minus the Hessian there, (d, d).
         folded: coordinates whose sign is summed out.
         flips: the sign changes, (F, d).
+        scale: the rough size of each coordinate that the units come from, by parameter.
     """
 
     hyper: Hyper
@@ -77,6 +78,7 @@ class Region:
     curvature: Array
     folded: tuple[int, ...]
     flips: Array
+    scale: Mapping[str, float]
 
     @property
     def dense(self) -> int:
@@ -92,6 +94,15 @@ class PreparedCollapsed:
     priors: Priors
     regions: tuple[Region, ...]
     seconds: dict[str, float]
+
+    def onto(self, layout: Layout) -> "PreparedCollapsed":
+        """Keep where the posteriors lie; arrange the equations on other rows."""
+        made = components(layout, self.priors)
+        regions = tuple(
+            replace(region, hyper=hyper(c, layout, self.priors, region.scale))
+            for region, c in zip(self.regions, made, strict=True)
+        )
+        return replace(self, layout=layout, regions=regions, seconds={})
 
     def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
         """Fit one data set. The draws do not depend on the number of cores.
@@ -178,14 +189,14 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     start[list(h.signed)] = 0.4
     start[list(h.sigmas.values())] = 0.9
     if not h.size:
-        return Region(h, start, np.zeros((0, 0)), (), np.ones((1, 0)))
+        return Region(h, start, np.zeros((0, 0)), (), np.ones((1, 0)), scale)
     problem = Problem(h, made)
     mode = find_mode(_target(problem), start[None], lambda x: unfold(h, x))
     sd = 1 / np.sqrt(np.maximum(np.diagonal(mode.curvature[0]), 0.05))
     order = sorted(h.signed, key=lambda i: float(mode.at[0, i] / sd[i]))
     near = tuple(i for i in order if mode.at[0, i] < 5 * sd[i])[:FOLDED_MOST]
     folded = h.signed if len(h.signed) <= FOLDED else near  # other data sets may differ
-    return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded))
+    return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded), scale)
 
 
 def _target(problem: Problem) -> Target:

@@ -11,7 +11,7 @@ compilation serves any further responses of the design.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses, parameters
+from acmodels.system.latent import constant_within
 
 TARGET_ACCEPT = 0.85
 LOW_RANK_UP_TO = 150
@@ -63,6 +64,12 @@ class PreparedNuts:
     model: Any
     compiled: Any
     seconds: Mapping[str, float]
+
+    def onto(self, layout: Layout) -> "PreparedNuts | None":
+        """Keep the compiled model where every array has the shape it was compiled for."""
+        if _shape(layout) != _shape(self.plan.layout):
+            return None
+        return replace(self, plan=replace(self.plan, layout=layout), seconds={})
 
     def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
         """Draw with nutpie.
@@ -107,6 +114,17 @@ class PreparedNuts:
         names = tuple(p.name for p in parameters(self.plan.layout))
         seconds = {**self.seconds, "sample": time.perf_counter() - started}
         return Posterior(names, values, effects, "nuts", kept, seconds, self.model)
+
+
+def _shape(layout: Layout) -> tuple[object, ...]:
+    """What of a layout is compiled in."""
+    rows = tuple((e.n, e.codes, tuple(c.name for c in e.columns)) for e in layout.equations)
+    means = tuple(len(d.levels) for d in layout.decomposed.values())
+    constant = tuple(
+        tuple(constant_within(layout, c, d.code) for e in layout.equations for c in e.columns)
+        for d in layout.decomposed.values()
+    )
+    return rows, tuple((b.key, len(b.levels)) for b in layout.blocks), means, constant
 
 
 def _callback(sampling: Sampling) -> Any:

@@ -7,13 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from acmodels.errors import ModelError, NotYetError, did_you_mean, listing
+from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model
 from acmodels.spec.strict import Strict, check_table
-
-LATER = ("loss", "grid", "criterion", "cost", "design_prior")
-"""Tables of the contract that this version does not use yet."""
 
 ROW = "row"
 
@@ -34,6 +31,13 @@ class UnitTable(Strict):
     crossed_with: str | list[str] | None = None
 
 
+class LossTable(Strict):
+    """What a study loses: shares from 0 to below 1."""
+
+    attrition: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    items: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class DesignTable(Strict):
     """A whole design file."""
 
@@ -42,11 +46,7 @@ class DesignTable(Strict):
     units: Annotated[dict[str, Annotated[int, Field(ge=1)] | UnitTable], Field(min_length=1)]
     truth: dict[str, float] = Field(default_factory=dict)
     exogenous: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    loss: dict[str, Any] = Field(default_factory=dict)
-    grid: dict[str, Any] = Field(default_factory=dict)
-    criterion: dict[str, Any] = Field(default_factory=dict)
-    cost: dict[str, Any] = Field(default_factory=dict)
-    design_prior: dict[str, Any] = Field(default_factory=dict)
+    loss: LossTable = LossTable()
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,19 @@ class Exogenous:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """What is lost between a design and its data, completely at random.
+
+    Attributes:
+        attrition: share of rows of which nothing is left.
+        items: share of single values that are missing; a row that lacks one is left out.
+    """
+
+    attrition: float = 0.0
+    items: float = 0.0
+
+
+@dataclass(frozen=True)
 class Design:
     """A design file, read and checked for itself.
 
@@ -103,6 +116,7 @@ class Design:
         truth: parameters by name.
         exogenous: predictors by name.
         replications: how often a recovery study repeats it.
+        loss: what a study of it loses.
         model: the model that `model_name` names, once loaded.
         source, path, sha256: the file.
     """
@@ -112,6 +126,7 @@ class Design:
     truth: Mapping[str, float]
     exogenous: Mapping[str, Exogenous]
     replications: int = 200
+    loss: Loss = Loss()
     model: Model | None = None
     source: str = "design"
     path: Path | None = None
@@ -125,20 +140,16 @@ def design_from_table(
 
     Raises:
         ModelError: with every problem found.
-        NotYetError: it uses a table of the contract that this version does not act on.
     """
     t = check_table(DesignTable, table, source)
-    later = [k for k in LATER if getattr(t, k)]
-    if later:
-        raise NotYetError(f"{source}: [{later[0]}] is not acted on yet by this version")
     units = {k: _unit(k, v) for k, v in t.units.items()}
     problems = _unit_problems(units, source)
     if problems:
         raise ModelError(problems)
     exogenous = {k: _exogenous(k, v, units, source) for k, v in t.exogenous.items()}
     return Design(
-        t.model, _ordered(units, source), t.truth, exogenous, t.replications, None, source, path,
-        sha256,
+        t.model, _ordered(units, source), t.truth, exogenous, t.replications,
+        Loss(t.loss.attrition, t.loss.items), None, source, path, sha256,
     )  # fmt: skip
 
 

@@ -156,6 +156,15 @@ def median(d: Distribution, above: float = 0.0) -> float:
     return d.location + d.scale * float(standard.median())
 
 
+def moments(d: Distribution) -> tuple[float, float]:
+    """Mean and standard deviation; not finite where there is none."""
+    if d.name == "Bernoulli":
+        p = d.parameters["p"]
+        return p, float(np.sqrt(p * (1 - p)))
+    standard = _frozen(d)
+    return d.location + d.scale * float(standard.mean()), d.scale * float(standard.std())
+
+
 def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
     """Independent draws, shape (size,).
 

@@ -71,6 +71,8 @@ def is_latent(layout: Layout, e: EquationLayout, source: str) -> bool:
 
 def latent_means(layout: Layout) -> tuple[LatentMean, ...]:
     """Every latent mean that an equation reads, those that others rest on first."""
+    if not layout.decomposed:
+        return ()
     wanted: dict[tuple[str, str], str] = {}
     for e in layout.equations:
         for source in _sources(layout, e):
@@ -84,6 +86,8 @@ def latent_means(layout: Layout) -> tuple[LatentMean, ...]:
 
 def latent_terms(layout: Layout, e: EquationLayout) -> tuple[LatentTerm, ...]:
     """What of an equation moves with latent means."""
+    if not layout.decomposed:
+        return ()
     means = {(m.variable, m.unit): n for n, m in enumerate(latent_means(layout))}
     out: list[LatentTerm] = []
     for column, place, effect in _columns(layout, e):

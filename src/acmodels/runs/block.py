@@ -1,0 +1,405 @@
+"""One block of replicates: draw predictors and groupings, truths, responses; fit; measure."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from acmodels.diagnosis import diagnose
+from acmodels.engines import Batched, Prepared, Sampling, engine
+from acmodels.errors import AcmodelsError, EngineError
+from acmodels.estimands import Context, evaluate
+from acmodels.generate import generate_stack
+from acmodels.judging import Effect
+from acmodels.priors import Priors, resolve_priors
+from acmodels.rng import child_seed, stream
+from acmodels.simulation import (
+    categories,
+    check_design,
+    draw_frame,
+    reference_frame,
+    resolve_truth,
+)
+from acmodels.spec.design import Design
+from acmodels.spec.distribution import Distribution, draw
+from acmodels.spec.model import Model
+from acmodels.system import Layout, Responses, build_layout
+from acmodels.system.layout import Array
+
+BLOCK = 16
+"""Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
+POINTS = 256
+"""Points at which the collapsed engine evaluates the density of a replicate's sds."""
+DRAWS = 1000
+"""Draws of each posterior by the collapsed engine, where a person does not say."""
+CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
+"""The same by NUTS."""
+LEAST_ESS = 100
+"""Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
+
+
+class Measure(Protocol):
+    """What is kept of a replicate: a small frozen value that can be sent to another process."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers kept of each quantity."""
+        ...
+
+    def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
+        """Names of the quantities measured, given any context of the model."""
+        ...
+
+    def measure(self, seen: "Seen") -> Array:
+        """The numbers, (R, quantities, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A design with its truths.
+
+    Attributes:
+        design: with its model loaded.
+        drawn: truths that each replicate draws, by parameter.
+        from_priors: whether each replicate draws all its truths from the model's priors.
+        label: for messages.
+    """
+
+    design: Design
+    drawn: Mapping[str, Distribution] = field(default_factory=dict[str, Distribution])
+    from_priors: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that decides what comes out.
+
+    Attributes:
+        kind: `recover`, `calibrate` or `power`.
+        cells: in order.
+        measure: what is kept.
+        seed: of the whole job.
+        engine: `auto`, `collapsed` or `nuts`.
+        draws, chains: as a person asked, or None.
+    """
+
+    kind: str
+    cells: tuple[Cell, ...]
+    measure: Measure
+    seed: int
+    engine: str = "auto"
+    draws: int | None = None
+    chains: int | None = None
+
+
+def job_key(job: Job) -> str:
+    """A hash of all that decides a job's numbers, this package's version included."""
+    from acmodels import __version__
+
+    said = {
+        "version": __version__,
+        "kind": job.kind,
+        "seed": job.seed,
+        "engine": job.engine,
+        "draws": job.draws,
+        "chains": job.chains,
+        "measure": repr(job.measure),
+        "cells": [_cell_key(c) for c in job.cells],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _cell_key(cell: Cell) -> list[str]:
+    d = cell.design
+    model = cast("Model", d.model)
+    return [
+        model.sha256 or repr(model),
+        repr((d.units, sorted(d.truth.items()), sorted(d.exogenous.items(), key=lambda p: p[0]))),
+        repr(d.loss),
+        repr(sorted(cell.drawn.items(), key=lambda p: p[0])),
+        repr(cell.from_priors),
+    ]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a measure is shown of R replicates.
+
+    Attributes:
+        model, layout, priors: of the cell; the layout on the block's rows.
+        responses: (R, n) each.
+        truth: of every structural parameter, (R,).
+        names: of the structural parameters.
+        values: their draws, (R, S, names).
+        ess: effective draws behind each replicate's draws, (R,).
+        rngs: a stream for each replicate, for what a measure itself draws.
+    """
+
+    model: Model
+    layout: Layout
+    priors: Priors
+    responses: Responses
+    truth: Mapping[str, Array]
+    names: tuple[str, ...]
+    values: Array
+    ess: Array
+    rngs: Sequence[np.random.Generator]
+
+    def draws(self, name: str) -> Array:
+        """Draws of a structural parameter, (R, S)."""
+        return self.values[..., self.names.index(name)]
+
+    def effects(self, of: Sequence[str]) -> tuple[Array, Array]:
+        """Estimands at the draws (R, S, rows) and at the truths (R, rows), in order."""
+        at_draws = self._rows(of, self.draws)
+        at_truth = self._rows(of, lambda n: self.truth[n][:, None])
+        return at_draws, at_truth[:, 0, :]
+
+    def _rows(self, of: Sequence[str], parameter: Any) -> Array:
+        """Every row of the estimands at R data sets."""
+        model = self.model
+        if not any(_on_the_response_scale(model, n) for n in of):
+            context = Context(
+                self.layout, self.responses, parameter, model.estimands, model.source
+            )
+            rows = [r.draws for n in of for r in evaluate(n, context)]
+            return np.stack(rows, axis=-1)
+        one: list[Array] = []
+        for r in range(len(self.ess)):  # g-computation looks at one data set at a time
+            here = {k: v[r] for k, v in self.responses.items()}
+            context = Context(
+                self.layout, here, lambda n, r=r: parameter(n)[r : r + 1], model.estimands,
+                model.source,
+            )  # fmt: skip
+            one.append(np.stack([q.draws[0] for n in of for q in evaluate(n, context)], axis=-1))
+        return np.stack(one)
+
+
+def _on_the_response_scale(model: Model, name: str) -> bool:
+    s = model.estimands[name].settings
+    parts = getattr(s, "of", ())
+    scale = getattr(s, "scale", "linear")
+    return scale == "response" or any(_on_the_response_scale(model, p) for p in parts)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a block yields.
+
+    Attributes:
+        replicates: their numbers.
+        reasons: why a replicate's fit cannot be used, or nothing.
+        numbers: (R, quantities, columns); NaN where there was no fit at all.
+    """
+
+    replicates: tuple[int, ...]
+    reasons: tuple[str, ...]
+    numbers: Array
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A cell made ready: its design resolved once.
+
+    Attributes:
+        cell: as asked for.
+        model: its model.
+        codes: categories of ordered responses.
+        priors: in force; they do not change with the data.
+        truth: of every structural parameter, where it is not drawn.
+        engine: which one.
+        typical: a layout of the design, and responses on it, for the engine to prepare on.
+        quantities: what is measured.
+        size: replicates in a block.
+    """
+
+    cell: Cell
+    model: Model
+    codes: Mapping[str, tuple[int, ...]]
+    priors: Priors
+    truth: Mapping[str, float]
+    engine: str
+    typical: tuple[Layout, Responses]
+    quantities: tuple[str, ...]
+    size: int
+
+
+def resolve_design(cell: Cell, seed: int) -> tuple[Layout, Priors, dict[str, float]]:
+    """A typical layout of a design, its priors and its truths.
+
+    Raises:
+        ModelError: the design, its truths or the model's priors do not go together.
+    """
+    design = cell.design
+    model = cast("Model", design.model)
+    check_design(design)
+    layout = build_layout(
+        model, reference_frame(design, stream(seed, "reference")), categories(design, model)
+    )
+    priors = resolve_priors(model.priors, layout, None, model.source)
+    return layout, priors, resolve_truth(design, model, layout)
+
+
+def get_ready(job: Job, number: int) -> Ready:
+    """Resolve a cell of a job.
+
+    Raises:
+        ModelError: the design does not fit the model.
+        EngineError: the engine asked for cannot take the model.
+    """
+    from acmodels.runs.truths import fixed_priors, truths
+
+    cell = job.cells[number]
+    model = cast("Model", cell.design.model)
+    layout, priors, truth = resolve_design(cell, job.seed)
+    if cell.from_priors:
+        priors = fixed_priors(priors)
+    name = _which_engine(job.engine, layout, priors, model)
+    rng = stream(job.seed, "typical")
+    typical = {k: np.array([v]) for k, v in truth.items()}
+    if cell.from_priors:
+        typical = truths(layout, priors, [rng], middle=True)
+    responses = generate_stack(layout, typical, [rng]).responses
+    one = {k: v[0] for k, v in responses.items()}
+    context = Context(layout, one, lambda n: typical[n][None], model.estimands, model.source)
+    quantities = job.measure.quantities(model, context)
+    size = BLOCK if name == "collapsed" else 1
+    codes = categories(cell.design, model)
+    return Ready(cell, model, codes, priors, truth, name, (layout, one), quantities, size)
+
+
+def _which_engine(asked: str, layout: Layout, priors: Priors, model: Model) -> str:
+    if asked == "auto":
+        return "collapsed" if engine("collapsed").unfit(layout, priors) is None else "nuts"
+    reason = engine(asked).unfit(layout, priors)
+    if reason is not None:
+        raise EngineError(
+            f"the engine {asked} cannot fit {model.source}: {reason}; use --engine nuts or auto"
+        )
+    return asked
+
+
+_made: dict[tuple[str, str, int], Any] = {}
+_locks: dict[tuple[str, str, int], threading.Lock] = {}
+_lock = threading.Lock()
+
+
+def _once[T](at: tuple[str, str, int], make: Callable[[], T]) -> T:
+    """What `make` returns, made once in each process."""
+    with _lock:
+        lock = _locks.setdefault(at, threading.Lock())
+    with lock:
+        if at not in _made:
+            _made[at] = make()
+        return _made[at]
+
+
+def ready_for(job: Job, key: str, number: int) -> Ready:
+    """A cell made ready, once in each process."""
+    return _once(("ready", key, number), lambda: get_ready(job, number))
+
+
+def _prepared(ready: Ready, key: str, number: int) -> Prepared:
+    """A cell's engine prepared on typical data, once in each process."""
+    layout, responses = ready.typical
+    return _once(
+        ("prepared", key, number),
+        lambda: engine(ready.engine).prepare(layout, ready.priors, responses),
+    )
+
+
+def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
+    """Run one block of one cell; what goes wrong with a fit is its reason, not an error."""
+    ready = ready_for(job, key, number)
+    replicates = tuple(range(block * ready.size, (block + 1) * ready.size))
+    shape = (len(replicates), len(ready.quantities), len(job.measure.columns))
+    try:
+        return _measured(job, ready, _prepared(ready, key, number), replicates)
+    except AcmodelsError as error:
+        said = str(error).splitlines()[0]
+        return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
+
+
+def _measured(
+    job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]
+) -> Outcome:
+    from acmodels.runs.truths import truths
+
+    block = replicates[0] // ready.size
+    frame = draw_frame(ready.cell.design, stream(job.seed, "frame", ready.size, block))
+    layout = build_layout(ready.model, frame, ready.codes)
+    rngs = [stream(job.seed, "data", r) for r in replicates]
+    truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}
+    if ready.cell.from_priors:
+        truth = truths(layout, ready.priors, rngs)
+    for name, d in ready.cell.drawn.items():
+        truth[name] = np.array([draw(d, g, 1)[0] for g in rngs])
+    stack = generate_stack(layout, truth, rngs).responses
+    seeds = [child_seed(job.seed, "fit", r) for r in replicates]
+    prepared = first.onto(layout)
+    if prepared is None:  # a group that no row drew, say
+        one = {k: v[0] for k, v in stack.items()}
+        prepared = engine(ready.engine).prepare(layout, ready.priors, one)
+    if ready.engine == "collapsed":
+        found = _batch(job, cast("Batched", prepared), stack, seeds)
+    else:
+        found = _one_by_one(job, prepared, stack, seeds)
+    seen = Seen(
+        ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
+    )
+    numbers = job.measure.measure(seen)
+    lost = ~np.isfinite(found.values).all(axis=(1, 2))
+    numbers[lost] = np.nan
+    return Outcome(replicates, found.reasons, numbers)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Draws (R, S, names) of R data sets, and why any cannot be used."""
+
+    names: tuple[str, ...]
+    values: Array
+    ess: Array
+    reasons: tuple[str, ...]
+
+
+def _batch(job: Job, prepared: Batched, stack: Responses, seeds: Sequence[int]) -> _Found:
+    draws = DRAWS
+    if job.draws is not None or job.chains is not None:
+        draws = (job.draws or 1000) * (job.chains or 1)
+    with np.errstate(all="ignore"):
+        b = prepared.batch(stack, seeds, draws, POINTS)
+    reasons: list[str] = []
+    for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
+        if not ok:
+            reasons.append(f"weights cannot be trusted: Pareto k is {k:.2f}")
+        elif ess < LEAST_ESS:
+            reasons.append(f"too few effective points: {ess:.0f}, below {LEAST_ESS}")
+        else:
+            reasons.append("")
+    return _Found(b.names, b.values, b.ess, tuple(reasons))
+
+
+def _one_by_one(job: Job, prepared: Prepared, stack: Responses, seeds: Sequence[int]) -> _Found:
+    sampling = Sampling(
+        draws=job.draws or CHAIN_DRAWS, tune=TUNE, chains=job.chains or CHAINS, cores=1
+    )
+    values: list[Array] = []
+    ess: list[float] = []
+    reasons: list[str] = []
+    names: tuple[str, ...] = ()
+    for r, seed in enumerate(seeds):
+        posterior = prepared.sample({k: v[r] for k, v in stack.items()}, seed, sampling)
+        names = posterior.names
+        nothing: tuple[Effect, ...] = ()
+        found = diagnose(posterior, nothing, LEAST_ESS)
+        values.append(posterior.values.reshape(-1, len(names)))
+        ess.append(found.min_ess_bulk or 0.0)
+        reasons.append("" if found.usable else found.messages[0])
+    return _Found(names, np.stack(values), np.array(ess), tuple(reasons))

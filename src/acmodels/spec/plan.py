@@ -1,0 +1,272 @@
+"""The plan file: a design with a grid of its sizes and truths, a criterion and costs.
+
+A plan is one file. Its grid is applied to the file's own table before that is read as a
+design, so that whatever a design can say, a grid can vary.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from acmodels.errors import ModelError, did_you_mean, listing
+from acmodels.spec.design import Design, DesignTable, design_from_table
+from acmodels.spec.distribution import Distribution, distribution
+from acmodels.spec.strict import Strict, check_table
+
+type Rule = Literal["eti", "hdi", "p_region", "rope", "width", "verdict"]
+
+PLAN_ONLY = ("grid", "criterion", "cost", "design_prior")
+"""Tables that a plan has beyond its design."""
+
+
+class RegionTable(Strict):
+    """Above, below or between."""
+
+    above: float | None = None
+    below: float | None = None
+    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+
+
+class CriterionTable(Strict):
+    """When one fit counts as a success, and how often it should be one."""
+
+    estimand: str | None = None
+    proposition: str | None = None
+    at: str | None = None
+    rule: Rule | None = None
+    prob: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    target: Annotated[float, Field(gt=0, lt=1)] = 0.80
+    region: RegionTable | None = None
+    mass: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
+    rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    value: Annotated[float, Field(gt=0)] | None = None
+
+
+class PlanTable(DesignTable):
+    """A whole plan file."""
+
+    grid: dict[str, Annotated[list[float | int], Field(min_length=1)]] = Field(default_factory=dict)
+    criterion: CriterionTable | None = None
+    cost: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    design_prior: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """When a fit counts as a success.
+
+    Attributes:
+        estimand, proposition: what is looked at; one of them is None.
+        at: which row of an estimand that has several, or None for each of them.
+        rule: `eti` and `hdi`: the interval of mass `prob` excludes 0; `p_region`: the region has
+            at least `mass`; `rope`: the region of practical equivalence has at least `mass`;
+            `width`: the equal-tailed interval is at most `value` wide; `verdict`: the
+            proposition is supported.
+        prob, mass, value: as above.
+        target: the power that is wanted.
+        lower, upper: the region, open.
+        rope: closed, or None.
+    """
+
+    estimand: str | None
+    proposition: str | None
+    at: str | None = None
+    rule: Rule = "eti"
+    prob: float = 0.95
+    target: float = 0.80
+    mass: float = 0.975
+    lower: float = 0.0
+    upper: float = float("inf")
+    rope: tuple[float, float] | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a plan's grid.
+
+    Attributes:
+        values: of the grid's keys.
+        design: that they give; its model is not loaded yet.
+        cost: of one study, in the units of `[cost]`; None where no costs are stated.
+    """
+
+    values: Mapping[str, float]
+    design: Design
+    cost: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan file, read and checked for itself.
+
+    Attributes:
+        cells: the grid's points, the last key varying fastest; one without a grid.
+        grid: values by key.
+        criterion: when a fit counts.
+        design_prior: distributions of truths, by parameter.
+        replications: of each cell.
+        table: the file's contents.
+        source, path, sha256: the file.
+    """
+
+    cells: tuple[Cell, ...]
+    grid: Mapping[str, tuple[float, ...]]
+    criterion: Criterion
+    design_prior: Mapping[str, Distribution]
+    replications: int
+    table: Mapping[str, Any]
+    source: str = "plan"
+    path: Path | None = None
+    sha256: str = ""
+
+
+def design_part(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a plan's table is a design."""
+    return {k: v for k, v in table.items() if k not in PLAN_ONLY}
+
+
+def plan_from_table(
+    table: Mapping[str, Any], source: str, path: Path | None = None, sha256: str = ""
+) -> Plan:
+    """Check a plan file's contents and return the plan.
+
+    Raises:
+        ModelError: with every problem found.
+    """
+    t = check_table(PlanTable, table, source)
+    if t.criterion is None:
+        raise ModelError(
+            f"{source}: a plan needs a [criterion], such as\n"
+            '  [criterion]\n  estimand = "indirect"\n  rule = "eti"'
+        )
+    criterion = _criterion(t.criterion, source)
+    prior = {
+        k: distribution(v, f'{source}: design_prior."{k}"', ("real", "positive"))
+        for k, v in t.design_prior.items()
+    }
+    plain = design_part(table)
+    keys = list(t.grid)
+    cells: list[Cell] = []
+    for values in product(*t.grid.values()):
+        here = copy.deepcopy(plain)
+        for key, value in zip(keys, values, strict=True):
+            _put(here, key, value, source)
+        design = design_from_table(here, source, path, sha256)
+        cells.append(
+            Cell(dict(zip(keys, values, strict=True)), design, _cost(t.cost, design, source))
+        )
+    both = [k for k in prior if k in t.grid]
+    if both:
+        raise ModelError(
+            f"{source}: '{both[0]}' is both in [grid] and in [design_prior]; a truth is either "
+            "stepped through or drawn"
+        )
+    grid = {k: tuple(v) for k, v in t.grid.items()}
+    return Plan(
+        tuple(cells), grid, criterion, prior, t.replications, dict(table), source, path, sha256
+    )
+
+
+def _criterion(t: CriterionTable, source: str) -> Criterion:
+    where = f"{source}: criterion"
+    if (t.estimand is None) == (t.proposition is None):
+        raise ModelError(f"{where}: name either an estimand or a proposition")
+    rule: Rule = t.rule or ("verdict" if t.proposition is not None else "eti")
+    problems: list[str] = []
+    if rule == "verdict" and t.proposition is None:
+        problems.append(f'{where}.rule: "verdict" judges a proposition; name one')
+    if rule == "rope" and t.rope is None and t.proposition is None:
+        problems.append(f'{where}: rule = "rope" needs rope = [low, high]')
+    if rule == "width" and t.value is None:
+        problems.append(f'{where}: rule = "width" needs value, the widest interval that will do')
+    if rule != "width" and t.value is not None:
+        problems.append(f'{where}.value: only rule = "width" has a use for it')
+    if t.rope is not None and not t.rope[0] < t.rope[1]:
+        problems.append(f"{where}.rope: must rise, not {t.rope}")
+    lower, upper = 0.0, float("inf")
+    if t.region is not None:
+        said = [k for k in ("above", "below", "between") if getattr(t.region, k) is not None]
+        if len(said) != 1:
+            problems.append(f"{where}.region: say one of above, below or between = [low, high]")
+        elif t.region.above is not None:
+            lower = t.region.above
+        elif t.region.below is not None:
+            lower, upper = -float("inf"), t.region.below
+        elif t.region.between is not None:
+            lower, upper = t.region.between
+            if not lower < upper:
+                problems.append(f"{where}.region.between: must rise, not {t.region.between}")
+    if problems:
+        raise ModelError(problems)
+    rope = None if t.rope is None else (t.rope[0], t.rope[1])
+    return Criterion(
+        t.estimand, t.proposition, t.at, rule, t.prob, t.target, t.mass, lower, upper, rope, t.value
+    )
+
+
+def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
+    """Set what a key of the grid names, in a design's table.
+
+    Raises:
+        ModelError: it names nothing.
+    """
+    units = table.get("units", {})
+    exogenous = table.get("exogenous", {})
+    if key in units:
+        if isinstance(units[key], dict):
+            units[key]["n"] = value
+        else:
+            units[key] = value
+        return
+    if "~" in key or "(" in key or "|" in key:
+        table.setdefault("truth", {})[key] = value
+        return
+    first, *rest = key.split(".")
+    here: Any
+    if first in ("units", "exogenous", "loss", "truth") and rest:
+        here = table.setdefault(first, {})
+        path = rest
+    elif first in units and rest:
+        here, path = units, [first, *rest]
+    elif first in exogenous and rest:
+        here, path = exogenous, [first, *rest]
+    else:
+        known = [*units, *table.get("truth", {}), *exogenous]
+        raise ModelError(
+            f"{source}: grid.\"{key}\": no unit, truth or key of the design{did_you_mean(key, known)}"
+            f" (units: {listing(list(units))}; dotted keys such as \"partnership.n\" or "
+            '"loss.attrition")'
+        )
+    for step in path[:-1]:
+        found = here.setdefault(step, {}) if isinstance(here, dict) else None
+        if not isinstance(found, dict):
+            raise ModelError(
+                f"{source}: grid.\"{key}\": '{step}' has no keys below it in this design"
+            )
+        here = found
+    here[path[-1]] = value
+
+
+def expected_units(design: Design) -> dict[str, float]:
+    """Expected number of units of each kind in a study of a design."""
+    out: dict[str, float] = {}
+    for u in design.units:
+        out[u.name] = u.size.mean * out.get(u.per or "", 1.0)
+    return out
+
+
+def _cost(cost: Mapping[str, float], design: Design, source: str) -> float | None:
+    sizes = expected_units(design)
+    for k in cost:
+        if k not in sizes:
+            raise ModelError(
+                f"{source}: cost.{k}: no such unit{did_you_mean(k, sizes)} "
+                f"(units: {listing(list(sizes))})"
+            )
+    return sum(v * sizes[k] for k, v in cost.items()) if cost else None
