@@ -153,9 +153,7 @@ def recover(
     return Recovery(table, result, design, number, interval, prob, trusted)
 
 
-def check_run(
-    replications: int | None, draws: int | None, chains: int | None, prob: float
-) -> None:
+def check_run(replications: int | None, draws: int | None, chains: int | None, prob: float) -> None:
     """Refuse impossible options.
 
     Raises:

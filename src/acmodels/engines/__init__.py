@@ -86,14 +86,17 @@ class Prepared(Protocol):
 class Batched(Prepared, Protocol):
     """A prepared design whose engine can fit many data sets at once."""
 
-    def batch(self, stack: Responses, seeds: Sequence[int], draws: int, points: int) -> Batch:
+    def batch(
+        self, stack: Responses, seeds: Sequence[int], draws: int, points: int | None = None
+    ) -> Batch:
         """Fit R data sets in the calling thread, without the GIL where it matters.
 
         Args:
             stack: responses, each (R, n).
             seeds: of the data sets, R of them; results depend on nothing else.
             draws: of the posterior, for each data set.
-            points: at which the density of sds and correlations is evaluated.
+            points: at which the density of sds and correlations is evaluated; as many as their
+                number asks for if None. Where too few count in the end, more are added.
         """
         ...
 

@@ -43,6 +43,12 @@ POINTS = ((4, 1024), (8, 4096), (99, 16384))
 """Points of a single fit, up to so many coordinates, at which their density is evaluated."""
 POINTS_LARGE = 480
 """The same where one evaluation takes milliseconds."""
+POINTS_BATCH = ((4, 256), (8, 1024), (99, 4096))
+"""The same of a data set in a batch, where a caller does not say."""
+LEAST = 100
+"""Effective points below which a data set in a batch is fitted with more."""
+LEAST_POINTS = 1024
+"""How many more, in each round."""
 ENOUGH = 550
 """Effective points, of every mean and tail, that a single fit goes on for."""
 ENOUGH_LARGE = 420
@@ -141,7 +147,9 @@ class PreparedCollapsed:
             parts=tuple(f.part for f in found),
         )
 
-    def batch(self, stack: Responses, seeds: Sequence[int], draws: int, points: int) -> Batch:
+    def batch(
+        self, stack: Responses, seeds: Sequence[int], draws: int, points: int | None = None
+    ) -> Batch:
         """Fit R data sets at once, in the calling thread."""
         rngs = [np.random.default_rng(s) for s in seeds]
         parts = [
@@ -482,9 +490,10 @@ def _stacked(
     stack: Responses,
     rngs: Sequence[np.random.Generator],
     draws: int,
-    n: int,
+    points: int | None,
 ) -> Stacked:
     h = region.hyper
+    n = points or next(n for most, n in POINTS_BATCH if h.size <= most)
     R, p = len(rngs), len(h.component.coefficients)
     problem = Problem(h, moments(h.component, layout, priors, stack))
     everyone = np.arange(R)
@@ -515,14 +524,15 @@ def _stacked(
     points = resample(smooth, u[:, : 1 + draws])
     out, _ = _draws(problem, x, values, points, z, everyone)
     trusted = k < threshold(n)
-    for r in np.flatnonzero(~trusted):
+    for r in np.flatnonzero(~trusted | (ess < LEAST)):
         one = everyone[r : r + 1]
         here, at, only = problem, region, one
-        again = _adapt(problem, region, q[one], one, n, 0.0, rngs[r])
+        more = max(n, LEAST_POINTS)
+        again = _adapt(problem, region, q[one], one, more, float(LEAST), rngs[r])
         if not again.trusted:
             mine = {name: v[one] for name, v in stack.items()}
             only = np.zeros(1, np.int64)
-            at, here, again = _over_again(region, layout, priors, mine, n, rngs[r])
+            at, here, again = _over_again(region, layout, priors, mine, more, rngs[r])
         chosen = resample(again.log_weights, u[one, : 1 + draws])
         found, _ = _draws(here, again.x, again.values, chosen, z[one], only)
         out[r] = found[0][:, [_names(at, layout).index(name) for name in names]]

@@ -32,8 +32,6 @@ from acmodels.system.layout import Array
 
 BLOCK = 16
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
-POINTS = 256
-"""Points at which the collapsed engine evaluates the density of a replicate's sds."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
 CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
@@ -165,9 +163,7 @@ class Seen:
         """Every row of the estimands at R data sets."""
         model = self.model
         if not any(_on_the_response_scale(model, n) for n in of):
-            context = Context(
-                self.layout, self.responses, parameter, model.estimands, model.source
-            )
+            context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
             rows = [r.draws for n in of for r in evaluate(n, context)]
             return np.stack(rows, axis=-1)
         one: list[Array] = []
@@ -326,9 +322,7 @@ def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
         return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
 
 
-def _measured(
-    job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]
-) -> Outcome:
+def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]) -> Outcome:
     from acmodels.runs.truths import truths
 
     block = replicates[0] // ready.size
@@ -374,7 +368,7 @@ def _batch(job: Job, prepared: Batched, stack: Responses, seeds: Sequence[int]) 
     if job.draws is not None or job.chains is not None:
         draws = (job.draws or 1000) * (job.chains or 1)
     with np.errstate(all="ignore"):
-        b = prepared.batch(stack, seeds, draws, POINTS)
+        b = prepared.batch(stack, seeds, draws)
     reasons: list[str] = []
     for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
         if not ok:

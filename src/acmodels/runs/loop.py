@@ -89,7 +89,9 @@ def run(
     fitted = 0
     with _workers(ready, workers, executor) as pool:
         for upto in steps:
-            fitted += _until(job, key, ready, store, pool, (upto, total), open_cells, progress, workers)
+            fitted += _until(
+                job, key, ready, store, pool, (upto, total), open_cells, progress, workers
+            )
             if enough is not None:
                 for c in sorted(open_cells):
                     shape = (len(ready[c].quantities), len(job.measure.columns))
@@ -184,9 +186,7 @@ def _missing(
 
 
 @contextmanager
-def _workers(
-    ready: Sequence[Ready], workers: int, executor: Executor | None
-) -> Iterator[Executor]:
+def _workers(ready: Sequence[Ready], workers: int, executor: Executor | None) -> Iterator[Executor]:
     """Threads where the engine lets go of the interpreter, processes where it does not."""
     from threadpoolctl import threadpool_limits
 

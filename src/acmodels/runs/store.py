@@ -64,7 +64,9 @@ class Store:
             )
         ]
         with _plainly(self.path):
-            self.connection.executemany("INSERT OR REPLACE INTO replicates VALUES (?, ?, ?, ?)", rows)
+            self.connection.executemany(
+                "INSERT OR REPLACE INTO replicates VALUES (?, ?, ?, ?)", rows
+            )
 
     def commit(self) -> None:
         """Put on disk what was added."""

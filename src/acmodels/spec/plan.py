@@ -239,8 +239,8 @@ def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
     else:
         known = [*units, *table.get("truth", {}), *exogenous]
         raise ModelError(
-            f"{source}: grid.\"{key}\": no unit, truth or key of the design{did_you_mean(key, known)}"
-            f" (units: {listing(list(units))}; dotted keys such as \"partnership.n\" or "
+            f'{source}: grid."{key}": no unit, truth or key of the design{did_you_mean(key, known)}'
+            f' (units: {listing(list(units))}; dotted keys such as "partnership.n" or '
             '"loss.attrition")'
         )
     for step in path[:-1]:
