@@ -175,7 +175,9 @@ def calibrate(
         design: that data are drawn by; its truths are not used.
         seed: of the whole run.
         replications: how many truths; as the design says if None.
-        engine, draws, chains: as for `recover`.
+        engine: as for `recover`.
+        draws: as for `recover`.
+        chains: as for `recover`.
         workers: at once; change the time and nothing else.
         out: a folder that keeps finished replicates and is gone on with; none if None.
         progress: told of replicates done.

@@ -133,9 +133,11 @@ def recover(
         design: from `load_design`.
         seed: of the whole run.
         replications: how often; as the design says if None.
-        engine, draws, chains: as for `fit`; by default 4 chains of 500, or 1,000 draws of
-            weighted points.
-        interval, prob: whose coverage is counted.
+        engine: as for `fit`, but what fails with `auto` is counted and not fitted again by NUTS.
+        draws: of each chain; 500 by NUTS if None, and 1,000 in all by weighted points.
+        chains: 4 by NUTS if None.
+        interval: whose coverage is counted, `eti` or `hdi`.
+        prob: its mass.
         workers: at once; change the time and nothing else.
         out: a folder that keeps finished replicates and is gone on with; none if None.
         progress: told of replicates done.

@@ -43,7 +43,7 @@ POINTS = ((4, 1024), (8, 4096), (99, 16384))
 """Points of a single fit, up to so many coordinates, at which their density is evaluated."""
 POINTS_LARGE = 480
 """The same where one evaluation takes milliseconds."""
-POINTS_BATCH = ((4, 256), (8, 1024), (99, 4096))
+POINTS_BATCH = ((4, 256), (99, 1024))
 """The same of a data set in a batch, where a caller does not say."""
 LEAST = 100
 """Effective points below which a data set in a batch is fitted with more."""
