@@ -106,8 +106,7 @@ def draw_frame(design: Design, rng: np.random.Generator) -> Study:
 
 
 def reference_frame(design: Design, rng: np.random.Generator) -> Study:
-    """A study of a design whose predictors have, among its rows, the mean and sd of their
-    distributions.
+    """A study of a design whose predictors have exactly their distributions' means and sds.
 
     What is scaled to a design once and for all, such as default priors, is scaled to this one.
     """

@@ -14,7 +14,6 @@ from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, EngineError
 from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
-from acmodels.judging import Effect
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import child_seed, stream
 from acmodels.simulation import (
@@ -391,8 +390,7 @@ def _one_by_one(job: Job, prepared: Prepared, stack: Responses, seeds: Sequence[
     for r, seed in enumerate(seeds):
         posterior = prepared.sample({k: v[r] for k, v in stack.items()}, seed, sampling)
         names = posterior.names
-        nothing: tuple[Effect, ...] = ()
-        found = diagnose(posterior, nothing, LEAST_ESS)
+        found = diagnose(posterior, (), LEAST_ESS)
         values.append(posterior.values.reshape(-1, len(names)))
         ess.append(found.min_ess_bulk or 0.0)
         reasons.append("" if found.usable else found.messages[0])

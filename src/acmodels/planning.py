@@ -1,0 +1,465 @@
+"""Power and assurance of a study, over a grid of designs; the smallest and cheapest that will do."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from acmodels.errors import ModelError, did_you_mean, listing
+from acmodels.estimands import Context, evaluate
+from acmodels.judging import verdict
+from acmodels.recovery import (
+    MOST_FAILED,
+    bounds,
+    check_run,
+    clusters,
+    design_effect,
+    effect_names,
+    share_error,
+)
+from acmodels.runs import Cell, Job, Outcome, Result, job_key, open_store, run
+from acmodels.runs.block import Seen
+from acmodels.runs.store import numbers_of
+from acmodels.spec.model import Model, Proposition
+from acmodels.spec.plan import Criterion, Plan
+from acmodels.system import parameters
+from acmodels.system.layout import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("estimand", "rule", "power", "mcse", "lower", "upper", "n", "failed", "cost")
+BATCH = 160
+"""Replicates of a cell between looks at its Monte Carlo error: a multiple of the block."""
+
+
+@dataclass(frozen=True)
+class PowerMeasure:
+    """What a criterion asks of one estimand: interval, probabilities of regions, the truth.
+
+    Attributes:
+        estimand: its name.
+        at: the row wanted, or None for all.
+        interval: `eti` or `hdi`.
+        prob: its mass.
+        lower: of the region, open.
+        upper: of the region, open.
+        rope: closed, or None.
+    """
+
+    estimand: str
+    at: str | None
+    interval: str
+    prob: float
+    lower: float
+    upper: float
+    rope: tuple[float, float] | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is kept of each quantity."""
+        return ("truth", "mean", "lower", "upper", "p_region", "p_rope")
+
+    def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
+        """The estimand's rows.
+
+        Raises:
+            ModelError: `at` names none of them.
+        """
+        names = effect_names(model, (self.estimand,), context)
+        if self.at is None:
+            return names
+        rows = [r.at for r in evaluate(self.estimand, context)]
+        if self.at not in rows:
+            raise ModelError(
+                f"criterion.at: '{self.estimand}' has no row '{self.at}'"
+                f"{did_you_mean(self.at, rows)} (rows: {listing(rows)})"
+            )
+        return (names[rows.index(self.at)],)
+
+    def measure(self, seen: Seen) -> Array:
+        """The numbers, (R, quantities, 6)."""
+        draws, truth = seen.effects((self.estimand,))
+        if self.at is not None:
+            one = {k: v[0] for k, v in seen.responses.items()}
+            context = Context(
+                seen.layout, one, lambda n: seen.truth[n][:1, None], seen.model.estimands,
+                seen.model.source,
+            )  # fmt: skip
+            k = [r.at for r in evaluate(self.estimand, context)].index(self.at)
+            draws, truth = draws[..., k : k + 1], truth[:, k : k + 1]
+        low, high = bounds(draws, self.interval, self.prob)
+        region = np.mean((draws > self.lower) & (draws < self.upper), axis=1)
+        rope = np.full(region.shape, np.nan)
+        if self.rope is not None:
+            rope = np.mean((draws >= self.rope[0]) & (draws <= self.rope[1]), axis=1)
+        return np.stack([truth, draws.mean(axis=1), low, high, region, rope], axis=-1)
+
+
+@dataclass(frozen=True)
+class Power:
+    """How often a study succeeds, over a plan's grid.
+
+    Attributes:
+        table: columns as in `power.csv`: the grid's keys, then `COLUMNS`.
+        errors: for each row of the table, type S and type M errors: `type_s`, the share of
+            successes whose posterior mean has the wrong sign, and `exaggeration`, their mean
+            |posterior mean| over |truth| (Gelman & Carlin, 2014).
+        answers: sentences about the smallest and the cheapest design.
+        plan, result: what was run.
+        replications: of each cell, at most.
+        trusted: whether at most 5 % of the fits of every cell failed.
+    """
+
+    table: "pd.DataFrame"
+    errors: "pd.DataFrame"
+    answers: tuple[str, ...]
+    plan: Plan
+    result: Result
+    replications: int
+    trusted: bool
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.3g}".format)
+
+
+def power(
+    plan: Plan,
+    *,
+    seed: int = 1,
+    replications: int | None = None,
+    engine: str = "auto",
+    draws: int | None = None,
+    chains: int | None = None,
+    mcse: float | None = None,
+    workers: int = 2,
+    out: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Power:
+    """Simulate and refit each design of a plan, and count how often its criterion is met.
+
+    Replicate r has the same random numbers at every point of the grid, so that differences
+    between points are sharper than the points.
+
+    Args:
+        plan: from `load_plan`.
+        seed: of the whole run.
+        replications: of each design; as the plan says if None.
+        engine: as for `recover`.
+        draws: as for `recover`.
+        chains: as for `recover`.
+        mcse: stop at a design once its Monte Carlo standard error is at most this, looked at every
+            160 replicates.
+        workers: at once; change the time and nothing else.
+        out: a folder that keeps finished replicates and is gone on with; none if None.
+        progress: told of replicates done.
+
+    Raises:
+        InputError: plan, model and options do not go together.
+    """
+    check_run(replications, draws, chains, 0.95)
+    job = power_job(plan, seed, engine, draws, chains)
+    number = replications or plan.replications
+    tell = progress or (lambda *_: None)
+    proposition = _proposition(plan)
+
+    def enough(cell: int, outcome: Outcome) -> bool:
+        good = numbers_of(outcome)
+        if mcse is None or not len(good):
+            return False
+        hits = successes(good, plan.criterion, proposition)
+        blocks = clusters(outcome, size_of(cell))
+        return all(share_error(hits[:, q], blocks) <= mcse for q in range(hits.shape[1]))
+
+    sizes: dict[int, int] = {}
+
+    def size_of(cell: int) -> int:
+        from acmodels.runs.block import ready_for
+
+        if cell not in sizes:
+            sizes[cell] = ready_for(job, job_key(job), cell).size
+        return sizes[cell]
+
+    def go(folder: Path) -> Result:
+        store = open_store(folder, job_key(job), job.kind)
+        try:
+            return run(
+                job, store, number, workers=workers, progress=tell,
+                enough=enough if mcse is not None else None, batch=BATCH,
+            )  # fmt: skip
+        finally:
+            store.close()
+
+    if out is None:
+        with TemporaryDirectory() as folder:
+            return power_of(plan, go(Path(folder)), number)
+    return power_of(plan, go(out), number)
+
+
+def power_job(plan: Plan, seed: int, engine: str, draws: int | None, chains: int | None) -> Job:
+    """What a plan asks to run.
+
+    Raises:
+        ModelError: its criterion names nothing of the model, or a truth is drawn that is none.
+    """
+    model = plan.cells[0].design.model
+    assert model is not None  # noqa: S101
+    c = plan.criterion
+    proposition = _proposition(plan)
+    name = c.estimand if proposition is None else proposition.estimand
+    if name not in model.estimands:
+        raise ModelError(
+            f"{plan.source}: criterion.estimand: {model.source} has no estimand '{name}'"
+            f"{did_you_mean(str(name), model.estimands)} "
+            f"(estimands: {listing(list(model.estimands))})"
+        )
+    lower, upper, rope, at = c.lower, c.upper, c.rope, c.at
+    if proposition is not None:
+        at = proposition.at
+        lower, upper = proposition.lower, proposition.upper
+        rope = c.rope or proposition.rope
+        if c.rule == "rope" and rope is None:
+            raise ModelError(
+                f'{plan.source}: criterion: rule = "rope" needs rope = [low, high], since '
+                f"{proposition.id} has none"
+            )
+    interval = "hdi" if c.rule == "hdi" else "eti"
+    measure = PowerMeasure(str(name), at, interval, c.prob, lower, upper, rope)
+    _check_drawn(plan, seed)
+    cells = tuple(Cell(x.design, plan.design_prior, label=_label(x.values)) for x in plan.cells)
+    return Job("power", cells, measure, seed, engine, draws, chains)
+
+
+def _check_drawn(plan: Plan, seed: int) -> None:
+    from acmodels.runs.block import resolve_design
+
+    layout, _, _ = resolve_design(Cell(plan.cells[0].design), seed)
+    known = {p.name: p for p in parameters(layout)}
+    for name, d in plan.design_prior.items():
+        where = f'{plan.source}: design_prior."{name}"'
+        if name not in known:
+            raise ModelError(
+                f"{where}: the model has no parameter '{name}'{did_you_mean(name, known)} "
+                f"(parameters: {listing(list(known), 12)})"
+            )
+        if known[name].kind in ("cor", "threshold"):
+            raise ModelError(f"{where}: correlations and thresholds are not drawn one by one")
+        if known[name].kind != "coefficient" and d.kind.support != "positive":
+            raise ModelError(f"{where}: {name} is above 0, so its distribution must be positive")
+
+
+def _proposition(plan: Plan) -> Proposition | None:
+    model = plan.cells[0].design.model
+    assert model is not None  # noqa: S101
+    wanted = plan.criterion.proposition
+    if wanted is None:
+        return None
+    if wanted not in model.propositions:
+        raise ModelError(
+            f"{plan.source}: criterion.proposition: {model.source} has no proposition '{wanted}'"
+            f"{did_you_mean(wanted, model.propositions)} "
+            f"(propositions: {listing(list(model.propositions))})"
+        )
+    return model.propositions[wanted]
+
+
+def _label(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{k} = {v:g}" for k, v in values.items())
+
+
+def successes(good: Array, criterion: Criterion, proposition: Proposition | None) -> Array:
+    """Whether each replicate meets a criterion, (n, quantities), 0 or 1.
+
+    Args:
+        good: numbers of `PowerMeasure`, (n, quantities, 6).
+        criterion: of the plan.
+        proposition: that it names, or None.
+    """
+    _, _, lower, upper, region, rope = np.moveaxis(good, -1, 0)
+    if criterion.rule in ("eti", "hdi"):
+        hits = (lower > 0) | (upper < 0)
+    elif criterion.rule == "p_region":
+        hits = region >= criterion.mass
+    elif criterion.rule == "rope":
+        hits = rope >= criterion.mass
+    elif criterion.rule == "width":
+        hits = upper - lower <= (criterion.value or 0.0)
+    else:
+        assert proposition is not None  # noqa: S101
+        judged = [
+            verdict(float(p), None if math.isnan(r) else float(r), proposition.mass) == "supported"
+            for p, r in zip(region.ravel(), rope.ravel(), strict=True)
+        ]
+        hits = np.array(judged, dtype=bool).reshape(region.shape)
+    return hits.astype(np.float64)
+
+
+def wilson(share: float, n: float, prob: float = 0.95) -> tuple[float, float]:
+    """Wilson's (1927) interval of a share among n; n may be an effective number."""
+    from scipy.special import ndtri
+
+    z = float(ndtri((1 + prob) / 2))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def power_of(plan: Plan, result: Result, replications: int) -> Power:
+    """The rows of `power.csv`, and what they say about the design to choose."""
+    import pandas as pd
+
+    proposition = _proposition(plan)
+    rows: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    trusted = True
+    for point, ready, outcome in zip(plan.cells, result.ready, result.outcomes, strict=True):
+        good = numbers_of(outcome)
+        failed = len(outcome.reasons) - len(good)
+        fine = failed <= MOST_FAILED * len(outcome.reasons) and len(good) > 0
+        trusted = trusted and fine
+        hits = successes(good, plan.criterion, proposition)
+        blocks = clusters(outcome, ready.size)
+        for q, name in enumerate(ready.quantities):
+            row: dict[str, Any] = {**point.values, "estimand": name, "rule": plan.criterion.rule}
+            if fine:
+                share = float(hits[:, q].mean())
+                low, high = wilson(share, len(good) / design_effect(hits[:, q], blocks))
+                row |= {
+                    "power": share, "mcse": share_error(hits[:, q], blocks),
+                    "lower": low, "upper": high,
+                }  # fmt: skip
+            else:
+                row |= dict.fromkeys(("power", "mcse", "lower", "upper"), math.nan)
+            cost = math.nan if point.cost is None else point.cost
+            rows.append({**row, "n": len(good), "failed": failed, "cost": cost})
+            errors.append({**point.values, "estimand": name, **_errors(good[:, q], hits[:, q])})
+    columns = [*plan.grid, *COLUMNS]
+    table = pd.DataFrame(rows, columns=columns)
+    return Power(
+        table, pd.DataFrame(errors), answers(plan, table), plan, result, replications, trusted
+    )
+
+
+def _errors(good: Array, hits: Array) -> dict[str, float]:
+    """Type S and type M errors of the successes; NaN where the truth is 0 or none succeeded."""
+    hit = hits > 0
+    truth, mean = good[hit, 0], good[hit, 1]
+    if not hit.any() or np.any(truth == 0):
+        return {"type_s": math.nan, "exaggeration": math.nan}
+    return {
+        "type_s": float(np.mean(np.sign(mean) != np.sign(truth))),
+        "exaggeration": float(np.mean(np.abs(mean)) / np.mean(np.abs(truth))),
+    }
+
+
+def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
+    """What the table says about the design to choose, in whole sentences."""
+    target = plan.criterion.target
+    out: list[str] = []
+    for name, rows in table.groupby("estimand", sort=False):
+        known = rows[rows["power"].notna()]
+        enough = known[known["power"] >= target]
+        said = f"{name}: " if table["estimand"].nunique() > 1 else ""
+        if not len(known):
+            out.append(f"{said}no power is stated, since more than 5 % of the fits failed.")
+            continue
+        if not len(enough):
+            best = known.loc[known["power"].idxmax()]
+            out.append(
+                f"{said}no design of the grid reaches {target:g}; the most is "
+                f"{best['power']:.3f} (standard error {best['mcse']:.3f})"
+                f"{_at(plan, best)}."
+            )
+            continue
+        if table["cost"].notna().all():
+            best = enough.loc[enough["cost"].idxmin()]
+            out.append(
+                f"{said}the cheapest design of the grid that reaches {target:g} costs "
+                f"{best['cost']:,.0f}{_at(plan, best)}: {best['power']:.3f} (standard error "
+                f"{best['mcse']:.3f}).{_sure(best, target)}"
+            )
+        for key in plan.grid:
+            out += _smallest(plan, key, known, target, said)
+    return tuple(out)
+
+
+def _at(plan: Plan, row: Any) -> str:
+    return f" at {_label({k: row[k] for k in plan.grid})}" if plan.grid else ""
+
+
+def _sure(row: Any, target: float) -> str:
+    if row["lower"] >= target:
+        return ""
+    return f" Its 95 % interval, {row['lower']:.3f} to {row['upper']:.3f}, holds {target:g} too."
+
+
+def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: str) -> list[str]:
+    """The smallest value of one key, at each value of the others, by a monotone curve."""
+    values = sorted(set(known[key]))
+    if len(values) < 3:
+        return []
+    others = [k for k in plan.grid if k != key]
+    out: list[str] = []
+    groups = known.groupby(others, sort=False) if others else [((), known)]
+    for at, rows in groups:
+        found = crossing(rows[key].to_numpy(float), rows["power"].to_numpy(float),
+                         rows["n"].to_numpy(float), target)  # fmt: skip
+        if found is None:
+            continue
+        at = at if isinstance(at, tuple) else (at,)
+        where = _label(dict(zip(others, at, strict=True)))
+        out.append(
+            f"{said}{target:g} is reached near {key} = {found[0]:.3g}, between {found[1]:.3g} and "
+            f"{found[2]:.3g} with 95 % confidence{f' ({where})' if where else ''}."
+        )
+    return out
+
+
+def crossing(x: Array, share: Array, n: Array, target: float) -> tuple[float, float, float] | None:
+    """Where a rising probit curve through shares reaches a target, with its 95 % interval.
+
+    probit(share) = a + b sqrt(x), by maximum likelihood; the interval is Fieller's (1954). Along
+    a number of units the mean of a test statistic rises as its root, which makes the curve nearly
+    straight there; no answer is given where the curve does not rise, bends away from the shares
+    (Pearson's chi-squared above its 99 % point) or reaches the target outside of x.
+
+    Args:
+        x: values, (k,), at least 3.
+        share: successes among n, (k,).
+        n: replicates, (k,).
+        target: the share that is wanted.
+    """
+    import warnings
+
+    import statsmodels.api as sm
+    from scipy.special import ndtri
+    from scipy.stats import chi2
+
+    if np.any(x < 0) or share.min() >= target or share.max() < target:
+        return None
+    X = np.stack([np.ones_like(x), np.sqrt(x)], axis=1)
+    hits = np.stack([share * n, n - share * n], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = sm.GLM(hits, X, sm.families.Binomial(sm.families.links.Probit())).fit()
+    (a, b), V = fit.params, np.asarray(fit.cov_params())
+    if fit.pearson_chi2 > chi2.ppf(0.99, max(1, len(x) - 2)) or not np.isfinite(V).all():
+        return None
+    z = float(ndtri(0.975))
+    if b <= z * math.sqrt(V[1, 1]):
+        return None
+    c = float(ndtri(target)) - a
+    # Fieller: roots in r of (c - b r)^2 = z^2 (V00 + 2 r V01 + r^2 V11)
+    A = b**2 - z**2 * V[1, 1]
+    B = -2 * (b * c + z**2 * V[0, 1])
+    C = c**2 - z**2 * V[0, 0]
+    root = math.sqrt(max(0.0, B**2 - 4 * A * C))
+    low, high = (-B - root) / (2 * A), (-B + root) / (2 * A)
+    at = c / b
+    if not x.min() <= at**2 <= x.max() or at < 0:
+        return None
+    return at**2, max(0.0, low) ** 2, high**2
