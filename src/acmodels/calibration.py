@@ -51,6 +51,8 @@ class RankMeasure:
     def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
         """Structural parameters, estimands row by row, and a log likelihood."""
         names = [p.name for p in parameters(context.layout)]
+        for name in names:
+            context.parameter(name)
         of = ranked(model)
         more = (LOG_LIK,) if not latent_means(context.layout) else ()
         return (*names, *effect_names(model, of, context), *more)

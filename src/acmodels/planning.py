@@ -1,4 +1,4 @@
-"""Power and assurance of a study, over a grid of designs; the smallest and cheapest that will do."""
+"""Power and assurance of a study over a grid of designs; the smallest and cheapest of them."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -363,7 +363,7 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
     for name, rows in table.groupby("estimand", sort=False):
         known = rows[rows["power"].notna()]
         enough = known[known["power"] >= target]
-        said = f"{name}: " if table["estimand"].nunique() > 1 else ""
+        said = f"{name}: " if len(set(table["estimand"])) > 1 else ""
         if not len(known):
             out.append(f"{said}no power is stated, since more than 5 % of the fits failed.")
             continue
@@ -410,8 +410,8 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
                          rows["n"].to_numpy(float), target)  # fmt: skip
         if found is None:
             continue
-        at = at if isinstance(at, tuple) else (at,)
-        where = _label(dict(zip(others, at, strict=True)))
+        fixed = at if isinstance(at, tuple) else (at,)
+        where = _label(dict(zip(others, fixed, strict=True)))
         out.append(
             f"{said}{target:g} is reached near {key} = {found[0]:.3g}, between {found[1]:.3g} and "
             f"{found[2]:.3g} with 95 % confidence{f' ({where})' if where else ''}."

@@ -48,6 +48,8 @@ class RecoveryMeasure:
     def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
         """Structural parameters, then estimands, row by row."""
         names = [p.name for p in parameters(context.layout)]
+        for name in names:
+            context.parameter(name)
         return (*names, *effect_names(model, tuple(model.estimands), context))
 
     def measure(self, seen: Seen) -> Array:
@@ -126,7 +128,7 @@ def recover(
 ) -> Recovery:
     """Simulate a design's study and refit its model, many times.
 
-    Predictors, groupings and responses are drawn anew. With the collapsed engine, sixteen
+    Predictors, groupings and responses are drawn anew. With the collapsed engine, eight
     replicates in turn share predictors and groupings, and standard errors count that.
 
     Args:

@@ -6,7 +6,7 @@ An engine is two functions: `prepare(layout, priors)` once for a design, and
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
@@ -87,7 +87,12 @@ class Batched(Prepared, Protocol):
     """A prepared design whose engine can fit many data sets at once."""
 
     def batch(
-        self, stack: Responses, seeds: Sequence[int], draws: int, points: int | None = None
+        self,
+        stack: Responses,
+        seeds: Sequence[int],
+        draws: int,
+        points: int | None = None,
+        wanted: Collection[str] | None = None,
     ) -> Batch:
         """Fit R data sets in the calling thread, without the GIL where it matters.
 
@@ -97,6 +102,8 @@ class Batched(Prepared, Protocol):
             draws: of the posterior, for each data set.
             points: at which the density of sds and correlations is evaluated; as many as their
                 number asks for if None. Where too few count in the end, more are added.
+            wanted: parameters that are asked for, all if None; equations that hold none of them
+                and share nothing with one that does are not fitted, and `names` lacks theirs.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The collapsed engine at work: one data set by weighted points or walkers, or many at once."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -148,16 +148,22 @@ class PreparedCollapsed:
         )
 
     def batch(
-        self, stack: Responses, seeds: Sequence[int], draws: int, points: int | None = None
+        self,
+        stack: Responses,
+        seeds: Sequence[int],
+        draws: int,
+        points: int | None = None,
+        wanted: Collection[str] | None = None,
     ) -> Batch:
         """Fit R data sets at once, in the calling thread."""
         rngs = [np.random.default_rng(s) for s in seeds]
         parts = [
             _stacked(region, self.layout, self.priors, stack, rngs, draws, points)
             for region in self.regions
+            if wanted is None or not set(wanted).isdisjoint(_names(region, self.layout))
         ]
         values = {n: p.values[..., k] for p in parts for k, n in enumerate(p.names)}
-        names = tuple(p.name for p in structural(self.layout))
+        names = tuple(p.name for p in structural(self.layout) if p.name in values)
         k = np.max([p.k for p in parts], axis=0)
         return Batch(
             names,

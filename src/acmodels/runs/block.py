@@ -29,7 +29,7 @@ from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, build_layout
 from acmodels.system.layout import Array
 
-BLOCK = 16
+BLOCK = 8
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
@@ -48,7 +48,11 @@ class Measure(Protocol):
         ...
 
     def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
-        """Names of the quantities measured, given any context of the model."""
+        """Names of the quantities measured, given any context of the model.
+
+        Every structural parameter that `measure` will read is read here too: equations of
+        which none is read need not be fitted.
+        """
         ...
 
     def measure(self, seen: "Seen") -> Array:
@@ -211,6 +215,7 @@ class Ready:
         engine: which one.
         typical: a layout of the design, and responses on it, for the engine to prepare on.
         quantities: what is measured.
+        read: the structural parameters that it is made of.
         size: replicates in a block.
     """
 
@@ -222,6 +227,7 @@ class Ready:
     engine: str
     typical: tuple[Layout, Responses]
     quantities: tuple[str, ...]
+    read: frozenset[str]
     size: int
 
 
@@ -262,11 +268,19 @@ def get_ready(job: Job, number: int) -> Ready:
         typical = truths(layout, priors, [rng], middle=True)
     responses = generate_stack(layout, typical, [rng]).responses
     one = {k: v[0] for k, v in responses.items()}
-    context = Context(layout, one, lambda n: typical[n][None], model.estimands, model.source)
+    read: set[str] = set()
+
+    def parameter(name: str) -> Array:
+        read.add(name)
+        return typical[name][None]
+
+    context = Context(layout, one, parameter, model.estimands, model.source)
     quantities = job.measure.quantities(model, context)
     size = BLOCK if name == "collapsed" else 1
     codes = categories(cell.design, model)
-    return Ready(cell, model, codes, priors, truth, name, (layout, one), quantities, size)
+    return Ready(
+        cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size
+    )
 
 
 def _which_engine(asked: str, layout: Layout, priors: Priors, model: Model) -> str:
@@ -340,7 +354,7 @@ def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ..
         one = {k: v[0] for k, v in stack.items()}
         prepared = engine(ready.engine).prepare(layout, ready.priors, one)
     if ready.engine == "collapsed":
-        found = _batch(job, cast("Batched", prepared), stack, seeds)
+        found = _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
     else:
         found = _one_by_one(job, prepared, stack, seeds)
     seen = Seen(
@@ -362,12 +376,14 @@ class _Found:
     reasons: tuple[str, ...]
 
 
-def _batch(job: Job, prepared: Batched, stack: Responses, seeds: Sequence[int]) -> _Found:
+def _batch(
+    job: Job, prepared: Batched, stack: Responses, seeds: Sequence[int], read: frozenset[str]
+) -> _Found:
     draws = DRAWS
     if job.draws is not None or job.chains is not None:
         draws = (job.draws or 1000) * (job.chains or 1)
     with np.errstate(all="ignore"):
-        b = prepared.batch(stack, seeds, draws)
+        b = prepared.batch(stack, seeds, draws, wanted=read)
     reasons: list[str] = []
     for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
         if not ok:

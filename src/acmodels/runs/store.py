@@ -190,8 +190,8 @@ def _check(connection: sqlite3.Connection, path: Path, key: str) -> None:
     if facts.get("job") != key:
         raise InputError(
             f"{path}: holds the replicates of another run ({facts.get('kind')}): its model, "
-            "design, seed, options or version differ; nothing was changed: name another --out, or remove "
-            "the folder"
+            "design, seed, options or version differ; nothing was changed: name another --out, or "
+            "remove the folder"
         )
 
 
