@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from acmodels.calibration import calibrate
     from acmodels.companion import maximum_likelihood
     from acmodels.comparison import bayes_factor
     from acmodels.data import read_study as load_study
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
     from acmodels.judging import judge
-    from acmodels.load import load_design, load_model
+    from acmodels.load import load_design, load_model, load_plan
+    from acmodels.planning import power
     from acmodels.predicting import comparisons, predictions, slopes
+    from acmodels.recovery import recover
     from acmodels.reporting import report
     from acmodels.reporting.plots import plot_predictions
     from acmodels.simulation import simulate
@@ -36,19 +39,23 @@ __all__ = [
     "AcmodelsError",
     "InputError",
     "bayes_factor",
+    "calibrate",
     "comparisons",
     "estimate",
     "fit",
     "judge",
     "load_design",
     "load_model",
+    "load_plan",
     "load_study",
     "maximum_likelihood",
     "plot_predictions",
+    "power",
     "predictions",
     "proposition",
     "propositions",
     "r2",
+    "recover",
     "report",
     "simulate",
     "slopes",
@@ -57,6 +64,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "load_plan": ("acmodels.load", "load_plan"),
+    "recover": ("acmodels.recovery", "recover"),
+    "power": ("acmodels.planning", "power"),
+    "calibrate": ("acmodels.calibration", "calibrate"),
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
     "bayes_factor": ("acmodels.comparison", "bayes_factor"),

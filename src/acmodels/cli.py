@@ -12,7 +12,7 @@ from acmodels.errors import AcmodelsError, NotYetError, did_you_mean, printable
 EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
 
 
-LATER = ("test", "recover", "calibrate", "power", "planner")
+LATER = ("test", "planner")
 """Commands of the contract that this version does not have yet."""
 
 
@@ -366,6 +366,180 @@ def simulate(design: str, number: int, **options: Any) -> None:
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
         _echo(f"{studies}, {rows} rows in all: {out}")
+
+
+_RUNNING = ("out", "seed", "engine")
+
+
+def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of the commands that refit many times."""
+    for made in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        click.option(
+            "--workers", type=int, help="Cores to use; changes the time, never the numbers."
+        ),
+        click.option("--chains", type=int, help="Of each fit; 4 by NUTS."),
+        click.option("--draws", type=int, help="Of each chain; 500 by NUTS, 1000 in all else."),
+        click.option("--replications", "--n", type=int, help="Instead of the file's number."),
+    ):
+        command = made(command)
+    return _options(*_RUNNING)(command)
+
+
+@main.command()
+@click.argument("design")
+@_run_options
+@_options("interval", "prob")
+def recover(design: str, **options: Any) -> None:
+    """Simulate DESIGN and refit its model, many times: bias, coverage, width."""
+    from acmodels.load import load_design
+    from acmodels.recovery import recover as go
+
+    loaded = load_design(design)
+    if options["interval"] not in ("eti", "hdi"):
+        raise click.UsageError(f"--interval must be eti or hdi, not {options['interval']!r}")
+
+    def run(out: Path, progress: Any) -> Any:
+        return go(
+            loaded, **_shared(options), interval=options["interval"], prob=options["prob"],
+            out=out, progress=progress,
+        )  # fmt: skip
+
+    _run("recover", (loaded.path,), options, run, "recovery.csv")
+
+
+@main.command()
+@click.argument("model")
+@click.argument("design", required=False)
+@_run_options
+def calibrate(model: str, design: str | None, **options: Any) -> None:
+    """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
+    from dataclasses import replace
+
+    from acmodels.calibration import calibrate as go
+    from acmodels.load import load_design, load_model
+
+    loaded = load_model(model)
+    if design is None and loaded.design is None:
+        raise click.UsageError(
+            f"{loaded.source} names no design of its own; give one: acmodels calibrate MODEL DESIGN"
+        )
+    plan = replace(load_design(design or str(loaded.design)), model=loaded)
+
+    def run(out: Path, progress: Any) -> Any:
+        return go(plan, **_shared(options), out=out, progress=progress)
+
+    _run("calibrate", (loaded.path, plan.path), options, run, "calibration.csv")
+
+
+@main.command()
+@click.argument("plan")
+@_run_options
+@click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
+def power(plan: str, **options: Any) -> None:
+    """Say how often a study succeeds over PLAN's grid, and which design is cheapest."""
+    from acmodels.load import load_plan
+    from acmodels.planning import power as go
+
+    loaded = load_plan(plan)
+    if options["mcse"] is not None and not options["mcse"] > 0:
+        raise click.UsageError("--mcse must be above 0")
+
+    def run(out: Path, progress: Any) -> Any:
+        return go(loaded, **_shared(options), mcse=options["mcse"], out=out, progress=progress)
+
+    _run("power", (loaded.path,), options, run, "power.csv")
+
+
+def _shared(options: dict[str, Any]) -> dict[str, Any]:
+    import os
+
+    from acmodels.rng import check_seed
+
+    workers = _workers(options["workers"])
+    every = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return {
+        "seed": check_seed(options["seed"]),
+        "engine": options["engine"],
+        "draws": options["draws"],
+        "chains": options["chains"],
+        "replications": options["replications"],
+        "workers": workers or every,
+    }
+
+
+def _run(
+    command: str,
+    inputs: Iterable[Path | None],
+    options: dict[str, Any],
+    run: Callable[[Path, Any], Any],
+    name: str,
+) -> None:
+    """Run, write and print; an interrupted run says how to go on."""
+    from acmodels.folder import run_folder
+    from acmodels.progress import Reporter
+    from acmodels.reporting.run_page import run_report
+    from acmodels.results import run_json, write_table
+    from acmodels.runs.store import FILE
+
+    out: Path = options["out"] or Path(command)
+    shared = _shared(options)
+    run_folder(out, FILE, inputs)
+    progress = Reporter(quiet=options["quiet"])
+    try:
+        found = run(out, progress)
+    except KeyboardInterrupt:
+        progress.close()
+        if not options["quiet"]:
+            _echo(f"stopped; what was finished is in {out}: the same command goes on", err=True)
+        raise
+    progress.close()
+    write_table(found.table, out / name)
+    if command == "power":
+        write_table(found.errors, out / "errors.csv")
+    run_report(found, out / "report.html")
+    run_json(found, out, ["acmodels", *sys.argv[1:]], shared["seed"])
+    _print_run(command, found, out, options)
+    if not found.trusted or (command == "calibrate" and not found.uniform):
+        raise SystemExit(3)
+
+
+def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> None:
+    total = sum(len(o.reasons) for o in found.result.outcomes)
+    failed = sum(1 for o in found.result.outcomes for why in o.reasons if why)
+    if options["as_json"]:
+        table: dict[str, Any] = {
+            "out": str(out),
+            "table": _records(found.table),
+            "fits": total,
+            "failed": failed,
+            "trusted": found.trusted,
+        }
+        if command == "power":
+            table |= {"answers": list(found.answers), "errors": _records(found.errors)}
+        if command == "calibrate":
+            table |= {"p_model": found.p_model, "uniform": found.uniform}
+        _echo_json(table)
+        return
+    if not options["quiet"]:
+        for line in found.table.to_string(index=False, float_format="{:.3g}".format).splitlines():
+            _echo(line)
+        _echo()
+        for line in getattr(found, "answers", ()):
+            _echo(line)
+        if command == "calibrate":
+            said = "uniform" if found.uniform else "NOT uniform"
+            _echo(f"Ranks are {said}: p of the model {found.p_model:.2g} (Bonferroni).")
+        rate = found.result.fitted / found.result.seconds if found.result.seconds else 0.0
+        _echo(
+            f"{total} fits, {failed} failed; {found.result.fitted} fitted now, {rate:.0f} a second."
+        )
+        _echo(f"Report: {out / 'report.html'}")
+    if not found.trusted:
+        _echo(f"No answer: {failed} of {total} fits failed, more than 5 % somewhere.", err=True)
 
 
 @main.command()

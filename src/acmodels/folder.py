@@ -49,6 +49,30 @@ def result_folder(out: Path, inputs: Iterable[Path | None] = ()) -> Generator[Pa
         _remove_empty(made)
 
 
+def run_folder(out: Path, store: str, inputs: Iterable[Path | None] = ()) -> None:
+    """Make ready a folder for a run that keeps what it finishes and can be gone on with.
+
+    A folder that holds such a store is left as it is; another result is replaced.
+
+    Args:
+        out: where the run goes.
+        store: name of the file that keeps replicates.
+        inputs: files that are read, which must not be replaced with the folder.
+
+    Raises:
+        InputError: as for `result_folder`.
+    """
+    if (out / store).exists():
+        return
+    try:
+        _check_place(out, inputs)
+        if (out / MARK).exists():
+            shutil.rmtree(out)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+
+
 def _remove_empty(folders: Iterable[Path]) -> None:
     """Remove folders that hold nothing, the innermost first."""
     for folder in folders:

@@ -85,6 +85,38 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def run_json(found: Any, folder: Path, command: Sequence[str], seed: int) -> None:
+    """Write the `run.json` of a run: recovery, calibration or power.
+
+    Args:
+        found: what the run returned.
+        folder: of the run.
+        command: the command line.
+        seed: of the run.
+    """
+    result = found.result
+    ready = result.ready[0]
+    model, design = ready.model, ready.cell.design
+    reasons = [why for o in result.outcomes for why in o.reasons]
+    write_json(
+        folder / MARK,
+        {
+            "command": list(command),
+            "versions": versions(),
+            "seed": seed,
+            "engine": ready.engine,
+            "fits": len(reasons),
+            "failed": sum(1 for why in reasons if why),
+            "trusted": found.trusted,
+            "seconds": {"run": round(result.seconds, 3)},
+            "fitted_now": result.fitted,
+            "model": {"name": model.name, "file": model.source, "sha256": model.sha256},
+            "design": {"file": design.source, "sha256": design.sha256},
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    )
+
+
 def write_simulation(
     made: Simulation,
     design: Design,

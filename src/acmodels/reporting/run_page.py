@@ -69,7 +69,7 @@ def _failed(result: "Result") -> list[str]:
     return [f"{count(n)} fits: {why}." for why, n in reasons.most_common(5)]
 
 
-def _status(trusted: bool, result: "Result", good: str) -> str:
+def _status(result: "Result", good: str, *, trusted: bool) -> str:
     if trusted:
         return good
     lost = sum(1 for o in result.outcomes for why in o.reasons if why)
@@ -114,13 +114,15 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         "lead": f"{count(n + failed)} studies simulated by {found.design.source} and fitted again.",
         "good": found.trusted,
         "status": _status(
-            found.trusted, found.result, f"{count(failed)} of {count(n + failed)} fits failed."
+            found.result,
+            f"{count(failed)} of {count(n + failed)} fits failed.",
+            trusted=found.trusted,
         ),
         "sentences": sentences,
         "chart_title": "Coverage",
-        "chart_words": f"Share of {100 * found.prob:g} % {kind} intervals that hold the truth, plus "
-        "and minus two Monte Carlo standard errors; the dashed line is what they promise, and what "
-        "is three standard errors off it is drawn in the second colour.",
+        "chart_words": f"Share of {100 * found.prob:g} % {kind} intervals that hold the truth, "
+        "plus and minus two Monte Carlo standard errors; the dashed line is what they promise, "
+        "and what is three standard errors off it is drawn in the second colour.",
         "charts": charts,
         "tables": [_table("Parameters and estimands", t)],
         "methods": f"We simulated {count(n + failed)} studies from the model {model.name} at known "
@@ -134,7 +136,7 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
 def _calibration(found: "Calibrated") -> dict[str, Any]:
     t = found.table
     model = found.result.ready[0].model
-    n, failed = int(t["n"].iloc[0]), int(t["failed"].iloc[0])
+    n = int(t["n"].iloc[0])
     worst = t.sort_values("p_uniform").head(12)["name"]
     places = [list(t["name"]).index(v) for v in worst]
     charts = [
@@ -151,7 +153,7 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
         "lead": f"{count(n)} truths drawn from the priors, data from the truths by "
         f"{found.design.source}, and the truths ranked among posterior draws.",
         "good": found.trusted and found.uniform,
-        "status": _status(found.trusted, found.result, said),
+        "status": _status(found.result, said, trusted=found.trusted),
         "sentences": _failed(found.result),
         "chart_title": "Ranks",
         "chart_words": "Cumulative distribution of ranks less the uniform one, of the twelve "
@@ -202,7 +204,9 @@ def _power(found: "Power") -> dict[str, Any]:
         f"{count(total)} simulated studies over {len(plan.cells)} designs of {plan.source}.",
         "good": found.trusted,
         "status": _status(
-            found.trusted, found.result, f"{count(failed)} of {count(total)} fits failed."
+            found.result,
+            f"{count(failed)} of {count(total)} fits failed.",
+            trusted=found.trusted,
         ),
         "sentences": [*found.answers, *_failed(found.result)],
         "chart_title": f"{what} curves",
@@ -213,8 +217,8 @@ def _power(found: "Power") -> dict[str, Any]:
             _table(what, t),
             _table("Type S and type M errors of the successes", found.errors),
         ],
-        "methods": f"{what} was estimated by simulation: {count(found.replications)} studies of each "
-        f"design were drawn from {model.name} and fitted (acmodels "
+        "methods": f"{what} was estimated by simulation: {count(found.replications)} studies of "
+        f"each design were drawn from {model.name} and fitted (acmodels "
         f"{metadata.version('acmodels')}, engine {_engines(found.result)}, seed "
         f"{found.result.job.seed}); a study succeeded where {rule_words(found)}."
         + (f" Monte Carlo standard errors were at most {known.max():.3f}." if len(known) else "")

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -101,10 +102,8 @@ class Job:
 
 def job_key(job: Job) -> str:
     """A hash of all that decides a job's numbers, this package's version included."""
-    from acmodels import __version__
-
     said = {
-        "version": __version__,
+        "version": version("acmodels"),
         "kind": job.kind,
         "seed": job.seed,
         "engine": job.engine,
