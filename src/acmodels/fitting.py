@@ -185,14 +185,14 @@ class _Attempt:
 def _by_engine(ready: _Ready, name: str) -> tuple[_Attempt, str]:
     """Sample with the engine asked for, or with the fastest that does it right."""
     if name != "auto":
-        reason = _engine(name).unfit(ready.system.layout, ready.priors)
+        reason = _engine(name).unfit(ready.system.sampled.layout, ready.priors)
         if reason is not None:
             raise EngineError(
                 f"the engine {name} cannot fit {ready.model.source}: {reason}; use --engine nuts "
                 "or auto"
             )
         return _attempt(ready, name), f"{name}, as asked"
-    reason = _engine("collapsed").unfit(ready.system.layout, ready.priors)
+    reason = _engine("collapsed").unfit(ready.system.sampled.layout, ready.priors)
     if reason is None:
         try:
             found = _attempt(ready, "collapsed")
@@ -209,9 +209,10 @@ def _attempt(ready: _Ready, name: str) -> _Attempt:
     system, sampling = ready.system, ready.sampling
     tell: Callable[[str, int, int], None] = sampling.progress or (lambda *_: None)
     tell("compiling", 0, 1)
-    prepared = _engine(name).prepare(system.layout, ready.priors, system.responses)
+    joint = system.sampled
+    prepared = _engine(name).prepare(joint.layout, ready.priors, joint.responses)
     tell("compiling", 1, 1)
-    posterior = prepared.sample(system.responses, ready.seed, sampling)
+    posterior = prepared.sample(joint.responses, ready.seed, sampling)
     before = time.perf_counter()
     rows, warnings = _evaluate(ready.model, system, posterior)
     if ready.model.propositions:
@@ -241,7 +242,8 @@ def rehearse(model: Model, data: Any) -> System:
 
 
 def _priors_and_estimands(model: Model, system: System) -> Priors:
-    priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
+    joint = system.sampled
+    priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
     _try_estimands(model, system)
     return priors
 

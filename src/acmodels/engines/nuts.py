@@ -19,6 +19,7 @@ import numpy as np
 from acmodels.engines import Sampling
 from acmodels.engines._draws import structural
 from acmodels.engines._graph import build
+from acmodels.engines._missing import imputed_draws
 from acmodels.engines._plan import Plan, arrays, make_plan
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
@@ -48,7 +49,7 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNu
     imported = time.perf_counter()
     plan = make_plan(layout, priors, responses)
     model = build(pm, plan, arrays(plan, responses))
-    names = [v.name for v in model.free_RVs]
+    names = [v.name for v in (*model.free_RVs, *model.deterministics)]
     compiled = nutpie.compile_pymc_model(model, var_names=names)
     done = time.perf_counter()
     seconds = {"import": imported - started, "compile": done - imported}
@@ -106,7 +107,9 @@ class PreparedNuts:
         }
         names = tuple(p.name for p in parameters(self.plan.layout))
         seconds = {**self.seconds, "sample": time.perf_counter() - started}
-        return Posterior(names, values, effects, "nuts", kept, seconds, self.model)
+        what = self.plan.unknown
+        imputed = imputed_draws(self.plan.layout, what, draws, responses, seed)
+        return Posterior(names, values, effects, "nuts", kept, seconds, self.model, imputed=imputed)
 
 
 def _callback(sampling: Sampling) -> Any:

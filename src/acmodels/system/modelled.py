@@ -337,9 +337,7 @@ def _sum_problems(layout: Layout) -> list[str]:
 # --- gaps and what is said of them ---------------------------------------------------
 
 
-def _gaps(
-    layout: Layout, known: Known, needed: Mapping[str, np.ndarray]
-) -> tuple[Gap, ...]:
+def _gaps(layout: Layout, known: Known, needed: Mapping[str, np.ndarray]) -> tuple[Gap, ...]:
     out: list[Gap] = []
     for i, e in enumerate(layout.equations):
         v = e.response
@@ -407,4 +405,3 @@ def _treatments(
 
 def _leaving(missing: np.ndarray, gap: Gap | None) -> int:
     return int(missing.sum() if gap is None else (missing & (gap.cell < 0)).sum())
-

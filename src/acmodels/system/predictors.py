@@ -205,4 +205,3 @@ def _constant(values: np.ndarray, code: Index) -> bool:
     first = np.zeros(int(code.max()) + 1, dtype=values.dtype)
     first[code[::-1]] = values[::-1]
     return bool(np.all(values == first[code]))
-
