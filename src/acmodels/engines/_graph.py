@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines._missing import Densities, Shifts
+from acmodels.engines._missing import Densities, Shifts, is_linear
 from acmodels.engines._plan import Plan, by_form, form_name, groups
 from acmodels.families import family
 from acmodels.spec.distribution import Distribution
@@ -93,9 +93,9 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
             if any(latent_terms(layout, e) for e in layout.equations):
                 eta = eta + _latent(pm, plan, data, found, u, shifts)
-            eta = eta + _shifted(pm, plan, shifts, found, u)
-        elif shifts.columns:
-            eta = eta + _shifted(pm, plan, shifts, found, None)
+            eta = eta + _shifted(pm, plan, data, shifts, found, u)
+        else:
+            eta = eta + _shifted(pm, plan, data, shifts, found, None)
         _likelihoods(pm, plan, data, eta, scales, own, shifts.deltas)
     return model
 
@@ -145,28 +145,38 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     return _Population(eta, slopes, intercepts), absorbed
 
 
-def _shifted(pm: Any, plan: Plan, shifts: Shifts, found: _Population, u: Any) -> Any:
+def _shifted(
+    pm: Any, plan: Plan, data: Mapping[str, Any], shifts: Shifts, found: _Population, u: Any
+) -> Any:
     """What continuous missing values add to the stacked predictor beyond rough ones."""
-    if not shifts.columns:
-        return 0.0
     layout = plan.layout
     place = {ik: p for p, ik in enumerate(plan.slopes)}
+    total: Any = 0.0
+    if "linear_row" in data:
+        from pytensor import tensor as pt
+
+        parts = [v for v in (found.slopes, u) if v is not None]
+        coefficients = parts[0] if len(parts) == 1 else pm.math.concatenate(parts)
+        moved = shifts.deltas[data["linear_cell"]] * data["linear_rest"]
+        moved = moved * coefficients[data["linear_coefficient"]]
+        total = pt.inc_subtensor(pt.zeros_like(data["offset"])[data["linear_row"]], moved)
+    bent = [m for m in shifts.columns if m.term is None and not is_linear(layout, m)]
+    if not bent:
+        return total
     pieces: list[Any] = []
     for i in plan.stack:
-        total: Any = np.zeros(plan.count(i))
-        for m in shifts.columns:
-            if m.equation != i or m.term is not None:
-                continue
+        piece: Any = np.zeros(plan.count(i))
+        for m in (m for m in bent if m.equation == i):
             if m.slope is not None:
-                total = total + found.slopes[place[m.slope]] * shifts.of(m)
+                piece = piece + found.slopes[place[m.slope]] * shifts.of(m)
                 continue
             b, k = m.effect or (0, 0)
             block = layout.blocks[b]
             index = block.index(layout.equations[i])[plan.unknown.rows[i].source]
             first = plan.starts[b] + k * len(block.levels)
-            total = total + u[pm.Data(f"moved_group_{m.key}", first + index)] * shifts.of(m)
-        pieces.append(pm.math.as_tensor(total))
-    return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+            piece = piece + u[pm.Data(f"moved_group_{m.key}", first + index)] * shifts.of(m)
+        pieces.append(pm.math.as_tensor(piece))
+    return total + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
 
 
 def _latent(
@@ -380,7 +390,7 @@ def _likelihoods(
 ) -> None:
     layout = plan.layout
     start = 0
-    bins: Any = None
+    bins: Any = data.get("missing_floor")
     for (name, link), members in groups(plan):
         fam = family(name)
         key = f"{name}_{link}"
@@ -395,18 +405,18 @@ def _likelihoods(
                 piece, sigma = _correlate(pm, plan, members, piece, sigma, y)
         mine = _row_numbers(pm, plan, members, key, own.numbers)
         rows = _Rows(fam, link, key, piece, sigma, mine)
-        if f"special_at_{key}" not in data:
+        if f"order_{key}" not in data:
             _add(pm, rows, data, own, f"likelihood_{key}")
             continue
-        if sum(int((~plan.unknown.rows[i].special).sum()) for i in members):
-            _add(pm, rows.at(data[f"plain_at_{key}"]), data, own, f"likelihood_{key}")
-        bins = _special(pm, rows, data, own, deltas, bins)
-    if bins is not None and "missing_floor" in data:
-        from pytensor import tensor as pt
-
-        log = pm.Deterministic("missing_values", bins + data["missing_floor"])
+        rows = rows.at(data[f"order_{key}"])
+        plain = sum(int((~plan.unknown.rows[i].special).sum()) for i in members)
+        if plain:
+            _add(pm, rows.at(slice(0, plain)), data, own, f"likelihood_{key}")
+        bins = _special(pm, rows.at(slice(plain, n)), data, own, deltas, bins)
+    if bins is not None:
+        log = pm.Deterministic("missing_values", bins)
         table = log.reshape((len(plan.unknown.components), plan.unknown.width))
-        pm.Potential("missing_sums", pt.logsumexp(table, axis=1).sum())
+        pm.Potential("missing_sums", pm.math.logsumexp(table, axis=1).sum())
 
 
 @dataclass(frozen=True)
@@ -456,27 +466,21 @@ def _special(
     pm: Any, rows: _Rows, data: Mapping[str, Any], own: _Own, deltas: Any, bins: Any
 ) -> Any:
     """Add rows whose response is missing, and gather those that are summed over."""
-    from pytensor import tensor as pt
-
-    at = data[f"special_at_{rows.key}"]
     latent = None
-    if f"latent_{rows.key}" in data:
-        latent = deltas[data[f"latent_{rows.key}"][at]]
-    log = _add(Densities(pm), rows.at(at), data, own, "", "special_", latent)
-    place = data[f"special_bin_{rows.key}"]
-    pm.Potential(f"missing_{rows.key}", (log * pt.eq(place, -1)).sum())
+    if f"special_latent_{rows.key}" in data:
+        latent = deltas[data[f"special_latent_{rows.key}"]]
+    log = _add(Densities(pm), rows, data, own, "", "special_", latent)
+    pm.Potential(f"missing_{rows.key}", pm.math.dot(data[f"special_alone_{rows.key}"], log))
     if "missing_floor" not in data:
         return bins
-    summed = pt.ge(place, 0)
-    zeros = pt.zeros_like(data["missing_floor"]) if bins is None else bins
-    return pt.inc_subtensor(zeros[pt.maximum(place, 0)], log * summed)
+    return bins + pm.math.dot(data[f"special_sum_{rows.key}"], log)
 
 
 def _with_missing(data: Mapping[str, Any], key: str, deltas: Any) -> Any:
     """Responses of all rows of a family, the missing ones as the quantities that they are."""
-    if f"latent_{key}" not in data:
+    if f"all_latent_{key}" not in data:
         return data[f"y_{key}"]
-    return data[f"all_y_{key}"] + deltas[data[f"latent_{key}"]]
+    return data[f"all_y_{key}"] + deltas[data[f"all_latent_{key}"]]
 
 
 def _row_numbers(pm: Any, plan: Plan, members: list[int], key: str, numbers: Any) -> dict[str, Any]:

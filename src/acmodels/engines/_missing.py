@@ -187,6 +187,16 @@ def moved_columns(layout: Layout) -> list[Moved]:
     return out
 
 
+def is_linear(layout: Layout, m: Moved) -> bool:
+    """Whether a column moves in the rows of missing values only, and in proportion to them."""
+    e = layout.equations[m.equation]
+    moves = [p for p in m.column.parts if _continuous(layout, e, p.operand.source) is not None]
+    if m.term is not None or len(moves) > 1:
+        return False
+    o = moves[0].operand
+    return o.inner is None or (o.function == "within" and is_latent(layout, e, o.source))
+
+
 def _continuous(layout: Layout, e: EquationLayout, source: str) -> int | None:
     """The gap that a source moves with, where that is continuous."""
     d = layout.decomposed.get(source)
@@ -203,6 +213,8 @@ def moved_sources(layout: Layout) -> list[tuple[int, str, int]]:
     """Equation, source and gap of everything that moves, each once."""
     out: dict[tuple[int, str], int] = {}
     for m in moved_columns(layout):
+        if is_linear(layout, m) and not _in_some_mean(layout, m):
+            continue
         for s in m.column.sources:
             g = _continuous(layout, layout.equations[m.equation], s)
             if g is not None:
@@ -236,12 +248,14 @@ def missing_arrays(layout: Layout, what: Unknown, responses: Responses) -> dict[
             out[f"moved_share_{n}"] = _shares(layout, gap, source)
             out[f"moved_unit_{n}"] = d.code[e.rows]
     for m in moved_columns(layout):
+        if is_linear(layout, m) and not _in_some_mean(layout, m):
+            continue
         _, stays = _split(layout, m)
 
         def read(lay: Layout, res: Responses, c: Column, i: int = m.equation) -> Array:
             return column_values(c, lay.equations[i].rows, lambda v: variable_values(lay, v, res))
 
-        for what_, c in (("column", m.column), ("rest", stays)):
+        for what_, c in () if is_linear(layout, m) else (("column", m.column), ("rest", stays)):
             out[f"moved_{what_}_{m.key}"] = versions.spread(
                 m.equation, lambda lay, res, c=c, read=read: read(lay, res, c)
             )
@@ -251,6 +265,67 @@ def missing_arrays(layout: Layout, what: Unknown, responses: Responses) -> dict[
                     found = read(layout, responses, c)[mean.at]
                     out[f"moved_{what_}_{m.key}_mean{n}"] = found
     return out
+
+
+def linear_arrays(
+    layout: Layout,
+    what: Unknown,
+    versions: Versions,
+    places: Mapping[tuple[int, int], int],
+    starts: Mapping[int, int],
+    effects: Sequence[int],
+) -> dict[str, Array]:
+    """What linear columns add, value by value: coefficient, missing value and multiplier.
+
+    Args:
+        layout: of the model.
+        what: is missing.
+        versions: the data.
+        places: by equation and column, where its coefficient is among the slopes.
+        starts: by equation, where its rows start in the graph.
+        effects: where each block's effects start, after the slopes.
+    """
+    rows: list[Index] = []
+    cells: list[Index] = []
+    rests: list[Array] = []
+    coefficients: list[Index] = []
+    for m in moved_columns(layout):
+        if not is_linear(layout, m):
+            continue
+        i, e = m.equation, layout.equations[m.equation]
+        moves, stays = _split(layout, m)
+        g = _continuous(layout, e, moves.parts[0].operand.source) or 0
+        source = what.rows[i].source
+        cell = layout.gaps[g].cell[e.rows][source]
+        here = np.flatnonzero(cell >= 0)
+        rest = versions.spread(
+            i,
+            lambda lay, res, i=i, c=stays: column_values(
+                c, lay.equations[i].rows, lambda v: variable_values(lay, v, res)
+            ),
+        )
+        rows.append(starts[i] + here)
+        cells.append(what.starts[g] + 1 + cell[here])
+        rests.append(rest[here])
+        if m.effect is None:
+            coefficients.append(np.full(len(here), places[m.slope or (0, 0)]))
+        else:
+            b, k = m.effect
+            block = layout.blocks[b]
+            level = block.index(e)[source][here]
+            coefficients.append(effects[b] + k * len(block.levels) + level)
+    if not rows:
+        return {}
+    return {
+        "linear_row": np.concatenate(rows),
+        "linear_cell": np.concatenate(cells),
+        "linear_rest": np.concatenate(rests),
+        "linear_coefficient": np.concatenate(coefficients),
+    }
+
+
+def _in_some_mean(layout: Layout, m: Moved) -> bool:
+    return any(_in_mean(m, n, layout) for n in range(len(latent_means(layout))))
 
 
 def _in_mean(m: Moved, n: int, layout: Layout) -> bool:

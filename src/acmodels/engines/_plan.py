@@ -8,7 +8,13 @@ from itertools import groupby
 import numpy as np
 
 from acmodels.engines._centering import CONSTANT, centering, uncertain
-from acmodels.engines._missing import Unknown, Versions, missing_arrays, unknown
+from acmodels.engines._missing import (
+    Unknown,
+    Versions,
+    linear_arrays,
+    missing_arrays,
+    unknown,
+)
 from acmodels.engines._start import rough, start
 from acmodels.families import Scalar, family
 from acmodels.priors import Prior, Priors
@@ -234,6 +240,11 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     for (name, link), members in groups(plan):
         out |= _likelihood_arrays(plan, f"{name}_{link}", members, versions)
     if layout.gaps:
+        counts = [plan.count(i) for i in plan.stack]
+        first = dict(zip(plan.stack, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
+        places = {ik: p for p, ik in enumerate(plan.slopes)}
+        effects = [len(plan.slopes) + s for s in plan.starts]
+        out |= linear_arrays(layout, plan.unknown, versions, places, first, effects)
         out |= missing_arrays(layout, plan.unknown, responses)
     return out
 
@@ -249,7 +260,7 @@ def _likelihood_arrays(
     """What the likelihood of some equations of one family reads, those of observed rows first.
 
     Rows whose response is missing, or that rest on a discrete missing value, have arrays of
-    their own (`special_...`), beside the places of both among the rows (`plain_at`, `special_at`).
+    their own (`special_...`), which `order` puts after the others.
     """
     es = [plan.layout.equations[i] for i in members]
     fam = family(es[0].family)
@@ -273,15 +284,20 @@ def _likelihood_arrays(
         return out | {f"{k}_{key}": v for k, v in found.items()}
     if not special.all():
         out |= {f"{k}_{key}": v[~special] for k, v in found.items()}
-        out[f"plain_at_{key}"] = np.flatnonzero(~special)
     out |= {f"special_{k}_{key}": v[special] for k, v in found.items()}
-    out[f"special_at_{key}"] = np.flatnonzero(special)
-    out[f"special_bin_{key}"] = np.concatenate([r.bin for r in rows])[special]
+    out[f"order_{key}"] = np.argsort(special, kind="stable")
+    bins = np.concatenate([r.bin for r in rows])[special]
+    out[f"special_alone_{key}"] = (bins < 0).astype(np.float64)
+    if plan.unknown.components:
+        # a product of matrices compiles and runs faster here than sums by index
+        places = np.arange(len(plan.unknown.floor))
+        out[f"special_sum_{key}"] = (bins == places[:, None]).astype(np.float64)
     latent = np.concatenate([r.latent for r in rows])
     if (latent >= 0).any():
+        out[f"special_latent_{key}"] = latent[special] + 1
         if plan.layout.residual and fam.residual_correlation:
             out[f"all_y_{key}"] = found["y"]
-        out[f"latent_{key}"] = latent + 1
+            out[f"all_latent_{key}"] = latent + 1
     return out
 
 
