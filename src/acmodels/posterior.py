@@ -81,8 +81,7 @@ class Posterior:
         seconds: wall time by stage.
         engine_model: what the engine built (a `pm.Model`), where it built one.
         parts: independent parts, from an engine that integrates; none for one that does not.
-        imputed: by variable, draws of its missing values, (chain, draw, M): numbers, or for a
-            discrete variable the positions of its values.
+        imputed: by continuous variable, draws of its missing values, (chain, draw, M).
     """
 
     names: tuple[str, ...]

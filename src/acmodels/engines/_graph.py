@@ -414,8 +414,7 @@ def _likelihoods(
             _add(pm, rows.at(slice(0, plain)), data, own, f"likelihood_{key}")
         bins = _special(pm, rows.at(slice(plain, n)), data, own, deltas, bins)
     if bins is not None:
-        log = pm.Deterministic("missing_values", bins)
-        table = log.reshape((len(plan.unknown.components), plan.unknown.width))
+        table = bins.reshape((len(plan.unknown.components), plan.unknown.width))
         pm.Potential("missing_sums", pm.math.logsumexp(table, axis=1).sum())
 
 

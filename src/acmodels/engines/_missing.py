@@ -469,33 +469,12 @@ class _Density:
 
 
 def imputed_draws(
-    layout: Layout, what: Unknown, draws: Mapping[str, Array], responses: Responses, seed: int
+    layout: Layout, what: Unknown, draws: Mapping[str, Array], responses: Responses
 ) -> dict[str, Array]:
-    """Draws of the missing values.
-
-    Returns:
-        By variable, (chain, draw, M): numbers; positions in the support of a discrete one.
-    """
+    """Draws of the continuous missing values, by variable, (chain, draw, M)."""
     out: dict[str, Array] = {}
     for g, s in what.starts.items():
         gap = layout.gaps[g]
         rough = responses[gap.variable][gap.at]
         out[gap.variable] = rough + gap.spread * draws["missing"][..., s : s + len(gap.at)]
-    if not what.components:
-        return out
-    log = draws["missing_values"]
-    log = log.reshape(*log.shape[:2], len(what.components), what.width)
-    weights = np.exp(log - log.max(axis=-1, keepdims=True))
-    below = np.cumsum(weights, axis=-1)
-    u = np.random.default_rng(seed).random((*log.shape[:3], 1)) * below[..., -1:]
-    chosen = (u >= below).sum(axis=-1)
-    for g, gap in enumerate(layout.gaps):
-        if gap.discrete:
-            out[gap.variable] = np.zeros((*log.shape[:2], len(gap.at)))
-    for k, component in enumerate(what.components):
-        picked = component.configurations[
-            np.minimum(chosen[..., k], len(component.configurations) - 1)
-        ]
-        for place, (g, cell) in enumerate(component.cells):
-            out[layout.gaps[g].variable][..., cell] = picked[..., place]
     return out

@@ -49,7 +49,7 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNu
     imported = time.perf_counter()
     plan = make_plan(layout, priors, responses)
     model = build(pm, plan, arrays(plan, responses))
-    names = [v.name for v in (*model.free_RVs, *model.deterministics)]
+    names = [v.name for v in model.free_RVs]
     compiled = nutpie.compile_pymc_model(model, var_names=names)
     done = time.perf_counter()
     seconds = {"import": imported - started, "compile": done - imported}
@@ -108,7 +108,7 @@ class PreparedNuts:
         names = tuple(p.name for p in parameters(self.plan.layout))
         seconds = {**self.seconds, "sample": time.perf_counter() - started}
         what = self.plan.unknown
-        imputed = imputed_draws(self.plan.layout, what, draws, responses, seed)
+        imputed = imputed_draws(self.plan.layout, what, draws, responses)
         return Posterior(names, values, effects, "nuts", kept, seconds, self.model, imputed=imputed)
 
 
