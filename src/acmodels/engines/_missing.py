@@ -183,7 +183,11 @@ def moved_columns(layout: Layout) -> list[Moved]:
                     found.append(Moved(f"{i}_e{b}_{k}", i, m.column, effect=(b, k)))
         for j, t in enumerate(latent_terms(layout, e)):
             found.append(Moved(f"{i}_l{j}", i, t.rest, term=j))
-        out += [m for m in found if any(_continuous(layout, e, s) for s in m.column.sources)]
+        out += [
+            m
+            for m in found
+            if any(_continuous(layout, e, s) is not None for s in m.column.sources)
+        ]
     return out
 
 
