@@ -247,8 +247,11 @@ def missing_arrays(layout: Layout, what: Unknown, responses: Responses) -> dict[
         e, gap = layout.equations[i], layout.gaps[g]
         d = layout.decomposed.get(source)
         out[f"moved_value_{n}"] = variable_values(layout, source, responses)[e.rows]
-        out[f"moved_cell_{n}"] = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)[e.rows]
-        if d is not None and not is_latent(layout, e, source):
+        averaged = d is not None and not is_latent(layout, e, source)
+        if d is None or d.kind == "within" or not averaged:
+            cell = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)
+            out[f"moved_cell_{n}"] = cell[e.rows]
+        if d is not None and averaged:
             out[f"moved_share_{n}"] = _shares(layout, gap, source)
             out[f"moved_unit_{n}"] = d.code[e.rows]
     for m in moved_columns(layout):
@@ -385,13 +388,15 @@ class Shifts:
             return self._values[i, source]
         n, g = self.sources[i, source]
         start = self.what.starts[g]
-        d = self.layout.decomposed.get(source)
-        shift = self.deltas[self.data[f"moved_cell_{n}"]]
+        shift: Any = 0.0
+        if f"moved_cell_{n}" in self.data:
+            shift = self.deltas[self.data[f"moved_cell_{n}"]]
         if f"moved_share_{n}" in self.data:
             mine = self.deltas[start + 1 : start + 1 + len(self.layout.gaps[g].at)]
             mean = self.pm.math.dot(self.data[f"moved_share_{n}"], mine)
             mean = mean[self.data[f"moved_unit_{n}"]]
-            shift = mean if d is not None and d.kind == "between" else shift - mean
+            between = self.layout.decomposed[source].kind == "between"
+            shift = mean if between else shift - mean
         self._values[i, source] = self.data[f"moved_value_{n}"] + shift
         return self._values[i, source]
 

@@ -11,7 +11,7 @@ compilation serves any further responses of the design.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from acmodels.engines import Sampling
 from acmodels.engines._draws import structural
 from acmodels.engines._graph import build
-from acmodels.engines._missing import imputed_draws
+from acmodels.engines._missing import imputed_draws, unknown
 from acmodels.engines._plan import Plan, arrays, make_plan
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
@@ -64,6 +64,19 @@ class PreparedNuts:
     model: Any
     compiled: Any
     seconds: Mapping[str, float]
+
+    def shaped(self, layout: Layout, priors: Priors) -> "PreparedNuts":
+        """The compiled model for another layout of the same shape.
+
+        Other predictors, or other rows with missing values, so long as there are as many.
+
+        Args:
+            layout: with as many rows, columns, groups and missing values, by equation.
+            priors: of the same forms.
+        """
+        plan = replace(self.plan, layout=layout, priors=priors, unknown=unknown(layout))
+        places = [priors[p.name] for p in self.plan.scales]
+        return replace(self, plan=replace(plan, scales=tuple(places)))
 
     def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
         """Draw with nutpie.
