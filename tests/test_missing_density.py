@@ -39,7 +39,7 @@ def frame() -> pd.DataFrame:
     code = np.arange(N) % J
     x, z = rng.normal(1.0, 1.5, N), rng.normal(size=N)
     m = 0.5 * x + rng.normal(size=N)
-    out = pd.DataFrame(
+    return pd.DataFrame(
         {
             "g": [f"g{k}" for k in code],
             "x": x,
@@ -55,7 +55,6 @@ def frame() -> pd.DataFrame:
             "v": rng.normal(size=N),
         }
     )
-    return out
 
 
 def gone(**rows: list[int]) -> pd.DataFrame:

@@ -178,7 +178,7 @@ def main() -> None:
     start = len({r["replicate"] for r in done()})
     for table in replicates(number, start):
         write(STORE, table, "a")
-        print(f"replicate {table[0]['replicate']} of {number}", flush=True)  # noqa: T201
+        print(f"replicate {table[0]['replicate']} of {number}", flush=True)
     write(HERE / "coverage.csv", summary())
 
 

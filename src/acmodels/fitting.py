@@ -407,7 +407,7 @@ def _tree(fitted: Fit) -> "xr.DataTree":
     variables: dict[str, Any] = {
         _safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
     }
-    for block in fitted.system.layout.blocks:
+    for block in fitted.system.sampled.layout.blocks:
         dim = f"{block.group} (group)" if block.group in both else _safe(block.group)
         coords[dim] = list(block.levels)
         effects = posterior.group_effects[block.key]

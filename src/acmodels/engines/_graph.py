@@ -499,7 +499,6 @@ def _row_numbers(pm: Any, plan: Plan, members: list[int], key: str, numbers: Any
 
 def _row_scales(pm: Any, plan: Plan, members: list[int], se: Any, scales: Any) -> Any:
     """Residual sd of every row: its equation's, or the known standard error."""
-    equations = plan.layout.equations
     if not any(i in plan.sigmas for i in members):
         return se
     if len(members) == 1:

@@ -184,9 +184,7 @@ def moved_columns(layout: Layout) -> list[Moved]:
         for j, t in enumerate(latent_terms(layout, e)):
             found.append(Moved(f"{i}_l{j}", i, t.rest, term=j))
         out += [
-            m
-            for m in found
-            if any(_continuous(layout, e, s) is not None for s in m.column.sources)
+            m for m in found if any(_continuous(layout, e, s) is not None for s in m.column.sources)
         ]
     return out
 
@@ -450,11 +448,14 @@ class Densities:
     def __init__(self, pm: Any) -> None:
         self._pm = pm
 
-    def Potential(self, name: str, expression: Any) -> Any:
+    @staticmethod
+    def _potential(name: str, expression: Any) -> Any:
         del name
         return expression
 
     def __getattr__(self, name: str) -> Any:
+        if name == "Potential":
+            return self._potential
         found = getattr(self._pm, name)
         if isinstance(found, type) and hasattr(found, "dist"):
             return _Density(self._pm, found)
@@ -471,6 +472,7 @@ class _Density:
         return self.pm.logp(self.distribution.dist(*args, **kwargs), observed)
 
     def dist(self, *args: Any, **kwargs: Any) -> Any:
+        """The distribution, for a family's own use."""
         return self.distribution.dist(*args, **kwargs)
 
 

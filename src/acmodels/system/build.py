@@ -50,8 +50,6 @@ class System:
         source: the data's name, for messages.
         joint: the same with the equations of incomplete predictors, or None.
         treatments: what became of each column's missing values.
-        complete: the model on the rows that lack nothing, where others are used and such rows
-            are enough for it.
     """
 
     layout: Layout
@@ -62,7 +60,6 @@ class System:
     source: str
     joint: "Joint | None" = None
     treatments: tuple["Treatment", ...] = ()
-    complete: "System | None" = None
 
     @property
     def sampled(self) -> "Joint":
@@ -233,17 +230,21 @@ class Rows:
         self._numbers = numbers or {}
 
     def numeric(self, column: str, *, factor: bool = True) -> Array:
+        """A column as numbers, (rows,); `factor` as for `data.numeric`."""
         if column in self._numbers:
             return self._numbers[column][self.keep]
         return self._given(column, numeric(self.study, column, factor=factor))[self.keep]
 
     def labels(self, column: str) -> np.ndarray:
+        """A column as labels, (rows,)."""
         return self._given(column, labels(self.study, column))[self.keep]
 
     def truths(self, column: str) -> Array:
+        """A column of truth values as 1 and 0, (rows,)."""
         return self._given(column, truth_values(self.study, column))[self.keep]
 
     def names(self, positions: np.ndarray) -> tuple[int, ...]:
+        """The row numbers that a person sees."""
         return row_names(self.study, self._positions[positions])
 
     def _given(self, column: str, values: np.ndarray) -> np.ndarray:
@@ -265,6 +266,7 @@ def _columns_present(model: Model, study: Study, *, with_responses: bool) -> Non
 
 
 def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
+    """Columns that an equation reads, with their roles; a column may come with several."""
     out = [(e.response, "response")] if with_responses else []
     out += [(v, "predictor") for v in e.formula.variables()]
     out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
@@ -359,6 +361,17 @@ def _codes_found(model: Model, raw: Mapping[str, Array]) -> dict[str, tuple[int,
 
 
 def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) -> Layout:
+    """Build a layout.
+
+    Args:
+        model: checked for itself.
+        rows: the study's.
+        codes: by ordered response, its categories.
+
+    Raises:
+        DataError: what cannot be read; a grouping with one group.
+        ModelError: latent means that cannot be.
+    """
     problems: list[str] = []
     variables = _variables(model, rows, problems)
     if problems:

@@ -137,6 +137,12 @@ def observed(layout: Layout, e: EquationLayout) -> np.ndarray:
     return out
 
 
+def whole_rows(layout: Layout, e: EquationLayout) -> np.ndarray:
+    """Rows of an equation where neither the response nor anything it reads is missing, (n,)."""
+    read = [v for c in read_columns(layout, e) for v in c.variables]
+    return known_rows(layout, e, read) & observed(layout, e)
+
+
 @dataclass(frozen=True)
 class Component:
     """Discrete cells that meet in some row, directly or through others.
@@ -188,7 +194,7 @@ def components(layout: Layout) -> tuple[tuple[Component, ...], tuple[Summed, ...
     roots = np.array([root(a) for a in range(total)], dtype=np.int64)
     _, of_cell = np.unique(roots, return_inverse=True)
     of_cell = of_cell.astype(np.int64).reshape(-1)
-    where = [(g, c) for g, s in start.items() for c in range(len(layout.gaps[g].at))]
+    where = [(g, c) for g in start for c in range(len(layout.gaps[g].at))]
     members: dict[int, list[tuple[int, int]]] = {}
     for place, k in enumerate(of_cell):
         members.setdefault(int(k), []).append(where[place])

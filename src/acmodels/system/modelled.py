@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.data import Finding, Study, kind, labels, numeric
-from acmodels.errors import DataError, InputError, listing
+from acmodels.errors import DataError, listing
 from acmodels.spec.model import Model
 from acmodels.system import build
 from acmodels.system.latent import is_latent
@@ -91,15 +91,7 @@ def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray
         study.name,
         joint if gaps else None,
         treatments,
-        _complete(model, study),
     )
-
-
-def _complete(model: Model, study: Study) -> "build.System | None":
-    try:
-        return build.build_system(replace(model, missing="drop"), study)
-    except InputError:
-        return None  # too few complete rows for the model: nothing to set beside it
 
 
 def _refuse(problems: list[str], model: Model, study: Study) -> None:
