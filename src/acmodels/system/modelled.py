@@ -65,8 +65,8 @@ def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray
     layout, _ = build.assemble(model, rows)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
-    found = build.examined(layout, responses, rows)
     _refuse(_problems(model, layout, known, needed, rows), model, study)
+    found = build.examined(layout, responses, rows)
     wanted = [
         Incomplete(v, known.missing[v], m, known.level[v], known.code[v], known.support.get(v, ()))
         for v, m in needed.items()
@@ -125,7 +125,8 @@ def _read(
         if c not in model.equations and (s := _support(model, study, c)) is not None
     }
     numbers = _numbers(model, study, taken)
-    wanted = {c: code[c] for c in missing if c in numbers and c not in support}
+    known = {e.se for e in model.equations.values()} | {e.trials for e in model.equations.values()}
+    wanted = {c: code[c] for c in missing if c in numbers and c not in support and c not in known}
     guessed = guesses(numbers, wanted)
     overrides = {
         c: g.values
@@ -135,8 +136,8 @@ def _read(
     for column in missing:
         if column not in overrides and gone[column].any():
             taken[column] = _typical(study, column, taken[column], gone[column])
-    known = Known(gone, missing, level, code, support, guessed)
-    return known, build.Rows(study, everything, taken, overrides)
+    found = Known(gone, missing, level, code, support, guessed)
+    return found, build.Rows(study, everything, taken, overrides)
 
 
 def _level(model: Model, study: Study, column: str, units: Mapping[str, Index]) -> str | None:
@@ -383,16 +384,22 @@ def _treatments(
             formula = formulas.get(column) or model.equations[column].formula.text
             where = f" of {level}" if level else ""
             what = "summed over" if gap.discrete else "estimated"
-            parts.append(f"{units} values{where} {what}, with the model {formula}")
+            parts.append(f"{_count(units, 'value')}{where} {what}, with the model {formula}")
         if rows > told and column in model.equations and (column not in by or role == "mediator"):
             left = _leaving(known.missing[column], by.get(column))
             if left:
-                parts.append(f"{left} rows leave its own equation, since nothing else reads them")
+                leave = "leaves" if left == 1 else "leave"
+                said = f"{_count(left, 'row')} {leave} its own equation"
+                parts.append(f"{said}, since nothing else reads the value")
         elif rows > told and column not in by:
             parts.append("the other rows are read by no equation")
-        said = f"{rows} rows without a value: " + "; ".join(parts)
+        said = f"{_count(rows, 'row')} without a value: " + "; ".join(parts)
         out.append(build.Treatment(column, role, level, rows, units, said, formula))
     return tuple(out)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _leaving(missing: np.ndarray, gap: Gap | None) -> int:
