@@ -473,5 +473,5 @@ def test_a_fit_through_the_command_line(tmp_path: Path) -> None:
     page = (out / "report.html").read_text()
     assert "How missing values were treated" in page
     assert "All 120 rows of the data were used" in page
-    assert "on the 116 of 120 rows that lack nothing" in page  # beside maximum likelihood
+    assert "on the 111 of 120 rows that lack nothing" in page  # beside maximum likelihood
     assert (out / "posterior.nc").exists()

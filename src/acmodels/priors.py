@@ -191,8 +191,8 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
             sd = 1.0
             if m.column.parts and responses is not None:
                 known = known_rows(layout, e, m.column.variables)
-                z = group_column(layout, e, m.column, responses)[known]
-                sd = float(np.std(z, ddof=1)) or 1.0
+                z = group_column(layout, e, m.column, responses)
+                sd = float(np.std(z[known] if known.sum() > 1 else z, ddof=1)) or 1.0
             out[block.sd(m)] = Prior(block.sd(m), half_normal(2.5 * spread[m.response] / sd))
     for p in parameters(layout):
         if p.kind == "cor":
@@ -223,6 +223,8 @@ def _response_scale(
     fam = family(e.family)
     if responses is not None:
         known = observed(layout, e)
+        if known.sum() < 2:
+            known[:] = True
         trials = None if e.trials is None else e.trials[known]
         return fam.scale(responses[response][known], trials, e.link)
     if fam.has_sigma:

@@ -8,6 +8,7 @@ equation, an exogenous predictor's by an equation that is made for it (`predicto
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import gcd
 
 import numpy as np
 
@@ -135,7 +136,7 @@ def _read(
     }
     for column in missing:
         if column not in overrides and gone[column].any():
-            taken[column] = _typical(study, column, taken[column], gone[column])
+            taken[column] = _in_turn(taken[column], gone[column], code[column])
     found = Known(gone, missing, level, code, support, guessed)
     return found, build.Rows(study, everything, taken, overrides)
 
@@ -184,14 +185,22 @@ def _numbers(model: Model, study: Study, taken: Mapping[str, Index]) -> dict[str
     return out
 
 
-def _typical(study: Study, column: str, taken: Index, gone: np.ndarray) -> Index:
-    """Donors where a rough value must be one that was observed: the commonest."""
-    found = labels(study, column)
-    known = np.array([v for v in found if v is not None])
-    values, counts = np.unique(known, return_counts=True)
-    commonest = values[int(np.argmax(counts))]
-    row = next(i for i, v in enumerate(found) if v == commonest)
-    return np.where(gone, row, taken).astype(np.int64)
+def _in_turn(taken: Index, gone: np.ndarray, code: Index | None) -> Index:
+    """Donors where a rough value must be one that was observed: the observed ones in turn.
+
+    The commonest would do as well for one value, but a column of many must not become constant.
+    """
+    known = np.flatnonzero(~gone)
+    lost = np.flatnonzero(gone)
+    place = np.arange(len(lost)) if code is None else code[lost]
+    _, turn = np.unique(place, return_inverse=True)
+    # a step that shares no factor with the number of known rows passes through all of them
+    step = next(
+        s for s in range(max(len(known) // 3, 1), 2 * len(known) + 2) if gcd(s, len(known)) == 1
+    )
+    out = taken.copy()
+    out[lost] = taken[known[(turn.reshape(-1) * step) % len(known)]]
+    return out
 
 
 # --- what is needed ----------------------------------------------------------------
