@@ -206,7 +206,9 @@ def test_the_models_own_layout_is_untouched() -> None:
     names = [p.name for p in parameters(s.layout)]
     assert names == [p.name for p in parameters(plain.layout)]
     assert [p.name for p in parameters(model_layout(s.sampled.layout))] == names
-    more = [p.name for p in parameters(s.sampled.layout) if p.name not in names]
+    every = [p.name for p in parameters(s.sampled.layout)]
+    assert every[: len(names)] == names  # the model file's come first
+    more = every[len(names) :]
     assert {"x ~ 1", "x ~ z", "x ~ t", "t ~ 1", "sigma(x)", "sd(x ~ 1 | district)"} <= set(more)
 
 

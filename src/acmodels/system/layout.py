@@ -307,7 +307,10 @@ class Layout:
 
 
 def parameters(layout: Layout) -> tuple[Parameter, ...]:
-    """List the structural parameters, in the order of every table."""
+    """List the structural parameters, in the order of every table.
+
+    Those of the models of incomplete predictors come after all others.
+    """
     out: list[Parameter] = []
     for i, e in enumerate(layout.equations):
         out += [Parameter(name, "threshold", i) for name in e.thresholds]
@@ -329,7 +332,16 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         out += [
             Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
         ]
-    return tuple(out)
+    return tuple(sorted(out, key=lambda p: _auxiliary(layout, p)))
+
+
+def _auxiliary(layout: Layout, p: Parameter) -> bool:
+    """Whether a parameter is of the model of an incomplete predictor."""
+    if p.residual or not layout.auxiliary:
+        return False
+    if p.kind in ("sd", "cor"):
+        return layout.blocks[p.owner].members[0].response in layout.auxiliary
+    return layout.equations[p.owner].response in layout.auxiliary
 
 
 def own_values(e: EquationLayout, value: Callable[[str], Any]) -> dict[str, Any]:
