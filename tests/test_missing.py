@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import stats as scipy_stats
 
 import acmodels as ac
 from acmodels.cli import run
@@ -22,6 +22,8 @@ from acmodels.spec.distribution import distribution, log_density
 from acmodels.system import System, build_system, parameters
 from acmodels.system.missing import components, model_layout
 from acmodels.system.rough import home
+
+stats: Any = scipy_stats
 
 N, J = 120, 20
 

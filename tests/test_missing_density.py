@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import stats as scipy_stats
 
 from acmodels.data import study
 from acmodels.engines import _draws, _graph, _plan
@@ -26,6 +26,8 @@ from acmodels.priors import Priors, resolve_priors
 from acmodels.spec.distribution import log_density
 from acmodels.system import System, build_system, parameters
 from acmodels.system.columns import design_matrix
+
+stats: Any = scipy_stats
 
 N, J = 30, 6
 

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 import acmodels as ac
-from acmodels.engines import Sampling, engine
+from acmodels.engines import Sampling
+from acmodels.engines.nuts import PreparedNuts, prepare
 from acmodels.estimands import Context, evaluate
 from acmodels.posterior import summarize
 from acmodels.priors import resolve_priors
@@ -93,14 +94,14 @@ class Modelled:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.prepared = None
+        self.prepared: PreparedNuts | None = None
 
     def __call__(self, data: pd.DataFrame, k: int) -> dict[str, np.ndarray]:
         system = build_system(self.model, ac.study(data))
         layout, responses = system.sampled.layout, system.sampled.responses
         priors = resolve_priors(self.model.priors, layout, responses)
         if self.prepared is None:
-            self.prepared = engine("nuts").prepare(layout, priors, responses)
+            self.prepared = prepare(layout, priors, responses)
         prepared = self.prepared.shaped(layout, priors)
         sampling = Sampling(draws=500, tune=500, chains=4)
         posterior = prepared.sample(responses, child_seed(SEED, "nuts", k), sampling)
