@@ -546,6 +546,28 @@ def test_gaps_by_every_rule(desk: Desk) -> None:
     says(finding["message"], "3 of 72 rows", 'missing = "drop"')
 
 
+def test_priors_of_an_incomplete_predictor(desk: Desk) -> None:
+    """They are listed, stated by full name, and left alone by patterns."""
+    desk.data(put("x", [4], None))
+    desk.model(PATH, '[priors]\n"* ~ *" = { dist = "Normal", mu = 0, sigma = 0.5 }\n')
+    found = desk.priors()
+    assert found["y ~ x"]["stated"] == "* ~ *"
+    assert found["x ~ 1"]["stated"] is None
+    assert "sigma(x)" in found
+    desk.model(PATH, '[priors]\n"x ~ 1" = { dist = "Normal", mu = 5, sigma = 0.5 }\n')
+    assert desk.priors()["x ~ 1"]["mu"] == 5
+    desk.data()  # nothing is missing, so there is no such parameter
+    says(desk.refused("priors", "model.toml", "study.csv"), '"x ~ 1" matches no parameter')
+
+
+def test_the_exact_engine_does_not_take_gaps(desk: Desk) -> None:
+    desk.data(put("x", [4], None))
+    desk.model(PATH)
+    got = desk.run("fit", "model.toml", "study.csv", "--engine", "collapsed", "--out", "out")
+    assert got.code == 3
+    says(got.err, "missing values of 'x' are modelled", "--engine nuts")
+
+
 UNMODELLED: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
     "a count as mediator": (
         put("n", [3], None),
