@@ -472,7 +472,8 @@ def _special(
     pm.Potential(f"missing_{rows.key}", pm.math.dot(data[f"special_alone_{rows.key}"], log))
     if "missing_floor" not in data:
         return bins
-    return bins + pm.math.dot(data[f"special_sum_{rows.key}"], log)
+    padded = pm.math.concatenate([np.zeros(1), log])
+    return bins + padded[data[f"special_of_bin_{rows.key}"]].sum(axis=1)
 
 
 def _with_missing(data: Mapping[str, Any], key: str, deltas: Any) -> Any:

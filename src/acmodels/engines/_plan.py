@@ -22,7 +22,7 @@ from acmodels.spec.distribution import Distribution
 from acmodels.system import Column, EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column, unit_means
 from acmodels.system.latent import latent_means, latent_terms, rest_values
-from acmodels.system.layout import Array
+from acmodels.system.layout import Array, Index
 
 
 @dataclass(frozen=True)
@@ -289,15 +289,24 @@ def _likelihood_arrays(
     bins = np.concatenate([r.bin for r in rows])[special]
     out[f"special_alone_{key}"] = (bins < 0).astype(np.float64)
     if plan.unknown.components:
-        # a product of matrices compiles and runs faster here than sums by index
-        places = np.arange(len(plan.unknown.floor))
-        out[f"special_sum_{key}"] = (bins == places[:, None]).astype(np.float64)
+        out[f"special_of_bin_{key}"] = _by_bin(bins, len(plan.unknown.floor))
     latent = np.concatenate([r.latent for r in rows])
     if (latent >= 0).any():
         out[f"special_latent_{key}"] = latent[special] + 1
         if plan.layout.residual and fam.residual_correlation:
             out[f"all_y_{key}"] = found["y"]
             out[f"all_latent_{key}"] = latent + 1
+    return out
+
+
+def _by_bin(bins: Index, count: int) -> Index:
+    """For each bin the rows in it, counted from 1, and zeros to fill up; (bins, most)."""
+    order = np.argsort(bins, kind="stable")
+    order = order[bins[order] >= 0]
+    sizes = np.bincount(bins[order], minlength=count)
+    out = np.zeros((count, max(int(sizes.max(initial=0)), 1)), dtype=np.int64)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    out[bins[order], place] = order + 1
     return out
 
 
