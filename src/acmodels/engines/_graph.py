@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines._missing import Densities, Shifts, is_linear
+from acmodels.engines._missing import is_linear
 from acmodels.engines._plan import Plan, by_form, form_name, groups
+from acmodels.engines._shifts import Densities, Shifts
 from acmodels.families import family
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Block
@@ -212,7 +213,7 @@ def _latent(
             rest = rest if at is None else rest[at]
             if (i, j) in moved_rest:
                 m = moved_rest[i, j]
-                more = shifts.of(m) if n is None else shifts.in_mean(m, n)
+                more = shifts.of(m) if n is None else shifts.of_mean(m, n)
                 rest = rest + term.sign * more
             gap = gap * rest
             if term.column is not None:
@@ -233,7 +234,7 @@ def _latent(
         for j, (b, k) in enumerate(m.effects):
             value = value + data[f"latent_z_{n}_{j}"] * effect(b, k, data[f"latent_index_{n}_{j}"])
         for c in shifts.columns:
-            more = None if c.term is not None else shifts.in_mean(c, n)
+            more = None if c.term is not None else shifts.of_mean(c, n)
             if more is not None and c.slope is not None:
                 value = value + coefficient(*c.slope) * more
             elif more is not None and c.effect is not None:

@@ -7,48 +7,19 @@ equation, an exogenous predictor's by an equation that is made for it (`predicto
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from math import gcd
+from dataclasses import replace
 
 import numpy as np
 
-from acmodels.data import Finding, Study, kind, labels, numeric
-from acmodels.errors import DataError, listing
+from acmodels.data import Finding, Study
+from acmodels.errors import DataError
 from acmodels.spec.model import Model
 from acmodels.system import build
-from acmodels.system.latent import is_latent
-from acmodels.system.layout import Array, Gap, Index, Layout
-from acmodels.system.missing import components, read_columns, subset
+from acmodels.system.known import Known, read_known
+from acmodels.system.layout import Gap, Index, Layout
+from acmodels.system.missing import read_columns, subset
 from acmodels.system.predictors import Incomplete, predictor_models
-from acmodels.system.rough import Guess, donors, guesses, home
-
-CONTINUOUS = ("gaussian", "student")
-"""Families of mediators whose missing values are quantities of their own."""
-DISCRETE = ("bernoulli", "ordinal")
-"""Families of mediators whose missing values are summed over."""
-CATEGORIES = 8
-"""Values of a discrete variable that are summed over, at most."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of the columns that lack values, on the data's rows.
-
-    Attributes:
-        missing: by column, rows whose value no other row of the unit tells, (N,).
-        given: by column, rows without a value in the data, (N,).
-        level: by column, the id column in whose units it has one value each, or None.
-        code: by column, the unit of each row, or None.
-        support: by discrete column without an equation, its values: numbers, or codes of a factor.
-        guessed: rough values of continuous columns.
-    """
-
-    missing: Mapping[str, np.ndarray]
-    given: Mapping[str, np.ndarray]
-    level: Mapping[str, str | None]
-    code: Mapping[str, Index | None]
-    support: Mapping[str, tuple[float, ...]]
-    guessed: Mapping[str, Guess]
+from acmodels.system.unmodelled import too_many, unmodelled
 
 
 def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray]) -> build.System:
@@ -62,11 +33,11 @@ def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray
     Raises:
         DataError: as `build_system`, and for what cannot be modelled, by name.
     """
-    known, rows = _read(model, study, missing)
+    known, rows = read_known(model, study, missing)
     layout, _ = build.assemble(model, rows)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
-    _refuse(_problems(model, layout, known, needed, rows), model, study)
+    _refuse(unmodelled(model, layout, known, needed, rows), model, study)
     found = build.examined(layout, responses, rows)
     wanted = [
         Incomplete(v, known.missing[v], m, known.level[v], known.code[v], known.support.get(v, ()))
@@ -78,7 +49,7 @@ def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray
     gaps = _gaps(made.joint.layout, known, {**needed, **made.needed})
     joint = build.Joint(replace(made.joint.layout, gaps=gaps), made.joint.responses)
     if gaps:
-        _refuse(_sum_problems(joint.layout), model, study)
+        _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
     said = f'{build.said_missing(study, missing)}; all rows are used (missing = "model")'
     notes = [Finding("note", said)]
@@ -99,108 +70,6 @@ def _refuse(problems: list[str], model: Model, study: Study) -> None:
     if problems:
         advice = f'; put missing = "drop" at the top of {model.source} to use complete rows only'
         raise DataError(f"{study.name}: {p}{advice}" for p in dict.fromkeys(problems))
-
-
-# --- reading ---------------------------------------------------------------------
-
-
-def _read(
-    model: Model, study: Study, missing: Mapping[str, np.ndarray]
-) -> tuple[Known, build.Rows]:
-    """Find levels, take values from other rows of a unit, guess the rest."""
-    everything = np.ones(study.n_rows, dtype=bool)
-    plain = build.Rows(study, everything)
-    units = {c: build.codes_of([plain.labels(c)])[0] for c in build.keys_of(model)}
-    level: dict[str, str | None] = {}
-    code: dict[str, Index | None] = {}
-    taken: dict[str, Index] = {}
-    gone: dict[str, np.ndarray] = {}
-    for column, gaps in missing.items():
-        level[column] = _level(model, study, column, units)
-        code[column] = units.get(level[column] or "")
-        taken[column] = donors(gaps, code[column])
-        gone[column] = gaps & (taken[column] == np.arange(len(gaps)))
-    support = {
-        c: s
-        for c in missing
-        if c not in model.equations and (s := _support(model, study, c)) is not None
-    }
-    numbers = _numbers(model, study, taken)
-    known = {e.se for e in model.equations.values()} | {e.trials for e in model.equations.values()}
-    wanted = {c: code[c] for c in missing if c in numbers and c not in support and c not in known}
-    guessed = guesses(numbers, wanted)
-    overrides = {
-        c: g.values
-        for c, g in guessed.items()
-        if gone[c].any() and (c not in model.equations or model.equations[c].family in CONTINUOUS)
-    }
-    for column in missing:
-        if column not in overrides and gone[column].any():
-            taken[column] = _in_turn(taken[column], gone[column], code[column])
-    found = Known(gone, missing, level, code, support, guessed)
-    return found, build.Rows(study, everything, taken, overrides)
-
-
-def _level(model: Model, study: Study, column: str, units: Mapping[str, Index]) -> str | None:
-    if column in model.equations:
-        return model.equations[column].level
-    found = labels(study, column)
-    known = np.array([v is not None for v in found])
-    values = np.full(study.n_rows, -1, dtype=np.int64)
-    _, numbered = np.unique(found[known].astype(str), return_inverse=True)
-    values[known] = numbered.reshape(-1)
-    required = frozenset(
-        e.level
-        for e in model.equations.values()
-        if e.level is not None and column in [o.source for o in e.formula.operands()]
-    )
-    return home(values, units, required)
-
-
-def _support(model: Model, study: Study, column: str) -> tuple[float, ...] | None:
-    """Values of a discrete predictor: codes of a factor, or two numbers; None for others."""
-    operands = [o for e in model.equations.values() for o in e.formula.operands()]
-    mine = [o for o in operands if o.variable == column]
-    if not mine:  # a standard error or a number of trials
-        return None
-    present = {v for v in labels(study, column) if v is not None}
-    if kind(study, column) != "number" or any("factor" in o.functions for o in mine):
-        return tuple(float(k) for k in range(len(present)))
-    values = np.unique(numeric(study, column))
-    values = values[~np.isnan(values)]
-    return tuple(float(v) for v in values) if len(values) == 2 else None
-
-
-def _numbers(model: Model, study: Study, taken: Mapping[str, Index]) -> dict[str, Array]:
-    """Columns of numbers that the model reads, values taken from other rows of a unit."""
-    out: dict[str, Array] = {}
-    for e in model.equations.values():
-        for column, role in build.uses(e, with_responses=True):
-            if role in ("grouping", "level", "unit of a mean") or column in out:
-                continue
-            if column not in model.equations and kind(study, column) != "number":
-                continue
-            values = numeric(study, column, factor=False)
-            out[column] = values[taken[column]] if column in taken else values
-    return out
-
-
-def _in_turn(taken: Index, gone: np.ndarray, code: Index | None) -> Index:
-    """Donors where a rough value must be one that was observed: the observed ones in turn.
-
-    The commonest would do as well for one value, but a column of many must not become constant.
-    """
-    known = np.flatnonzero(~gone)
-    lost = np.flatnonzero(gone)
-    place = np.arange(len(lost)) if code is None else code[lost]
-    _, turn = np.unique(place, return_inverse=True)
-    # a step that shares no factor with the number of known rows passes through all of them
-    step = next(
-        s for s in range(max(len(known) // 3, 1), 2 * len(known) + 2) if gcd(s, len(known)) == 1
-    )
-    out = taken.copy()
-    out[lost] = taken[known[(turn.reshape(-1) * step) % len(known)]]
-    return out
 
 
 # --- what is needed ----------------------------------------------------------------
@@ -244,96 +113,6 @@ def prune(
             mask[e.rows if d is None else slice(None)] = True
     needed = {c: m & read[c] for c, m in missing.items() if c in read}
     return replace(layout, equations=tuple(equations)), needed
-
-
-def _problems(
-    model: Model,
-    layout: Layout,
-    known: Known,
-    needed: Mapping[str, np.ndarray],
-    rows: build.Rows,
-) -> list[str]:
-    """What cannot be modelled, in sentences."""
-    out: list[str] = []
-    for e in layout.equations:
-        written = model.equations[e.response]
-        extras = {"standard error": written.se, "number of trials": written.trials}
-        for role, column in extras.items():
-            lost = None if column is None else known.missing.get(column)
-            if lost is not None and lost[e.rows].any():
-                bad = listing(rows.names(e.rows[lost[e.rows]]))
-                out.append(
-                    f"'{column}', the {role} of equations.{e.response}, is missing where "
-                    f"'{e.response}' is needed (rows {bad}); it is known without error or not at "
-                    "all, so it cannot be modelled"
-                )
-    for column, m in needed.items():
-        if m.any():
-            out += _column_problems(model, layout, known, column)
-    return out
-
-
-def _column_problems(model: Model, layout: Layout, known: Known, column: str) -> list[str]:
-    said = f"the missing values of '{column}' cannot be modelled: "
-    family = model.equations[column].family if column in model.equations else None
-    discrete = column in known.support or family in DISCRETE
-    if family is not None and family not in (*CONTINUOUS, *DISCRETE):
-        return [f"{said}it is a mediator of the family {family}"]
-    if len(known.support.get(column, ())) > CATEGORIES:
-        many = len(known.support[column])
-        return [f"{said}it has {many} categories, and at most {CATEGORIES} are summed over"]
-    out: list[str] = []
-    for e in model.equations.values():
-        if any(o.variable == column for o in e.formula.offsets):
-            out.append(f"{said}it stands in an offset() of equations.{e.response}")
-        for o in e.formula.operands():
-            if o.variable != column or o in e.formula.offsets:
-                continue
-            if not discrete and {"log", "sqrt"} & set(o.functions):
-                out.append(
-                    f"{said}equations.{e.response} takes {o.text}, which not all values that a "
-                    f"normal model allows have; make '{o.text}' a column of the data and use that"
-                )
-            if discrete and o.source != column:
-                out.append(f"{said}it is discrete and enters equations.{e.response} as {o.source}")
-    tied = {layout.equations[i].response for block in layout.residual for i in block}
-    if discrete:
-        out += [
-            f"{said}it is discrete, and the residuals of equations.{e.response}, which "
-            "reads it, correlate with others"
-            for e in layout.equations
-            if e.response in tied
-            and column in {v for c in read_columns(layout, e) for v in c.variables}
-        ]
-        out += _latent_problems(layout, column, said)
-    return out
-
-
-def _latent_problems(layout: Layout, column: str, said: str) -> list[str]:
-    """A latent unit mean of a variable whose equation reads a discrete missing one."""
-    out: list[str] = []
-    for e in layout.equations:
-        for s in {s for c in read_columns(layout, e) for s in c.sources}:
-            if not is_latent(layout, e, s):
-                continue
-            variable = layout.decomposed[s].variable
-            own = layout.equation(variable)
-            if column in {v for c in read_columns(layout, own) for v in c.variables}:
-                out.append(f"{said}it is discrete, and {s} is a latent mean that rests on it")
-    return out
-
-
-def _sum_problems(layout: Layout) -> list[str]:
-    found, _ = components(layout)
-    out: list[str] = []
-    for c in found:
-        if not len(c.configurations):
-            names = dict.fromkeys(layout.gaps[g].variable for g, _ in c.cells)
-            out.append(
-                f"the missing values of {listing([repr(n) for n in names])} meet, {len(c.cells)} "
-                "of them at once, which are too many to sum over together"
-            )
-    return out
 
 
 # --- gaps and what is said of them ---------------------------------------------------
