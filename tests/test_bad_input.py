@@ -525,12 +525,18 @@ def test_several_tables_come_later(desk: Desk) -> None:
     says(said, "datapackage.json", "2 tables", "later version", "join them")
 
 
-def test_modelled_gaps_come_later(desk: Desk) -> None:
-    """In outcome, mediator and predictor alike, `drop` is advised, and works."""
+def test_gaps_by_every_rule(desk: Desk) -> None:
+    """In outcome, mediator and predictor alike: modelled, refused with rows, or dropped."""
     desk.data(lambda f: put("x", [4], None)(put("m", [5], "NA")(put("y", [6], ".")(f))))
     desk.model(PATH)
-    said = desk.refused("check", "study.csv", "model.toml")
-    says(said, "study.csv", "3 of 72 rows", "m (1)", "x (1)", "y (1)", "yet", 'missing = "drop"')
+    found = desk.checked()
+    assert (found["rows_given"], found["rows_used"]) == (72, 72)
+    whole, *each = [f["message"] for f in found["findings"]]
+    says(whole, "study.csv", "3 of 72 rows", "m (1)", "x (1)", "y (1)", 'missing = "model"')
+    says(each[0], "m: 1 row without a value", "1 value estimated", "m ~ x + (1 | district)")
+    says(each[1], "x: 1 row without a value", "1 value estimated", "x ~ 1 + (1 | district)")
+    says(each[2], "y: 1 row without", "1 row leaves its own equation")
+    assert [t["column"] for t in found["missing"]] == ["m", "x", "y"]
     desk.model(PATH, 'missing = "error"\n')
     says(desk.refused("check", "study.csv", "model.toml"), "allows none (rows 4, 5, 6)")
     desk.model(PATH, 'missing = "drop"\n')
@@ -538,6 +544,105 @@ def test_modelled_gaps_come_later(desk: Desk) -> None:
     assert (found["rows_given"], found["rows_used"]) == (72, 69)
     (finding,) = found["findings"]
     says(finding["message"], "3 of 72 rows", 'missing = "drop"')
+
+
+def test_priors_of_an_incomplete_predictor(desk: Desk) -> None:
+    """They are listed, stated by full name, and left alone by patterns."""
+    desk.data(put("x", [4], None))
+    desk.model(PATH, '[priors]\n"* ~ *" = { dist = "Normal", mu = 0, sigma = 0.5 }\n')
+    found = desk.priors()
+    assert found["y ~ x"]["stated"] == "* ~ *"
+    assert found["x ~ 1"]["stated"] is None
+    assert "sigma(x)" in found
+    desk.model(PATH, '[priors]\n"x ~ 1" = { dist = "Normal", mu = 5, sigma = 0.5 }\n')
+    assert desk.priors()["x ~ 1"]["mu"] == 5
+    desk.data()  # nothing is missing, so there is no such parameter
+    says(desk.refused("priors", "model.toml", "study.csv"), '"x ~ 1" matches no parameter')
+
+
+def test_the_exact_engine_does_not_take_gaps(desk: Desk) -> None:
+    desk.data(put("x", [4], None))
+    desk.model(PATH)
+    got = desk.run("fit", "model.toml", "study.csv", "--engine", "collapsed", "--out", "out")
+    assert got.code == 3
+    says(got.err, "missing values of 'x' are modelled", "--engine nuts")
+
+
+UNMODELLED: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
+    "a count as mediator": (
+        put("n", [3], None),
+        {"n": {"formula": "n ~ x", "family": "poisson"}, "y": "y ~ n"},
+        ("'n'", "a mediator of the family poisson"),
+    ),
+    "a logarithm of a number": (
+        put("p", [3], None),
+        {"y": "y ~ log(p)"},
+        ("'p'", "equations.y takes log(p)", "make 'log(p)' a column"),
+    ),
+    "an offset": (put("p", [3], None), {"y": "y ~ x + offset(p)"}, ("'p'", "an offset()")),
+    "a standard error": (
+        put("p", [3], None),
+        {"y": {"formula": "y ~ x", "se": "p"}},
+        ("'p'", "the standard error of equations.y", "rows 3", "known without error"),
+    ),
+    "a number of trials": (
+        put("t", [3], None),
+        {"yes": {"formula": "yes ~ x", "family": "binomial", "trials": "t"}},
+        ("'t'", "the number of trials of equations.yes", "rows 3"),
+    ),
+    "many categories": (
+        put("many", [3], None),
+        {"y": "y ~ many"},
+        ("'many'", "12 categories", "at most 8"),
+    ),
+    "a mean of a binary predictor": (
+        put("yes", [3], None),
+        {"y": "y ~ between(yes, district) + (1 | district)"},
+        ("'yes'", "it is discrete and enters equations.y as between(yes, district)"),
+    ),
+    "a binary predictor of correlated residuals": (
+        put("yes", [3], None),
+        {"m": "m ~ yes", "y": "y ~ x"},
+        ("'yes'", "discrete", "residuals of equations.m", "correlate"),
+    ),
+    "a binary predictor of a latent mean": (
+        put("yes", [3], None),
+        {"m": "m ~ yes + (1 | district)", "y": "y ~ between(m, district) + (1 | district)"},
+        ("'yes'", "between(m, district) is a latent mean that rests on it"),
+    ),
+    "too many that meet": (
+        lambda f: f.assign(
+            **{
+                f"b{k}": np.where(np.arange(len(f)) == 1, np.nan, np.arange(len(f)) // 2**k % 2)
+                for k in range(7)
+            }
+        ),
+        {"y": "y ~ b0 + b1 + b2 + b3 + b4 + b5 + b6"},
+        ("'b0', 'b1'", "meet, 7 of them at once", "too many to sum over"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(UNMODELLED))
+def test_what_cannot_be_modelled_is_refused_by_name(desk: Desk, case: str) -> None:
+    content, equations, words = UNMODELLED[case]
+
+    def more(frame: pd.DataFrame) -> pd.DataFrame:
+        n = np.arange(len(frame))
+        wide = frame.assign(
+            n=n % 4, p=1.0 + n % 5 + n / 100, t=1 + n % 3,
+            many=[f"c{i % 12}" for i in n],
+        )  # fmt: skip
+        assert callable(content)
+        return content(wide)
+
+    desk.data(more)
+    desk.model(equations)
+    if "correlated" in case:
+        text = (desk.folder / "model.toml").read_text()
+        (desk.folder / "model.toml").write_text('residual_correlation = [["m", "y"]]\n' + text)
+    said = desk.refused("check", "study.csv", "model.toml")
+    says(said, "study.csv", *words, 'put missing = "drop" at the top of model.toml')
 
 
 # --- R: options ------------------------------------------------------------------------

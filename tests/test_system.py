@@ -278,17 +278,12 @@ def gappy() -> pd.DataFrame:
     return data
 
 
-def test_missing_values_are_refused_with_advice_by_default() -> None:
-    refused(
-        gappy(),
-        "4 of 40 rows lack a value",
-        "y (2)",
-        "x (2)",
-        "s (1)",
-        'missing = "drop"',
-        "not fitted yet",
-        y="y ~ x + s",
-    )
+def test_missing_values_are_modelled_by_default() -> None:
+    s = build(gappy(), y="y ~ x + s")
+    assert (s.rows_given, s.rows_used) == (40, 40)
+    said = [f.message for f in s.findings if f.severity == "note"]
+    assert "4 of 40 rows lack a value: y (2), x (2), s (1)" in said[0]
+    assert [t.column for t in s.treatments] == ["y", "x", "s"]
 
 
 def test_missing_values_are_dropped_and_counted() -> None:

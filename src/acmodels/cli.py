@@ -303,8 +303,8 @@ def priors(model: str, data: Path, **options: Any) -> None:
     from acmodels.system import build_system
 
     loaded = load_model(model)
-    system = build_system(loaded, read_study(data))
-    found = resolve_priors(loaded.priors, system.layout, system.responses, loaded.source)
+    joint = build_system(loaded, read_study(data)).sampled
+    found = resolve_priors(loaded.priors, joint.layout, joint.responses, loaded.source)
     if options["as_json"]:
         _echo_json(
             [

@@ -1,6 +1,6 @@
 """What data hold, in lines a person reads and a table a program reads."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from acmodels.data import Study, kind, labels, numeric
 from acmodels.errors import DataError
 from acmodels.system import System
+from acmodels.system.missing import observed
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def describe_model(system: System) -> Description:
     lines = [f"{system.source}: {system.rows_used} of {system.rows_given} rows used"]
     equations: list[dict[str, Any]] = []
     for e in layout.equations:
-        y = system.responses[e.response]
+        y = system.responses[e.response][observed(system.sampled.layout, e)]
         at = f", one for each {e.level}" if e.level else ""
         lines.append(
             f"  {e.response} ({e.family}): {e.n} rows{at}, mean {y.mean():.3g}, sd {y.std():.3g}"
@@ -104,6 +105,7 @@ def describe_model(system: System) -> Description:
             "rows_used": system.rows_used,
             "equations": equations,
             "groupings": groupings,
+            "missing": [asdict(t) for t in system.treatments],
             "findings": [_finding(f) for f in system.findings],
         },
     )

@@ -14,6 +14,7 @@ from acmodels.engines import Progress, Sampling, engine
 from acmodels.errors import EngineError, InputError, did_you_mean
 from acmodels.estimands import Context, evaluate
 from acmodels.estimands import warnings as estimand_warnings
+from acmodels.imputing import Imputations, completed, imputations, over_worlds
 from acmodels.judging import Effect, Effects
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
@@ -33,7 +34,8 @@ class Fit:
 
     Attributes:
         spec: the model as checked.
-        system: the model on the data, with what was found in them.
+        system: the model on the data, with what was found in them; typical values of the
+            posterior stand in the place of missing ones.
         priors: in force, by parameter.
         draws: what the engine returned.
         effects: the estimands, as `estimate` gives them.
@@ -42,6 +44,7 @@ class Fit:
         seed, interval, prob: as asked.
         seconds: wall time by stage.
         data_sha256: of the files read.
+        imputations: draws of missing values, where any are modelled.
     """
 
     spec: Model
@@ -56,6 +59,7 @@ class Fit:
     seconds: Mapping[str, float]
     data_sha256: Mapping[str, str] = field(default_factory=dict)
     engine_note: str = ""
+    imputations: Imputations | None = field(default=None, repr=False)
 
     @property
     def model(self) -> Any:
@@ -144,6 +148,9 @@ def fit(
     posterior, rows, diagnostics = attempt.posterior, attempt.rows, attempt.diagnostics
     effects = _effects(model, rows, diagnostics, interval, prob, posterior)
     findings = (*system.findings, *(Finding("warning", w) for w in attempt.warnings))
+    values = attempt.imputations
+    if values is not None:
+        system = completed(system, values.typical(system.sampled))
     return Fit(
         spec=model,
         system=replace(system, findings=findings),
@@ -157,6 +164,7 @@ def fit(
         seconds={"read": read, **posterior.seconds, "summarize": attempt.seconds},
         data_sha256=table.sha256,
         engine_note=note,
+        imputations=values,
     )
 
 
@@ -180,19 +188,20 @@ class _Attempt:
     diagnostics: Diagnostics
     warnings: list[str]
     seconds: float
+    imputations: Imputations | None = None
 
 
 def _by_engine(ready: _Ready, name: str) -> tuple[_Attempt, str]:
     """Sample with the engine asked for, or with the fastest that does it right."""
     if name != "auto":
-        reason = _engine(name).unfit(ready.system.layout, ready.priors)
+        reason = _engine(name).unfit(ready.system.sampled.layout, ready.priors)
         if reason is not None:
             raise EngineError(
                 f"the engine {name} cannot fit {ready.model.source}: {reason}; use --engine nuts "
                 "or auto"
             )
         return _attempt(ready, name), f"{name}, as asked"
-    reason = _engine("collapsed").unfit(ready.system.layout, ready.priors)
+    reason = _engine("collapsed").unfit(ready.system.sampled.layout, ready.priors)
     if reason is None:
         try:
             found = _attempt(ready, "collapsed")
@@ -209,15 +218,19 @@ def _attempt(ready: _Ready, name: str) -> _Attempt:
     system, sampling = ready.system, ready.sampling
     tell: Callable[[str, int, int], None] = sampling.progress or (lambda *_: None)
     tell("compiling", 0, 1)
-    prepared = _engine(name).prepare(system.layout, ready.priors, system.responses)
+    joint = system.sampled
+    prepared = _engine(name).prepare(joint.layout, ready.priors, joint.responses)
     tell("compiling", 1, 1)
-    posterior = prepared.sample(system.responses, ready.seed, sampling)
+    posterior = prepared.sample(joint.responses, ready.seed, sampling)
     before = time.perf_counter()
-    rows, warnings = _evaluate(ready.model, system, posterior)
+    values = imputations(joint, posterior, ready.seed) if system.joint is not None else None
+    rows, warnings = _evaluate(ready.model, system, posterior, values)
     if ready.model.propositions:
-        rows = prior_sensitivity(rows, system, ready.priors, posterior)
+        sampled = replace(system, layout=joint.layout, responses=joint.responses)
+        rows = prior_sensitivity(rows, sampled, ready.priors, posterior)
     diagnostics = diagnose(posterior, rows)
-    return _Attempt(posterior, rows, diagnostics, warnings, time.perf_counter() - before)
+    seconds = time.perf_counter() - before
+    return _Attempt(posterior, rows, diagnostics, warnings, seconds, values)
 
 
 def rehearse(model: Model, data: Any) -> System:
@@ -241,7 +254,8 @@ def rehearse(model: Model, data: Any) -> System:
 
 
 def _priors_and_estimands(model: Model, system: System) -> Priors:
-    priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
+    joint = system.sampled
+    priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
     _try_estimands(model, system)
     return priors
 
@@ -301,15 +315,28 @@ def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list
 
 
 def _evaluate(
-    model: Model, system: System, posterior: Posterior
+    model: Model, system: System, posterior: Posterior, values: Imputations | None
 ) -> tuple[tuple[Effect, ...], list[str]]:
     context = _context(model, system, posterior.__getitem__)
-    rows = tuple(
+    if values is None:
+        return _rows(model, context), estimand_warnings(context)
+    shown: list[Effect] = []
+
+    def one(world: System, parameter: Callable[[str], Array]) -> list[Array]:
+        shown[:] = _rows(model, _context(model, world, parameter))
+        return [r.draws for r in shown]
+
+    draws = over_worlds(system, values, posterior, one)
+    rows = tuple(replace(r, draws=d) for r, d in zip(shown, draws, strict=True))
+    return rows, estimand_warnings(context)
+
+
+def _rows(model: Model, context: Context) -> tuple[Effect, ...]:
+    return tuple(
         Effect(name, e.kind, row.at, row.draws)
         for name, e in model.estimands.items()
         for row in evaluate(name, context)
     )
-    return rows, estimand_warnings(context)
 
 
 def _effects(
@@ -380,7 +407,7 @@ def _tree(fitted: Fit) -> "xr.DataTree":
     variables: dict[str, Any] = {
         _safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
     }
-    for block in fitted.system.layout.blocks:
+    for block in fitted.system.sampled.layout.blocks:
         dim = f"{block.group} (group)" if block.group in both else _safe(block.group)
         coords[dim] = list(block.levels)
         effects = posterior.group_effects[block.key]

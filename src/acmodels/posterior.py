@@ -81,6 +81,7 @@ class Posterior:
         seconds: wall time by stage.
         engine_model: what the engine built (a `pm.Model`), where it built one.
         parts: independent parts, from an engine that integrates; none for one that does not.
+        imputed: by continuous variable, draws of its missing values, (chain, draw, M).
     """
 
     names: tuple[str, ...]
@@ -91,6 +92,7 @@ class Posterior:
     seconds: Mapping[str, float] = field(default_factory=dict)
     engine_model: Any = None
     parts: tuple[Part, ...] = ()
+    imputed: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def points(self) -> tuple[NDArray[np.int64], ...]:

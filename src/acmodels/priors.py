@@ -18,6 +18,7 @@ from acmodels.families import family, scalar_kinds
 from acmodels.spec.distribution import Distribution, Support, distribution, half_normal, lkj, normal
 from acmodels.system import EquationLayout, Layout, Parameter, Responses, parameters
 from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.missing import known_rows, model_layout, observed
 
 _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
     "coefficient": ("real",),
@@ -81,9 +82,12 @@ def resolve_priors(
 ) -> Priors:
     """Settle every structural parameter's prior.
 
+    A pattern matches parameters of the model file's equations. The models of incomplete predictors,
+    whose scales are others, keep their defaults, unless a parameter of theirs is named in full.
+
     Args:
         stated: the `[priors]` table.
-        layout: of the model on the data.
+        layout: of the model on the data, with the models of incomplete predictors if there are any.
         responses: the data that defaults are scaled to; None (a design) scales to a
             response sd of 1 and mean of 0.
         source: the model's file, for messages.
@@ -96,7 +100,8 @@ def resolve_priors(
             kind of what it matches.
     """
     known = parameters(layout)
-    chosen = _match(stated, known, source)
+    own = frozenset(p.name for p in parameters(model_layout(layout)))
+    chosen = _match(stated, known, own, source)
     defaults = _defaults(layout, responses)
     out: dict[str, Prior] = {}
     for p in known:
@@ -113,7 +118,10 @@ def resolve_priors(
 
 
 def _match(
-    stated: Mapping[str, Mapping[str, Any]], known: tuple[Parameter, ...], source: str
+    stated: Mapping[str, Mapping[str, Any]],
+    known: tuple[Parameter, ...],
+    own: frozenset[str],
+    source: str,
 ) -> dict[str, tuple[str, Mapping[str, Any]]]:
     chosen: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for pattern, table in stated.items():
@@ -121,7 +129,11 @@ def _match(
             continue
         kind = pattern_kind(pattern)
         expression = re.compile(".*".join(re.escape(p) for p in pattern.split("*")))
-        hits = [p.name for p in known if p.kind == kind and expression.fullmatch(p.name)]
+        hits = [
+            p.name
+            for p in known
+            if p.kind == kind and p.name in own and expression.fullmatch(p.name)
+        ]
         if not hits:
             raise ModelError(_nothing(pattern, kind, known, source))
         chosen.update(dict.fromkeys(hits, (pattern, table)))
@@ -172,13 +184,15 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
         if e.has_sigma:
             name = f"sigma({e.response})"
             out[name] = Prior(name, half_normal(2.5 * s))
-        out |= _owned(e, s, responses)
+        out |= _owned(layout, e, s, responses)
     for block in layout.blocks:
         for m in block.members:
             e = layout.equation(m.response)
             sd = 1.0
             if m.column.parts and responses is not None:
-                sd = float(np.std(group_column(layout, e, m.column, responses), ddof=1)) or 1.0
+                known = known_rows(layout, e, m.column.variables)
+                z = group_column(layout, e, m.column, responses)
+                sd = float(np.std(z[known] if known.sum() > 1 else z, ddof=1)) or 1.0
             out[block.sd(m)] = Prior(block.sd(m), half_normal(2.5 * spread[m.response] / sd))
     for p in parameters(layout):
         if p.kind == "cor":
@@ -186,10 +200,13 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
     return out
 
 
-def _owned(e: EquationLayout, s: float, responses: Responses | None) -> dict[str, Prior]:
+def _owned(
+    layout: Layout, e: EquationLayout, s: float, responses: Responses | None
+) -> dict[str, Prior]:
     """Defaults of what a family owns: thresholds and numbers such as `nu(y)`."""
     fam = family(e.family)
-    rough = fam.guess(None if responses is None else responses[e.response], e.link, e.codes)
+    y = None if responses is None else responses[e.response][observed(layout, e)]
+    rough = fam.guess(y, e.link, e.codes)
     out: dict[str, Prior] = {}
     for name, at in zip(e.thresholds, rough.get("threshold", ()), strict=True):
         out[name] = Prior(name, normal(float(at), 2.5 * s), centered=True)
@@ -205,7 +222,11 @@ def _response_scale(
     e = layout.equation(response)
     fam = family(e.family)
     if responses is not None:
-        return fam.scale(responses[response], e.trials, e.link)
+        known = observed(layout, e)
+        if known.sum() < 2:
+            known[:] = True
+        trials = None if e.trials is None else e.trials[known]
+        return fam.scale(responses[response][known], trials, e.link)
     if fam.has_sigma:
         return 0.0, 1.0
     return 0.0, fam.scale(np.array([0.0, 1.0]), None, e.link)[1]
@@ -215,4 +236,8 @@ def _column_sds(layout: Layout, response: str, responses: Responses | None) -> n
     e = layout.equation(response)
     X = e.fixed if responses is None else design_matrix(layout, e, responses)
     sds = X.std(axis=0, ddof=1) if len(X) > 1 else np.ones(X.shape[1])
+    for k, c in enumerate(e.columns if layout.gaps else ()):
+        known = known_rows(layout, e, c.variables)
+        if known.sum() > 1 and not known.all():
+            sds[k] = X[known, k].std(ddof=1)
     return np.where(np.isfinite(sds) & (sds > 0), sds, 1.0)

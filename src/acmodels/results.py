@@ -4,6 +4,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,7 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "prob": fit.prob,
         "rows_given": fit.system.rows_given,
         "rows_used": fit.system.rows_used,
+        "missing": [asdict(t) for t in fit.system.treatments],
         "seconds": {k: round(v, 3) for k, v in fit.seconds.items()},
         "model": {"name": fit.spec.name, "file": fit.spec.source, "sha256": fit.spec.sha256},
         "data": dict(fit.data_sha256),

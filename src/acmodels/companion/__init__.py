@@ -14,6 +14,7 @@ from acmodels.companion.counterparts import Alone, Found, NoCounterpartError, Va
 from acmodels.errors import listing
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.missing import subset, whole_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,17 +57,24 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
     found: dict[str, Found] = {}
     refused: dict[str, str] = {}
     for e in fit.system.layout.equations:
+        keep = whole_rows(fit.system.sampled.layout, e)
         try:
-            found[e.response] = estimate(e.family, _alone(fit, e))
+            one = estimate(e.family, _alone(fit, e, keep))
         except NoCounterpartError as error:
             refused[e.response] = str(error)
+            continue
+        if not keep.all():
+            one.words.append(f"on the {int(keep.sum())} of {e.n} rows that lack nothing")
+        found[e.response] = one
     rows = [_row(fit, p, found, refused) for p in parameters(fit.system.layout)]
     rows += _products(fit, found)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _alone(fit: "Fit", e: "EquationLayout") -> Alone:
+def _alone(fit: "Fit", full: "EquationLayout", keep: np.ndarray) -> Alone:
+    """An equation on the rows that it has a counterpart on."""
     layout, responses = fit.system.layout, fit.system.responses
+    e = subset(full, keep)
     varying: list[Varying] = []
     for block, mine in layout.blocks_of(e.response):
         members = [block.members[k] for k in mine]
@@ -90,7 +98,7 @@ def _alone(fit: "Fit", e: "EquationLayout") -> Alone:
     return Alone(
         response=e.response,
         link=e.link,
-        y=responses[e.response],
+        y=responses[e.response][keep],
         X=design_matrix(layout, e, responses),
         offset=e.offset,
         names=tuple(e.coefficient(c) for c in e.columns),

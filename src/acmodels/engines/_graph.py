@@ -1,12 +1,14 @@
 """The PyMC model: one stacked predictor, group effects, likelihoods and priors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from acmodels.engines._missing import is_linear
 from acmodels.engines._plan import Plan, by_form, form_name, groups
+from acmodels.engines._shifts import Densities, Shifts
 from acmodels.families import family
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Block
@@ -83,6 +85,7 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             scales = data["scale_unit"] * scales
         found, absorbed = _linear_predictor(pm, plan, data)
         eta = found.eta
+        shifts = Shifts(pm, layout, plan.unknown, data)
         own = _Own(
             _thresholds(pm, plan, data, found.intercepts, found.slopes), _owned(pm, plan, data)
         )
@@ -90,8 +93,11 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             u = _group_effects(pm, plan, data, scales, absorbed)
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
             if any(latent_terms(layout, e) for e in layout.equations):
-                eta = eta + _latent(pm, plan, data, found, u)
-        _likelihoods(pm, plan, data, eta, scales, own)
+                eta = eta + _latent(pm, plan, data, found, u, shifts)
+            eta = eta + _shifted(pm, plan, data, shifts, found, u)
+        else:
+            eta = eta + _shifted(pm, plan, data, shifts, found, None)
+        _likelihoods(pm, plan, data, eta, scales, own, shifts.deltas)
     return model
 
 
@@ -122,7 +128,7 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
             e = layout.equations[i]
             width = len(e.columns) - (e.intercept is not None)
             mine = slopes[start : start + width]
-            pieces.append(pm.math.dot(data[f"X_{i}"], mine) if width else np.zeros(e.n))
+            pieces.append(pm.math.dot(data[f"X_{i}"], mine) if width else np.zeros(plan.count(i)))
             start += width
         eta = eta + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
         if "absorb_slopes" in data:
@@ -134,18 +140,53 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
         if len(plan.stack) == 1:
             return _Population(eta + intercepts[0], slopes, intercepts), absorbed
         place = {i: j + 1 for j, i in enumerate(plan.intercepts)}
-        of_row = np.concatenate(
-            [np.full(layout.equations[i].n, place.get(i, 0)) for i in plan.stack]
-        )
+        of_row = np.concatenate([np.full(plan.count(i), place.get(i, 0)) for i in plan.stack])
         padded = pm.math.concatenate([np.zeros(1), intercepts])
         eta = eta + padded[pm.Data("intercept_of_row", of_row)]
     return _Population(eta, slopes, intercepts), absorbed
 
 
-def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u: Any) -> Any:
+def _shifted(
+    pm: Any, plan: Plan, data: Mapping[str, Any], shifts: Shifts, found: _Population, u: Any
+) -> Any:
+    """What continuous missing values add to the stacked predictor beyond rough ones."""
+    layout = plan.layout
+    place = {ik: p for p, ik in enumerate(plan.slopes)}
+    total: Any = 0.0
+    if "linear_row" in data:
+        from pytensor import tensor as pt
+
+        parts = [v for v in (found.slopes, u) if v is not None]
+        coefficients = parts[0] if len(parts) == 1 else pm.math.concatenate(parts)
+        moved = shifts.deltas[data["linear_cell"]] * data["linear_rest"]
+        moved = moved * coefficients[data["linear_coefficient"]]
+        total = pt.inc_subtensor(pt.zeros_like(data["offset"])[data["linear_row"]], moved)
+    bent = [m for m in shifts.columns if m.term is None and not is_linear(layout, m)]
+    if not bent:
+        return total
+    pieces: list[Any] = []
+    for i in plan.stack:
+        piece: Any = np.zeros(plan.count(i))
+        for m in (m for m in bent if m.equation == i):
+            if m.slope is not None:
+                piece = piece + found.slopes[place[m.slope]] * shifts.of(m)
+                continue
+            b, k = m.effect or (0, 0)
+            block = layout.blocks[b]
+            index = block.index(layout.equations[i])[plan.unknown.rows[i].source]
+            first = plan.starts[b] + k * len(block.levels)
+            piece = piece + u[pm.Data(f"moved_group_{m.key}", first + index)] * shifts.of(m)
+        pieces.append(pm.math.as_tensor(piece))
+    return total + (pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces))
+
+
+def _latent(
+    pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u: Any, shifts: Shifts
+) -> Any:
     """What latent unit means add to the stacked predictor beyond observed ones."""
     layout = plan.layout
     place = {ik: p for p, ik in enumerate(plan.slopes)}
+    moved_rest = {(m.equation, m.term): m for m in shifts.columns if m.term is not None}
 
     def coefficient(i: int, k: int) -> Any:
         if (i, k) in place:
@@ -157,17 +198,24 @@ def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u:
 
     gaps: list[Any] = []
 
-    def moved(i: int, at: Any = None, only: tuple[int, ...] | None = None) -> Any:
-        """What the gaps add to an equation's rows, or to some rows by some columns."""
+    def moved(
+        i: int, at: Any = None, only: tuple[int, ...] | None = None, n: int | None = None
+    ) -> Any:
+        """What the gaps add to an equation's rows, or at a latent mean's rows to it (the nth)."""
         e = layout.equations[i]
         total: Any = 0.0
         for j, term in enumerate(latent_terms(layout, e)):
             if only is not None and term.column not in only:
                 continue
-            rows = np.arange(e.n) if at is None else at
+            rows = plan.unknown.rows[i].source if at is None else at
             gap = gaps[term.mean][latent_means(layout)[term.mean].code[e.rows][rows]]
             rest = data[f"latent_rest_{i}_{j}"]
-            gap = gap * (rest if at is None else rest[at])
+            rest = rest if at is None else rest[at]
+            if (i, j) in moved_rest:
+                m = moved_rest[i, j]
+                more = shifts.of(m) if n is None else shifts.of_mean(m, n)
+                rest = rest + term.sign * more
+            gap = gap * rest
             if term.column is not None:
                 total = total + coefficient(i, term.column) * gap
             else:
@@ -185,10 +233,17 @@ def _latent(pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u:
             value = value + pm.math.dot(data[f"latent_X_{n}"], found.slopes[np.array(mine)])
         for j, (b, k) in enumerate(m.effects):
             value = value + data[f"latent_z_{n}_{j}"] * effect(b, k, data[f"latent_index_{n}_{j}"])
-        value = value + moved(i, m.at, m.columns)
+        for c in shifts.columns:
+            more = None if c.term is not None else shifts.of_mean(c, n)
+            if more is not None and c.slope is not None:
+                value = value + coefficient(*c.slope) * more
+            elif more is not None and c.effect is not None:
+                index = layout.blocks[c.effect[0]].index(layout.equations[i])[m.at]
+                value = value + effect(*c.effect, index) * more
+        value = value + moved(i, m.at, m.columns, n)
         gaps.append(value - data[f"latent_observed_{n}"])
     pieces = [
-        moved(i) if latent_terms(layout, layout.equations[i]) else np.zeros(layout.equations[i].n)
+        moved(i) if latent_terms(layout, layout.equations[i]) else np.zeros(plan.count(i))
         for i in plan.stack
     ]
     return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
@@ -332,28 +387,101 @@ class _Own:
 
 
 def _likelihoods(
-    pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales: Any, own: _Own
+    pm: Any, plan: Plan, data: Mapping[str, Any], eta: Any, scales: Any, own: _Own, deltas: Any
 ) -> None:
     layout = plan.layout
     start = 0
+    bins: Any = data.get("missing_floor")
     for (name, link), members in groups(plan):
         fam = family(name)
         key = f"{name}_{link}"
-        n = sum(layout.equations[i].n for i in members)
+        n = sum(plan.count(i) for i in members)
         piece = eta if len(members) == len(plan.stack) else eta[start : start + n]
         start += n
-        observed = _Observed(
-            *(data.get(f"{what}_{key}") for what in ("y", "trials", "first", "last"))
-        )
         sigma = None
         if fam.has_sigma:
             sigma = _row_scales(pm, plan, members, data.get(f"se_{key}"), scales)
             if layout.residual and fam.residual_correlation:
-                piece, sigma = _correlate(pm, plan, members, piece, sigma, observed.y)
+                y = _with_missing(data, key, deltas)
+                piece, sigma = _correlate(pm, plan, members, piece, sigma, y)
         mine = _row_numbers(pm, plan, members, key, own.numbers)
-        if fam.ordered:
-            mine |= {side: own.thresholds[data[f"{side}_{key}"]] for side in ("above", "below")}
-        fam.likelihood(pm, f"likelihood_{key}", piece, sigma, link, observed, mine)
+        rows = _Rows(fam, link, key, piece, sigma, mine)
+        if f"order_{key}" not in data:
+            _add(pm, rows, data, own, f"likelihood_{key}")
+            continue
+        rows = rows.at(data[f"order_{key}"])
+        plain = sum(int((~plan.unknown.rows[i].special).sum()) for i in members)
+        if plain:
+            _add(pm, rows.at(slice(0, plain)), data, own, f"likelihood_{key}")
+        bins = _special(pm, rows.at(slice(plain, n)), data, own, deltas, bins)
+    if bins is not None:
+        table = bins.reshape((len(plan.unknown.components), plan.unknown.width))
+        pm.Potential("missing_sums", pm.math.logsumexp(table, axis=1).sum())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of equations of one family, ready for their likelihood."""
+
+    family: Any
+    link: str
+    key: str
+    eta: Any
+    sigma: Any
+    own: Mapping[str, Any]
+
+    def at(self, places: Any) -> "_Rows":
+        """Some of them."""
+
+        def take(value: Any) -> Any:
+            return value[places] if getattr(value, "ndim", 0) else value
+
+        own = {k: take(v) for k, v in self.own.items()}
+        sigma = None if self.sigma is None else take(self.sigma)
+        return replace(self, eta=self.eta[places], sigma=sigma, own=own)
+
+
+def _add(
+    pm: Any,
+    rows: _Rows,
+    data: Mapping[str, Any],
+    own: _Own,
+    name: str,
+    prefix: str = "",
+    latent: Any = None,
+) -> Any:
+    """Add the likelihood of some rows: what the family returns."""
+    whats = ("y", "trials", "first", "last")
+    observed = _Observed(*(data.get(f"{prefix}{what}_{rows.key}") for what in whats))
+    if latent is not None:
+        observed = replace(observed, y=observed.y + latent)
+    mine = dict(rows.own)
+    if rows.family.ordered:
+        sides = ("above", "below")
+        mine |= {side: own.thresholds[data[f"{prefix}{side}_{rows.key}"]] for side in sides}
+    return rows.family.likelihood(pm, name, rows.eta, rows.sigma, rows.link, observed, mine)
+
+
+def _special(
+    pm: Any, rows: _Rows, data: Mapping[str, Any], own: _Own, deltas: Any, bins: Any
+) -> Any:
+    """Add rows whose response is missing, and gather those that are summed over."""
+    latent = None
+    if f"special_latent_{rows.key}" in data:
+        latent = deltas[data[f"special_latent_{rows.key}"]]
+    log = _add(Densities(pm), rows, data, own, "", "special_", latent)
+    pm.Potential(f"missing_{rows.key}", pm.math.dot(data[f"special_alone_{rows.key}"], log))
+    if "missing_floor" not in data:
+        return bins
+    padded = pm.math.concatenate([np.zeros(1), log])
+    return bins + padded[data[f"special_of_bin_{rows.key}"]].sum(axis=1)
+
+
+def _with_missing(data: Mapping[str, Any], key: str, deltas: Any) -> Any:
+    """Responses of all rows of a family, the missing ones as the quantities that they are."""
+    if f"all_latent_{key}" not in data:
+        return data[f"y_{key}"]
+    return data[f"all_y_{key}"] + deltas[data[f"all_latent_{key}"]]
 
 
 def _row_numbers(pm: Any, plan: Plan, members: list[int], key: str, numbers: Any) -> dict[str, Any]:
@@ -366,19 +494,18 @@ def _row_numbers(pm: Any, plan: Plan, members: list[int], key: str, numbers: Any
         if len(mine) == 1:
             out[kind] = numbers[mine[0]]
             continue
-        of_row = np.repeat(mine, [equations[i].n for i in members])
+        of_row = np.repeat(mine, [plan.count(i) for i in members])
         out[kind] = numbers[pm.Data(f"{kind}_of_row_{key}", of_row)]
     return out
 
 
 def _row_scales(pm: Any, plan: Plan, members: list[int], se: Any, scales: Any) -> Any:
     """Residual sd of every row: its equation's, or the known standard error."""
-    equations = plan.layout.equations
     if not any(i in plan.sigmas for i in members):
         return se
     if len(members) == 1:
         return scales[plan.sigmas[members[0]]]
-    of_row = np.concatenate([np.full(equations[i].n, plan.sigmas.get(i, -1) + 1) for i in members])
+    of_row = np.concatenate([np.full(plan.count(i), plan.sigmas.get(i, -1) + 1) for i in members])
     padded = pm.math.concatenate([np.zeros(1), scales])
     sigma = padded[pm.Data("sigma_of_row", of_row)]
     return sigma if se is None else sigma + se
@@ -393,10 +520,10 @@ def _correlate(
     normal about eta_k + sigma_k sum_{j<k} L[k, j] z_j with sd sigma_k L[k, k].
     """
     layout = plan.layout
-    starts = np.cumsum([0, *(layout.equations[i].n for i in members)])
+    starts = np.cumsum([0, *(plan.count(i) for i in members)])
     place = {i: slice(int(starts[p]), int(starts[p + 1])) for p, i in enumerate(members)}
     means = [eta[place[i]] for i in members]
-    ones = [np.ones(layout.equations[i].n) for i in members]
+    ones = [np.ones(plan.count(i)) for i in members]
     stretch: list[Any] = list(ones)
     if len(members) == 1:
         return eta, sigma

@@ -2,19 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 import numpy as np
 
 from acmodels.engines._centering import CONSTANT, centering, uncertain
+from acmodels.engines._missing import (
+    Unknown,
+    Versions,
+    linear_arrays,
+    missing_arrays,
+    unknown,
+)
 from acmodels.engines._start import rough, start
 from acmodels.families import Scalar, family
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import Distribution
-from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system import Column, EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column, unit_means
 from acmodels.system.latent import latent_means, latent_terms, rest_values
-from acmodels.system.layout import Array
+from acmodels.system.layout import Array, Index
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Plan:
             with a sign. Where the data do not put an sd well away from zero, its log has a
             long tail; with a symmetric prior on the whole line and non-centred effects the
             posterior is smooth through zero, and the sd is the absolute value.
+        unknown: what is missing, and the rows of the graph that stand for each equation's.
     """
 
     layout: Layout
@@ -54,6 +63,11 @@ class Plan:
     owned: tuple[tuple[int, Scalar], ...]
     starts: tuple[int, ...]
     signed: Mapping[tuple[int, int], int]
+    unknown: Unknown
+
+    def count(self, i: int) -> int:
+        """Rows of the graph that stand for an equation's."""
+        return self.unknown.rows[i].count
 
     @property
     def slope_priors(self) -> list[Distribution]:
@@ -158,7 +172,7 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
     }
     return Plan(
         layout, priors, tuple(stack), slopes, intercepts, plain, tuple(scales), tuple(sds), sigmas,
-        raw, cuts, owned, tuple(starts), signed,
+        raw, cuts, owned, tuple(starts), signed, unknown(layout),
     )  # fmt: skip
 
 
@@ -190,6 +204,7 @@ def middle(e: EquationLayout) -> int:
 def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     """Every `pm.Data` of the graph, by name."""
     layout = plan.layout
+    versions = Versions(layout, plan.unknown, responses)
     out: dict[str, Array] = {}
     shifts = np.zeros((len(plan.intercepts), len(plan.slopes)))
     offsets: list[Array] = []
@@ -198,8 +213,10 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         e = layout.equations[i]
         X, means, mean_offset = centered(e, design_matrix(layout, e, responses))
         if X.shape[1]:
-            out[f"X_{i}"] = X
-        offsets.append(e.offset - mean_offset)
+            out[f"X_{i}"] = versions.spread(i, partial(_less_means, i=i, means=means))
+        offsets.append(
+            versions.spread(i, lambda lay, _, i=i: lay.equations[i].offset) - mean_offset
+        )
         if i in plan.intercepts:
             shifts[plan.intercepts.index(i), start : start + X.shape[1]] = means
         start += X.shape[1]
@@ -218,23 +235,86 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
             out["threshold_shift"] = is_raw[:, None] * shifts[plan.constant_of_cut]
     out |= prior_arrays(plan)
     out |= start_arrays(plan, responses)
-    out |= _group_arrays(plan, responses)
-    out |= _latent_arrays(plan, responses)
+    out |= _group_arrays(plan, responses, versions)
+    out |= _latent_arrays(plan, responses, versions)
     for (name, link), members in groups(plan):
-        key = f"{name}_{link}"
-        es = [layout.equations[i] for i in members]
-        if family(name).ordered:
-            out |= {f"{k}_{key}": v for k, v in _categories(plan, members, responses).items()}
-        else:
-            out[f"y_{key}"] = np.concatenate([responses[e.response] for e in es])
-        if family(name).needs_trials:
-            out[f"trials_{key}"] = np.concatenate([_trials(e) for e in es])
-        if any(e.se is not None for e in es):
-            out[f"se_{key}"] = np.concatenate([_se(e) for e in es])
+        out |= _likelihood_arrays(plan, f"{name}_{link}", members, versions)
+    if layout.gaps:
+        counts = [plan.count(i) for i in plan.stack]
+        first = dict(zip(plan.stack, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
+        places = {ik: p for p, ik in enumerate(plan.slopes)}
+        effects = [len(plan.slopes) + s for s in plan.starts]
+        out |= linear_arrays(layout, plan.unknown, versions, places, first, effects)
+        out |= missing_arrays(layout, plan.unknown, responses)
     return out
 
 
-def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+def _less_means(layout: Layout, responses: Responses, i: int, means: Array) -> Array:
+    e = layout.equations[i]
+    return design_matrix(layout, e, responses)[:, int(e.intercept is not None) :] - means
+
+
+def _likelihood_arrays(
+    plan: Plan, key: str, members: list[int], versions: Versions
+) -> dict[str, Array]:
+    """What the likelihood of some equations of one family reads, those of observed rows first.
+
+    Rows whose response is missing, or that rest on a discrete missing value, have arrays of
+    their own (`special_...`), which `order` puts after the others.
+    """
+    es = [plan.layout.equations[i] for i in members]
+    fam = family(es[0].family)
+    found: dict[str, Array] = {}
+    if fam.ordered:
+        found |= _categories(plan, members, versions)
+    else:
+        found["y"] = np.concatenate([_response(versions, i) for i in members])
+    if fam.needs_trials:
+        found["trials"] = np.concatenate(
+            [versions.spread(i, lambda lay, _, i=i: _trials(lay.equations[i])) for i in members]
+        )
+    rows = [plan.unknown.rows[i] for i in members]
+    special = np.concatenate([r.special for r in rows])
+    out: dict[str, Array] = {}
+    if any(e.se is not None for e in es):
+        out[f"se_{key}"] = np.concatenate(
+            [versions.spread(i, lambda lay, _, i=i: _se(lay.equations[i])) for i in members]
+        )
+    if not special.any():
+        return out | {f"{k}_{key}": v for k, v in found.items()}
+    if not special.all():
+        out |= {f"{k}_{key}": v[~special] for k, v in found.items()}
+    out |= {f"special_{k}_{key}": v[special] for k, v in found.items()}
+    out[f"order_{key}"] = np.argsort(special, kind="stable")
+    bins = np.concatenate([r.bin for r in rows])[special]
+    out[f"special_alone_{key}"] = (bins < 0).astype(np.float64)
+    if plan.unknown.components:
+        out[f"special_of_bin_{key}"] = _by_bin(bins, len(plan.unknown.floor))
+    latent = np.concatenate([r.latent for r in rows])
+    if (latent >= 0).any():
+        out[f"special_latent_{key}"] = latent[special] + 1
+        if plan.layout.residual and fam.residual_correlation:
+            out[f"all_y_{key}"] = found["y"]
+            out[f"all_latent_{key}"] = latent + 1
+    return out
+
+
+def _by_bin(bins: Index, count: int) -> Index:
+    """For each bin the rows in it, counted from 1, and zeros to fill up; (bins, most)."""
+    order = np.argsort(bins, kind="stable")
+    order = order[bins[order] >= 0]
+    sizes = np.bincount(bins[order], minlength=count)
+    out = np.zeros((count, max(int(sizes.max(initial=0)), 1)), dtype=np.int64)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    out[bins[order], place] = order + 1
+    return out
+
+
+def _response(versions: Versions, i: int) -> Array:
+    return versions.spread(i, lambda lay, res: res[lay.equations[i].response])
+
+
+def _latent_arrays(plan: Plan, responses: Responses, versions: Versions) -> dict[str, Array]:
     """What latent unit means are made of, their observed counterparts, and what they multiply."""
     layout = plan.layout
     out: dict[str, Array] = {}
@@ -261,16 +341,18 @@ def _latent_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     for i in plan.stack:
         e = layout.equations[i]
         for j, term in enumerate(latent_terms(layout, e)):
-            out[f"latent_rest_{i}_{j}"] = term.sign * rest_values(layout, e, term, responses)
+            out[f"latent_rest_{i}_{j}"] = term.sign * versions.spread(
+                i, lambda lay, res, i=i, t=term: rest_values(lay, lay.equations[i], t, res)
+            )
     return out
 
 
-def _categories(plan: Plan, members: list[int], responses: Responses) -> dict[str, Array]:
+def _categories(plan: Plan, members: list[int], versions: Versions) -> dict[str, Array]:
     """For each row, where the thresholds about its category stand, and whether it is at an end."""
     parts: dict[str, list[Array]] = {"above": [], "below": [], "first": [], "last": []}
     for i in members:
         e = plan.layout.equations[i]
-        category = responses[e.response].astype(np.int64) - e.codes[0]
+        category = _response(versions, i).astype(np.int64) - e.codes[0]
         here = plan.cuts.index((i, 0))
         last = len(e.codes) - 1
         parts["above"].append(here + np.minimum(category, last - 1))
@@ -368,7 +450,7 @@ def _scale_units(plan: Plan, responses: Responses) -> Array:
     return unit
 
 
-def _group_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
+def _group_arrays(plan: Plan, responses: Responses, versions: Versions) -> dict[str, Array]:
     """For each stacked row, the group effects that enter it and what multiplies them."""
     layout = plan.layout
     if not layout.blocks:
@@ -382,10 +464,11 @@ def _group_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         for first, block in zip(plan.starts, layout.blocks, strict=False):
             for k, m in enumerate(block.members):
                 if m.response == e.response:
-                    places.append(first + k * len(block.levels) + block.index(e))
-                    weights.append(group_column(layout, e, m.column, responses))
+                    index = block.index(e)[plan.unknown.rows[i].source]
+                    places.append(first + k * len(block.levels) + index)
+                    weights.append(versions.spread(i, partial(_multiplier, i=i, column=m.column)))
         width = max(width, len(places))
-        shape = (e.n, len(places))
+        shape = (plan.count(i), len(places))
         rows.append(
             (np.stack(places, 1), np.stack(weights, 1))
             if places
@@ -403,6 +486,10 @@ def _group_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         "group_weight": weight,
         **centering_arrays(plan, responses),
     }
+
+
+def _multiplier(layout: Layout, responses: Responses, i: int, column: Column) -> Array:
+    return group_column(layout, layout.equations[i], column, responses)
 
 
 def centering_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:

@@ -11,6 +11,7 @@ parametrisation; Vehtari et al. (2024) for the weights.
 
 from typing import TYPE_CHECKING
 
+from acmodels.errors import listing
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 from acmodels.system.latent import latent_terms
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
+    if layout.gaps:
+        names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.gaps))
+        return f"missing values of {listing(names)} are modelled"
     for e in layout.equations:
         for term in latent_terms(layout, e):
             if term.column is None:

@@ -16,6 +16,7 @@ from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.rng import stream
 from acmodels.system import own_values
+from acmodels.system.missing import observed
 
 if TYPE_CHECKING:
     from acmodels.fitting import Fit
@@ -125,11 +126,11 @@ def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
 
 def _check(fit: "Fit", e: "EquationLayout") -> Check:
     rng = stream(fit.seed, "report", e.response)
-    rows = np.arange(e.n)
-    if e.n > ROWS:
-        rows = np.sort(rng.choice(e.n, ROWS, replace=False))
-    if e.n < FEWEST:
-        return Check(e.response, e.n, e.n, None, (), ())
+    rows = np.flatnonzero(observed(fit.system.sampled.layout, e))
+    if len(rows) > ROWS:
+        rows = np.sort(rng.choice(rows, ROWS, replace=False))
+    if len(rows) < FEWEST:
+        return Check(e.response, len(rows), e.n, None, (), ())
     y = fit.system.responses[e.response][rows]
     replicated, fitted, fixed = _replicate(fit, e, rows, rng)
     if not np.isfinite(replicated).all():

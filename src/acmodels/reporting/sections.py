@@ -385,3 +385,14 @@ def equation_table(fit: "Fit") -> Table:
         rows.append((written.formula.text, e.family, e.link, level, count(e.n)))
     heads = ("Formula", "Family", "Link", "Level", "Rows")
     return Table("Equations", heads, tuple(rows))
+
+
+def missing_table(fit: "Fit") -> Table:
+    """How missing values were treated, column by column."""
+    rows: list[tuple[str, ...]] = []
+    for t in fit.system.treatments:
+        level = t.level or "data row"
+        modelled = count(t.units) if t.units else "none"
+        rows.append((t.column, t.role, level, count(t.rows), modelled, t.model or "none", t.how))
+    heads = ("Column", "Role", "Level", "Rows without", "Values modelled", "Model", "In words")
+    return Table("How missing values were treated", heads, tuple(rows))

@@ -1,6 +1,6 @@
 """A model meets a study: named arrays that every engine and estimand reads."""
 
-from acmodels.system.build import System, build_layout, build_system, group_labels
+from acmodels.system.build import Joint, System, Treatment, build_layout, build_system, group_labels
 from acmodels.system.layout import (
     Block,
     Column,
@@ -18,11 +18,13 @@ __all__ = [
     "Block",
     "Column",
     "EquationLayout",
+    "Joint",
     "Layout",
     "Member",
     "Parameter",
     "Responses",
     "System",
+    "Treatment",
     "Variable",
     "build_layout",
     "build_system",

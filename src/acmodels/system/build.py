@@ -39,12 +39,17 @@ SCALE = (1, 2, 3, 4, 5)
 class System:
     """A model on a study: what stays, and the responses.
 
+    Where missing values are modelled, rough ones stand in `layout` and `responses` (after a fit,
+    those of the posterior), and `joint` has the models of incomplete predictors too.
+
     Attributes:
         layout: what stays when responses are redrawn.
         responses: by name, on the rows of their equations.
         findings: what a careful colleague would say about the data under this model.
         rows_given, rows_used: before and after rows with missing values were dropped.
         source: the data's name, for messages.
+        joint: the same with the equations of incomplete predictors, or None.
+        treatments: what became of each column's missing values.
     """
 
     layout: Layout
@@ -53,6 +58,44 @@ class System:
     rows_given: int
     rows_used: int
     source: str
+    joint: "Joint | None" = None
+    treatments: tuple["Treatment", ...] = ()
+
+    @property
+    def sampled(self) -> "Joint":
+        """What an engine takes: with the models of incomplete predictors, where there are any."""
+        return Joint(self.layout, self.responses) if self.joint is None else self.joint
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A layout and its responses, models of incomplete predictors among them."""
+
+    layout: Layout
+    responses: Responses
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What became of one column's missing values.
+
+    Attributes:
+        column: its name.
+        role: `outcome`, `mediator` or `predictor`.
+        level: the id column in whose units it has one value each, or None for data rows.
+        rows: data rows without a value.
+        units: values that were modelled, by unit of its level; 0 where none needed to be.
+        how: in a sentence, without a full stop.
+        model: the formula of its distribution, or nothing.
+    """
+
+    column: str
+    role: str
+    level: str | None
+    rows: int
+    units: int
+    how: str
+    model: str = ""
 
 
 def build_system(model: Model, study: Study) -> System:
@@ -67,27 +110,52 @@ def build_system(model: Model, study: Study) -> System:
             predictors, a level that varies within its unit, and so on.
     """
     _columns_present(model, study, with_responses=True)
-    keep, dropped = _complete_rows(model, study)
-    rows = _Rows(study, keep)
+    missing = _missing_cells(model, study)
+    if model.missing == "model" and missing:
+        from acmodels.system.modelled import modelled_system
+
+        return modelled_system(model, study, missing)
+    keep, dropped = _apply_missing_rule(model, study, missing)
+    rows = Rows(study, keep)
+    layout, responses = assemble(model, rows)
+    found = examined(layout, responses, rows)
+    used = int(keep.sum())
+    return System(
+        layout, responses, (*study.findings, *dropped, *found), study.n_rows, used, study.name
+    )
+
+
+def assemble(model: Model, rows: "Rows") -> tuple[Layout, Responses]:
+    """Build the layout and read the responses.
+
+    Raises:
+        DataError: what cannot be read, and what varies within a unit where it must not.
+    """
     raw = {r: rows.numeric(r, factor=False) for r in model.equations}
-    layout = _layout(model, rows, _codes_found(model, raw))
+    layout = layout_of(model, rows, _codes_found(model, raw))
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
     _domains(model, raw, rows)
     also = {r: {r: raw[r], **_further(e, rows, raw)} for r, e in model.equations.items()}
     problems = checks.constant_within_levels(layout, also, rows.names)
     if problems:
-        raise DataError(f"{study.name}: {p}" for p in problems)
+        raise DataError(f"{rows.study.name}: {p}" for p in problems)
+    return layout, responses
+
+
+def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding]:
+    """What is to be said about the data.
+
+    Raises:
+        DataError: constant or collinear predictors, responses that their family refuses.
+    """
     problems, warnings = checks.examine(layout, responses)
     problems += checks.response_problems(layout, responses, rows.names)
     if problems:
-        raise DataError(f"{study.name}: {p}" for p in problems)
+        raise DataError(f"{rows.study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
     found += [Finding("note", n) for n in latent_notes(layout)]
-    used = int(keep.sum())
-    return System(
-        layout, responses, (*study.findings, *dropped, *found), study.n_rows, used, study.name
-    )
+    return found
 
 
 def build_layout(
@@ -104,8 +172,8 @@ def build_layout(
         DataError: as for `build_system`, for predictors and groupings.
     """
     _columns_present(model, study, with_responses=False)
-    rows = _Rows(study, np.ones(study.n_rows, dtype=bool))
-    layout = _layout(model, rows, codes or {})
+    rows = Rows(study, np.ones(study.n_rows, dtype=bool))
+    layout = layout_of(model, rows, codes or {})
     # before a response is drawn, it is known to be constant within the units of its own level
     units = {e.response: e.carry.astype(np.float64) for e in layout.equations}
     also = {r: _further(e, rows, units) for r, e in model.equations.items()}
@@ -115,14 +183,14 @@ def build_layout(
     return layout
 
 
-def _further(e: Equation, rows: "_Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
+def _further(e: Equation, rows: "Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
     """What an equation reads beside exogenous columns of its design, on the data's rows."""
     out = {o.source: responses[o.source] for o in e.formula.operands() if o.source in responses}
     out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials) if c is not None}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
 
 
-def _domains(model: Model, raw: Mapping[str, Array], rows: "_Rows") -> None:
+def _domains(model: Model, raw: Mapping[str, Array], rows: "Rows") -> None:
     """Refuse responses that a transform in another equation cannot take."""
     problems: list[str] = []
     for e in model.equations.values():
@@ -137,29 +205,56 @@ def _domains(model: Model, raw: Mapping[str, Array], rows: "_Rows") -> None:
         raise DataError(dict.fromkeys(problems))
 
 
-class _Rows:
-    """A study's columns on the rows kept, converted once."""
+class Rows:
+    """A study's columns on the rows kept, converted once.
 
-    def __init__(self, study: Study, keep: np.ndarray) -> None:
+    Args:
+        study: the table.
+        keep: rows that are used, shape (rows,).
+        donors: by column, for each row of the study the row whose value stands there.
+        numbers: by column, numbers that stand for it, shape (rows,).
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        keep: np.ndarray,
+        donors: Mapping[str, Index] | None = None,
+        numbers: Mapping[str, Array] | None = None,
+    ) -> None:
         self.study = study
         self.keep = keep
         self.n = int(keep.sum())
         self._positions = np.flatnonzero(keep)
+        self._donors = donors or {}
+        self._numbers = numbers or {}
 
     def numeric(self, column: str, *, factor: bool = True) -> Array:
-        return numeric(self.study, column, factor=factor)[self.keep]
+        """A column as numbers, (rows,); `factor` as for `data.numeric`."""
+        if column in self._numbers:
+            return self._numbers[column][self.keep]
+        return self._given(column, numeric(self.study, column, factor=factor))[self.keep]
 
     def labels(self, column: str) -> np.ndarray:
-        return labels(self.study, column)[self.keep]
+        """A column as labels, (rows,)."""
+        return self._given(column, labels(self.study, column))[self.keep]
+
+    def truths(self, column: str) -> Array:
+        """A column of truth values as 1 and 0, (rows,)."""
+        return self._given(column, truth_values(self.study, column))[self.keep]
 
     def names(self, positions: np.ndarray) -> tuple[int, ...]:
+        """The row numbers that a person sees."""
         return row_names(self.study, self._positions[positions])
+
+    def _given(self, column: str, values: np.ndarray) -> np.ndarray:
+        return values[self._donors[column]] if column in self._donors else values
 
 
 def _columns_present(model: Model, study: Study, *, with_responses: bool) -> None:
     problems: list[str] = []
     for e in model.equations.values():
-        for column, role in _uses(e, with_responses=with_responses):
+        for column, role in uses(e, with_responses=with_responses):
             if column in study.names or (not with_responses and column in model.equations):
                 continue
             problems.append(
@@ -170,7 +265,8 @@ def _columns_present(model: Model, study: Study, *, with_responses: bool) -> Non
         raise DataError(dict.fromkeys(problems))
 
 
-def _uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
+def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
+    """Columns that an equation reads, with their roles; a column may come with several."""
     out = [(e.response, "response")] if with_responses else []
     out += [(v, "predictor") for v in e.formula.variables()]
     out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
@@ -180,7 +276,7 @@ def _uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
     return out
 
 
-def _keys(model: Model) -> tuple[str, ...]:
+def keys_of(model: Model) -> tuple[str, ...]:
     """Columns used as ids or groupings."""
     out = [c for e in model.equations.values() for g in e.formula.groups for c in g.grouping]
     out += [e.level for e in model.equations.values() if e.level is not None]
@@ -188,9 +284,13 @@ def _keys(model: Model) -> tuple[str, ...]:
     return tuple(dict.fromkeys(out))
 
 
-def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding]]:
-    """Decide which rows are used, refusing missing ids and, unless told to drop, missing values."""
-    keys = _keys(model)
+def _missing_cells(model: Model, study: Study) -> dict[str, np.ndarray]:
+    """Find, by column, the rows without a value; only columns that lack some.
+
+    Raises:
+        DataError: a missing id, or a column without values.
+    """
+    keys = keys_of(model)
     problems: list[str] = []
     for key in keys:
         lost = np.flatnonzero(np.array([v is None for v in labels(study, key)]))
@@ -201,7 +301,7 @@ def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding
             )
     missing: dict[str, np.ndarray] = {}
     for e in model.equations.values():
-        for column, role in _uses(e, with_responses=True):
+        for column, role in uses(e, with_responses=True):
             if role in ("grouping", "level", "unit of a mean") or column in missing:
                 continue
             is_number = role != "predictor" or column in model.equations
@@ -214,7 +314,7 @@ def _complete_rows(model: Model, study: Study) -> tuple[np.ndarray, list[Finding
             missing[column] = gaps
     if problems:
         raise DataError(dict.fromkeys(problems))
-    return _apply_missing_rule(model, study, missing)
+    return {c: m for c, m in missing.items() if m.any()}
 
 
 def _gaps(study: Study, column: str, *, is_number: bool) -> np.ndarray:
@@ -226,25 +326,25 @@ def _gaps(study: Study, column: str, *, is_number: bool) -> np.ndarray:
 def _apply_missing_rule(
     model: Model, study: Study, missing: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, list[Finding]]:
-    counts = {c: int(m.sum()) for c, m in missing.items() if m.any()}
     lost = np.zeros(study.n_rows, dtype=bool)
+    if not missing:
+        return ~lost, []
     for m in missing.values():
         lost |= m
-    if not counts:
-        return ~lost, []
-    said = ", ".join(f"{c} ({n})" for c, n in counts.items())
-    where = f"{study.name}: {int(lost.sum())} of {study.n_rows} rows lack a value: {said}"
+    where = said_missing(study, missing)
     if model.missing == "error":
         first = row_names(study, np.flatnonzero(lost))
         raise DataError(f'{where}; missing = "error" allows none (rows {listing(first)})')
-    if model.missing == "model":
-        raise DataError(
-            f'{where}; missing = "model", the default, is not fitted yet by this version: put '
-            f'missing = "drop" at the top of {model.source} to use complete rows only'
-        )
     if lost.all():
         raise DataError(f"{where}; no complete row is left")
     return ~lost, [Finding("warning", f'{where}; these rows are left out (missing = "drop")')]
+
+
+def said_missing(study: Study, missing: Mapping[str, np.ndarray]) -> str:
+    """Say how many rows lack a value, and of which columns."""
+    lost = np.any(list(missing.values()), axis=0)
+    said = ", ".join(f"{c} ({int(m.sum())})" for c, m in missing.items())
+    return f"{study.name}: {int(lost.sum())} of {study.n_rows} rows lack a value: {said}"
 
 
 def _codes_found(model: Model, raw: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
@@ -260,7 +360,18 @@ def _codes_found(model: Model, raw: Mapping[str, Array]) -> dict[str, tuple[int,
     return out
 
 
-def _layout(model: Model, rows: _Rows, codes: Mapping[str, tuple[int, ...]]) -> Layout:
+def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) -> Layout:
+    """Build a layout.
+
+    Args:
+        model: checked for itself.
+        rows: the study's.
+        codes: by ordered response, its categories.
+
+    Raises:
+        DataError: what cannot be read; a grouping with one group.
+        ModelError: latent means that cannot be.
+    """
     problems: list[str] = []
     variables = _variables(model, rows, problems)
     if problems:
@@ -294,7 +405,7 @@ def _layout(model: Model, rows: _Rows, codes: Mapping[str, tuple[int, ...]]) -> 
     return layout
 
 
-def _decomposed(model: Model, rows: _Rows) -> dict[str, Decomposition]:
+def _decomposed(model: Model, rows: Rows) -> dict[str, Decomposition]:
     """Read the units of every `within` and `between`."""
     out: dict[str, Decomposition] = {}
     codes: dict[str, tuple[Index, tuple[str, ...]]] = {}
@@ -303,14 +414,14 @@ def _decomposed(model: Model, rows: _Rows) -> dict[str, Decomposition]:
             if o.unit is None:
                 continue
             if o.unit not in codes:
-                codes[o.unit] = _codes([rows.labels(o.unit)])
+                codes[o.unit] = codes_of([rows.labels(o.unit)])
             code, names = codes[o.unit]
             kind_ = "between" if o.function == "between" else "within"
             out[o.text] = Decomposition(o.variable, o.unit, kind_, code, names)
     return out
 
 
-def _variables(model: Model, rows: _Rows, problems: list[str]) -> dict[str, Variable]:
+def _variables(model: Model, rows: Rows, problems: list[str]) -> dict[str, Variable]:
     """Read every predictor that has no equation, as numbers or as a factor."""
     uses: dict[str, list[Operand]] = {}
     for e in model.equations.values():
@@ -334,7 +445,7 @@ def _variables(model: Model, rows: _Rows, problems: list[str]) -> dict[str, Vari
 
 
 def _variable(
-    name: str, operands: Sequence[Operand], as_factor: Sequence[Operand], rows: _Rows
+    name: str, operands: Sequence[Operand], as_factor: Sequence[Operand], rows: Rows
 ) -> Variable:
     if not as_factor and kind(rows.study, name) == "number":
         values = rows.numeric(name)
@@ -350,7 +461,7 @@ def _variable(
         raise DataError(f"'{name}' is used both as a number and as factor({name}); choose one")
     found = rows.labels(name)
     if kind(rows.study, name) == "boolean":  # one spelling, whatever the file's
-        true = truth_values(rows.study, name)[rows.keep] == 1
+        true = rows.truths(name) == 1
         found = np.where(true, "True", "False").astype(object)
     levels = tuple(str(v) for v in dict.fromkeys(found))
     if kind(rows.study, name) == "number":
@@ -371,17 +482,17 @@ def _variable(
     return Variable(name, np.array([code[str(v)] for v in found], dtype=np.float64), levels)
 
 
-def _rows_of_level(level: str | None, rows: _Rows) -> tuple[Index, Index]:
+def _rows_of_level(level: str | None, rows: Rows) -> tuple[Index, Index]:
     """First data row of each unit, and the unit of each data row."""
     if level is None:
         every = np.arange(rows.n, dtype=np.int64)
         return every, every
-    code, _ = _codes([rows.labels(level)])
+    code, _ = codes_of([rows.labels(level)])
     _, first = np.unique(code, return_index=True)
     return first.astype(np.int64), code
 
 
-def _codes(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
+def codes_of(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
     """Number the combinations of some label columns, in order of first appearance."""
     import pandas as pd
 
@@ -403,7 +514,7 @@ def _equation(
     model: Model,
     e: Equation,
     at: tuple[Index, Index],
-    known: tuple[Mapping[str, Variable], Mapping[str, Decomposition], _Rows],
+    known: tuple[Mapping[str, Variable], Mapping[str, Decomposition], Rows],
 ) -> EquationLayout:
     variables, decomposed, rows = known
     where = f"{model.source}: equations.{e.response}"
@@ -464,7 +575,7 @@ def _offset(e: Equation, own: Index, variables: Mapping[str, Variable], where: s
     return total
 
 
-def _positive(column: str | None, rows: _Rows, own: Index) -> Array | None:
+def _positive(column: str | None, rows: Rows, own: Index) -> Array | None:
     if column is None:
         return None
     values = rows.numeric(column)
@@ -477,7 +588,7 @@ def _positive(column: str | None, rows: _Rows, own: Index) -> Array | None:
     return values[own]
 
 
-def _blocks(model: Model, layout: Layout, rows: _Rows) -> tuple[Block, ...]:
+def _blocks(model: Model, layout: Layout, rows: Rows) -> tuple[Block, ...]:
     """Gather group effects into blocks: those of one term, or of one shared id, together."""
     found: dict[str, list[tuple[GroupTerm, str, tuple[Column, ...]]]] = {}
     for r, e in model.equations.items():
@@ -493,7 +604,7 @@ def _blocks(model: Model, layout: Layout, rows: _Rows) -> tuple[Block, ...]:
     for uses in found.values():
         g = uses[0][0]
         if g.grouping not in codes:
-            codes[g.grouping] = _codes([rows.labels(c) for c in g.grouping])
+            codes[g.grouping] = codes_of([rows.labels(c) for c in g.grouping])
         code, names = codes[g.grouping]
         out.append(
             Block(
@@ -529,7 +640,7 @@ def _residual_blocks(model: Model) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(sorted(names.index(n) for n in s)) for s in sets)
 
 
-def _near_duplicates(layout: Layout, rows: _Rows) -> list[str]:
+def _near_duplicates(layout: Layout, rows: Rows) -> list[str]:
     from acmodels.data import near_duplicate_labels
 
     out: list[str] = []

@@ -137,7 +137,7 @@ def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
 
 def unit_means(layout: Layout, d: Decomposition, responses: Responses) -> Array:
     """Observed mean of a variable in each unit, over the rows of its own level; shape (..., J)."""
-    if d.variable in responses:
+    if d.variable not in layout.variables:
         e = layout.equation(d.variable)
         values, code = responses[d.variable], d.code[e.rows]
     else:

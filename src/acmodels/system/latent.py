@@ -66,7 +66,9 @@ class LatentMean:
 def is_latent(layout: Layout, e: EquationLayout, source: str) -> bool:
     """Whether what an equation reads is, or is taken from, a latent mean."""
     d = layout.decomposed.get(source)
-    return d is not None and d.variable in layout.responses and not e.observed
+    if d is None or d.variable in layout.variables:
+        return False
+    return d.variable in layout.responses and not e.observed
 
 
 def latent_means(layout: Layout) -> tuple[LatentMean, ...]:

@@ -234,6 +234,35 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Values of a variable that are missing and modelled, each by the variable's own equation.
+
+    Attributes:
+        variable: the column.
+        equation: position of the equation that is their distribution.
+        at: rows of that equation whose value is missing, (M,).
+        cell: for each data row, which of the M values it holds, -1 where its value is known, (N,).
+        support: of a discrete variable, the numbers (codes of a factor) that it can be in other
+            equations; empty for a continuous one.
+        codes: the same as responses of its own equation.
+        spread: of a continuous variable, a rough sd of what is not known of it.
+    """
+
+    variable: str
+    equation: int
+    at: Index
+    cell: Index
+    support: tuple[float, ...] = ()
+    codes: tuple[float, ...] = ()
+    spread: float = 1.0
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the likelihood sums over its values."""
+        return bool(self.support)
+
+
+@dataclass(frozen=True)
 class Layout:
     """A model on the rows of a study, before any response is seen.
 
@@ -245,6 +274,9 @@ class Layout:
         variables: exogenous predictors by name.
         n_rows: N.
         decomposed: deviations from unit means, and unit means, by their text.
+        gaps: missing values that are modelled; design columns hold rough values in their place.
+        auxiliary: responses that are exogenous predictors with missing values; their equations,
+            which come last, are models of these alone.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -254,6 +286,8 @@ class Layout:
     variables: Mapping[str, Variable]
     n_rows: int
     decomposed: Mapping[str, Decomposition] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    auxiliary: tuple[str, ...] = ()
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
@@ -273,7 +307,10 @@ class Layout:
 
 
 def parameters(layout: Layout) -> tuple[Parameter, ...]:
-    """List the structural parameters, in the order of every table."""
+    """List the structural parameters, in the order of every table.
+
+    Those of the models of incomplete predictors come after all others.
+    """
     out: list[Parameter] = []
     for i, e in enumerate(layout.equations):
         out += [Parameter(name, "threshold", i) for name in e.thresholds]
@@ -295,7 +332,16 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         out += [
             Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
         ]
-    return tuple(out)
+    return tuple(sorted(out, key=lambda p: _auxiliary(layout, p)))
+
+
+def _auxiliary(layout: Layout, p: Parameter) -> bool:
+    """Whether a parameter is of the model of an incomplete predictor."""
+    if p.residual or not layout.auxiliary:
+        return False
+    if p.kind in ("sd", "cor"):
+        return layout.blocks[p.owner].members[0].response in layout.auxiliary
+    return layout.equations[p.owner].response in layout.auxiliary
 
 
 def own_values(e: EquationLayout, value: Callable[[str], Any]) -> dict[str, Any]:

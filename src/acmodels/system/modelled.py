@@ -1,0 +1,194 @@
+"""A model on a study with missing values that are modelled.
+
+What is missing is settled in this order. A value that is one for all rows of a unit is taken from
+another row of the unit. An outcome that is missing and predicts nothing leaves its equation, which
+changes no posterior. Whatever else an equation still reads becomes unknown: a mediator's by its own
+equation, an exogenous predictor's by an equation that is made for it (`predictors`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from acmodels.data import Finding, Study
+from acmodels.errors import DataError
+from acmodels.spec.model import Model
+from acmodels.system import build
+from acmodels.system.known import Known, read_known
+from acmodels.system.layout import Gap, Index, Layout
+from acmodels.system.missing import read_columns, subset
+from acmodels.system.predictors import Incomplete, predictor_models
+from acmodels.system.unmodelled import too_many, unmodelled
+
+
+def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray]) -> build.System:
+    """Join a model and a study whose missing values are modelled.
+
+    Args:
+        model: checked for itself.
+        study: one table.
+        missing: by column, the rows without a value, (N,).
+
+    Raises:
+        DataError: as `build_system`, and for what cannot be modelled, by name.
+    """
+    known, rows = read_known(model, study, missing)
+    layout, _ = build.assemble(model, rows)
+    layout, needed = prune(layout, known.missing, model)
+    responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
+    _refuse(unmodelled(model, layout, known, needed, rows), model, study)
+    found = build.examined(layout, responses, rows)
+    wanted = [
+        Incomplete(v, known.missing[v], m, known.level[v], known.code[v], known.support.get(v, ()))
+        for v, m in needed.items()
+        if v not in model.equations and m.any()
+    ]
+    lacking = frozenset(c for c, m in known.missing.items() if m.any())
+    made = predictor_models(model, build.Joint(layout, responses), wanted, lacking, rows)
+    gaps = _gaps(made.joint.layout, known, {**needed, **made.needed})
+    joint = build.Joint(replace(made.joint.layout, gaps=gaps), made.joint.responses)
+    if gaps:
+        _refuse(too_many(joint.layout), model, study)
+    treatments = _treatments(model, known, gaps, made.formulas)
+    said = f'{build.said_missing(study, missing)}; all rows are used (missing = "model")'
+    notes = [Finding("note", said)]
+    notes += [Finding("note", f"{t.column}: {t.how}") for t in treatments]
+    return build.System(
+        layout,
+        responses,
+        (*study.findings, *notes, *found),
+        study.n_rows,
+        study.n_rows,
+        study.name,
+        joint if gaps else None,
+        treatments,
+    )
+
+
+def _refuse(problems: list[str], model: Model, study: Study) -> None:
+    if problems:
+        advice = f'; put missing = "drop" at the top of {model.source} to use complete rows only'
+        raise DataError(f"{study.name}: {p}{advice}" for p in dict.fromkeys(problems))
+
+
+# --- what is needed ----------------------------------------------------------------
+
+
+def prune(
+    layout: Layout, missing: Mapping[str, np.ndarray], model: Model
+) -> tuple[Layout, dict[str, np.ndarray]]:
+    """Let rows leave an equation whose response is missing and read nowhere.
+
+    Args:
+        layout: with all rows.
+        missing: by column, rows whose value is unknown, (N,).
+        model: the model.
+
+    Returns:
+        The layout, and by column the rows whose unknown value some equation still reads, (N,).
+    """
+    N = layout.n_rows
+    read: dict[str, np.ndarray] = {}
+    equations = list(layout.equations)
+    tied = {i for block in layout.residual for i in block}
+    means = {d.variable for d in layout.decomposed.values()}
+    for i in reversed(layout.order):
+        e = equations[i]
+        lost = missing.get(e.response, np.zeros(N, dtype=bool))[e.rows]
+        if i in tied or e.response in means:
+            wanted = np.ones(e.n, dtype=bool)
+        else:
+            reading = read.get(e.response, np.zeros(N, dtype=bool))
+            wanted = np.bincount(e.carry[reading], minlength=e.n) > 0
+        e = equations[i] = subset(e, ~lost | wanted)
+        if e.response in missing and (lost & wanted).any():
+            mask = read.setdefault(e.response, np.zeros(N, dtype=bool))
+            mask |= (lost & wanted)[layout.equations[i].carry]
+        sources = [s for c in read_columns(layout, e) for s in c.sources]
+        sources += [o.source for o in model.equations[e.response].formula.offsets]
+        for s in dict.fromkeys(sources):
+            d = layout.decomposed.get(s)
+            mask = read.setdefault(s if d is None else d.variable, np.zeros(N, dtype=bool))
+            mask[e.rows if d is None else slice(None)] = True
+    needed = {c: m & read[c] for c, m in missing.items() if c in read}
+    return replace(layout, equations=tuple(equations)), needed
+
+
+# --- gaps and what is said of them ---------------------------------------------------
+
+
+def _gaps(layout: Layout, known: Known, needed: Mapping[str, np.ndarray]) -> tuple[Gap, ...]:
+    out: list[Gap] = []
+    for i, e in enumerate(layout.equations):
+        v = e.response
+        wanted = needed.get(v)
+        if wanted is None or not wanted.any():
+            continue
+        lost = known.missing[v] & _whole(wanted, known.code[v])
+        at = np.flatnonzero(lost[e.rows])
+        place = np.full(e.n, -1, dtype=np.int64)
+        place[at] = np.arange(len(at))
+        cell = np.where(lost, place[e.carry], -1)
+        support = known.support.get(v, ())
+        codes: tuple[float, ...] = ()
+        if v in layout.auxiliary and support:
+            codes = tuple(float(k) for k in range(len(support)))
+        elif e.family == "bernoulli":
+            support = codes = (0.0, 1.0)
+        elif e.codes:
+            support = codes = tuple(float(c) for c in e.codes)
+        spread = known.guessed[v].spread if v in known.guessed and not support else 1.0
+        out.append(Gap(v, i, at, cell.astype(np.int64), support, codes, spread))
+    return tuple(out)
+
+
+def _whole(mask: np.ndarray, code: Index | None) -> np.ndarray:
+    """All rows of the units that have a row in a mask."""
+    if code is None:
+        return mask
+    return (np.bincount(code[mask], minlength=int(code.max()) + 1) > 0)[code]
+
+
+def _treatments(
+    model: Model, known: Known, gaps: tuple[Gap, ...], formulas: Mapping[str, str]
+) -> tuple[build.Treatment, ...]:
+    by = {g.variable: g for g in gaps}
+    read = {v for e in model.equations.values() for v in e.formula.variables()}
+    out: list[build.Treatment] = []
+    for column, given in known.given.items():
+        role = "mediator" if column in read else "outcome"
+        if column not in model.equations:
+            role = "predictor"
+        rows, told = int(given.sum()), int(given.sum() - known.missing[column].sum())
+        level = known.level[column]
+        parts: list[str] = []
+        if told:
+            parts.append(f"{told} of {rows} taken from other rows of the same {level}")
+        units, formula = 0, ""
+        if column in by:
+            gap = by[column]
+            units = len(gap.at)
+            formula = formulas.get(column) or model.equations[column].formula.text
+            where = f" of {level}" if level else ""
+            what = "summed over" if gap.discrete else "estimated"
+            parts.append(f"{_count(units, 'value')}{where} {what}, with the model {formula}")
+        if rows > told and column in model.equations and (column not in by or role == "mediator"):
+            left = _leaving(known.missing[column], by.get(column))
+            if left:
+                leave = "leaves" if left == 1 else "leave"
+                said = f"{_count(left, 'row')} {leave} its own equation"
+                parts.append(f"{said}, since nothing else reads the value")
+        elif rows > told and column not in by:
+            parts.append("the other rows are read by no equation")
+        said = f"{_count(rows, 'row')} without a value: " + "; ".join(parts)
+        out.append(build.Treatment(column, role, level, rows, units, said, formula))
+    return tuple(out)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _leaving(missing: np.ndarray, gap: Gap | None) -> int:
+    return int(missing.sum() if gap is None else (missing & (gap.cell < 0)).sum())

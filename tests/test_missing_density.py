@@ -1,0 +1,427 @@
+"""The density that NUTS samples where values are missing, against one written out by hand.
+
+Here likelihoods are sums over rows of the data frame, in plain loops and SciPy, with the missing
+values put into the rows: continuous ones as they are sampled, discrete ones summed over value by
+value. Nothing of the package fills anything in. Graph and hand may differ by the log Jacobian
+of the map from free variables to parameters and one constant, as in test_nuts_density.
+"""
+
+# pyright: reportPrivateUsage=false
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats as scipy_stats
+
+from acmodels.data import study
+from acmodels.engines import _draws, _graph, _plan
+from acmodels.engines._missing import imputed_draws
+from acmodels.load import load_model
+from acmodels.priors import Priors, resolve_priors
+from acmodels.spec.distribution import log_density
+from acmodels.system import System, build_system, parameters
+from acmodels.system.columns import design_matrix
+
+stats: Any = scipy_stats
+
+N, J = 30, 6
+
+type Values = Mapping[str, float]
+type Effects = Mapping[str, np.ndarray]
+type Row = dict[str, Any]
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(20241125)
+    code = np.arange(N) % J
+    x, z = rng.normal(1.0, 1.5, N), rng.normal(size=N)
+    m = 0.5 * x + rng.normal(size=N)
+    return pd.DataFrame(
+        {
+            "g": [f"g{k}" for k in code],
+            "x": x,
+            "z": z,
+            "t": (np.arange(N) // 2 % 2).astype(float),
+            "s": np.array(["A", "B", "C"])[rng.permutation(np.arange(N) % 3)].astype(object),
+            "w": rng.normal(size=J)[code],
+            "d": np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])[code],
+            "m": m,
+            "b": (np.arange(N) % 2).astype(float),
+            "k": np.array([1.0, 2.0, 3.0, 2.0, 1.0])[np.arange(N) % 5],
+            "y": 1.0 + 0.4 * m + 0.3 * x + rng.normal(size=N),
+            "v": rng.normal(size=N),
+        }
+    )
+
+
+def gone(**rows: list[int]) -> pd.DataFrame:
+    data = frame()
+    for column, places in rows.items():
+        data.loc[places, column] = None if data[column].dtype == object else np.nan
+    return data
+
+
+def normal(y: float, mean: float, sd: float) -> float:
+    return float(stats.norm(mean, sd).logpdf(y))
+
+
+def bernoulli(y: float, eta: float) -> float:
+    return float(-np.logaddexp(0.0, -eta if y == 1 else eta))
+
+
+def ordinal(place: int, eta: float, cuts: list[float]) -> float:
+    edges = np.array([-np.inf, *cuts, np.inf])
+    law = stats.logistic
+    return float(np.log(law.cdf(edges[place + 1] - eta) - law.cdf(edges[place] - eta)))
+
+
+def group(row: Row) -> int:
+    return int(row["g"][1:])
+
+
+# --- models with a likelihood by hand: rows of the equations that they stand in ------------
+
+
+def path(rows: list[Row], v: Values, u: Effects) -> float:
+    """x normal given z and g; m by its own equation; y with a product of both and a square."""
+    total = 0.0
+    for r in rows:
+        g = group(r)
+        mean = v["x ~ 1"] + v["x ~ z"] * r["z"] + u["x ~ 1 | g"][g, 0]
+        total += normal(r["x"], mean, v["sigma(x)"])
+        mean = v["m ~ 1"] + v["m ~ x"] * r["x"] + u["m ~ 1, m ~ x | g"][g] @ [1.0, r["x"]]
+        total += normal(r["m"], mean, v["sigma(m)"])
+        if np.isnan(r["y"]):
+            continue
+        mean = v["y ~ 1"] + v["y ~ m"] * r["m"] + v["y ~ x"] * r["x"] + v["y ~ z"] * r["z"]
+        mean += v["y ~ m:x"] * r["m"] * r["x"] + v["y ~ square(x)"] * r["x"] ** 2
+        total += normal(r["y"], mean, v["sigma(y)"])
+    return total
+
+
+def over(rows: list[Row], of: Mapping[str, list[Any]], one: Callable[[Row], float]) -> float:
+    """Sum over the values of what is missing in each row, row by row."""
+    total = 0.0
+    for r in rows:
+        lost = [c for c in of if r[c] is None or r[c] != r[c]]
+        each = [
+            one({**r, **dict(zip(lost, values, strict=True))})
+            for values in itertools.product(*(of[c] for c in lost))
+        ]
+        total += float(np.logaddexp.reduce(each))
+    return total
+
+
+def factors(rows: list[Row], v: Values, u: Effects) -> float:
+    """Discrete predictors and a continuous one that are missing in the same rows."""
+
+    def one(r: Row) -> float:
+        g = group(r)
+        S = ("A", "B", "C").index(r["s"])
+        low = float(S == 1), float(S == 2)
+        # the order of the chain: by the number of missing values, then by name
+        eta = v["t ~ z"] * r["z"] + v["t ~ 1"] + u["t ~ 1 | g"][g, 0]
+        total = bernoulli(r["t"], eta)
+        eta = v["s ~ z"] * r["z"] + v["s ~ t"] * r["t"] + u["s ~ 1 | g"][g, 0]
+        total += ordinal(S, eta, [v["s | t1"], v["s | t2"]])
+        mean = v["x ~ 1"] + v["x ~ z"] * r["z"] + v["x ~ t"] * r["t"] + u["x ~ 1 | g"][g, 0]
+        mean += v["x ~ s[B]"] * low[0] + v["x ~ s[C]"] * low[1]
+        total += normal(r["x"], mean, v["sigma(x)"])
+        slope = v["y ~ t"] + u["y ~ 1, y ~ t | g"][g, 1] + v["y ~ t:x"] * r["x"]
+        mean = v["y ~ 1"] + v["y ~ z"] * r["z"] + v["y ~ x"] * r["x"] + slope * r["t"]
+        mean += v["y ~ s[B]"] * low[0] + v["y ~ s[C]"] * low[1]
+        mean += u["y ~ 1, y ~ t | g"][g, 0]
+        return total + normal(r["y"], mean, v["sigma(y)"])
+
+    return over(rows, {"t": [0.0, 1.0], "s": ["A", "B", "C"]}, one)
+
+
+def mediators(rows: list[Row], v: Values, u: Effects) -> float:
+    """A binary and an ordinal mediator, missing alone and together."""
+
+    def one(r: Row) -> float:
+        total = bernoulli(r["b"], v["b ~ 1"] + v["b ~ z"] * r["z"])
+        eta = v["k ~ b"] * r["b"] + u["k ~ 1 | g"][group(r), 0]
+        total += ordinal(int(r["k"]) - 1, eta, [v["k | t1"], v["k | t2"]])
+        mean = v["y ~ 1"] + v["y ~ b"] * r["b"] + v["y ~ k"] * r["k"]
+        return total + normal(r["y"], mean, v["sigma(y)"])
+
+    return over(rows, {"b": [0.0, 1.0], "k": [1.0, 2.0, 3.0]}, one)
+
+
+def units(rows: list[Row], v: Values, u: Effects) -> float:
+    """Predictors of a higher unit, one value each: a number and a binary one."""
+    total = 0.0
+    for unit in range(J):
+        mine = [r for r in rows if group(r) == unit]
+        lost = mine[0]["d"] != mine[0]["d"]
+        each: list[float] = []
+        for d in (0.0, 1.0) if lost else (mine[0]["d"],):
+            part = bernoulli(d, v["d ~ 1"])
+            for r in mine:
+                mean = v["y ~ 1"] + v["y ~ w"] * r["w"] + v["y ~ d"] * d + v["y ~ z"] * r["z"]
+                mean += u["y ~ 1 | g"][unit, 0]
+                part += normal(r["y"], mean, v["sigma(y)"])
+            each.append(part)
+        total += float(np.logaddexp.reduce(each)) + normal(mine[0]["w"], v["w ~ 1"], v["sigma(w)"])
+    return total
+
+
+def means(rows: list[Row], v: Values, u: Effects) -> float:
+    """Observed means of a predictor follow its missing values; latent ones of a mediator stay."""
+    total = 0.0
+    mean_x = [np.mean([r["x"] for r in rows if group(r) == k]) for k in range(J)]
+    center_z = np.mean([r["z"] for r in rows])
+    for r in rows:
+        g = group(r)
+        total += normal(r["z"], v["z ~ 1"] + u["z ~ 1 | g"][g, 0], v["sigma(z)"])
+        mean = v["x ~ 1"] + v["x ~ z"] * r["z"] + u["x ~ 1 | g"][g, 0]
+        total += normal(r["x"], mean, v["sigma(x)"])
+        between = v["m ~ 1"] + v["m ~ between(x, g)"] * mean_x[g] + u["m ~ 1 | g"][g, 0]
+        mean = between + v["m ~ within(x, g)"] * (r["x"] - mean_x[g])
+        total += normal(r["m"], mean, v["sigma(m)"])
+        mean = v["y ~ 1"] + v["y ~ between(m, g)"] * between + u["y ~ 1 | g"][g, 0]
+        mean += v["y ~ within(m, g)"] * (r["m"] - between)
+        mean += v["y ~ within(m, g):center(z)"] * (r["m"] - between) * (r["z"] - center_z)
+        total += normal(r["y"], mean, v["sigma(y)"])
+    return total
+
+
+def correlated(rows: list[Row], v: Values, u: Effects) -> float:
+    """An outcome whose residual correlates with another's is a quantity where it is missing."""
+    del u
+    total = 0.0
+    s, w = v["sigma(m)"], v["sigma(v)"]
+    cov = v["cor(m, v)"] * s * w
+    for r in rows:
+        at = [v["m ~ 1"] + v["m ~ z"] * r["z"], v["v ~ 1"]]
+        law: Any = stats.multivariate_normal(at, [[s**2, cov], [cov, w**2]])
+        total += float(law.logpdf([r["m"], r["v"]]))
+        mean = v["y ~ 1"] + v["y ~ m"] * r["m"]
+        total += normal(r["y"], mean, v["sigma(y)"])
+    return total
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
+    "a path of numbers": (
+        {
+            "equations": {
+                "m": {"formula": "m ~ x + (1 + x | g)"},
+                "y": {"formula": "y ~ m*x + square(x) + z"},
+            }
+        },
+        {"x": [0, 3, 7, 20], "m": [3, 4, 11], "y": [5, 6]},
+        path,
+    ),
+    "factors": (
+        {"equations": {"y": {"formula": "y ~ z + x + t + s + t:x + (1 + t | g)"}}},
+        {"x": [1, 2, 8, 12], "t": [2, 9], "s": [2, 14, 15]},
+        factors,
+    ),
+    "discrete mediators": (
+        {
+            "equations": {
+                "b": {"formula": "b ~ z", "family": "bernoulli"},
+                "k": {"formula": "k ~ b + (1 | g)", "family": "ordinal"},
+                "y": {"formula": "y ~ b + k"},
+            }
+        },
+        {"b": [0, 5, 6], "k": [5, 8]},
+        mediators,
+    ),
+    "predictors of units": (
+        {"equations": {"y": {"formula": "y ~ w + d + z + (1 | g)"}}},
+        {"w": [2, 8, 14, 20, 26, 5], "d": [3, 9, 15, 21, 27]},
+        units,
+    ),
+    "means": (
+        {
+            "equations": {
+                "m": {"formula": "m ~ within(x, g) + between(x, g) + (1 | g)"},
+                "y": {
+                    "formula": "y ~ within(m, g) + between(m, g) + within(m, g):center(z) + (1 | g)"
+                },
+            }
+        },
+        {"x": [0, 6, 13], "m": [6, 7, 25], "z": [6, 17]},
+        means,
+    ),
+    "correlated residuals": (
+        {
+            "equations": {
+                "m": {"formula": "m ~ z"},
+                "v": {"formula": "v ~ 1"},
+                "y": {"formula": "y ~ m"},
+            },
+            "residual_correlation": [["m", "v"]],
+        },
+        {"m": [1, 2], "v": [2, 9]},
+        correlated,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    data: pd.DataFrame
+    system: System
+    priors: Priors
+    plan: Any
+    model: Any
+    logp: Any
+    hand: Any
+
+
+@pytest.fixture(params=list(CASES), ids=lambda n: n.replace(" ", "-"), scope="module")
+def case(request: pytest.FixtureRequest) -> Case:
+    import pymc as pm
+
+    table, lost, hand = CASES[request.param]
+    data = gone(**lost)
+    model = load_model({"name": "test", **table})
+    system = build_system(model, study(data))
+    joint = system.sampled
+    priors = resolve_priors(model.priors, joint.layout, joint.responses)
+    plan = _plan.make_plan(joint.layout, priors, joint.responses)
+    built = _graph.build(pm, plan, _plan.arrays(plan, joint.responses))
+    logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
+    return Case(data, system, priors, plan, built, logp, hand)
+
+
+def random_point(case: Case, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    out: dict[str, np.ndarray] = {}
+    for v in case.model.free_RVs:
+        shape = tuple(int(s) for s in v.shape.eval())
+        if "partial" in v.name:
+            out[v.name] = rng.uniform(0.15, 0.85, shape)
+        elif v.name.startswith("scales"):
+            out[v.name] = rng.uniform(0.2, 1.5, shape)
+        else:
+            out[v.name] = rng.normal(0.0, 0.7, shape)
+    return out
+
+
+def sampled(case: Case, point: Mapping[str, np.ndarray]) -> float:
+    values: dict[str, Any] = {}
+    for v in case.model.free_RVs:
+        x = point[v.name]
+        if case.model.rvs_to_transforms[v] is not None:
+            x = np.log(x) - np.log1p(-x) if "partial" in v.name else np.log(x)
+        values[case.model.rvs_to_values[v].name] = x
+    return float(case.logp(values))
+
+
+def recovered(
+    case: Case, points: Mapping[str, np.ndarray]
+) -> tuple[tuple[str, ...], np.ndarray, dict[str, np.ndarray]]:
+    """Names, parameters and group effects at points given as draws of one chain."""
+    joint = case.system.sampled
+    values, effects = _draws.structural(case.plan, points, joint.responses)
+    names = tuple(p.name for p in parameters(joint.layout))
+    return names, values[0], {k: v[0] for k, v in effects.items()}
+
+
+def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
+    """By differences; the missing values are sampled in fixed units, which is a constant."""
+    names = [v.name for v in case.model.free_RVs if v.name != "missing"]
+    flat = np.concatenate([point[n].ravel() for n in names])
+    ends = np.cumsum([0, *(point[n].size for n in names)])
+    steps = np.array([1.0, -1.0, 0.5, -0.5, 0.25, -0.25]) * 2e-3
+    moved = (flat + steps[:, None, None] * np.eye(len(flat))).reshape(-1, len(flat))
+    draws = {
+        n: moved[None, :, ends[i] : ends[i + 1]].reshape(1, len(moved), *point[n].shape)
+        for i, n in enumerate(names)
+    }
+    _, values, effects = recovered(case, draws)
+    every = np.concatenate([values, *(u.reshape(len(moved), -1) for u in effects.values())], 1)
+    every = every.reshape(6, len(flat), -1)
+    assert every.shape[2] == len(flat)
+    a, b, c = (
+        (every[2 * k] - every[2 * k + 1]) / (steps[2 * k] - steps[2 * k + 1]) for k in range(3)
+    )
+    ab, bc = (4 * b - a) / 3, (4 * c - b) / 3
+    return float(np.linalg.slogdet((16 * bc - ab) / 15)[1])
+
+
+def prior(case: Case, v: Values, u: Effects) -> float:
+    joint = case.system.sampled
+    total = 0.0
+    for p in parameters(joint.layout):
+        if p.kind == "cor":
+            continue
+        at = v[p.name]
+        if case.priors[p.name].centered:
+            e = joint.layout.equations[p.owner]
+            X = design_matrix(joint.layout, e, joint.responses)
+            there = sum(X[:, k].mean() * v[e.coefficient(c)] for k, c in enumerate(e.columns))
+            at = at - there if p.kind == "threshold" else there
+        total += float(log_density(case.priors[p.name].distribution, np.array(at)))
+    for block in joint.layout.blocks:
+        R = np.eye(len(block.members))
+        for i, j, name in block.correlations():
+            R[i, j] = R[j, i] = v[name]
+        sds = np.array([v[block.sd(m)] for m in block.members])
+        law: Any = stats.multivariate_normal(np.zeros(len(sds)), R * np.outer(sds, sds))
+        total += float(np.sum(law.logpdf(u[block.key])))
+    return total
+
+
+def by_hand(case: Case, point: Mapping[str, np.ndarray]) -> float:
+    names, values, effects = recovered(case, {k: v[None, None] for k, v in point.items()})
+    v = dict(zip(names, map(float, values[0]), strict=True))
+    u = {k: e[0] for k, e in effects.items()}
+    joint = case.system.sampled
+    draws = {k: x[None, None] for k, x in point.items()}
+    found = imputed_draws(joint.layout, case.plan.unknown, draws, joint.responses)
+    data = case.data.copy()
+    for gap in joint.layout.gaps:
+        if gap.discrete:
+            continue
+        here = gap.cell >= 0
+        assert data.loc[here, gap.variable].isna().any()
+        data.loc[here, gap.variable] = found[gap.variable][0, 0, gap.cell[here]]
+    if case.hand is units:  # known for a unit from another of its rows
+        data["w"] = data.groupby("g")["w"].transform("first")
+    rows: Any = data.to_dict("records")
+    return prior(case, v, u) + float(case.hand(rows, v, u))
+
+
+def test_the_sampled_density_is_the_one_by_hand(case: Case) -> None:
+    rng = np.random.default_rng(11)
+    gaps: list[float] = []
+    sizes: list[float] = []
+    for _ in range(4):
+        point = random_point(case, rng)
+        graph, hand = sampled(case, point), by_hand(case, point)
+        gaps.append(graph - hand - log_jacobian(case, point))
+        sizes.append(abs(graph))
+    assert np.ptp(sizes) > 0.1
+    np.testing.assert_allclose(gaps, gaps[0], rtol=0, atol=1e-8 * max(1.0, *sizes) + 1e-7)
+
+
+def test_every_missing_value_enters_the_density(case: Case) -> None:
+    if "missing" not in case.model.named_vars:
+        assert any(g.discrete for g in case.plan.layout.gaps)
+        return
+    point = random_point(case, np.random.default_rng(12))
+    here, hand = sampled(case, point), by_hand(case, point)
+    for k in range(len(point["missing"])):
+        moved = {
+            **point,
+            "missing": point["missing"] + 0.1 * (np.arange(len(point["missing"])) == k),
+        }
+        step = sampled(case, moved) - here
+        assert abs(step) > 1e-6
+        assert abs(step - (by_hand(case, moved) - hand)) < 1e-7
+
+
+def test_all_data_enter_the_density(case: Case) -> None:
+    from pytensor.graph.traversal import ancestors
+
+    used = {v.name for v in ancestors([case.model.logp()])}
+    assert {v.name for v in case.model.data_vars} <= used
