@@ -427,9 +427,3 @@ def test_designs_that_cannot_be_read(path: str, value: Any, words: tuple[str, ..
     assert "constrained" not in str(caught.value)
     assert "UnitTable" not in str(caught.value)
     assert "SizeTable" not in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["grid", "criterion", "cost", "design_prior", "loss"])
-def test_tables_of_plans_are_refused_by_name(key: str) -> None:
-    with pytest.raises(NotYetError, match=rf"\[{key}\].* yet"):
-        design_from_table({**DESIGN, key: {"a": [1]}}, "design")

@@ -61,7 +61,7 @@ class RankMeasure:
         """The numbers, (R, quantities, 3)."""
         truth = np.stack([seen.truth[n] for n in seen.names], axis=-1)
         of = ranked(seen.model)
-        R, S = seen.values.shape[:2]
+        S = seen.values.shape[1]
         # a tenth of the effective draws, spread over all there are: chains are in order
         L = np.clip(seen.ess // 10, 1, min(MOST, S)).astype(np.int64)
         kept = np.stack([_spread(S, n) for n in L])
@@ -82,7 +82,6 @@ class RankMeasure:
         below = np.sum(counted[..., None] & (draws < truth[:, None, :]), axis=1)
         u = np.stack([g.random(truth.shape[1]) for g in seen.rngs])
         rank = (below + u) / (L[:, None] + 1)
-        del R
         return np.stack([rank, truth, draws.mean(axis=1)], axis=-1)
 
 
@@ -124,8 +123,6 @@ def log_likelihood(seen: Seen, parameter: Callable[[str], Array]) -> Array:
                     variance = variance + (parameter(block.sd(m))[..., None] * z) ** 2
             spread = np.sqrt(variance)
         own = own_values(e, lambda n: parameter(n)[..., None])
-        if "threshold" in own:
-            own["threshold"] = np.moveaxis(own["threshold"], -2, -2)
         y = seen.responses[e.response][:, None, :]
         found = family(e.family).log_density(y, eta, spread, e.trials, e.link, own)
         total = total + found.sum(axis=-1)
@@ -202,7 +199,7 @@ def calibration_of(result: Result, design: Design, replications: int) -> Calibra
     to fit would leave out truths; one that has no draws at all has no rank.
     """
     import pandas as pd
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     ready, outcome = result.ready[0], result.outcomes[0]
     failed = sum(1 for why in outcome.reasons if why)

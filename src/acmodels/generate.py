@@ -56,7 +56,11 @@ def generate(layout: Layout, truth: Truth, rng: np.random.Generator) -> Generate
     )
 
 
-def generate_stack(layout: Layout, truth: Truth, rngs: Sequence[np.random.Generator]) -> Generated:
+def generate_stack(
+    layout: Layout,
+    truth: Mapping[str, float] | Mapping[str, Array],
+    rngs: Sequence[np.random.Generator],
+) -> Generated:
     """Draw group effects and responses of R data sets.
 
     Args:

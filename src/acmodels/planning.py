@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -361,8 +361,8 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
     target = plan.criterion.target
     out: list[str] = []
     for name, rows in table.groupby("estimand", sort=False):
-        known = rows[rows["power"].notna()]
-        enough = known[known["power"] >= target]
+        known: pd.DataFrame = rows.loc[rows["power"].notna()]
+        enough: pd.DataFrame = known.loc[known["power"] >= target]
         said = f"{name}: " if len(set(table["estimand"])) > 1 else ""
         if not len(known):
             out.append(f"{said}no power is stated, since more than 5 % of the fits failed.")
@@ -375,7 +375,7 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
                 f"{_at(plan, best)}."
             )
             continue
-        if table["cost"].notna().all():
+        if bool(table["cost"].notna().all()):
             best = enough.loc[enough["cost"].idxmin()]
             out.append(
                 f"{said}the cheapest design of the grid that reaches {target:g} costs "
@@ -411,7 +411,7 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
         if found is None:
             continue
         fixed = at if isinstance(at, tuple) else (at,)
-        where = _label(dict(zip(others, fixed, strict=True)))
+        where = _label({k: cast("float", v) for k, v in zip(others, fixed, strict=True)})
         out.append(
             f"{said}{target:g} is reached near {key} = {found[0]:.3g}, between {found[1]:.3g} and "
             f"{found[2]:.3g} with 95 % confidence{f' ({where})' if where else ''}."

@@ -44,8 +44,7 @@ def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
     def read(name: str) -> str:
         return files(__package__ or "acmodels.reporting").joinpath(name).read_text(encoding="utf-8")
 
-    gather = {"recover": _recovery, "calibrate": _calibration, "power": _power}
-    context: dict[str, Any] = gather[found.result.job.kind](found)
+    context = _gather(found)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["svg"] = Markup
     context |= {
@@ -59,6 +58,17 @@ def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
     except OSError as error:
         raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
     return path
+
+
+def _gather(found: "Recovery | Calibrated | Power") -> dict[str, Any]:
+    from acmodels.calibration import Calibrated
+    from acmodels.recovery import Recovery
+
+    if isinstance(found, Recovery):
+        return _recovery(found)
+    if isinstance(found, Calibrated):
+        return _calibration(found)
+    return _power(found)
 
 
 def _failed(result: "Result") -> list[str]:
@@ -236,7 +246,7 @@ def _curves(found: "Power") -> list[str]:
     others = [k for k in grid if k != first]
     out: list[str] = []
     for name, rows in found.table.groupby("estimand", sort=False):
-        known = rows[rows["power"].notna()].sort_values(first)
+        known = rows.loc[rows["power"].notna()].sort_values(by=first)
         if not len(known):
             continue
         parts: Sequence[tuple[Any, Any]] = (

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Executor,
@@ -186,7 +186,9 @@ def _missing(
 
 
 @contextmanager
-def _workers(ready: Sequence[Ready], workers: int, executor: Executor | None) -> Iterator[Executor]:
+def _workers(
+    ready: Sequence[Ready], workers: int, executor: Executor | None
+) -> Generator[Executor]:
     """Threads where the engine lets go of the interpreter, processes where it does not."""
     from threadpoolctl import threadpool_limits
 
