@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from acmodels.calibration import calibrate
     from acmodels.companion import maximum_likelihood
     from acmodels.comparison import bayes_factor
+    from acmodels.confounders import confounding
     from acmodels.data import read_study as load_study
     from acmodels.data import study
     from acmodels.errors import AcmodelsError, InputError
     from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
     from acmodels.judging import judge
+    from acmodels.leaving import influence
     from acmodels.load import load_design, load_model, load_plan
     from acmodels.planning import power
     from acmodels.predicting import comparisons, predictions, slopes
@@ -41,8 +43,10 @@ __all__ = [
     "bayes_factor",
     "calibrate",
     "comparisons",
+    "confounding",
     "estimate",
     "fit",
+    "influence",
     "judge",
     "load_design",
     "load_model",
@@ -64,26 +68,28 @@ __all__ = [
 ]
 
 _HOMES = {
-    "load_plan": ("acmodels.load", "load_plan"),
-    "recover": ("acmodels.recovery", "recover"),
-    "power": ("acmodels.planning", "power"),
-    "calibrate": ("acmodels.calibration", "calibrate"),
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
     "bayes_factor": ("acmodels.comparison", "bayes_factor"),
+    "calibrate": ("acmodels.calibration", "calibrate"),
     "comparisons": ("acmodels.predicting", "comparisons"),
+    "confounding": ("acmodels.confounders", "confounding"),
     "estimate": ("acmodels.fitting", "estimate"),
     "fit": ("acmodels.fitting", "fit"),
+    "influence": ("acmodels.leaving", "influence"),
     "judge": ("acmodels.judging", "judge"),
     "load_design": ("acmodels.load", "load_design"),
     "load_model": ("acmodels.load", "load_model"),
+    "load_plan": ("acmodels.load", "load_plan"),
     "load_study": ("acmodels.data", "read_study"),
     "maximum_likelihood": ("acmodels.companion", "maximum_likelihood"),
     "plot_predictions": ("acmodels.reporting.plots", "plot_predictions"),
+    "power": ("acmodels.planning", "power"),
     "predictions": ("acmodels.predicting", "predictions"),
     "proposition": ("acmodels.framework", "proposition"),
     "propositions": ("acmodels.framework", "propositions"),
     "r2": ("acmodels.sizes", "r2"),
+    "recover": ("acmodels.recovery", "recover"),
     "report": ("acmodels.reporting", "report"),
     "simulate": ("acmodels.simulation", "simulate"),
     "slopes": ("acmodels.predicting", "slopes"),

@@ -84,6 +84,21 @@ _FITTING = (
 @click.argument("data", type=click.Path(path_type=Path))
 @_options(*_FITTING)
 @click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
+@click.option(
+    "--confounding",
+    metavar="M:Y[@G]",
+    help="Effects under an unmeasured confounder of mediator M and outcome Y, of rows or of the "
+    "units of grouping G: confounding.csv.",
+)
+@click.option(
+    "--confounding-prior",
+    type=float,
+    metavar="SD",
+    help="Average over a Normal(0, SD) prior of the correlation that it leaves.",
+)
+@click.option(
+    "--leave-out", metavar="G", help="Leave out each unit of grouping G in turn: influence.csv."
+)
 def fit(model: str, data: Path, **options: Any) -> None:
     """Fit MODEL (a .toml file or a shipped name) to DATA (a table)."""
     from acmodels.data import read_study
@@ -143,6 +158,7 @@ def _fit(
     out = options["out"] or Path(command)
     say = _say(options)
     known = rehearse(model, study).findings
+    _check_more(model, study, options)
     for finding in known:
         say(f"{finding.severity}: {finding.message}")
     with result_folder(out, (model.path, study.path)) as folder:
@@ -163,14 +179,15 @@ def _fit(
         for finding in fitted.findings:
             if finding not in known:
                 say(f"{finding.severity}: {finding.message}")
-        beside = None
-        if options.get("ml"):
-            started = time.perf_counter()
-            beside = _beside_ml(fitted, folder)
-            seconds = {**fitted.seconds, "ml": time.perf_counter() - started}
-            fitted = replace(fitted, seconds=seconds)
+        more: dict[str, Any] = {}
+        for name, ask in (("ml", _beside_ml), ("confounding", _confounded), ("leave_out", _left)):
+            if options.get(name):
+                started = time.perf_counter()
+                more |= ask(fitted, study, options, folder)
+                seconds = {**fitted.seconds, name: time.perf_counter() - started}
+                fitted = replace(fitted, seconds=seconds)
         started = time.perf_counter()
-        report(fitted, folder / "report.html", ml=beside, progress=progress)
+        report(fitted, folder / "report.html", **more, progress=progress)
         seconds = {**fitted.seconds, "report": time.perf_counter() - started}
         fitted = replace(fitted, seconds=seconds)
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
@@ -182,14 +199,68 @@ def _fit(
     return fitted
 
 
-def _beside_ml(fitted: Any, folder: Path) -> Any:
+def _beside_ml(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The table of `--ml`, written; statsmodels is imported only here."""
+    del study, options
     from acmodels.companion import maximum_likelihood
     from acmodels.results import write_table
 
     table = maximum_likelihood(fitted)
     write_table(table, folder / "ml.csv")
-    return table
+    return {"ml": table}
+
+
+def _confounded(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The tables of `--confounding`, written."""
+    import pandas as pd
+
+    from acmodels.confounders import confounding, read_pair
+    from acmodels.progress import Reporter
+    from acmodels.results import write_table
+
+    del study
+    progress = Reporter(quiet=options["quiet"])
+    mediator, outcome, unit = read_pair(options["confounding"])
+    found = confounding(
+        fitted, mediator, outcome, unit=unit, prior=options["confounding_prior"], progress=progress
+    )
+    progress.close()
+    parts = [found.table] if found.averaged is None else [found.table, found.averaged]
+    write_table(pd.concat(parts, ignore_index=True), folder / "confounding.csv")
+    return {"confounding": found}
+
+
+def _left(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table of `--leave-out`, written."""
+    from acmodels.leaving import influence
+    from acmodels.progress import Reporter
+    from acmodels.results import write_table
+
+    progress = Reporter(quiet=options["quiet"])
+    found = influence(fitted, study, options["leave_out"], progress=progress)
+    progress.close()
+    write_table(found.table, folder / "influence.csv")
+    return {"influence": found}
+
+
+def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
+    """Refuse what `--confounding` and `--leave-out` cannot do before any time is spent."""
+    if options.get("confounding_prior") is not None and not options.get("confounding"):
+        raise click.UsageError("--confounding-prior goes with --confounding M:Y")
+    if options.get("confounding"):
+        from acmodels.confounders import read_pair
+
+        for name in read_pair(options["confounding"])[:2]:
+            if name not in model.equations:
+                near = did_you_mean(str(name), model.equations)
+                raise click.UsageError(
+                    f"--confounding: {model.source} has no equation '{name}'{near}"
+                )
+    by = options.get("leave_out")
+    if by and by not in study.names:
+        raise click.UsageError(f"--leave-out: no column '{by}'{did_you_mean(by, study.names)}")
+    if (by or options.get("confounding")) and not model.estimands:
+        raise click.UsageError(f"{model.source}: has no [estimands] to look at")
 
 
 def _finish(fitted: Any) -> None:

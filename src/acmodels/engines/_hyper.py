@@ -29,11 +29,13 @@ class Matrix:
         sds: coordinates of the K standard deviations.
         partials: coordinates of the partial correlations, lower triangle row by row.
         eta: of its LKJ prior.
+        known: the correlation of two, where it is held; there are no partials then.
     """
 
     sds: tuple[int, ...]
     partials: tuple[int, ...]
     eta: float
+    known: float | None = None
 
     @property
     def size(self) -> int:
@@ -106,21 +108,21 @@ def hyper(
         units.append(scale[name])
         return len(units) - 1
 
-    def partials(K: int) -> tuple[int, ...]:
+    def matrix(sds: tuple[int, ...], correlations: list[str]) -> Matrix:
+        prior = priors[correlations[0]].distribution if correlations else None
+        names.extend(correlations)
+        if prior is not None and prior.name == "Constant":
+            return Matrix(sds, (), 1.0, prior.parameters["value"])
         first = len(units)
-        units.extend([1.0] * (K * (K - 1) // 2))
-        return tuple(range(first, len(units)))
-
-    def eta(correlations: list[str]) -> float:
-        return priors[correlations[0]].distribution.parameters["eta"] if correlations else 1.0
+        units.extend([1.0] * len(correlations))
+        eta = 1.0 if prior is None else prior.parameters["eta"]
+        return Matrix(sds, tuple(range(first, len(units))), eta)
 
     blocks: dict[int, Matrix] = {}
     for b in component.blocks:
         block = layout.blocks[b]
         sds = tuple(sd(block.sd(m)) for m in block.members)
-        cors = [n for _, _, n in block.correlations()]
-        names += cors
-        blocks[b] = Matrix(sds, partials(len(sds)), eta(cors))
+        blocks[b] = matrix(sds, [n for _, _, n in block.correlations()])
     sigmas = {
         e: sd(f"sigma({layout.equations[i].response})")
         for e, i in enumerate(component.equations)
@@ -131,12 +133,9 @@ def hyper(
         if members[0] not in component.equations:
             continue
         here = tuple(component.equations.index(i) for i in members)
-        cors = [n for _, _, n in residual_pairs(layout, r)]
-        names += cors
         own = tuple(sigmas[e] for e in here)
-        sets.append(
-            (here, Matrix(own, partials(len(here)), eta(cors)), layout.equations[members[0]].n)
-        )
+        made = matrix(own, [n for _, _, n in residual_pairs(layout, r)])
+        sets.append((here, made, layout.equations[members[0]].n))
     linked = {e for s, _, _ in sets for e in s}
     counts = {
         e: layout.equations[i].n
@@ -160,7 +159,10 @@ def cholesky(matrix: Matrix, x: Array) -> Array:
     K = matrix.size
     rows, columns = np.tril_indices(K, -1)
     L = np.zeros((*x.shape[:-1], K, K))
-    partial = np.tanh(x[..., list(matrix.partials)])
+    if matrix.known is None:
+        partial = np.tanh(x[..., list(matrix.partials)])
+    else:  # of effects with positive sds: a sign of either turns it
+        partial = matrix.known * np.sign(np.prod(x[..., list(matrix.sds)], axis=-1))[..., None]
     L[..., rows, columns] = partial
     for i in range(K):
         left = np.ones(x.shape[:-1])
@@ -292,7 +294,7 @@ def folds(h: Hyper, folded: tuple[int, ...]) -> Array:
     for signs in product((1.0, -1.0), repeat=len(folded)):
         flip = np.ones(h.size)
         flip[list(folded)] = signs
-        for m in h.blocks.values():
+        for m in (m for m in h.blocks.values() if m.partials):
             rows, columns = np.tril_indices(m.size, -1)
             own = flip[list(m.sds)]
             flip[list(m.partials)] = own[rows] * own[columns]
@@ -305,7 +307,7 @@ def unfold(h: Hyper, x: Array) -> Array:
     out = x.copy()
     sds = list(h.priors)
     out[..., sds] = np.abs(x[..., sds])
-    for m in (*h.blocks.values(), *(m for _, m, _ in h.sets)):
+    for m in (m for m in (*h.blocks.values(), *(m for _, m, _ in h.sets)) if m.partials):
         signs = np.where(x[..., list(m.sds)] < 0, -1.0, 1.0)
         rows, columns = np.tril_indices(m.size, -1)
         out[..., list(m.partials)] *= signs[..., rows] * signs[..., columns]

@@ -11,7 +11,9 @@ from acmodels.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from acmodels.confounders import Confounding
     from acmodels.fitting import Fit
+    from acmodels.leaving import Influence
 
 __all__ = ["report"]
 
@@ -21,6 +23,8 @@ def report(
     path: str | os.PathLike[str],
     *,
     ml: "pd.DataFrame | None" = None,
+    confounding: "Confounding | None" = None,
+    influence: "Influence | None" = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Write the report of a fit.
@@ -32,6 +36,8 @@ def report(
         fit: from `fit`.
         path: of the HTML file; missing folders are made, an existing file is replaced whole.
         ml: from `maximum_likelihood`, for a section of its own; None leaves it out.
+        confounding: from `confounding`, likewise.
+        influence: from `influence`, likewise.
         progress: told of every step.
 
     Returns:
@@ -43,7 +49,7 @@ def report(
     from acmodels.reporting.page import render
 
     target = Path(path)
-    text = render(fit, progress or (lambda *_: None), ml)
+    text = render(fit, progress or (lambda *_: None), ml, confounding, influence)
     try:
         written(target, text)
     except OSError as error:

@@ -11,18 +11,25 @@ from acmodels.reporting import words as w
 from acmodels.reporting.checks import REPLICATES, predictive_checks
 from acmodels.reporting.diagram import diagram, strengths
 from acmodels.reporting.numbers import count, fixed
+from acmodels.reporting.robustness import confounding_section, influence_section
 from acmodels.reporting.variance import variance_shares
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from acmodels.confounders import Confounding
     from acmodels.fitting import Fit
+    from acmodels.leaving import Influence
 
 PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy")
 
 
 def render(
-    fit: "Fit", progress: Callable[[str, int, int], None], ml: "pd.DataFrame | None" = None
+    fit: "Fit",
+    progress: Callable[[str, int, int], None],
+    ml: "pd.DataFrame | None" = None,
+    confounding: "Confounding | None" = None,
+    influence: "Influence | None" = None,
 ) -> str:
     """The page as HTML text."""
     from jinja2 import Environment, StrictUndefined
@@ -37,6 +44,8 @@ def render(
     # what `svg` writes is escaped there, attribute by attribute
     environment.filters["svg"] = Markup
     context = gather(fit, progress, ml)
+    context["confounding"] = confounding and confounding_section(confounding)
+    context["influence"] = influence and influence_section(influence)
     context["style"] = Markup(read("style.css"))  # noqa: S704
     return environment.from_string(read("template.html")).render(context)
 

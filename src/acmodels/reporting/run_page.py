@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from acmodels.recovery import Recovery
     from acmodels.runs import Result
 
-COLOURS = ("#1c5d99", "#d9822b", "#5b8c5a", "#8d5a97", "#7a6a53")
-
 
 def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
     """Write the page of a run.
@@ -49,7 +47,6 @@ def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
     environment.filters["svg"] = Markup
     context |= {
         "style": Markup(read("style.css")),  # noqa: S704
-        "colours": COLOURS,
         "version": metadata.version("acmodels"),
         "provenance": _provenance(found.result),
     }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from acmodels.errors import InputError, ModelError, did_you_mean, listing
 
 type Array = NDArray[np.float64]
-type Support = Literal["real", "positive", "correlation", "binary"]
+type Support = Literal["real", "positive", "correlation", "binary", "held"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ KINDS: dict[str, Kind] = {
     ),
     "LKJ": Kind("correlation", ("eta",), ("eta",), scale=lambda _: 1.0),
     "Bernoulli": Kind("binary", ("p",), ("p",), scale=lambda _: 1.0),
+    "Constant": Kind("held", ("value",), (), scale=lambda _: 1.0),
 }  # fmt: skip
 
 
@@ -132,6 +133,11 @@ def log_normal(mu: float, sigma: float) -> Distribution:
 def lkj(eta: float) -> Distribution:
     """Build LKJ(eta)."""
     return Distribution("LKJ", {"eta": eta})
+
+
+def constant(value: float) -> Distribution:
+    """Hold a correlation of two at a value."""
+    return Distribution("Constant", {"value": value})
 
 
 def log_density(d: Distribution, x: Array) -> Array:

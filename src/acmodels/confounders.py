@@ -1,0 +1,492 @@
+"""What an unmeasured confounder of mediator and outcome would do to the effects.
+
+A confounder U that raises the mediator and the outcome leaves, once it is not in the model, a
+correlation between what the two equations do not explain. With U standard normal and loadings
+that give it shares r_m and r_y of the unexplained variances, that correlation is sqrt(r_m r_y),
+and the model with U is the model with this correlation (Imai, Keele & Yamamoto, 2010, section
+5). The data hardly say what it is, so it is held, value by value, and the model fitted anew: the
+posterior given the correlation, exact for gaussian equations. At the level of the rows it is one
+of residuals; a confounder of districts correlates the district effects.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from acmodels.engines import Batched, engine
+from acmodels.errors import EngineError, InputError, did_you_mean, listing
+from acmodels.estimands import Context, evaluate
+from acmodels.fitting import Fit
+from acmodels.judging import Effect, Effects, find, judge
+from acmodels.posterior import intervals
+from acmodels.priors import Prior, Priors
+from acmodels.rng import child_seed, stream
+from acmodels.spec.distribution import constant
+from acmodels.system import Block, EquationLayout, Layout
+from acmodels.system.columns import design_matrix
+from acmodels.system.layout import Array, residual_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RHO = tuple(round(0.1 * k, 1) for k in range(-6, 7))
+"""Correlations looked at, where a person does not say."""
+NODES = 21
+"""Correlations that a prior is summed over."""
+POINTS = 2048
+"""Points of each fit, to begin with."""
+LEAST_ESS = 100
+"""Effective points that a fit needs."""
+COLUMNS = (
+    "estimand", "at", "rho", "mean", "sd", "median", "lower", "upper", "p_positive", "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Confounding:
+    """Effects along the strength of an unmeasured confounder.
+
+    Attributes:
+        mediator, outcome: what it would confound.
+        unit: the grouping at whose level it acts; None for the rows.
+        table: a row for each estimand and correlation, columns as in `confounding.csv`; `status` is
+            of the propositions about that estimand, where they agree.
+        averaged: the same with the correlation integrated over its prior; None without one.
+        prior_sd: of that prior, Normal(0, prior_sd) on (-1, 1).
+        tipping: for each estimand, the correlation nearest to zero at which its interval takes in
+            zero, or no longer does (`rho`, NaN where there is none on the grid), and the one at
+            which a proposition's verdict changes (`verdict_rho`).
+        benchmarks: for each measured covariate of both equations, the correlation that it would
+            leave if it had not been measured, and its partial R2 with each response.
+        interval, prob: what `lower` and `upper` mean.
+    """
+
+    mediator: str
+    outcome: str
+    unit: str | None
+    table: "pd.DataFrame"
+    averaged: "pd.DataFrame | None"
+    prior_sd: float | None
+    tipping: "pd.DataFrame"
+    benchmarks: "pd.DataFrame"
+    interval: str
+    prob: float
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.3g}".format)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A fit with the correlation held."""
+
+    rho: float
+    rows: tuple[Effect, ...]
+    log_marginal: float
+    usable: bool
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The model in which mediator and outcome correlate.
+
+    Attributes:
+        fit: without the correlation.
+        layout: with it.
+        name: of the correlation.
+    """
+
+    fit: Fit
+    layout: Layout
+    name: str
+
+    def unfit(self) -> str | None:
+        """Why the exact engine cannot take it, or None."""
+        return engine("collapsed").unfit(self.layout, self._priors(0.0))
+
+    def _priors(self, rho: float) -> Priors:
+        return {**self.fit.priors, self.name: Prior(self.name, constant(rho), "held")}
+
+    def held(self, rho: float) -> _Held:
+        """Fit with the correlation at a value.
+
+        Only the equations that it links are fitted; the others' posterior is what it was.
+        """
+        f = self.fit
+        chains, draws = f.draws.values.shape[:2]
+        prepared = engine("collapsed").prepare(self.layout, self._priors(rho), f.system.responses)
+        stack = {k: v[None] for k, v in f.system.responses.items()}
+        seed = child_seed(f.seed, "confounding")  # the same for all: their differences are smooth
+        found = cast("Batched", prepared).batch(
+            stack, [seed], chains * draws, POINTS, wanted=(self.name,)
+        )
+
+        def parameter(name: str) -> Array:
+            if name not in found.names:
+                return f.draws[name]
+            return found.values[0, :, found.names.index(name)].reshape(chains, draws)
+
+        context = Context(
+            self.layout, f.system.responses, parameter, f.spec.estimands, f.spec.source
+        )
+        rows = tuple(
+            Effect(name, e.kind, row.at, row.draws)
+            for name, e in f.spec.estimands.items()
+            for row in evaluate(name, context)
+        )
+        usable = bool(found.usable[0]) and float(found.ess[0]) >= LEAST_ESS
+        return _Held(rho, rows, float(found.log_marginal_likelihood[0]), usable)
+
+
+def confounding(
+    fit: Fit,
+    mediator: str,
+    outcome: str,
+    *,
+    unit: str | None = None,
+    rho: Sequence[float] = RHO,
+    prior: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Confounding:
+    """Refit a model with an unmeasured confounder of a mediator and an outcome.
+
+    Args:
+        fit: from `fit`, of gaussian equations.
+        mediator: a response that predicts the outcome.
+        outcome: another response.
+        unit: a grouping, where the confounder is one value a unit; None where it differs by row.
+        rho: the correlations to hold; 0 is added.
+        prior: standard deviation of a normal prior of the correlation about zero, over which
+            effects are averaged as well; None for the grid alone.
+        progress: told of every fit.
+
+    Raises:
+        InputError: the two have no such correlation, or the model is not one of the exact engine.
+    """
+    import pandas as pd
+
+    grid = sorted({0.0, *(float(r) for r in rho)})
+    if not all(abs(r) < 1 for r in grid):
+        raise InputError("a correlation lies between -1 and 1")
+    if prior is not None and not prior > 0:
+        raise InputError(f"the prior's standard deviation must be above 0, not {prior:g}")
+    if not fit.spec.estimands:
+        raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
+    pair = _pair(fit, mediator, outcome, unit)
+    tell = progress or (lambda *_: None)
+    nodes = _nodes(prior)
+    found: list[_Held] = []
+    with ThreadPoolExecutor(2) as pool:  # the kernels let go of the interpreter
+        for h in pool.map(pair.held, [*grid, *nodes]):
+            found.append(h)
+            tell("confounding", len(found), len(grid) + len(nodes))
+    held, over = found[: len(grid)], found[len(grid) :]
+    tables = [_table(fit, h.rows, h.rho, usable=h.usable) for h in held]
+    averaged = None if prior is None else _table(fit, _mixed(fit, over), np.nan)
+    table = pd.concat(tables, ignore_index=True)
+    return Confounding(
+        mediator, outcome, unit, table, averaged, prior, _tipping(table),
+        _benchmarks(fit, mediator, outcome, unit), fit.interval, fit.prob,
+    )  # fmt: skip
+
+
+def _pair(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Pair:
+    layout = fit.system.layout
+    for name in (mediator, outcome):
+        if name not in layout.responses:
+            raise InputError(
+                f"{fit.spec.source}: no equation '{name}'{did_you_mean(name, layout.responses)} "
+                f"(there: {listing(layout.responses)})"
+            )
+    m, y = layout.equation(mediator), layout.equation(outcome)
+    if mediator not in {v for c in y.columns for v in c.variables}:
+        raise InputError(
+            f"{fit.spec.source}: '{mediator}' does not predict '{outcome}', so it mediates nothing "
+            "there"
+        )
+    if fit.system.joint is not None:
+        raise InputError(
+            f"{fit.spec.source}: missing values are modelled, which the exact engine does not do; "
+            'look at the sensitivity with missing = "drop"'
+        )
+    if unit is None:
+        changed, name = _by_rows(fit, layout, m, y)
+    else:
+        changed, name = _by_unit(fit, layout, m, y, unit)
+    pair = _Pair(fit, changed, name)
+    reason = pair.unfit()
+    if reason is not None:
+        raise InputError(
+            f"{fit.spec.source}: the sensitivity to a confounder needs the exact engine, which "
+            f"cannot take this model: {reason}"
+        )
+    return pair
+
+
+def _by_rows(fit: Fit, layout: Layout, m: EquationLayout, y: EquationLayout) -> tuple[Layout, str]:
+    """The layout in which the residuals of two equations correlate."""
+    where = fit.spec.source
+    for e in (m, y):
+        if e.family != "gaussian" or not e.has_sigma:
+            raise InputError(
+                f"{where}: '{e.response}' has no residual sd of its own ({e.family}); a confounder "
+                "of the rows is looked at for gaussian equations only; one of a grouping's units "
+                f"can be: {mediator_at(m, y)}"
+            )
+    if not np.array_equal(m.rows, y.rows):
+        raise InputError(
+            f"{where}: '{m.response}' and '{y.response}' do not stand on the same rows; name the "
+            f"grouping at which the confounder acts: {mediator_at(m, y)}"
+        )
+    i, j = (layout.responses.index(e.response) for e in (m, y))
+    if any({i, j} & set(s) for s in layout.residual):
+        raise InputError(
+            f"{where}: residual_correlation already frees a correlation of '{m.response}' or "
+            f"'{y.response}', so nothing is held at zero"
+        )
+    first, second = sorted((i, j))
+    changed = replace(layout, residual=(*layout.residual, (first, second)))
+    return changed, residual_pairs(changed, len(changed.residual) - 1)[0][2]
+
+
+def mediator_at(m: EquationLayout, y: EquationLayout) -> str:
+    """How the option is written for a grouping."""
+    return f"{m.response}:{y.response}@GROUPING"
+
+
+def _by_unit(
+    fit: Fit, layout: Layout, m: EquationLayout, y: EquationLayout, unit: str
+) -> tuple[Layout, str]:
+    """The layout in which intercepts of two equations by one grouping correlate."""
+    where = fit.spec.source
+    groups = tuple(dict.fromkeys(b.group for b in layout.blocks))
+    if unit not in groups:
+        raise InputError(
+            f"{where}: no grouping '{unit}'{did_you_mean(unit, groups)} "
+            f"(there: {listing(groups) if groups else 'none'})"
+        )
+    mine: list[Block] = []
+    for e in (m, y):
+        blocks = [
+            b for b, own in layout.blocks_of(e.response)
+            if b.group == unit and any(not b.members[k].column.parts for k in own)
+        ]  # fmt: skip
+        if not blocks:
+            raise InputError(
+                f"{where}: equations.{e.response} has no (1 | {unit}), so a confounder of {unit} "
+                "would have nothing to act through"
+            )
+        mine.append(blocks[0])
+    if mine[0].key == mine[1].key:
+        raise InputError(
+            f"{where}: the effects of {unit} on '{m.response}' and '{y.response}' already share a "
+            "covariance, which is estimated"
+        )
+    wide = [b for b in mine if len(b.members) > 1]
+    if wide:
+        raise InputError(
+            f"{where}: the effects of {unit} on '{wide[0].members[0].response}' are correlated "
+            f"with slopes; write (... || {unit}), so that the intercept stands alone"
+        )
+    keys = [b.key for b in layout.blocks]
+    first, second = sorted(mine, key=lambda b: keys.index(b.key))
+    both = replace(first, members=(*first.members, *second.members))
+    blocks = tuple(both if b.key == first.key else b for b in layout.blocks if b.key != second.key)
+    return replace(layout, blocks=blocks), both.correlations()[0][2]
+
+
+def _table(
+    fit: Fit,
+    rows: tuple[Effect, ...],
+    rho: float,
+    *,
+    usable: bool = True,
+) -> "pd.DataFrame":
+    import pandas as pd
+
+    draws = np.stack([r.draws for r in rows], axis=2)
+    low, high = intervals(draws, fit.interval, fit.prob)
+    frame = pd.DataFrame(
+        {
+            "estimand": [r.name for r in rows],
+            "at": [r.at for r in rows],
+            "rho": rho,
+            "mean": draws.mean(axis=(0, 1)),
+            "sd": draws.std(axis=(0, 1), ddof=1),
+            "median": np.median(draws, axis=(0, 1)),
+            "lower": low,
+            "upper": high,
+            "p_positive": (draws > 0).mean(axis=(0, 1)),
+        }
+    )
+    effects = Effects(
+        fit.spec.name,
+        rows,
+        frame.rename(columns={"estimand": "name"}),
+        usable,
+        interval=fit.interval,
+        prob=fit.prob,
+    )
+    verdicts = judge(effects, fit.spec.propositions)
+    if not usable:
+        frame.iloc[:, 3:] = np.nan
+    status: dict[int, set[str]] = {}
+    for p, said in zip(fit.spec.propositions.values(), verdicts["status"], strict=True):
+        status.setdefault(rows.index(find(effects, p)), set()).add(str(said))
+    frame["status"] = [
+        next(iter(status[k])) if len(status.get(k, ())) == 1 else "" for k in range(len(rows))
+    ]
+    return frame.loc[:, list(COLUMNS)]
+
+
+def _nodes(sd: float | None) -> list[float]:
+    """Correlations of equal prior weight, Normal(0, sd) on (-1, 1)."""
+    if sd is None:
+        return []
+    from scipy.stats import truncnorm
+
+    middle = (np.arange(NODES) + 0.5) / NODES
+    return [float(r) for r in truncnorm(-1 / sd, 1 / sd, scale=sd).ppf(middle)]
+
+
+def _mixed(fit: Fit, held: Sequence[_Held]) -> tuple[Effect, ...]:
+    """Draws with the correlation integrated out: each node by its marginal likelihood."""
+    lost = [f"{h.rho:.2f}" for h in held if not h.usable]
+    if lost:
+        raise EngineError(
+            f"{fit.spec.source}: effects cannot be averaged over the prior of the correlation, "
+            f"since the weights cannot be trusted at {listing(lost)}; leave the prior out, or make "
+            "it narrower"
+        )
+    logs = np.array([h.log_marginal for h in held])
+    weight = np.exp(logs - logs.max())
+    rng = stream(fit.seed, "confounding")
+    shape = held[0].rows[0].draws.shape
+    node = rng.choice(len(held), size=shape, p=weight / weight.sum())
+    out: list[Effect] = []
+    for k, r in enumerate(held[0].rows):
+        every = np.stack([h.rows[k].draws for h in held])
+        out.append(replace(r, draws=np.take_along_axis(every, node[None], axis=0)[0]))
+    return tuple(out)
+
+
+def _tipping(table: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    out: list[dict[str, Any]] = []
+    for _, rows in table.groupby(["estimand", "at"], sort=False):
+        r = rows["rho"].to_numpy(float)
+        low, high = rows["lower"].to_numpy(float), rows["upper"].to_numpy(float)
+        now = int(np.flatnonzero(r == 0)[0])
+        clear = (low > 0) | (high < 0)
+        edge = low if (low[now] > 0 or (not clear[now] and rows["mean"].iloc[now] > 0)) else high
+        status = rows["status"].to_numpy(str)
+        out.append(
+            {
+                "estimand": rows["estimand"].iloc[0],
+                "at": rows["at"].iloc[0],
+                "rho": _nearest(r, clear != clear[now], now, edge),
+                "verdict": status[now],
+                "verdict_rho": _nearest(r, status != status[now], now, None),
+            }
+        )
+    return pd.DataFrame(out)
+
+
+def _nearest(r: Array, changed: np.ndarray, now: int, edge: Array | None) -> float:
+    """Correlation nearest to zero at which something changes.
+
+    By a straight line where an end of an interval crosses zero between two that were looked at.
+    """
+    found: list[float] = []
+    for step in (1, -1):
+        k = now + step
+        while 0 <= k < len(r) and not changed[k]:
+            k += step
+        if 0 <= k < len(r):
+            before = k - step
+            at = float(r[k])
+            if edge is not None and edge[k] * edge[before] < 0:
+                share = edge[before] / (edge[before] - edge[k])
+                at = float(r[before] + share * (r[k] - r[before]))
+            found.append(at)
+    return min(found, key=abs) if found else float("nan")
+
+
+def _benchmarks(fit: Fit, mediator: str, outcome: str, unit: str | None) -> "pd.DataFrame":
+    """How strong the measured covariates are, on the scale of the correlation.
+
+    Partial R2 of a coefficient is t2 / (t2 + df), t its mean over its sd; a confounder as
+    strong as the covariate explains f2 = R2 / (1 - R2) of what is left of each response, so the
+    correlation it leaves is sqrt(f2_m f2_y) (Cinelli & Hazlett, 2020, section 4.4), at most 1, with
+    the sign of the product of the two coefficients.
+    """
+    import pandas as pd
+
+    layout = fit.system.layout
+    m, y = layout.equation(mediator), layout.equation(outcome)
+    theirs = {c.name: c for c in y.columns}
+    out: list[dict[str, Any]] = []
+    for c in m.columns:
+        if not c.parts or c.name not in theirs or set(c.variables) & set(layout.responses):
+            continue
+        if unit is not None and not _constant(fit, m, c.name, unit):
+            continue
+        t = [_t(fit, e.coefficient(e_c)) for e, e_c in ((m, c), (y, theirs[c.name]))]
+        df = [_df(fit, e, unit) for e in (m, y)]
+        f = [abs(v) / np.sqrt(d) for v, d in zip(t, df, strict=True)]
+        rho = float(np.sign(t[0] * t[1]) * min(1.0, f[0] * f[1]))
+        share = [float(v**2 / (1 + v**2)) for v in f]
+        out.append(
+            {"covariate": c.name, "rho": rho, "r2_mediator": share[0], "r2_outcome": share[1]}
+        )
+    frame = pd.DataFrame(out, columns=["covariate", "rho", "r2_mediator", "r2_outcome"])
+    return frame.iloc[np.argsort(-frame["rho"].abs().to_numpy(float), kind="stable")].reset_index(
+        drop=True
+    )
+
+
+def _t(fit: Fit, name: str) -> float:
+    x = fit.draws[name]
+    return float(x.mean() / x.std(ddof=1))
+
+
+def _df(fit: Fit, e: EquationLayout, unit: str | None) -> float:
+    """Rows, or units of the grouping, less coefficients that are at that level."""
+    if unit is None:
+        return max(1.0, float(e.n - len(e.columns)))
+    block = next(b for b in fit.system.layout.blocks if b.group == unit)
+    at = sum(1 for c in e.columns if not c.parts or _constant(fit, e, c.name, unit))
+    return max(1.0, float(len(block.levels) - at))
+
+
+def _constant(fit: Fit, e: EquationLayout, column: str, unit: str) -> bool:
+    """Whether a column is one value a unit."""
+    block = next(b for b in fit.system.layout.blocks if b.group == unit)
+    code = block.index(e)
+    k = [c.name for c in e.columns].index(column)
+    x = design_matrix(fit.system.layout, e, fit.system.responses)[:, k]
+    low = np.full(len(block.levels), np.inf)
+    high = np.full(len(block.levels), -np.inf)
+    np.minimum.at(low, code, x)
+    np.maximum.at(high, code, x)
+    seen = np.isfinite(low)
+    return bool(np.all(high[seen] - low[seen] <= 1e-12 * (1 + np.abs(high[seen]))))
+
+
+def read_pair(text: str) -> tuple[str, str, str | None]:
+    """Read `mediator:outcome` or `mediator:outcome@grouping`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    names, _, unit = text.partition("@")
+    parts = [p.strip() for p in names.split(":")]
+    if len(parts) != 2 or not all(parts) or ("@" in text and not unit.strip()):
+        raise InputError(
+            f"--confounding: write MEDIATOR:OUTCOME or MEDIATOR:OUTCOME@GROUPING, not '{text}'"
+        )
+    return parts[0], parts[1], unit.strip() or None

@@ -1,0 +1,470 @@
+"""What each unit of a grouping does to the effects and the verdicts: leave it out and see.
+
+By exact refits where the exact engine fitted the model, since they take a fraction of a second.
+Draws of a sampler are reweighted by one over the likelihood of the unit's rows, its own group
+effects integrated out (Merkle, Furr & Rabe-Hesketh, 2019, for why), with Pareto-smoothed weights
+(Vehtari, Gelman & Gabry, 2017), and the model is fitted anew without the unit where their shape k
+says that the weights cannot be trusted.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.data import Study, study
+from acmodels.data import labels as labels_of
+from acmodels.diagnosis import diagnose
+from acmodels.engines import Batched, Prepared, Sampling, engine
+from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
+from acmodels.estimands import Context, evaluate
+from acmodels.families import family
+from acmodels.fitting import Fit
+from acmodels.generate import linear_predictor
+from acmodels.judging import Effect, verdict
+from acmodels.posterior import Array, Posterior, intervals
+from acmodels.rng import child_seed
+from acmodels.system import (
+    Block,
+    EquationLayout,
+    Joint,
+    build_system,
+    own_values,
+    parameters,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 1000
+"""Draws that are reweighted, at most, spread over all."""
+POINTS = 1024
+"""Points of each exact refit, to begin with."""
+LEAST_ESS = 100
+"""Effective points or draws that a refit needs."""
+NODES = 9
+"""Of the quadrature over a unit's own group effect."""
+STEPS = 12
+"""Of the search for where to place them, at most."""
+COLUMNS = (
+    "unit", "n_rows", "estimand", "at", "how", "pareto_k", "mean", "sd", "lower", "upper",
+    "p_positive", "shift", "proposition", "p_region", "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Effects without each unit.
+
+    Attributes:
+        by: the grouping.
+        table: a row for each unit, estimand and proposition about it, columns as in
+            `influence.csv`: `how` is `refit`, `psis` or `not possible`; `shift` is the change of
+            the mean in posterior sds of all the data.
+        most: for each proposition, the unit without which P(region) changes most, with the status
+            with and without it, and how many units change the status when left out.
+        largest: for each estimand, the unit with the largest shift.
+    """
+
+    by: str
+    table: "pd.DataFrame"
+    most: "pd.DataFrame"
+    largest: "pd.DataFrame"
+
+    def _repr_html_(self) -> str:
+        return self.largest.to_html(index=False, float_format="{:.3g}".format)
+
+
+@dataclass(frozen=True)
+class _Without:
+    """What is known without one unit: weighted draws of each estimand, (S,)."""
+
+    how: str
+    k: float
+    draws: list[Array]
+    weights: Array
+
+
+def influence(
+    fit: Fit,
+    data: Any,
+    by: str,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Influence:
+    """Leave out each unit of a grouping in turn.
+
+    Args:
+        fit: from `fit`.
+        data: what it was fitted to, a study or a DataFrame.
+        by: a column of it; each of its values is left out with all its rows.
+        progress: told of every unit.
+
+    Raises:
+        InputError: no such column, fewer than three units, or no estimands.
+    """
+    table = data if isinstance(data, Study) else study(data)
+    if by not in table.names:
+        raise InputError(f"{table.name}: no column '{by}'{did_you_mean(by, table.names)}")
+    if not fit.spec.estimands:
+        raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
+    labels = np.asarray(labels_of(table, by), dtype=object)
+    missing = np.array([v is None for v in labels])
+    units = sorted({str(v) for v, gone in zip(labels, missing, strict=True) if not gone})
+    if len(units) < 3:
+        raise InputError(
+            f"{table.name}: '{by}' has {len(units)} units; leaving one out needs at least three"
+        )
+    tell = progress or (lambda *_: None)
+    weighted = _reweighted(fit, by)
+    refit = _Refits(fit, _exact(fit))
+
+    def one(unit: str) -> list[dict[str, Any]]:
+        keep = np.array([str(v) != unit for v in labels]) | missing
+        found = weighted(unit) if weighted is not None else None
+        if found is None:
+            found = refit(replace(table, frame=table.frame.loc[keep]))
+        return _summaries(fit, found, unit, int((~keep).sum()))
+
+    rows: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(1 if refit.prepared is None else 2) as pool:
+        for n, some in enumerate(pool.map(one, units)):
+            rows += some
+            tell("leaving out", n + 1, len(units))
+    return _told(fit, by, rows)
+
+
+def _exact(fit: Fit) -> Prepared | None:
+    """The exact engine on all the data, where that fitted them."""
+    if not fit.draws.parts:
+        return None
+    joint = fit.system.sampled
+    return engine(fit.draws.engine).prepare(joint.layout, fit.priors, joint.responses)
+
+
+@dataclass(frozen=True)
+class _Refits:
+    """Refits without a unit, priors as they were.
+
+    Attributes:
+        fit: of all the data.
+        prepared: its engine on all the data, where it can fit data sets in a batch.
+    """
+
+    fit: Fit
+    prepared: Prepared | None
+
+    def __call__(self, without: Study) -> _Without:
+        """Fit to what is left."""
+        f = self.fit
+        try:
+            system = build_system(f.spec, without)
+            joint = system.sampled
+            names = {p.name for p in parameters(joint.layout)}
+            if names != set(f.priors):
+                gone = sorted(set(f.priors) ^ names)
+                raise InputError(f"without it the model has other parameters: {listing(gone)}")
+            drawn = self._batch(joint) if self.prepared is not None else self._chains(joint)
+            context = Context(
+                system.layout, system.responses, drawn.parameter, f.spec.estimands, f.spec.source
+            )
+            rows = tuple(
+                Effect(name, e.kind, r.at, r.draws)
+                for name, e in f.spec.estimands.items()
+                for r in evaluate(name, context)
+            )
+        except AcmodelsError:
+            return _NONE
+        if [(r.name, r.at) for r in rows] != [(r.name, r.at) for r in f.effects.rows]:
+            return _NONE
+        if not drawn.usable(rows):
+            return _NONE
+        size = rows[0].draws.size
+        return _Without(
+            "refit", drawn.k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size)
+        )
+
+    def _batch(self, joint: Joint) -> "_Drawn":
+        """By the exact engine: a proposal that starts from where all the data put it."""
+        f = self.fit
+        prepared = cast("Prepared", self.prepared).onto(joint.layout)
+        if prepared is None:
+            prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
+        chains, draws = f.draws.values.shape[:2]
+        stack = {k: v[None] for k, v in joint.responses.items()}
+        seed = child_seed(f.seed, "leave out")
+        b = cast("Batched", prepared).batch(stack, [seed], chains * draws, POINTS)
+        good = bool(b.usable[0]) and float(b.ess[0]) >= LEAST_ESS
+        return _Drawn(
+            lambda name: b.values[0, :, b.names.index(name)].reshape(chains, draws),
+            float(b.pareto_k[0]),
+            lambda _: good,
+        )
+
+    def _chains(self, joint: Joint) -> "_Drawn":
+        """By a sampler, as all the data were fitted."""
+        f = self.fit
+        chains, draws = f.draws.values.shape[:2]
+        prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
+        seed = child_seed(f.seed, "leave out")
+        posterior = prepared.sample(
+            joint.responses, seed, Sampling(draws=draws, chains=chains, cores=2)
+        )
+        return _Drawn(
+            posterior.__getitem__,
+            float("nan"),
+            lambda rows: diagnose(posterior, rows, LEAST_ESS).usable,
+        )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Draws of a refit, and whether they can be used."""
+
+    parameter: Callable[[str], Array]
+    k: float
+    usable: Callable[[tuple[Effect, ...]], bool]
+
+
+_NONE = _Without("not possible", float("nan"), [], np.zeros(0))
+
+
+def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
+    """A function that reweights the draws, where that can be done; None otherwise."""
+    layout = fit.system.layout
+    if fit.draws.parts or fit.system.joint is not None or layout.residual:
+        return None
+    own = [b for b in layout.blocks if b.group == by]
+    if not own or any(len(b.members) > 1 for b in own):
+        return None
+    if any(sum(1 for b in own if b.members[0].response == r) > 1 for r in layout.responses):
+        return None  # two effects of a unit on one response
+    levels, code = own[0].levels, own[0].code
+    inside = [b for b in layout.blocks if b.group != by and _nested(b.code, code)]
+    if inside:
+        return None
+    draws = _some(fit.draws)
+    logs = sum(
+        (_unit_likelihoods(fit, e, own, draws, code, len(levels)) for e in layout.equations),
+        np.zeros((draws.size, len(levels))),
+    )
+    rows = [r.draws.reshape(-1)[draws.picked] for r in fit.effects.rows]
+    place = {label: j for j, label in enumerate(levels)}
+
+    def weighted(unit: str) -> _Without | None:
+        from arviz_stats.base.array import array_stats
+
+        if unit not in place:
+            return None
+        mine = logs[:, place[unit]]
+        with np.errstate(all="ignore"):  # a tail without shape has a k that is not a number
+            lw, k = array_stats.psislw(mine - mine.min(), axis=-1)  # weights are one over it
+        if not np.isfinite(lw).all() or not float(k) < min(1 - 1 / np.log10(draws.size), 0.7):
+            return None
+        weights = np.exp(lw - lw.max())
+        return _Without("psis", float(k), rows, weights / weights.sum())
+
+    return weighted
+
+
+def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
+    """Whether each level of one grouping lies in one level of another."""
+    pairs = np.unique(np.stack([inner, outer], axis=1), axis=0)
+    return len(pairs) == len(np.unique(inner))
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Some draws of a posterior: their positions, parameters and group effects."""
+
+    picked: NDArray[np.int64]
+    values: Mapping[str, Array]
+    effects: Mapping[str, Array]
+
+    @property
+    def size(self) -> int:
+        return len(self.picked)
+
+
+def _some(posterior: Posterior) -> _Some:
+    chains, draws = posterior.values.shape[:2]
+    picked = np.linspace(0, chains * draws - 1, min(DRAWS, chains * draws)).astype(np.int64)
+    flat = posterior.values.reshape(chains * draws, -1)[picked]
+    effects = {
+        k: v.reshape(chains * draws, *v.shape[2:])[picked]
+        for k, v in posterior.group_effects.items()
+    }
+    return _Some(picked, {n: flat[:, k] for k, n in enumerate(posterior.names)}, effects)
+
+
+def _unit_likelihoods(
+    fit: Fit, e: EquationLayout, own: list[Block], draws: _Some, code: NDArray[np.int64], J: int
+) -> Array:
+    """Log likelihood of each unit's rows of an equation at each draw, (S, J).
+
+    The unit's own effect is integrated out by Gauss-Hermite quadrature with nodes placed by its
+    mode and curvature at each draw (Naylor & Smith, 1982; Pinheiro & Bates, 1995).
+    """
+    layout = fit.system.layout
+    mine = next((b for b in own if b.members[0].response == e.response), None)
+    effects = dict(draws.effects)
+    if mine is not None:
+        effects[mine.key] = np.zeros_like(effects[mine.key])
+    stack = {k: np.broadcast_to(v, (draws.size, len(v))) for k, v in fit.system.responses.items()}
+    eta = linear_predictor(layout, e, stack, draws.values, effects)
+    unit = code[e.rows]
+
+    def by_unit(u: Array) -> Array:
+        """Sums over rows of the log density with effects u (S, J) added, (S, J)."""
+        z = np.ones(e.n)
+        if mine is not None and mine.members[0].column.parts:
+            from acmodels.system.columns import group_column
+
+            z = group_column(layout, e, mine.members[0].column, fit.system.responses)
+        spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
+        if e.has_sigma:
+            spread = np.broadcast_to(draws.values[f"sigma({e.response})"][:, None], eta.shape)
+        values = own_values(e, lambda name: draws.values[name][:, None])
+        y = fit.system.responses[e.response]
+        at = eta + u[:, unit] * z
+        each = family(e.family).log_density(y, at, spread, e.trials, e.link, values)
+        out = np.zeros((draws.size, J))
+        np.add.at(out.T, unit, np.asarray(each).T)
+        return out
+
+    if mine is None:
+        return by_unit(np.zeros((draws.size, J)))
+    sd = draws.values[mine.sd(mine.members[0])][:, None]
+
+    def joint(u: Array) -> Array:
+        """Log likelihood and log prior of the unit's effect."""
+        return by_unit(u) - 0.5 * (u / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+
+    mode, width = _modes(joint, np.broadcast_to(sd, (draws.size, J)))
+    x, w = np.polynomial.hermite.hermgauss(NODES)
+    logs = [
+        joint(mode + np.sqrt(2.0) * width * node) + np.log(weight) + node**2
+        for node, weight in zip(x, w, strict=True)
+    ]
+    return np.asarray(np.logaddexp.reduce(np.stack(logs), axis=0) + np.log(np.sqrt(2.0) * width))
+
+
+def _modes(f: Callable[[Array], Array], sd: Array) -> tuple[Array, Array]:
+    """Mode and width of functions of one number, elementwise, by Newton's steps.
+
+    Args:
+        f: elementwise, concave.
+        sd: of the normal factor of f; no width is above it.
+
+    Returns:
+        The modes, and the roots of minus one over the second derivatives there.
+    """
+    u, width = np.zeros(sd.shape), sd
+    for _ in range(STEPS):
+        h = 0.01 * width
+        below, here, above = f(u - h), f(u), f(u + h)
+        curvature = np.maximum((2 * here - below - above) / h**2, sd**-2.0)
+        width = 1 / np.sqrt(curvature)
+        step = np.clip((above - below) / (2 * h) * width**2, -5 * width, 5 * width)
+        u = u + step
+        if np.max(np.abs(step) / width) < 1e-2:
+            break
+    return u, width
+
+
+def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[str, Any]]:
+    """Rows of the table for one unit."""
+    out: list[dict[str, Any]] = []
+    for k, r in enumerate(fit.effects.rows):
+        row: dict[str, Any] = {
+            "unit": unit, "n_rows": n_rows, "estimand": r.name, "at": r.at, "how": found.how,
+            "pareto_k": found.k,
+        }  # fmt: skip
+        if found.how == "not possible":
+            out.append({**row, "status": "unusable"})
+            continue
+        x, w = found.draws[k], found.weights
+        mean = float(w @ x)
+        low, high = _interval(x, w, fit)
+        sd = float(r.draws.std(ddof=1))
+        row |= {
+            "mean": mean,
+            "sd": float(np.sqrt(w @ (x - mean) ** 2)),
+            "lower": low,
+            "upper": high,
+            "p_positive": min(1.0, float(w @ (x > 0))),
+            "shift": (mean - float(r.draws.mean())) / sd if sd > 0 else 0.0,
+        }
+        about = [
+            p
+            for p in fit.spec.propositions.values()
+            if p.estimand == r.name and p.at in (None, r.at)
+        ]
+        for p in about:
+            region = min(1.0, float(w @ ((x > p.lower) & (x < p.upper))))
+            rope = None if p.rope is None else float(w @ ((x >= p.rope[0]) & (x <= p.rope[1])))
+            said = verdict(region, rope, p.mass)
+            out.append({**row, "proposition": p.id, "p_region": region, "status": said})
+        if not about:
+            out.append(row)
+    return out
+
+
+def _interval(x: Array, w: Array, fit: Fit) -> tuple[float, float]:
+    if np.ptp(w) == 0:
+        low, high = intervals(x[None, :, None], fit.interval, fit.prob)
+        return float(low[0]), float(high[0])
+    order = np.argsort(x)
+    total = np.cumsum(w[order]) - w[order] / 2
+    tail = (1 - fit.prob) / 2
+    if fit.interval == "eti":
+        ends = np.interp([tail, 1 - tail], total, x[order])
+        return float(ends[0]), float(ends[1])
+    starts = np.linspace(0, 1 - fit.prob, 101)  # the shortest interval that holds the mass
+    low = np.interp(starts, total, x[order])
+    high = np.interp(starts + fit.prob, total, x[order])
+    k = int(np.argmin(high - low))
+    return float(low[k]), float(high[k])
+
+
+def _told(fit: Fit, by: str, rows: list[dict[str, Any]]) -> Influence:
+    import pandas as pd
+
+    from acmodels.judging import judge
+
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    before = judge(fit.effects, fit.spec.propositions)
+    most: list[dict[str, Any]] = []
+    for now in before.to_dict("records"):
+        mine = table.loc[(table["proposition"] == now["proposition"]) & table["p_region"].notna()]
+        if not len(mine):
+            continue
+        at = int(np.argmax(np.abs(mine["p_region"].to_numpy(float) - now["p_region"])))
+        far = mine.iloc[at]
+        most.append(
+            {
+                "proposition": now["proposition"],
+                "status": now["status"],
+                "p_region": now["p_region"],
+                "unit": far["unit"],
+                "p_region_without": far["p_region"],
+                "status_without": far["status"],
+                "changed_by": int((mine["status"] != now["status"]).sum()),
+                "units": len(mine),
+            }
+        )
+    largest: list[dict[str, Any]] = []
+    for _, mine in table.groupby(["estimand", "at"], sort=False):
+        known = mine.loc[mine["shift"].notna()]
+        if len(known):
+            far = known.iloc[int(np.argmax(np.abs(known["shift"].to_numpy(float))))]
+            largest.append(
+                {
+                    c: far[c]
+                    for c in ("estimand", "at", "unit", "shift", "mean", "lower", "upper", "how")
+                }
+            )
+    return Influence(by, table, pd.DataFrame(most), pd.DataFrame(largest))

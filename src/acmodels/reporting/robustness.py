@@ -1,0 +1,197 @@
+"""Sections about how far effects hang on an unmeasured confounder and on single units."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from acmodels.reporting import words as w
+from acmodels.reporting.charts import Band
+from acmodels.reporting.numbers import fixed, percent, probability, with_interval
+from acmodels.reporting.robustness_charts import shift_chart, strength_chart
+from acmodels.reporting.sections import Figure, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from acmodels.confounders import Confounding
+    from acmodels.leaving import Influence
+
+MOST = 6
+"""Estimands that are drawn."""
+
+
+@dataclass(frozen=True)
+class ConfoundingSection:
+    """What the section about a confounder shows."""
+
+    words: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    tipping: Table
+    benchmarks: Table
+
+
+@dataclass(frozen=True)
+class InfluenceSection:
+    """What the section about single units shows."""
+
+    by: str
+    words: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    verdicts: Table
+    largest: Table
+
+
+def _name(row: "pd.Series") -> str:
+    return f"{row['estimand']} at {w.at_words(str(row['at']))}" if row["at"] else row["estimand"]
+
+
+def confounding_section(found: "Confounding") -> ConfoundingSection:
+    """Curves of the effects along the correlation, where they tip, and what that would take."""
+    what = "residuals" if found.unit is None else f"effects of {found.unit}"
+    moving = _moving(found)
+    words = [
+        (
+            f"Something that is not in the model may raise both {found.mediator} and "
+            f"{found.outcome}. It would leave the {what} of the two correlated; explaining a share "
+            "r of what is unexplained in each, by r. The data hardly say how large that is, so the "
+            "model was fitted anew with the correlation held at each value below."
+        ),
+        _reading(found),
+    ]
+    if found.averaged is not None and moving:
+        said = [
+            f"{_name(r)} {' '.join(with_interval(r['mean'], r['lower'], r['upper']))}"
+            for _, r in found.averaged.iterrows()
+            if (r["estimand"], r["at"]) in moving
+        ]
+        words.append(
+            f"With the correlation unknown, Normal(0, {found.prior_sd:g}) on (-1, 1), the effects "
+            f"are: {'; '.join(said)}."
+        )
+    still = [
+        _name(r) for _, r in found.tipping.iterrows() if (r["estimand"], r["at"]) not in moving
+    ]
+    if still:
+        words.append(
+            "These move by less than half of their posterior sd over the whole grid: "
+            f"{w.joined(still)}."
+        )
+    figures: list[Figure] = []
+    for key in list(moving)[:MOST]:
+        rows = found.table.loc[(found.table["estimand"] == key[0]) & (found.table["at"] == key[1])]
+        known = rows.loc[rows["mean"].notna()]
+        title = _name(rows.iloc[0])
+        band = Band("", *(known[c].to_list() for c in ("rho", "mean", "lower", "upper")))
+        chart = strength_chart(band, f"{title} along the correlation that a confounder leaves")
+        interval = w.interval_words(found.interval, found.prob)
+        figures.append(Figure(title, chart, f"Mean and {interval}."))
+    tipping = tuple(
+        (_name(r), _rho(r["rho"]), str(r["verdict"]) or "–", _rho(r["verdict_rho"]))
+        for _, r in found.tipping.iterrows()
+        if (r["estimand"], r["at"]) in moving
+    )
+    heads = ("Effect", "Interval tips at", "Verdict", "Verdict tips at")
+    benchmarks = tuple(
+        (r["covariate"], percent(r["r2_mediator"]), percent(r["r2_outcome"]), fixed(r["rho"], 3))
+        for _, r in found.benchmarks.iterrows()
+    )
+    of = (found.mediator, found.outcome)
+    return ConfoundingSection(
+        tuple(words), tuple(figures),
+        Table("The correlation nearest to 0 at which an answer changes", heads, tipping),
+        Table(
+            "What leaving out a measured covariate would leave",
+            ("Covariate", *(f"Partial R2 with {v}" for v in of), "Correlation"), benchmarks,
+        ),
+    )  # fmt: skip
+
+
+def _moving(found: "Confounding") -> dict[tuple[str, str], float]:
+    """Estimands that move, by how far in their sds at a correlation of 0, the furthest first."""
+    out: dict[tuple[str, str], float] = {}
+    for _, rows in found.table.groupby(["estimand", "at"], sort=False):
+        sd = float(rows["sd"].to_numpy(float)[rows["rho"].to_numpy(float) == 0][0])
+        far = float(np.nanmax(rows["mean"]) - np.nanmin(rows["mean"]))
+        if sd > 0 and far >= 0.5 * sd:
+            out[str(rows["estimand"].iloc[0]), str(rows["at"].iloc[0])] = far / sd
+    return dict(sorted(out.items(), key=lambda p: -p[1]))
+
+
+def _reading(found: "Confounding") -> str:
+    """How strong the measured covariates are beside what it takes."""
+    tips = found.tipping.loc[found.tipping["rho"].notna()]
+    if not len(tips):
+        said = "No interval crosses zero at any of the correlations looked at."
+    else:
+        nearest = tips.iloc[int(np.argmin(np.abs(tips["rho"].to_numpy(float))))]
+        said = (
+            f"The first to tip is {_name(nearest)}, at a correlation of {fixed(nearest['rho'], 2)}."
+        )
+    if not len(found.benchmarks):
+        return f"{said} The equations share no measured covariate at this level to compare with."
+    strongest = found.benchmarks.iloc[0]
+    return (
+        f"{said} The strongest measured covariate of both, {strongest['covariate']}, would leave "
+        f"{fixed(strongest['rho'], 3)} if it were left out (Cinelli & Hazlett, 2020)."
+    )
+
+
+def _rho(value: float) -> str:
+    return fixed(value, 2) if np.isfinite(value) else "not on the grid"
+
+
+def influence_section(found: "Influence") -> InfluenceSection:
+    """How far each effect moves, and which unit moves each verdict most."""
+    table = found.table
+    units = table.drop_duplicates("unit")
+    how = units["how"].value_counts().to_dict()
+    named = {
+        "refit": "by fitting anew without it",
+        "psis": "by Pareto-smoothed importance weights",
+        "not possible": "not at all, since the model cannot be fitted without it",
+    }
+    words = [
+        f"Each of {len(units)} units was left out in turn: "
+        + w.joined([f"{n} {named[k]}" for k, n in how.items()])
+        + "."
+    ]
+    rows = dict(zip(units["unit"], units["n_rows"], strict=True))
+
+    def label(unit: str) -> str:
+        return unit if rows[unit] > 1 else "a unit of one row (influence.csv names it)"
+
+    verdicts = tuple(
+        (r["proposition"], r["status"], str(r["changed_by"]), label(r["unit"]),
+         probability(r["p_region"]), probability(r["p_region_without"]), r["status_without"])
+        for _, r in found.most.iterrows()
+    )  # fmt: skip
+    if verdicts:
+        firm = sum(1 for r in verdicts if r[2] == "0")
+        words.append(
+            f"{firm} of {len(verdicts)} verdicts stay as they are whichever unit is left out."
+        )
+    told = ("Proposition", "Verdict", "Units that change it", "Moves it most", "P(claim)",
+            "P(claim) without", "Verdict without")  # fmt: skip
+    figures: list[Figure] = []
+    for _, mine in table.groupby(["estimand", "at"], sort=False):
+        known = mine.loc[mine["shift"].notna()].drop_duplicates("unit")
+        if len(known) and len(figures) < MOST:
+            title = _name(known.iloc[0])
+            chart = shift_chart(
+                known["shift"].to_list(), f"Shifts of {title} when a unit is left out"
+            )
+            figures.append(
+                Figure(title, chart, "Each mark is a unit: how far the mean moves without it.")
+            )
+    largest = tuple(
+        (_name(r), label(r["unit"]), fixed(r["shift"], 2),
+         *with_interval(r["mean"], r["lower"], r["upper"]))
+        for _, r in found.largest.iterrows()
+    )  # fmt: skip
+    heads = ("Effect", "Unit", "Shift (posterior sds)", "Mean without it", "Interval")
+    return InfluenceSection(
+        found.by, tuple(words), tuple(figures),
+        Table("The unit that moves each verdict most", told, verdicts),
+        Table("The unit that moves each effect most", heads, largest),
+    )  # fmt: skip

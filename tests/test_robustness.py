@@ -1,0 +1,286 @@
+"""Unmeasured confounding and units left out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import acmodels as ac
+from acmodels.cli import run as cli
+from acmodels.confounders import read_pair
+from acmodels.errors import InputError
+
+TABLE: dict[str, Any] = {
+    "name": "pair",
+    "equations": {
+        "m": {"formula": "m ~ x + z + (1 | district)"},
+        "y": {"formula": "y ~ m + x + z + (1 | district)"},
+    },
+    "estimands": {
+        "indirect": {"kind": "indirect", "from": "x", "to": "y"},
+        "total": {"kind": "total", "from": "x", "to": "y"},
+    },
+    "propositions": {"P41": {"estimand": "indirect", "region": {"above": 0.0}}},
+}
+
+
+def confounded(
+    seed: int, districts: int = 40, n: int = 8, row: float = 0.0, district: float = 0.0
+) -> pd.DataFrame:
+    """Two responses that share an unmeasured cause; m has no effect on y."""
+    rng = np.random.default_rng(seed)
+    d = np.repeat(np.arange(districts), n)
+    N = len(d)
+    x, z = rng.normal(size=N), rng.normal(size=districts)[d]
+    u, v = rng.normal(size=N), rng.normal(size=districts)[d]
+
+    def rest() -> np.ndarray:
+        return np.sqrt(1 - row**2) * rng.normal(size=N) + 0.3 * rng.normal(size=districts)[d]
+
+    m = 0.5 * x + 0.3 * z + row * u + district * v + rest()
+    y = 0.3 * x + 0.3 * z + row * u + district * v + rest()
+    return pd.DataFrame({"district": [f"d{i:03d}" for i in d], "x": x, "z": z, "m": m, "y": y})
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return ac.load_model(TABLE)
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    return confounded(3, row=0.6)
+
+
+@pytest.fixture(scope="module")
+def fit(model: Any, data: pd.DataFrame) -> Any:
+    return ac.fit(model, data)
+
+
+def test_without_a_correlation_nothing_changes(fit: Any) -> None:
+    found = ac.confounding(fit, "m", "y", rho=[0.0])
+    for name in ("indirect", "total"):
+        row = found.table.set_index("estimand").loc[name]
+        full = fit.effects.table.set_index("name").loc[name]
+        assert abs(row["mean"] - full["mean"]) < 5 * np.hypot(row["sd"] / 20, full["mcse_mean"])
+        assert row["sd"] == pytest.approx(full["sd"], rel=0.15)  # ESS of 200 at the least
+
+
+def test_the_least_squares_answer_at_a_correlation(model: Any) -> None:
+    # without groups: b(rho) = b(0) - rho s_y(rho) / s_m, s_y(rho) = s_y(0) / sqrt(1 - rho^2), for
+    # least squares with the same covariates in both equations (Imai, Keele & Yamamoto, 2010, th. 4)
+    data = confounded(5, row=0.5)
+    plain = ac.load_model(
+        {
+            **TABLE,
+            "equations": {"m": {"formula": "m ~ x + z"}, "y": {"formula": "y ~ m + x + z"}},
+            "priors": {
+                "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 100},
+                "sigma(*)": {"dist": "HalfNormal", "sigma": 100},
+            },
+            "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ m"}},
+            "propositions": {},
+        }
+    )
+    X = np.column_stack([np.ones(len(data)), data["x"], data["z"]])
+
+    def ols(y: np.ndarray, X: np.ndarray) -> tuple[np.ndarray, float]:
+        b, left, *_ = np.linalg.lstsq(X, y, rcond=None)
+        return b, float(np.sqrt(left[0] / (len(y) - X.shape[1])))
+
+    _, s_m = ols(data["m"].to_numpy(), X)
+    b, s_y = ols(data["y"].to_numpy(), np.column_stack([X, data["m"]]))
+    found = ac.confounding(ac.fit(plain, data), "m", "y", rho=[-0.4, 0.2, 0.5]).table
+    for _, row in found.iterrows():
+        r = row["rho"]
+        exact = b[3] - r * s_y / np.sqrt(1 - r**2) / s_m
+        assert abs(row["mean"] - exact) < 4 * row["sd"] / np.sqrt(200)
+
+
+def test_a_simulated_confounder(model: Any, fit: Any) -> None:
+    assert fit.effects.table.set_index("name").loc["indirect", "lower"] > 0  # the naive one: wrong
+    found = ac.confounding(fit, "m", "y", rho=[0.36], prior=0.3)
+    at = found.table[(found.table["rho"] == 0.36) & (found.table["estimand"] == "indirect")].iloc[0]
+    assert at["lower"] < 0 < at["upper"]  # at its true strength: right
+    averaged = found.averaged.set_index("estimand").loc["indirect"]
+    naive = fit.effects.table.set_index("name").loc["indirect"]
+    assert averaged["upper"] - averaged["lower"] > 2 * (naive["upper"] - naive["lower"])
+    tip = found.tipping.set_index("estimand").loc["indirect"]
+    assert 0 < tip["rho"] <= 0.36
+    assert np.isnan(found.tipping.set_index("estimand").loc["total", "rho"])
+    assert list(found.benchmarks["covariate"]) == ["x", "z"]
+
+
+def test_a_confounder_of_districts(model: Any) -> None:
+    fit = ac.fit(model, confounded(8, districts=80, n=4, district=0.7))
+    found = ac.confounding(fit, "m", "y", unit="district", rho=[0.8]).table
+    rows = found[found["estimand"] == "indirect"].set_index("rho")
+    assert rows.loc[0.8, "mean"] < rows.loc[0.0, "mean"]
+    assert rows.loc[0.8, "lower"] < 0 < rows.loc[0.8, "upper"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("m", "yy"), "no equation 'yy'"),
+        (("y", "m"), "'y' does not predict 'm'"),
+        (("m", "y", "distrct"), "did you mean 'district'"),
+    ],
+)
+def test_pairs_that_have_no_confounder(fit: Any, args: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ac.confounding(fit, *args[:2], unit=args[2] if len(args) > 2 else None)
+
+
+def test_how_a_pair_is_written() -> None:
+    assert read_pair("m:y") == ("m", "y", None)
+    assert read_pair("m:y@district") == ("m", "y", "district")
+    for wrong in ("m", "m:y:z", "m:", "m:y@"):
+        with pytest.raises(InputError, match="MEDIATOR:OUTCOME"):
+            read_pair(wrong)
+
+
+@pytest.mark.statistical
+def test_coverage_with_a_confounder(model: Any) -> None:
+    # m has no effect on y: the indirect effect is 0
+    naive, held = 0, 0
+    for seed in range(100):
+        fit = ac.fit(model, confounded(1000 + seed, districts=30, n=6, row=0.6), draws=500)
+        table = fit.effects.table.set_index("name").loc["indirect"]
+        naive += table["lower"] < 0 < table["upper"]
+        at = ac.confounding(fit, "m", "y", rho=[0.36]).table
+        row = at[(at["rho"] == 0.36) & (at["estimand"] == "indirect")].iloc[0]
+        held += row["lower"] < 0 < row["upper"]
+    assert held >= 95 - 4 * np.sqrt(100 * 0.95 * 0.05)
+    assert naive <= 50
+
+
+def test_reweighting_agrees_with_refits(model: Any, data: pd.DataFrame, fit: Any) -> None:
+    exact = ac.influence(fit, data, "district").table
+    assert set(exact["how"]) == {"refit"}
+    drawn = replace(fit, draws=replace(fit.draws, parts=()))  # as from a sampler
+    from acmodels import leaving
+
+    weighted = leaving._reweighted(drawn, "district")
+    assert weighted is not None
+    seen = 0
+    for unit, rows in exact.groupby("unit"):
+        found = weighted(str(unit))
+        if found is None:
+            continue
+        seen += 1
+        for k, (_, row) in enumerate(rows.iterrows()):
+            mean = float(found.weights @ found.draws[k])
+            # two estimates of one mean, with the effective sizes of the weights and of the refit
+            error = row["sd"] * np.sqrt(np.sum(found.weights**2) + 1 / 200)
+            assert abs(mean - row["mean"]) < 4.5 * error
+    assert seen >= 30
+    # the shifts themselves are seen, not only noise around all the data's mean
+    moved = exact[exact["estimand"] == "indirect"].set_index("unit")["shift"]
+    all_of_them = fit.effects.rows[0].draws
+    again = {
+        u: (f.weights @ f.draws[0] - all_of_them.mean()) / all_of_them.std()
+        for u in moved.index
+        if (f := weighted(str(u))) is not None
+    }  # fmt: skip
+    assert np.corrcoef(moved[list(again)], list(again.values()))[0, 1] > 0.6
+
+
+def test_a_unit_that_carries_the_effect(model: Any) -> None:
+    rng = np.random.default_rng(2)
+    data = confounded(4, districts=12, n=10)
+    data["m"] = rng.normal(size=len(data))
+    data["y"] = rng.normal(size=len(data))
+    far = data["district"] == "d004"
+    data.loc[far, "x"] = np.linspace(-6, 6, far.sum())
+    data.loc[far, "m"] = data.loc[far, "x"] + 0.1 * rng.normal(size=far.sum())
+    data.loc[far, "y"] = data.loc[far, "m"]
+    found = ac.influence(ac.fit(model, data), data, "district")
+    first = found.most.iloc[0]
+    assert first["unit"] == "d004"
+    assert first["status"] == "supported"
+    assert first["status_without"] == "undecided"
+    assert first["changed_by"] >= 1
+
+
+def test_a_unit_without_which_there_is_no_model(data: pd.DataFrame) -> None:
+    table = data.assign(kind=np.where(data["district"] == "d001", "b", "a"))
+    model = ac.load_model(
+        {
+            "name": "kinds",
+            "equations": {"m": {"formula": "m ~ x + kind"}},
+            "estimands": {"x": {"kind": "coefficient", "parameter": "m ~ x"}},
+        }
+    )
+    found = ac.influence(ac.fit(model, table), table, "district").table.set_index("unit")
+    assert found.loc["d001", "how"] == "not possible"
+    assert (found.drop("d001")["how"] == "refit").all()
+    with pytest.raises(InputError, match="at least three"):
+        ac.influence(ac.fit(model, table), table, "kind")
+
+
+def test_by_the_command_line(
+    tmp_path: Path, data: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "m.toml").write_text(
+        'name = "pair"\n'
+        '[equations.m]\nformula = "m ~ x + z + (1 | district)"\n'
+        '[equations.y]\nformula = "y ~ m + x + z + (1 | district)"\n'
+        '[estimands.indirect]\nkind = "indirect"\nfrom = "x"\nto = "y"\n'
+        '[propositions.P41]\nestimand = "indirect"\nregion = { above = 0.0 }\n'
+    )
+    args = ["fit", str(tmp_path / "m.toml"), str(tmp_path / "d.csv"), "--out", str(tmp_path / "o")]
+    cli([*args, "--confounding", "m:y", "--confounding-prior", "0.2", "--leave-out", "district",
+         "--quiet"])  # fmt: skip
+    table = pd.read_csv(tmp_path / "o" / "confounding.csv")
+    assert list(table.columns)[:4] == ["estimand", "at", "rho", "mean"]
+    assert table["rho"].isna().sum() == 1
+    assert len(pd.read_csv(tmp_path / "o" / "influence.csv")) == 40
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert "An unmeasured confounder" in page
+    assert "Leaving out one district at a time" in page
+    for more, message in (
+        (["--confounding", "m:yy"], "no equation 'yy'"),
+        (["--confounding-prior", "0.2"], "goes with --confounding"),
+        (["--leave-out", "distrct"], "did you mean 'district'"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli([*args, *more])
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "bernoulli"])
+def test_the_quadrature_against_a_fine_grid(family: str) -> None:
+    from scipy import stats
+
+    from acmodels.leaving import _modes
+
+    rng = np.random.default_rng(1)
+    eta, sd = rng.normal(size=12), 0.7
+    draw = {
+        "gaussian": stats.norm(eta, 1.3),
+        "poisson": stats.poisson(np.exp(eta)),
+        "bernoulli": stats.bernoulli(1 / (1 + np.exp(-eta))),
+    }[family]
+    y = draw.rvs(random_state=2)
+
+    def joint(u: np.ndarray) -> np.ndarray:
+        at = eta + u[..., None]
+        each = {
+            "gaussian": lambda: stats.norm.logpdf(y, at, 1.3),
+            "poisson": lambda: stats.poisson.logpmf(y, np.exp(at)),
+            "bernoulli": lambda: stats.bernoulli.logpmf(y, 1 / (1 + np.exp(-at))),
+        }[family]()
+        return np.asarray(each.sum(axis=-1) + stats.norm.logpdf(u, 0, sd))
+
+    mode, width = _modes(joint, np.full(1, sd))
+    x, w = np.polynomial.hermite.hermgauss(9)
+    nodes = mode + np.sqrt(2) * width * x
+    found = np.sum(np.exp(joint(nodes) + x**2) * w) * np.sqrt(2) * width[0]
+    grid = np.linspace(-8, 8, 40_001)
+    assert found == pytest.approx(np.trapezoid(np.exp(joint(grid)), grid), rel=1e-5)
