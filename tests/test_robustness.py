@@ -284,3 +284,17 @@ def test_the_quadrature_against_a_fine_grid(family: str) -> None:
     found = np.sum(np.exp(joint(nodes) + x**2) * w) * np.sqrt(2) * width[0]
     grid = np.linspace(-8, 8, 40_001)
     assert found == pytest.approx(np.trapezoid(np.exp(joint(grid)), grid), rel=1e-5)
+
+
+def test_proportion_mediated_and_where_it_is_withheld(fit: Any, model: Any) -> None:
+    from acmodels.reporting.sections import proportions
+
+    said = proportions(fit)
+    assert len(said) == 1
+    rows = {r.name: r.draws for r in fit.effects.rows}
+    assert f"{100 * np.median(rows['indirect'] / rows['total']):.0f}" in said[0]
+    noise = np.random.default_rng(0).normal(size=(120, 4))
+    flat = pd.DataFrame(noise, columns=["x", "z", "m", "y"]).assign(
+        district=[f"d{i % 10}" for i in range(120)]
+    )
+    assert "not said, since the interval of total" in proportions(ac.fit(model, flat))[0]

@@ -85,6 +85,7 @@ def gather(
         "diagram_width": round(width),
         "products": [n for n in found if ":" in n.split(" ~ ", 1)[-1]],
         "estimands": s.estimand_forests(fit, effects),
+        "proportions": s.proportions(fit),
         "coefficients": s.coefficient_forests(fit, found),
         "ml": None if ml is None else s.ml_table(ml.to_dict("records")),
         "ml_words": "" if ml is None else w.ml_words(ml.to_dict("records")),

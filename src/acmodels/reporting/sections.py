@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
 from acmodels.reporting import charts
 from acmodels.reporting import words as w
 from acmodels.reporting.checks import Check
@@ -178,6 +180,45 @@ def _estimand_forest(fit: "Fit", title: str, rows: list[Mapping[str, object]]) -
         )
     heads = ("Mean", "Interval", "P(> 0)")
     return Forest(title, heads, charts.forest_axis(axis), tuple(lines))
+
+
+def proportions(fit: "Fit") -> tuple[str, ...]:
+    """The share of a total effect that each indirect effect carries, where the model has both.
+
+    A ratio has no meaning near a denominator of zero (MacKinnon, Warsi & Dwyer, 1995, found it
+    unstable), so it is withheld where the total's interval covers 0.
+    """
+    from acmodels.posterior import intervals
+
+    def settings(name: str) -> dict[str, object]:
+        s = fit.spec.estimands[name].settings
+        return s.model_dump(exclude={"via", "arm"}, exclude_none=True)
+
+    out: list[str] = []
+    table = fit.effects.table
+    totals = [(k, r) for k, r in enumerate(fit.effects.rows) if r.kind == "total"]
+    for part in fit.effects.rows:
+        if part.kind != "indirect":
+            continue
+        for k, whole in totals:
+            if whole.at != part.at or settings(whole.name) != settings(part.name):
+                continue
+            at = f" at {w.at_words(part.at)}" if part.at else ""
+            low, high = table["lower"].iloc[k], table["upper"].iloc[k]
+            if low <= 0 <= high:
+                said = (
+                    f"not said, since the interval of {whole.name}, "
+                    f"{between(low, high, decimals(high - low))}, covers 0"
+                )
+            else:
+                ratio = part.draws / whole.draws
+                ends = intervals(ratio[..., None], fit.interval, fit.prob)
+                said = (
+                    f"{percent(float(np.median(ratio)))} "
+                    f"{_percents(float(ends[0][0]), float(ends[1][0]))}"
+                )
+            out.append(f"{part.name} of {whole.name}{at}: {said}")
+    return tuple(out)
 
 
 def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Forest, ...]:
