@@ -67,7 +67,8 @@ def matrices(
         if e.se is not None:
             R[rows[e.response], rows[e.response]] = np.diag(e.se**2)
         else:
-            R[rows[e.response], rows[e.response]] = np.eye(e.n) * value[f"sigma({e.response})"] ** 2
+            w = np.ones(e.n) if e.weights is None else e.weights
+            R[rows[e.response], rows[e.response]] = np.diag(value[f"sigma({e.response})"] ** 2 / w)
     for r, members in enumerate(layout.residual):
         names = [layout.equations[i].response for i in members]
         for i, j, name in residual_pairs(layout, r):

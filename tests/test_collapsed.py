@@ -97,6 +97,12 @@ MODELS: dict[str, dict[str, Any]] = {
             "y": {"formula": "y ~ x + (1 |i| a)", "se": "se"}, "m": "m ~ w + (1 |i| a) + (1 | b)"
         }
     },
+    "weights": {
+        "equations": {
+            "y": {"formula": "y ~ x + (1 + x |i| a) + (1 | b)", "weights": "se"},
+            "m": "m ~ w + (1 |i| a)",
+        }
+    },
     "an equation of units": {
         "equations": {"u": {"formula": "u ~ z", "level": "a"}, "y": "y ~ u + x + (1 + x | a)"}
     },
@@ -140,6 +146,9 @@ def check_density(system: System, priors: Priors, n: int = 5) -> None:
             value = dict(zip(h.names, values[k], strict=True))
             dense = matrices(system.layout, priors, system.responses, h.component, value)
             want = log_marginal(*dense) + float(_hyper.log_prior(h, x)[0, k])
+            # w log N(r; 0, s) is log N(r; 0, s / sqrt(w)) - log(w) / 2 where weights have mean 1
+            known = [e.weights for e in system.layout.equations if e.weights is not None]
+            want -= sum(0.5 * float(np.log(w).sum()) for w in known)
             assert abs(found[k] - want) <= 1e-8 * (1 + abs(want))
 
 

@@ -252,7 +252,6 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
     [
         ("n ~ x", "n ~ mo(x)", "equations.n.formula: mo() is not fitted yet"),
         ("n ~ x", "n ~ x + lag(x)", "equations.n.formula: lag() is not fitted yet"),
-        ('"n ~ x"', '"n ~ x"\nweights = "w"', "equations.n.weights: "),
         (
             "[equations.n]",
             '[measures.f]\nitems = ["a", "b"]\nfamily = "ordinal"\n[equations.n]',

@@ -138,6 +138,19 @@ MODELS: dict[str, dict[str, Any]] = {
             "e": {"formula": "e ~ p + k + offset(o)"},
         },
     },
+    "weights in every family": {
+        "equations": {
+            "y": {"formula": "y ~ x + (1 | g)", "weights": "se"},
+            "m1": {"formula": "m1 ~ x + (1 | g)"},
+            "m2": {"formula": "m2 ~ x", "family": "student", "weights": "t"},
+            "b": {"formula": "b ~ w + (1 | g)", "family": "bernoulli", "weights": "t"},
+            "k": {"formula": "k ~ w", "family": "binomial", "trials": "t", "weights": "se"},
+            "likert": {"formula": "likert ~ x", "family": "ordinal", "weights": "t"},
+            "count": {"formula": "count ~ x", "family": "poisson", "weights": "se"},
+            "visits": {"formula": "visits ~ x", "family": "negative_binomial", "weights": "t"},
+            "part": {"formula": "part ~ x", "family": "beta", "weights": "se"},
+        },
+    },
     "binomial by probit": {
         "equations": {
             "k": {
@@ -457,11 +470,12 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
             spread = np.full(e.n, value[f"sigma({e.response})"])
         spread = np.zeros(e.n) if spread is None else spread
         y, here = responses[e.response], eta[i]
+        weight = 1.0 if e.weights is None else e.weights
         if e.family in BY_SCIPY:
-            total += float(np.sum(BY_SCIPY[e.family](e, y, here, spread, value)))
+            total += float(np.sum(weight * BY_SCIPY[e.family](e, y, here, spread, value)))
             continue
         found = family(e.family).log_density(y, here, spread, e.trials, e.link)
-        total += float(np.sum(found))
+        total += float(np.sum(weight * found))
     return total
 
 

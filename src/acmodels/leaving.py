@@ -331,6 +331,8 @@ def _unit_likelihoods(
         y = fit.system.responses[e.response]
         at = eta + u[:, unit] * z
         each = family(e.family).log_density(y, at, spread, e.trials, e.link, values)
+        if e.weights is not None:
+            each = each * e.weights
         out = np.zeros((draws.size, J))
         np.add.at(out.T, unit, np.asarray(each).T)
         return out

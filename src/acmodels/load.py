@@ -177,8 +177,6 @@ def _not_yet(model: Model) -> list[str]:
         out.append("[panel]: waves and lag() are not fitted yet by this version")
     for r, e in model.equations.items():
         where = f"equations.{r}"
-        if e.weights is not None:
-            out.append(f"{where}.weights: weights are not used yet by this version")
         functions = dict.fromkeys(f for o in e.formula.operands() for f in o.functions)
         out += [
             f"{where}.formula: {f}() is not fitted yet by this version"

@@ -274,7 +274,7 @@ def _predictor_names(model: Model) -> list[str]:
     out: list[str] = []
     for e in model.equations.values():
         out += [v for v in e.formula.variables() if v not in model.equations]
-        out += [c for c in (e.se, e.trials) if c is not None]
+        out += [c for c in (e.se, e.trials, e.weights) if c is not None]
     return list(dict.fromkeys(out))
 
 
@@ -282,7 +282,11 @@ def _predictors(design: Design, model: Model) -> dict[str, Exogenous]:
     plain = Exogenous(normal(0.0, 1.0), None, {})
     out = {n: design.exogenous.get(n, plain) for n in _predictor_names(model)}
     for e in model.equations.values():
-        for column, what in ((e.se, "standard errors"), (e.trials, "trials")):
+        for column, what in (
+            (e.se, "standard errors"),
+            (e.trials, "trials"),
+            (e.weights, "weights"),
+        ):
             if column is not None and out[column].distribution.kind.support != "positive":
                 raise ModelError(
                     f"{design.source}: exogenous.{column}: {what} need a positive distribution, "
@@ -377,7 +381,7 @@ def _default_level(name: str, frame: _Frame, model: Model) -> str:
     levels = [
         e.level
         for e in model.equations.values()
-        if e.level is not None and name in (*e.formula.variables(), e.se, e.trials)
+        if e.level is not None and name in (*e.formula.variables(), e.se, e.trials, e.weights)
     ]
     return min(levels, key=lambda u: frame.size[u]) if levels else frame.rows
 

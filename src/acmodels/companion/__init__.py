@@ -104,6 +104,7 @@ def _alone(fit: "Fit", full: "EquationLayout", keep: np.ndarray) -> Alone:
         names=tuple(e.coefficient(c) for c in e.columns),
         trials=e.trials,
         se=e.se,
+        weights=e.weights,
         varying=tuple(varying),
     )
 

@@ -43,7 +43,7 @@ class Alone:
         link: as in the layout.
         y, X, offset: shapes (n,), (n, p), (n,).
         names: of the p coefficients.
-        trials, se: shape (n,), or None.
+        trials, se, weights: shape (n,), or None.
         varying: group effects.
     """
 
@@ -55,6 +55,7 @@ class Alone:
     names: tuple[str, ...]
     trials: Array | None = None
     se: Array | None = None
+    weights: Array | None = None
     varying: tuple[Varying, ...] = ()
 
 
@@ -97,6 +98,8 @@ def estimate(family: str, alone: Alone) -> Found:
         raise NoCounterpartError(
             f"statsmodels has no maximum likelihood for group effects in the family {family}"
         )
+    if alone.weights is not None and (alone.varying or family != "gaussian"):
+        raise NoCounterpartError("statsmodels has none for a weighted likelihood of this kind")
     if not alone.names:
         raise NoCounterpartError("the equation has no coefficients")
     from threadpoolctl import threadpool_limits
@@ -138,6 +141,12 @@ def _gaussian(a: Alone) -> Found:
     from statsmodels.regression.linear_model import OLS, WLS
 
     y = a.y - a.offset
+    if a.weights is not None:
+        result = WLS(y, a.X, weights=cast(Any, a.weights)).fit()
+        found = _found("weighted least squares", a, result.params, result.cov_params())
+        sigma = float(np.sqrt(result.scale))
+        found.values[f"sigma({a.response})"] = (sigma, sigma / float(np.sqrt(2 * result.df_resid)))
+        return found
     if a.se is not None:
         result = WLS(y, a.X, weights=cast(Any, 1 / a.se**2)).fit(cov_type="fixed scale")
         return _found("weighted least squares", a, result.params, result.cov_params())

@@ -406,6 +406,10 @@ def _likelihoods(
                 piece, sigma = _correlate(pm, plan, members, piece, sigma, y)
         mine = _row_numbers(pm, plan, members, key, own.numbers)
         rows = _Rows(fam, link, key, piece, sigma, mine)
+        if f"weights_{key}" in data:
+            log = _add(Densities(pm), rows, data, own, "")
+            pm.Potential(f"likelihood_{key}", pm.math.dot(data[f"weights_{key}"], log))
+            continue
         if f"order_{key}" not in data:
             _add(pm, rows, data, own, f"likelihood_{key}")
             continue

@@ -523,9 +523,9 @@ class _Columns:
         self.ratio = self.means / self.scale
         self.plain = self.X = X / self.scale[:, None, :]
         self.y = y
-        self.se = e.se
-        if e.se is not None:
-            self.X, self.y = self.X / e.se[:, None], y / e.se
+        self.se = e.row_sd
+        if self.se is not None:
+            self.X, self.y = self.X / self.se[:, None], y / self.se
         self.offset = float(e.offset.mean())
 
 
@@ -584,8 +584,8 @@ def _effect_columns(
                     e = layout.equation(m.response)
                     z = np.atleast_2d(group_column(layout, e, m.column, stack))
                     sizes.append(np.sqrt(np.mean(z**2, axis=1)))
-                    if e.se is not None:
-                        z = z / e.se
+                    if e.row_sd is not None:
+                        z = z / e.row_sd
                 else:
                     sizes.append(np.zeros(1))
                 columns.append(z)
@@ -593,7 +593,7 @@ def _effect_columns(
                 e = component.copies.effects[i][0]
                 q = layout.equations[component.equations[e]]
                 none = np.zeros((1, n))
-                columns.append(_wide(again[i], q.se, n) if e in rows.equations else none)
+                columns.append(_wide(again[i], q.row_sd, n) if e in rows.equations else none)
         most = max([1, *(len(z) for z in columns)])
         wide = [np.broadcast_to(z, (most, n)) for z in columns]
         out.append(np.ascontiguousarray(np.stack(wide, axis=2)) if wide else np.zeros((1, n, 0)))

@@ -280,6 +280,10 @@ def _likelihood_arrays(
         out[f"se_{key}"] = np.concatenate(
             [versions.spread(i, lambda lay, _, i=i: _se(lay.equations[i])) for i in members]
         )
+    if any(e.weights is not None for e in es):  # never where rows are special
+        out[f"weights_{key}"] = np.concatenate(
+            [versions.spread(i, lambda lay, _, i=i: _weights(lay.equations[i])) for i in members]
+        )
     if not special.any():
         return out | {f"{k}_{key}": v for k, v in found.items()}
     if not special.all():
@@ -368,6 +372,10 @@ def _trials(e: EquationLayout) -> Array:
 
 def _se(e: EquationLayout) -> Array:
     return e.se if e.se is not None else np.zeros(e.n)
+
+
+def _weights(e: EquationLayout) -> Array:
+    return e.weights if e.weights is not None else np.ones(e.n)
 
 
 def prior_arrays(plan: Plan) -> dict[str, Array]:

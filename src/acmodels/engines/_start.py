@@ -51,7 +51,7 @@ def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
     if e.se is not None:
         return y - e.offset, 1.0 / e.se**2
     if e.has_sigma:
-        return y - e.offset, np.ones(e.n)
+        return y - e.offset, np.ones(e.n) if e.weights is None else e.weights
     fam = family(e.family)
     _, own = _relative(rough(e, y))
     step = 1e-4
@@ -59,7 +59,10 @@ def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
     slope = (fam.mean(eta + step, e.link, own) - mean) / step
     trials = np.ones(e.n) if e.trials is None else e.trials
     variance = fam.variance(eta, np.zeros(e.n), e.trials, e.link, own)
-    precision = np.maximum(slope**2 / variance, 1e-8)
+    precision = slope**2 / variance
+    if e.weights is not None:
+        precision = precision * e.weights
+    precision = np.maximum(precision, 1e-8)
     return eta + (y / trials - mean) / slope - e.offset, precision
 
 

@@ -220,11 +220,11 @@ def _response_as_column_problems(equations: Mapping[str, Equation], source: str)
     """Refuse a response that serves as id, grouping, standard error or number of trials."""
     problems: list[str] = []
     for key, e in equations.items():
-        columns = [c for c in (e.level, e.se, e.trials) if c is not None]
+        columns = [c for c in (e.level, e.se, e.trials, e.weights) if c is not None]
         columns += [c for g in e.formula.groups for c in g.grouping]
         problems += [
             f"{source}: equations.{key}: '{c}' has an equation of its own, so it cannot serve as a "
-            "level, grouping, standard error or number of trials"
+            "level, grouping, standard error, weight or number of trials"
             for c in dict.fromkeys(columns)
             if c in equations
         ]
@@ -300,6 +300,12 @@ def _residual_problems(t: ModelTable, equations: Mapping[str, Equation], source:
                     f"{where}: '{name}' is not gaussian with a residual sd of its own; only such "
                     "equations have residuals that can correlate"
                 )
+        weighted = [n for n in pair if n in equations and equations[n].weights is not None]
+        if weighted:
+            problems.append(
+                f"{where}: '{weighted[0]}' has weights; residuals of weighted equations do not "
+                "correlate, since a pair of rows would have two weights"
+            )
         if pair[0] == pair[1] or frozenset(pair) in seen:
             problems.append(f"{where}: {pair} is not a new pair of two equations")
         seen.add(frozenset(pair))

@@ -186,7 +186,7 @@ def build_layout(
 def _further(e: Equation, rows: "Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
     """What an equation reads beside exogenous columns of its design, on the data's rows."""
     out = {o.source: responses[o.source] for o in e.formula.operands() if o.source in responses}
-    out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials) if c is not None}
+    out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials, e.weights) if c}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
 
 
@@ -271,7 +271,12 @@ def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
     out += [(v, "predictor") for v in e.formula.variables()]
     out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
     out += [(o.unit, "unit of a mean") for o in e.formula.operands() if o.unit is not None]
-    extras = {"level": e.level, "standard error": e.se, "number of trials": e.trials}
+    extras = {
+        "level": e.level,
+        "standard error": e.se,
+        "number of trials": e.trials,
+        "weight": e.weights,
+    }
     out += [(c, role) for role, c in extras.items() if c is not None]
     return out
 
@@ -548,6 +553,7 @@ def _equation(
         has_sigma=fam.has_sigma and e.se is None,
         observed=e.centering == "observed",
         scalars=tuple(s.kind for s in fam.scalars),
+        weights=_weights(e.weights, rows, own),
     )
 
 
@@ -586,6 +592,22 @@ def _positive(column: str | None, rows: Rows, own: Index) -> Array | None:
             f"{listing(rows.names(bad))} are not"
         )
     return values[own]
+
+
+def _weights(column: str | None, rows: Rows, own: Index) -> Array | None:
+    """Weights divided by their mean over the rows used."""
+    if column is None:
+        return None
+    values = rows.numeric(column)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        raise DataError(
+            f"{rows.study.name}: the weights in '{column}' must be finite and 0 or more; rows "
+            f"{listing(rows.names(bad))} are not"
+        )
+    if not values[own].sum() > 0:
+        raise DataError(f"{rows.study.name}: the weights in '{column}' are all 0")
+    return values[own] / values[own].mean()
 
 
 def _blocks(model: Model, layout: Layout, rows: Rows) -> tuple[Block, ...]:

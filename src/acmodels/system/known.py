@@ -60,6 +60,7 @@ def read_known(
     }
     numbers = _numbers(model, study, taken)
     known = {e.se for e in model.equations.values()} | {e.trials for e in model.equations.values()}
+    known |= {e.weights for e in model.equations.values()}
     wanted = {c: code[c] for c in missing if c in numbers and c not in support and c not in known}
     guessed = guesses(numbers, wanted)
     overrides = {

@@ -109,6 +109,7 @@ class EquationLayout:
         observed: whether `within` and `between` take observed means even of variables that have
             an equation.
         scalars: kinds of the further numbers that the family owns, such as `nu`.
+        weights: of the rows' log likelihoods, of mean 1, shape (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
             neighbours and stand in for the intercept.
     """
@@ -129,6 +130,21 @@ class EquationLayout:
     observed: bool = False
     scalars: tuple[str, ...] = ()
     codes: tuple[int, ...] = ()
+    weights: Array | None = None
+
+    @property
+    def row_sd(self) -> Array | None:
+        """What residuals of a gaussian equation are multiples of, row by row, shape (n,), or None.
+
+        Known standard errors; or 1 / sqrt(w), since w log N(r; 0, s) is log N(r; 0, s / sqrt(w)) up
+        to a constant where weights have mean 1. Infinite for a weight of zero.
+        """
+        if self.se is not None:
+            return self.se
+        if self.weights is None:
+            return None
+        with np.errstate(divide="ignore"):
+            return 1.0 / np.sqrt(self.weights)
 
     @property
     def n(self) -> int:

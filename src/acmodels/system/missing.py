@@ -108,6 +108,7 @@ def subset(e: EquationLayout, keep: np.ndarray) -> EquationLayout:
         offset=e.offset[keep],
         se=None if e.se is None else e.se[keep],
         trials=None if e.trials is None else e.trials[keep],
+        weights=None if e.weights is None else e.weights[keep],
     )
 
 

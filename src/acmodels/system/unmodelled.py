@@ -29,7 +29,17 @@ def unmodelled(
     out: list[str] = []
     for e in layout.equations:
         written = model.equations[e.response]
-        extras = {"standard error": written.se, "number of trials": written.trials}
+        extras = {
+            "standard error": written.se,
+            "number of trials": written.trials,
+            "weight": written.weights,
+        }
+        if written.weights is not None and any(m.any() for m in needed.values()):
+            out.append(
+                f"equations.{e.response} has weights, and missing values of "
+                f"{listing([f"'{c}'" for c, m in needed.items() if m.any()])} would have to be "
+                "modelled; weighted likelihoods are not averaged over unknown values"
+            )
         for role, column in extras.items():
             lost = None if column is None else known.missing.get(column)
             if lost is not None and lost[e.rows].any():

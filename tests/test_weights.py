@@ -1,0 +1,97 @@
+"""Weights of the likelihood: against statsmodels, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+import acmodels as ac
+from acmodels.errors import InputError
+
+WIDE = {
+    "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1000},
+    "sigma(*)": {"dist": "HalfNormal", "sigma": 1000},
+}
+
+
+def data(seed: int = 1, n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    y = 0.5 * x + rng.normal(size=n)
+    w = rng.integers(0, 5, n)
+    y[w == 0] = 100.0  # rows of weight 0 say nothing
+    return pd.DataFrame({"x": x, "y": y, "w": w, "g": [f"g{i % 20}" for i in range(n)]})
+
+
+def model(formula: str = "y ~ x", **more: Any) -> Any:
+    return ac.load_model(
+        {
+            "name": "weighted",
+            "equations": {"y": {"formula": formula, "weights": "w", **more}},
+            "priors": WIDE,
+        }
+    )
+
+
+def test_weighted_least_squares() -> None:
+    table = data()
+    fit = ac.fit(model(), table)
+    assert fit.draws.engine == "collapsed"
+    exact = sm.WLS(table["y"], sm.add_constant(table["x"]), weights=table["w"]).fit()
+    rows = fit.estimates.set_index("name")
+    for name, key in (("y ~ 1", "const"), ("y ~ x", "x")):
+        row = rows.loc[name]
+        assert abs(row["mean"] - exact.params[key]) < 4.5 * row["mcse_mean"]
+    # the power likelihood counts all 200 rows: sigma^2 is S / n, S the weighted sum of squares
+    w = table["w"] / table["w"].mean()
+    left = float(np.sqrt(np.sum(w * exact.resid**2) / len(table)))
+    assert rows.loc["sigma(y)", "mean"] == pytest.approx(left, rel=0.02)
+    beside = ac.maximum_likelihood(fit).set_index("name")
+    assert beside.loc["y ~ x", "ml_estimate"] == pytest.approx(exact.params["x"])
+
+
+def test_only_ratios_of_weights_matter() -> None:
+    one, other = data(), data()
+    other["w"] = 7.5 * other["w"]
+    first, second = ac.fit(model("y ~ x + (1 | g)"), one), ac.fit(model("y ~ x + (1 | g)"), other)
+    np.testing.assert_allclose(first.draws.values, second.draws.values, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"w": -1.0}, "finite and 0 or more; rows 1 are not"),
+        ({"w": np.inf}, "infinite"),
+        ({"w": np.nan}, "'w', the weight of equations.y, is missing"),
+    ],
+)
+def test_weights_that_are_refused(change: dict[str, float], message: str) -> None:
+    table = data().assign(w=lambda t: t["w"].astype(float))
+    table.loc[0, list(change)] = list(change.values())
+    with pytest.raises(InputError, match=message):
+        ac.fit(model(), table)
+    with pytest.raises(InputError, match="are all 0"):
+        ac.fit(model(), data().assign(w=0))
+    with pytest.raises(InputError, match="no column 'w'"):
+        ac.fit(model(), data().drop(columns="w"))
+
+
+def test_weights_and_modelled_values_do_not_mix() -> None:
+    table = data()
+    table.loc[3, "x"] = np.nan
+    with pytest.raises(InputError, match="equations.y has weights"):
+        ac.fit(model(), table)
+
+
+def test_a_design_draws_them(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(
+        'name = "m"\n[equations.y]\nformula = "y ~ x"\nweights = "w"\n'
+    )
+    lines = ['model = "m.toml"', "[units]", "row = 50", "[exogenous]",
+             'w = { dist = "Gamma", alpha = 4, beta = 4 }']  # fmt: skip
+    (tmp_path / "d.toml").write_text("\n".join(lines))
+    made = ac.simulate(ac.load_design(tmp_path / "d.toml"))
+    assert set(made.study.names) >= {"w", "x", "y"}
