@@ -250,7 +250,6 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ("n ~ x", "n ~ mo(x)", "equations.n.formula: mo() is not fitted yet"),
         ("n ~ x", "n ~ x + lag(x)", "equations.n.formula: lag() is not fitted yet"),
         (
             "[equations.n]",

@@ -163,7 +163,7 @@ class _Refits:
         try:
             system = build_system(f.spec, without)
             joint = system.sampled
-            names = {p.name for p in parameters(joint.layout)}
+            names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
             if names != set(f.priors):
                 gone = sorted(set(f.priors) ^ names)
                 raise InputError(f"without it the model has other parameters: {listing(gone)}")

@@ -181,6 +181,6 @@ def _not_yet(model: Model) -> list[str]:
         out += [
             f"{where}.formula: {f}() is not fitted yet by this version"
             for f in functions
-            if f in ("mo", "lag")
+            if f == "lag"
         ]
     return out

@@ -15,7 +15,15 @@ import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean
 from acmodels.families import family, scalar_kinds
-from acmodels.spec.distribution import Distribution, Support, distribution, half_normal, lkj, normal
+from acmodels.spec.distribution import (
+    Distribution,
+    Support,
+    dirichlet,
+    distribution,
+    half_normal,
+    lkj,
+    normal,
+)
 from acmodels.system import EquationLayout, Layout, Parameter, Responses, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.missing import known_rows, model_layout, observed
@@ -26,6 +34,7 @@ _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
     "sd": ("positive",),
     "sigma": ("positive",),
     "cor": ("correlation",),
+    "simo": ("simplex",),
 }
 
 
@@ -66,7 +75,7 @@ type Priors = Mapping[str, Prior]
 
 def pattern_kind(pattern: str) -> str | None:
     """Say which kind of parameter a name or pattern can match: a pattern knows only its own."""
-    for prefix in ("sd", "cor", "sigma", *scalar_kinds()):
+    for prefix in ("sd", "cor", "sigma", "simo", *scalar_kinds()):
         if pattern.startswith(f"{prefix}("):
             return prefix
     if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:
@@ -99,7 +108,7 @@ def resolve_priors(
         ModelError: a prior matches nothing, has an impossible parameter or does not fit the
             kind of what it matches.
     """
-    known = parameters(layout)
+    known = tuple(p for p in parameters(layout) if p.kind != "step")
     own = frozenset(p.name for p in parameters(model_layout(layout)))
     chosen = _match(stated, known, own, source)
     defaults = _defaults(layout, responses)
@@ -156,6 +165,14 @@ def _nothing(pattern: str, kind: str | None, known: tuple[Parameter, ...], sourc
 def _one_prior_per_matrix(
     priors: Mapping[str, Prior], known: tuple[Parameter, ...], source: str
 ) -> None:
+    shares: dict[str, Prior] = {}
+    for p in (p for p in known if p.kind == "simo"):
+        first = shares.setdefault(p.name.rsplit("[", 1)[0], priors[p.name])
+        if first.distribution != priors[p.name].distribution:
+            raise ModelError(
+                f"{source}: priors: {first.name} and {p.name} are shares of one whole, which has "
+                "one Dirichlet prior; state it for all by a pattern"
+            )
     seen: dict[tuple[int, bool], Prior] = {}
     for p in known:
         if p.kind != "cor":
@@ -181,6 +198,12 @@ def _defaults(layout: Layout, responses: Responses | None) -> dict[str, Prior]:
                 out[name] = Prior(name, normal(loc, 2.5 * s), centered=True)
             else:
                 out[name] = Prior(name, normal(0.0, 2.5 * s / sds[k]))
+        for effect, places in e.monotonic.items():
+            X = design_matrix(layout, e, responses or {}) if responses is not None else e.fixed
+            sd = float(X[:, list(places)].sum(axis=1).std(ddof=1)) if len(X) > 1 else 1.0
+            name = f"{e.response} ~ {effect}"
+            out[name] = Prior(name, normal(0.0, 2.5 * s / (sd or 1.0)))
+            out |= {n: Prior(n, dirichlet(1.0)) for n in e.shares(effect)}
         if e.has_sigma:
             name = f"sigma({e.response})"
             out[name] = Prior(name, half_normal(2.5 * s))

@@ -44,8 +44,12 @@ def log_prior(system: System, priors: Priors, posterior: Posterior) -> Array:
     layout = system.layout
     total = np.zeros(posterior.values.shape[:2])
     for p in parameters(layout):
+        if p.kind in ("cor", "step"):
+            continue
         prior = priors[p.name]
-        if p.kind == "cor":
+        if p.kind == "simo":  # Dirichlet, up to a constant
+            alpha = prior.distribution.parameters["alpha"]
+            total = total + (alpha - 1.0) * np.log(posterior[p.name])
             continue
         x = posterior[p.name]
         if prior.centered:

@@ -20,7 +20,7 @@ from acmodels.spec.distribution import draw, median, moments, normal
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout, parameters
 from acmodels.system.build import SCALE
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.layout import Array, residual_pairs, with_steps
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,22 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
                 f"{did_you_mean(name, known)} (parameters: {listing(list(known), 12)})"
             )
     priors = resolve_priors(model.priors, layout, None, model.source)
+    shares = {n: 1 / len(k) for e in layout.equations for x, k in e.monotonic.items()
+              for n in e.shares(x)}  # fmt: skip
     plain = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
     owned = _owned(layout)
     out: dict[str, float] = {}
     for name, p in known.items():
+        if p.kind == "step":
+            if name in design.truth:
+                raise ModelError(
+                    f'{design.source}: truth."{name}" follows from the mean step and the shares '
+                    "simo(...) of the monotonic effect; state those"
+                )
+            continue
+        if p.kind == "simo":
+            out[name] = float(design.truth.get(name, shares[name]))
+            continue
         prior = priors[name]
         default = owned[name] if name in owned else plain[p.kind]
         if prior.stated is not None:
@@ -169,7 +181,22 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
         out[name] = value
     _check_correlations(design, layout, out)
     _check_thresholds(design, layout, out)
-    return out
+    _check_shares(design, layout, out)
+    whole = with_steps(layout, out)
+    return {name: whole[name] for name in known}
+
+
+def _check_shares(design: Design, layout: Layout, truth: Mapping[str, float]) -> None:
+    """Refuse shares of a monotonic effect that are negative or do not sum to 1."""
+    for e in layout.equations:
+        for effect in e.monotonic:
+            mine = [truth[n] for n in e.shares(effect)]
+            if min(mine) < 0 or abs(sum(mine) - 1) > 1e-6:
+                raise ModelError(
+                    f"{design.source}: truth: the shares simo({e.response} ~ {effect})[1] to "
+                    f"[{len(mine)}] must be 0 or more and sum to 1, not {sum(mine):g}; state all "
+                    "of them"
+                )
 
 
 def categories(design: Design, model: Model) -> dict[str, tuple[int, ...]]:

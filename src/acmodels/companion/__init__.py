@@ -57,6 +57,9 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
     found: dict[str, Found] = {}
     refused: dict[str, str] = {}
     for e in fit.system.layout.equations:
+        if e.monotonic:
+            refused[e.response] = "the steps of mo() have one sign, which it cannot ask for"
+            continue
         keep = whole_rows(fit.system.sampled.layout, e)
         try:
             one = estimate(e.family, _alone(fit, e, keep))

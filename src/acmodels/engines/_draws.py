@@ -35,6 +35,12 @@ def structural(
     centred = centering_arrays(plan, responses) if layout.blocks else {}
     if plan.slopes:
         slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
+        out |= {name: slopes[..., k] for k, name in enumerate(plan.free)}
+        slopes = slopes[..., list(plan.free_of)]
+        for n, (names, steps) in enumerate(plan.monotonic):
+            share = draws[f"shares_{n}"]
+            slopes[..., list(steps)] *= len(names) * share
+            out |= {name: share[..., k] for k, name in enumerate(names)}
         home = home + (slopes @ centred["absorb_slopes"].T if centred else 0.0)
     for place, (i, k) in enumerate(plan.slopes):
         e = layout.equations[i]

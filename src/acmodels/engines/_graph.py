@@ -118,10 +118,12 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     intercepts: Any = None
     absorbed: Any = 0.0
     if plan.slopes:
-        z = pm.Flat("slopes", shape=len(plan.slopes))
+        z = pm.Flat("slopes", shape=len(plan.free))
         slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
         standard = (slopes - data["slope_prior_location"]) / data["slope_prior_scale"]
         _prior(pm, "slopes", plan.slope_priors, standard)
+        if plan.monotonic:
+            slopes = slopes[np.array(plan.free_of)] * _step_factors(pm, plan)
         pieces: list[Any] = []
         start = 0
         for i in plan.stack:
@@ -144,6 +146,19 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
         padded = pm.math.concatenate([np.zeros(1), intercepts])
         eta = eta + padded[pm.Data("intercept_of_row", of_row)]
     return _Population(eta, slopes, intercepts), absorbed
+
+
+def _step_factors(pm: Any, plan: Plan) -> Any:
+    """What the mean step is multiplied by for each slope: 1, or the share times their number."""
+    shares: list[Any] = [np.ones(1)]
+    place = np.zeros(len(plan.slopes), dtype=np.int64)
+    first = 1
+    for n, (names, steps) in enumerate(plan.monotonic):
+        alpha = plan.priors[names[0]].distribution.parameters["alpha"]
+        shares.append(len(names) * pm.Dirichlet(f"shares_{n}", np.full(len(names), alpha)))
+        place[list(steps)] = first + np.arange(len(names))
+        first += len(names)
+    return pm.math.concatenate(shares)[place]
 
 
 def _shifted(

@@ -32,6 +32,11 @@ class Plan:
     Attributes:
         stack: positions of the equations, those of one family and link side by side.
         slopes: (equation, column) of every coefficient but the intercepts, stacked.
+        free: names of the coefficients that slopes are made of: their own, or of all steps of a
+            monotonic effect their mean.
+        free_of: for each slope, the position among `free` of what it is made of.
+        monotonic: for each monotonic effect, the names of its shares, and the positions of its
+            steps among the slopes.
         intercepts: positions of the equations with a constant: an intercept, or thresholds.
             For thresholds it is minus the middle one, at the predictors' means.
         plain: positions among `intercepts` of those that are intercepts and have their prior.
@@ -53,6 +58,9 @@ class Plan:
     priors: Priors
     stack: tuple[int, ...]
     slopes: tuple[tuple[int, int], ...]
+    free: tuple[str, ...]
+    free_of: tuple[int, ...]
+    monotonic: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]
     intercepts: tuple[int, ...]
     plain: tuple[int, ...]
     scales: tuple[Prior, ...]
@@ -71,11 +79,7 @@ class Plan:
 
     @property
     def slope_priors(self) -> list[Distribution]:
-        return [
-            self.priors[e.coefficient(e.columns[k])].distribution
-            for i, k in self.slopes
-            for e in [self.layout.equations[i]]
-        ]
+        return [self.priors[name].distribution for name in self.free]
 
     @property
     def scale_forms(self) -> list[Distribution]:
@@ -143,6 +147,7 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         for k in range(len(equations[i].columns))
         if k != equations[i].intercept
     )
+    free, free_of, monotonic = _free(layout, slopes)
     intercepts = tuple(i for i in stack if equations[i].has_constant)
     plain = tuple(j for j, i in enumerate(intercepts) if equations[i].intercept is not None)
     cuts = tuple((i, k) for i in stack for k in range(len(equations[i].thresholds)))
@@ -171,9 +176,28 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         if scales[sds[b] + k].distribution.name in _SYMMETRIC
     }
     return Plan(
-        layout, priors, tuple(stack), slopes, intercepts, plain, tuple(scales), tuple(sds), sigmas,
-        raw, cuts, owned, tuple(starts), signed, unknown(layout),
+        layout, priors, tuple(stack), slopes, free, free_of, monotonic, intercepts, plain,
+        tuple(scales), tuple(sds), sigmas, raw, cuts, owned, tuple(starts), signed, unknown(layout),
     )  # fmt: skip
+
+
+def _free(
+    layout: Layout, slopes: Sequence[tuple[int, int]]
+) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]]:
+    """What slopes are made of; see `Plan`."""
+    free: list[str] = []
+    of: list[int] = []
+    steps: dict[str, tuple[tuple[str, ...], list[int]]] = {}
+    for place, (i, k) in enumerate(slopes):
+        e = layout.equations[i]
+        effect = next((x for x, places in e.monotonic.items() if k in places), None)
+        name = e.coefficient(e.columns[k]) if effect is None else f"{e.response} ~ {effect}"
+        if name not in free:
+            free.append(name)
+        of.append(free.index(name))
+        if effect is not None:
+            steps.setdefault(name, (e.shares(effect), []))[1].append(place)
+    return tuple(free), tuple(of), tuple((n, tuple(p)) for n, p in steps.values())
 
 
 def groups(plan: Plan) -> list[tuple[tuple[str, str], list[int]]]:
@@ -397,8 +421,8 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
 def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     """Where the sampler starts, and the units and directions in which it steps."""
     layout = plan.layout
-    slopes = np.zeros(len(plan.slopes))
-    root = np.zeros((len(plan.slopes), len(plan.slopes)))
+    slopes = np.zeros(len(plan.free))
+    root = np.zeros((len(plan.free), len(plan.free)))
     intercepts = np.zeros((len(plan.intercepts), 2))
     location = np.array([d.location for d in plan.slope_priors])
     scale = np.array([d.scale for d in plan.slope_priors])
@@ -406,6 +430,8 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     for i in plan.stack:
         e = layout.equations[i]
         X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
+        mine = [plan.free_of[p] for p, (q, _) in enumerate(plan.slopes) if q == i]
+        X = X @ (np.array(mine)[:, None] == np.unique(mine)) if mine else X  # steps as their sum
         rows = slice(row, row + X.shape[1])
         row += X.shape[1]
         y = responses[e.response]

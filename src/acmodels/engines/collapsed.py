@@ -33,6 +33,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
                     "that varies by group"
                 )
     for e in layout.equations:
+        for effect in e.monotonic:
+            return f"the steps of {effect} in equations.{e.response} have one sign"
         if e.family != "gaussian":
             return f"'{e.response}' is {e.family}, not gaussian"
         for c in e.columns:

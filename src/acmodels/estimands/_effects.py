@@ -359,7 +359,10 @@ def _derivative(
         if not _is(part, n):
             continue
         here, reference = look(part.operand.source)
-        if n.level is not None:
+        if part.above:  # the mean step, whichever way it is named
+            steps = e.monotonic[part.operand.text]
+            mine = np.full(len(rows), 1.0 / len(steps))
+        elif n.level is not None:
             one = float(part.level == n.level) - float(part.level == n.reference)
             mine = np.full(len(rows), one)
         elif n.operand is not None:

@@ -306,9 +306,10 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
     from acmodels.system import parameters
 
     rows: list[tuple[str, ...]] = []
+    steps = {f"{e.response} ~ {x}" for e in fit.system.layout.equations for x in e.monotonic}
     for p in parameters(fit.system.layout):
-        if p.kind == "coefficient":
-            continue
+        if p.kind == "step" or (p.kind == "coefficient" and p.name not in steps):
+            continue  # these stand among the coefficients
         s = estimates[p.name]
         rows.append((p.name, *with_interval(s["mean"], s["lower"], s["upper"])))
     interval = w.interval_words(fit.interval, fit.prob)
@@ -326,8 +327,9 @@ def _spread_title(fit: "Fit") -> str:
         "sd": "standard deviations",
         "sigma": "standard deviations",
         "cor": "correlations",
+        "simo": "shares of the steps of monotonic effects",
     }
-    kinds = [p.kind for p in parameters(fit.system.layout) if p.kind != "coefficient"]
+    kinds = [p.kind for p in parameters(fit.system.layout) if p.kind not in ("coefficient", "step")]
     said = w.joined(list(dict.fromkeys(names.get(k, k) for k in kinds)))
     return said[:1].upper() + said[1:] or "Standard deviations and correlations"
 

@@ -28,7 +28,7 @@ from acmodels.spec.design import Design
 from acmodels.spec.distribution import Distribution, draw
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, build_layout
-from acmodels.system.layout import Array
+from acmodels.system.layout import Array, with_steps
 
 BLOCK = 8
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
@@ -346,6 +346,7 @@ def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ..
         truth = truths(layout, ready.priors, rngs)
     for name, d in ready.cell.drawn.items():
         truth[name] = np.array([draw(d, g, 1)[0] for g in rngs])
+    truth = with_steps(layout, truth)
     stack = generate_stack(layout, truth, rngs).responses
     seeds = [child_seed(job.seed, "fit", r) for r in replicates]
     prepared = first.onto(layout)

@@ -10,7 +10,7 @@ from acmodels.families import scalar_kinds
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import draw, median
 from acmodels.system import Layout, parameters
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.layout import Array, residual_pairs, with_steps
 
 TRIES = 1000
 """How often thresholds are drawn until they rise, or a number until it is above its bound."""
@@ -59,7 +59,7 @@ def _one(
     out: dict[str, float] = {}
     known = parameters(layout)
     for p in known:
-        if p.kind in ("cor", "threshold"):
+        if p.kind in ("cor", "threshold", "simo", "step"):
             continue
         out[p.name] = _number(priors[p.name], p.kind, rng, middle=middle)
     for e in layout.equations:
@@ -73,6 +73,14 @@ def _one(
             eta = priors[pairs[0][2]].distribution.parameters["eta"]
             R = np.eye(size) if middle else lkj_matrix(size, eta, rng)
             out |= {name: float(R[i, j]) for i, j, name in pairs}
+    for e in layout.equations:
+        for effect in e.monotonic:
+            names = e.shares(effect)
+            alpha = priors[names[0]].distribution.parameters["alpha"]
+            drawn = rng.dirichlet(np.full(len(names), alpha))
+            share = np.full(len(names), 1 / len(names)) if middle else drawn
+            out |= dict(zip(names, map(float, share), strict=True))
+    out = with_steps(layout, out)
     return {p.name: out[p.name] for p in known}
 
 

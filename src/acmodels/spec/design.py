@@ -202,7 +202,7 @@ def _exogenous(
     rest.setdefault("dist", "Normal")
     if rest["dist"] == "Normal":
         rest = {"mu": 0.0, "sigma": 1.0, **rest}
-    drawn = distribution(rest, where, ("real", "positive", "binary"))
+    drawn = distribution(rest, where, ("real", "positive", "binary", "whole"))
     level = table.get("level")
     icc = table.get("icc", {})
     if not isinstance(icc, dict):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from acmodels.errors import InputError, ModelError, did_you_mean, listing
 
 type Array = NDArray[np.float64]
-type Support = Literal["real", "positive", "correlation", "binary", "held"]
+type Support = Literal["real", "positive", "correlation", "binary", "held", "simplex", "whole"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ KINDS: dict[str, Kind] = {
     ),
     "LKJ": Kind("correlation", ("eta",), ("eta",), scale=lambda _: 1.0),
     "Bernoulli": Kind("binary", ("p",), ("p",), scale=lambda _: 1.0),
+    "Dirichlet": Kind("simplex", ("alpha",), ("alpha",), scale=lambda _: 1.0),
+    "DiscreteUniform": Kind("whole", ("lower", "upper"), (), scale=lambda _: 1.0),
     "Constant": Kind("held", ("value",), (), scale=lambda _: 1.0),
 }  # fmt: skip
 
@@ -125,6 +127,11 @@ def half_normal(sigma: float) -> Distribution:
     return Distribution("HalfNormal", {"sigma": sigma})
 
 
+def dirichlet(alpha: float) -> Distribution:
+    """Build a symmetric Dirichlet(alpha)."""
+    return Distribution("Dirichlet", {"alpha": alpha})
+
+
 def log_normal(mu: float, sigma: float) -> Distribution:
     """Build LogNormal(mu, sigma)."""
     return Distribution("LogNormal", {"mu": mu, "sigma": sigma})
@@ -167,6 +174,9 @@ def moments(d: Distribution) -> tuple[float, float]:
     if d.name == "Bernoulli":
         p = d.parameters["p"]
         return p, float(np.sqrt(p * (1 - p)))
+    if d.name == "DiscreteUniform":
+        low, high = d.parameters["lower"], d.parameters["upper"]
+        return (low + high) / 2, float(np.sqrt(((high - low + 1) ** 2 - 1) / 12))
     standard = _frozen(d)
     return d.location + d.scale * float(standard.mean()), d.scale * float(standard.std())
 
@@ -179,6 +189,9 @@ def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
     """
     if d.name == "Bernoulli":
         return (rng.random(size) < d.parameters["p"]).astype(np.float64)
+    if d.name == "DiscreteUniform":
+        low, high = int(d.parameters["lower"]), int(d.parameters["upper"])
+        return rng.integers(low, high + 1, size).astype(np.float64)
     if d.name == "Normal":
         return d.location + d.scale * rng.standard_normal(size)
     if d.kind.support == "correlation":
@@ -263,6 +276,10 @@ def _parameter(
         raise error(f"{where}: {key} must be a finite number, not {value!r}")
     if key in kind.positive and value <= 0:
         raise error(f"{where}: {key} must be above 0, not {value!r}")
+    if kind.support == "whole" and (
+        value != int(value) or (key == "upper" and value <= float(table.get("lower", value)))
+    ):
+        raise error(f"{where}: {key} must be a whole number, lower below upper, not {value!r}")
     if kind.support == "binary" and value >= 1:
         raise error(f"{where}: {key} must lie between 0 and 1, not {value!r}")
     return float(value)

@@ -378,7 +378,9 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
         ModelError: latent means that cannot be.
     """
     problems: list[str] = []
+    _refuse_monotonic(model)
     variables = _variables(model, rows, problems)
+    problems += _monotonic_problems(model, variables)
     if problems:
         raise DataError(dict.fromkeys(f"{rows.study.name}: {p}" for p in problems))
     equations: list[EquationLayout] = []
@@ -408,6 +410,61 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
     if problems:
         raise ModelError(f"{model.source}: {p}" for p in problems)
     return layout
+
+
+def _refuse_monotonic(model: Model) -> None:
+    """Refuse monotonic effects of which the meaning is not settled here.
+
+    Raises:
+        ModelError: mo() in a product, in a group term, or of a response.
+    """
+    problems: list[str] = []
+    for e in model.equations.values():
+        where = f"{model.source}: equations.{e.response}.formula"
+        for t in e.formula.terms:
+            for o in (o for o in t.operands if "mo" in o.functions):
+                if len(t.operands) > 1:
+                    problems.append(
+                        f"{where}: {o.text} stands in the product {t.text}; a monotonic effect "
+                        f"enters alone in this version (factor({o.variable}) can be multiplied)"
+                    )
+                if o.variable in model.equations:
+                    problems.append(
+                        f"{where}: {o.text}: '{o.variable}' has an equation of its own, so its "
+                        "categories are not given; it enters other equations as a number"
+                    )
+        for g in e.formula.groups:
+            problems += [
+                f"{where}: {o.text} varies by {g.group}; a monotonic effect is one for all groups "
+                "in this version"
+                for t in g.terms
+                for o in t.operands
+                if "mo" in o.functions
+            ]
+    if problems:
+        raise ModelError(dict.fromkeys(problems))
+
+
+MOST_STEPS = 30
+"""Steps of a monotonic effect, at most."""
+
+
+def _monotonic_problems(model: Model, variables: Mapping[str, Variable]) -> list[str]:
+    """Refuse predictors of monotonic effects that are no ordered categories."""
+    out: list[str] = []
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            if o.function != "mo" or o.variable not in variables:
+                continue
+            count = len(np.unique(variables[o.variable].values))
+            if count < 2:
+                out.append(f"'{o.variable}' has one category only, so {o.text} has no step")
+            if count > MOST_STEPS + 1:
+                out.append(
+                    f"'{o.variable}' has {count} values; {o.text} takes ordered categories, at "
+                    f"most {MOST_STEPS + 1}; enter it as a number, or cut it into categories first"
+                )
+    return out
 
 
 def _decomposed(model: Model, rows: Rows) -> dict[str, Decomposition]:
@@ -565,7 +622,12 @@ def _levels_of(
         for t in terms
         for o in t.operands
         if o.variable in variables and variables[o.variable].levels
-    }
+    } | {o: _steps(variables[o.variable]) for t in terms for o in t.operands if o.function == "mo"}
+
+
+def _steps(variable: Variable) -> tuple[tuple[str, int], ...]:
+    """Categories of an ordered predictor with their codes, from the lowest."""
+    return tuple((f"{v:g}", int(v)) for v in np.unique(variable.values))
 
 
 def _offset(e: Equation, own: Index, variables: Mapping[str, Variable], where: str) -> Array:

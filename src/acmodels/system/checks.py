@@ -31,6 +31,8 @@ def domain(name: str, operand: Operand, values: Array, rows: RowNames) -> None:
     inner = apply(operand.inner, values)
     if operand.function == "log" and np.any(inner <= 0):
         bad, rule = inner <= 0, "above 0"
+    elif operand.function == "mo" and np.any(inner != np.rint(inner)):
+        bad, rule = inner != np.rint(inner), "that are whole numbers, the codes of its categories"
     elif operand.function == "sqrt" and np.any(inner < 0):
         bad, rule = inner < 0, "0 or more"
     else:

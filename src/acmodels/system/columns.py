@@ -40,6 +40,15 @@ def columns_of(
         choices: list[list[tuple[str, Part]]] = []
         spanned: set[frozenset[Operand]] = set()
         for operand in term.operands:
+            if operand.function == "mo":
+                choices.append(
+                    [
+                        (f"{operand.text}[{place}]", Part(operand, code, above=True))
+                        for place, (_, code) in enumerate(levels[operand])
+                        if place > 0
+                    ]
+                )
+                continue
             if operand not in levels:
                 choices.append([(operand.text, Part(operand))])
                 continue
@@ -117,6 +126,8 @@ def slope(operand: Operand, values: Array, reference: Array) -> Array:
 
 def part_values(part: Part, values: Array, reference: Array | None = None) -> Array:
     """Numbers of one part, given values (or codes) of its variable."""
+    if part.level is not None and part.above:
+        return (values >= part.level).astype(np.float64)
     if part.level is not None:
         return (values == part.level).astype(np.float64)
     return apply(part.operand, values, reference)

@@ -43,10 +43,12 @@ class Part:
     Attributes:
         operand: as parsed.
         level: the code of the level whose indicator this is; None for a number.
+        above: whether it indicates that level and all above: a step of a monotonic effect.
     """
 
     operand: Operand
     level: int | None = None
+    above: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,21 @@ class EquationLayout:
         return 0 if self.columns and not self.columns[0].parts else None
 
     @property
+    def monotonic(self) -> Mapping[str, tuple[int, ...]]:
+        """Positions of the steps of each monotonic effect, by how it is written: `mo(x)`."""
+        out: dict[str, tuple[int, ...]] = {}
+        for k, c in enumerate(self.columns):
+            if c.parts and c.parts[0].above:
+                name = c.parts[0].operand.text
+                out[name] = (*out.get(name, ()), k)
+        return out
+
+    def shares(self, effect: str) -> tuple[str, ...]:
+        """Names of the shares of a monotonic effect that its steps have; they sum to 1."""
+        steps = range(1, len(self.monotonic[effect]) + 1)
+        return tuple(f"simo({self.response} ~ {effect})[{k}]" for k in steps)
+
+    @property
     def has_constant(self) -> bool:
         """Whether a constant is fitted: an intercept, or thresholds."""
         return self.intercept is not None or bool(self.codes)
@@ -228,7 +245,8 @@ class Block:
 
 
 type ParameterKind = str
-"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, or a kind that a family owns, as `nu`."""
+"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `simo`, or a kind that a family owns, as `nu`;
+`step` for the coefficient of a step of a monotonic effect, which follows from others."""
 
 
 @dataclass(frozen=True)
@@ -330,7 +348,7 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
     out: list[Parameter] = []
     for i, e in enumerate(layout.equations):
         out += [Parameter(name, "threshold", i) for name in e.thresholds]
-        out += [Parameter(e.coefficient(c), "coefficient", i) for c in e.columns]
+        out += _coefficients(e, i)
     for b, block in enumerate(layout.blocks):
         out += [Parameter(block.sd(m), "sd", b) for m in block.members]
         out += [Parameter(name, "cor", b) for _, _, name in block.correlations()]
@@ -349,6 +367,34 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
             Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
         ]
     return tuple(sorted(out, key=lambda p: _auxiliary(layout, p)))
+
+
+def _coefficients(e: EquationLayout, i: int) -> Iterator[Parameter]:
+    first = {places[0]: effect for effect, places in e.monotonic.items()}
+    for k, c in enumerate(e.columns):
+        if k in first:
+            yield Parameter(f"{e.response} ~ {first[k]}", "coefficient", i)
+            yield from (Parameter(name, "simo", i) for name in e.shares(first[k]))
+        step = bool(c.parts) and c.parts[0].above
+        yield Parameter(e.coefficient(c), "step" if step else "coefficient", i)
+
+
+def with_steps[T](layout: Layout, value: Mapping[str, T]) -> dict[str, T]:
+    """Add the steps of monotonic effects to what they follow from.
+
+    A step is the mean step times their number times its share (Bürkner & Charpentier, 2020).
+
+    Args:
+        layout: of the model.
+        value: numbers or arrays by parameter.
+    """
+    out: dict[str, Any] = dict(value)
+    for e in layout.equations:
+        for effect, places in e.monotonic.items():
+            for k, name in zip(places, e.shares(effect), strict=True):
+                mean = out[f"{e.response} ~ {effect}"]
+                out[e.coefficient(e.columns[k])] = mean * len(places) * out[name]
+    return out
 
 
 def _auxiliary(layout: Layout, p: Parameter) -> bool:

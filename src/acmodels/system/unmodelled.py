@@ -71,6 +71,9 @@ def _column_problems(model: Model, layout: Layout, known: Known, column: str) ->
         for o in e.formula.operands():
             if o.variable != column or o in e.formula.offsets:
                 continue
+            if "mo" in o.functions:
+                out.append(f"{said}it enters equations.{e.response} as {o.text}")
+                continue
             if not discrete and {"log", "sqrt"} & set(o.functions):
                 out.append(
                     f"{said}equations.{e.response} takes {o.text}, which not all values that a "
