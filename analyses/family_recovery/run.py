@@ -1,7 +1,7 @@
 """Coverage of an indirect effect by the family of the outcome, by `acmodels.recover`.
 
 python run.py [REPLICATIONS]: 90 % intervals of a * b in 30 districts of 8, mediator gaussian,
-outcome of each family in turn, sampled by NUTS. Resumes where it stopped; the table is coverage.csv.
+outcome of each family in turn, by NUTS. Resumes where it stopped; the table is coverage.csv.
 """
 
 import sys
