@@ -491,14 +491,8 @@ def test_what_is_no_model_file(desk: Desk) -> None:
 LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
     "lag": ({"y": "y ~ lag(x)"}, "", ("equations.y.formula", "lag()")),
     "panel": (GOOD, '[panel]\nunit = "district"\nwave = "t"\n', ("[panel]", "lag()")),
-    "mo": ({"y": "y ~ mo(x)"}, "", ("mo()",)),
-    "weights": ({"y": {"formula": "y ~ x", "weights": "z"}}, "", ("equations.y.weights",)),
     "measures": (
         GOOD, '[measures.f]\nitems = ["x", "z"]\n', ("[measures.f]", "composite score"),
-    ),
-    "turning_point": (
-        GOOD, '[estimands.t]\nkind = "turning_point"\nof = "x"\n',
-        ("estimands.t.kind", "'turning_point'"),
     ),
 }  # fmt: skip
 
@@ -512,10 +506,10 @@ def test_what_comes_later_is_refused_by_name(desk: Desk, row: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".sav", ".dta", ".xlsx"])
-def test_other_formats_come_later(desk: Desk, suffix: str) -> None:
-    (desk.folder / f"study{suffix}").write_bytes(b"$FL2@(#)")
+def test_files_that_are_not_what_their_names_say(desk: Desk, suffix: str) -> None:
+    (desk.folder / f"study{suffix}").write_bytes(b"$FL2@(#) and no more")
     said = desk.refused("check", f"study{suffix}")
-    says(said, f"study{suffix}", "not built yet", "export it as .csv or .parquet")
+    says(said, f"study{suffix}", "cannot be read as", "export")
 
 
 def test_several_tables_come_later(desk: Desk) -> None:

@@ -451,14 +451,6 @@ def test_a_folder_without_a_data_package(write: Write, tmp_path: Path) -> None:
     assert "name the file itself (a.csv)" in refusal(lambda: read_study(tmp_path))
 
 
-@pytest.mark.parametrize("suffix", [".sav", ".dta", ".xlsx", ".SAV"])
-def test_formats_of_later_versions_are_refused_by_name(write: Write, suffix: str) -> None:
-    path = write("x", f"data{suffix}")
-    text = refusal(lambda: read_study(path), NotYetError)
-    assert f"reading {suffix.lower()} files is not built yet" in text
-    assert "export it as .csv or .parquet" in text
-
-
 @pytest.mark.parametrize("name", ["data.rds", "data", "data.csv.gz", "data.pkl", "data.tsv"])
 def test_other_suffixes_are_refused(write: Write, name: str) -> None:
     assert ".csv or .parquet" in refusal(lambda: read_study(write("x\n1\n", name)))

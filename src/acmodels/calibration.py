@@ -87,7 +87,8 @@ class RankMeasure:
 
 def ranked(model: Model) -> tuple[str, ...]:
     """Estimands that have a rank: not those that are whole numbers themselves."""
-    return tuple(n for n, e in model.estimands.items() if e.kind != "rank")
+    whole = ("rank", "turning_point")
+    return tuple(n for n, e in model.estimands.items() if e.kind not in whole)
 
 
 def _spread(S: int, n: int) -> np.ndarray:

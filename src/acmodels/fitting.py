@@ -304,6 +304,8 @@ def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list
     out: list[str] = []
     for p in model.propositions.values():
         rows = counts.get(p.estimand, [])
+        if model.estimands[p.estimand].kind == "turning_point" and p.at is None:
+            rows = [r for r in rows if r.split("; ")[-1] != "inside"]
         where = f"{model.source}: propositions.{p.id}"
         said = ", ".join(f'"{r}"' for r in rows)
         if p.at is None and len(rows) > 1:

@@ -145,6 +145,8 @@ def find(effects: Effects, p: Proposition) -> Effect:
         raise EstimandError(f"{where}: no estimand '{p.estimand}'{did_you_mean(p.estimand, names)}")
     if p.at is not None:
         mine = [e for e in mine if e.at == p.at]
+    elif mine[0].kind == "turning_point":  # the place, of which there is a probability too
+        mine = [e for e in mine if e.at.split("; ")[-1] != "inside"]
     if len(mine) == 1:
         return mine[0]
     there = [f'at = "{e.at}"' for e in effects.rows if e.name == p.estimand]

@@ -4,29 +4,34 @@ import hashlib
 import json
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pandas as pd
 
 from acmodels.data.delimited import read_delimited
+from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
 from acmodels.data.parquet import read_parquet
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, NotYetError, did_you_mean, listing, printable
 
 PACKAGE = "datapackage.json"
 
-_LATER = (".sav", ".dta", ".xlsx")
-_READ = "a .csv or .parquet file, or a folder with datapackage.json"
+_LABELLED = (".sav", ".dta", ".xlsx")
+_SUFFIXES = (".csv", ".parquet", *_LABELLED)
+_READ = "a .csv, .parquet, .sav, .dta or .xlsx file, or a folder with datapackage.json"
 
 
 def read_study(path: str | os.PathLike[str]) -> Study:
-    """Read one table: a `.csv` or `.parquet` file, or a folder with `datapackage.json`.
+    """Read one table: a file, or a folder with `datapackage.json`.
 
     A CSV file is read as text, cell by cell: ids keep their leading zeros, and what is a number is
     decided column by column when it is asked for. Encoding (UTF-8, UTF-16, Latin-1), delimiter
     (comma, semicolon, tab, bar) and decimal comma are found, and what was done is in `findings`.
-    Nothing in a file is ever run.
+    `.parquet`, `.sav` (SPSS), `.dta` (Stata) and `.xlsx` files keep the types of their columns;
+    codes that a `.sav` file declares missing are missing, and labels are in `labels`. Nothing in a
+    file is ever run.
 
     Args:
         path: the file or folder.
@@ -36,7 +41,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
 
     Raises:
         DataError: missing, unreadable, empty, not what its name says, or no proper table.
-        NotYetError: `.sav`, `.dta`, `.xlsx`, or a folder of several tables.
+        NotYetError: a folder of several tables.
     """
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = f"a data path must be text or a Path, not {type(path).__name__}"
@@ -44,9 +49,9 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     place, is_folder = _place(os.fspath(path))
     if is_folder:
         return _read_folder(place)
-    frame, findings, decimal, digest = _read_table(place, place.name)
-    sha256 = {printable(place.name): digest}
-    return Study(shown(place.name), frame, findings, place, sha256, decimal)
+    t = _read_table(place, place.name)
+    sha256 = {printable(place.name): t.digest}
+    return Study(shown(place.name), t.frame, t.findings, place, sha256, t.decimal, t.labels)
 
 
 def _place(written: str) -> tuple[Path, bool]:
@@ -81,7 +86,7 @@ def _missing(place: Path, said: str) -> DataError:
         return _unreadable(said, problem)
     there = _held(folder)
     near = did_you_mean(place.name, [shown(name, 200) for name in there])
-    tables = [shown(n) for n in there if Path(n).suffix.lower() in {".csv", ".parquet"}]
+    tables = [shown(n) for n in there if Path(n).suffix.lower() in _SUFFIXES]
     held = f"; the folder holds: {listing(tables)}" if tables and not near else ""
     return DataError(f"{said}: no such file{near or held or '; check the path'}")
 
@@ -115,24 +120,33 @@ def _bytes(place: Path, said: str) -> tuple[bytes, str]:
     return raw, hashlib.sha256(raw).hexdigest()
 
 
-def _read_table(
-    place: Path, name: str, missing: tuple[str, ...] = ()
-) -> tuple[pd.DataFrame, tuple[Finding, ...], Literal[".", ","], str]:
+@dataclass(frozen=True)
+class _Table:
+    """A file, read."""
+
+    frame: pd.DataFrame
+    findings: tuple[Finding, ...]
+    digest: str
+    decimal: Literal[".", ","] = "."
+    labels: Labels = NO_LABELS
+
+
+def _read_table(place: Path, name: str, missing: tuple[str, ...] = ()) -> _Table:
     """Read one file by its suffix."""
     where, suffix = shown(name), place.suffix.lower()
-    if suffix in _LATER:
-        msg = f"{where}: reading {suffix} files is not built yet; export it as .csv or .parquet"
-        raise NotYetError(msg)
-    if suffix not in {".csv", ".parquet"}:
+    if suffix not in _SUFFIXES:
         what = f"'{shown(suffix)}' files are not read" if suffix else "has no suffix"
         msg = f"{where}: {what}; export it as .csv or .parquet, with that suffix in its name"
         raise DataError(msg)
     raw, digest = _bytes(place, where)
+    if suffix in _LABELLED:
+        frame, findings, labels = read_labelled(place, where)
+        return _Table(frame, findings, digest, labels=labels)
     if suffix == ".parquet":
         frame, findings = read_parquet(raw, where)
-        return frame, findings, ".", digest
+        return _Table(frame, findings, digest)
     frame, findings, decimal = read_delimited(raw, where, missing)
-    return frame, findings, decimal, digest
+    return _Table(frame, findings, digest, decimal)
 
 
 def _read_folder(folder: Path) -> Study:
@@ -141,7 +155,7 @@ def _read_folder(folder: Path) -> Study:
     package = folder / PACKAGE
     if not _is_file(package):
         there = _held(folder)
-        tables = [shown(n) for n in there if Path(n).suffix.lower() in {".csv", ".parquet"}]
+        tables = [shown(n) for n in there if Path(n).suffix.lower() in _SUFFIXES]
         name = f"name the file itself ({listing(tables)})" if tables else f"give {_READ}"
         msg = f"{said}: a folder without {PACKAGE}; {name}"
         raise DataError(msg)
@@ -153,9 +167,9 @@ def _read_folder(folder: Path) -> Study:
         near = did_you_mean(name, _held(folder)) or "; correct the path"
         msg = f"{PACKAGE}: lists '{shown(name)}', which is not in the folder{near}"
         raise DataError(msg)
-    frame, findings, decimal, table = _read_table(place, name, _declared(resource))
-    sha256 = {PACKAGE: digest, name: table}
-    return Study(shown(place.name), frame, findings, folder, sha256, decimal)
+    t = _read_table(place, name, _declared(resource))
+    sha256 = {PACKAGE: digest, name: t.digest}
+    return Study(shown(place.name), t.frame, t.findings, folder, sha256, t.decimal, t.labels)
 
 
 def _resource(raw: bytes) -> dict[str, Any]:

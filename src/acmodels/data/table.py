@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from acmodels.errors import DataError, did_you_mean, listing
+
+if TYPE_CHECKING:
+    from acmodels.data.labelled import Labels
 
 CELL_LENGTH = 40
 """Characters of a cell or a name that a message shows."""
@@ -45,6 +48,7 @@ class Study:
         path: the file or folder that was read; None for a DataFrame.
         sha256: hex digest of each file read, by file name; empty for a DataFrame.
         decimal: the decimal mark of numbers written as text.
+        labels: what a `.sav` or `.dta` file says of its columns, or None.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Study:
     path: Path | None = None
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     decimal: Literal[".", ","] = "."
+    labels: "Labels | None" = None
 
     @property
     def n_rows(self) -> int:

@@ -14,14 +14,11 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.errors import EstimandError, NotYetError, did_you_mean, listing
+from acmodels.errors import EstimandError, did_you_mean, listing
 from acmodels.spec.strict import Strict
 from acmodels.system import Layout, Responses, parameters
 
 type Array = NDArray[np.float64]
-
-LATER = ("turning_point",)
-"""Kinds of the contract that this version does not compute yet."""
 
 
 @dataclass(frozen=True)
@@ -102,15 +99,12 @@ def kind(name: str, where: str) -> Kind:
     """Load a kind by name.
 
     Raises:
-        NotYetError: the contract knows it, this version does not compute it.
         EstimandError: nobody knows it.
     """
     if name in kind_names():
         return cast("Kind", importlib.import_module(f"{__name__}.{name}"))
-    if name in LATER:
-        raise NotYetError(f"{where}.kind: '{name}' is not computed yet by this version")
     raise EstimandError(
-        f"{where}.kind: unknown kind '{name}'{did_you_mean(name, (*kind_names(), *LATER))} "
+        f"{where}.kind: unknown kind '{name}'{did_you_mean(name, kind_names())} "
         f"(kinds: {listing(kind_names(), 12)})"
     )
 
@@ -144,8 +138,6 @@ def read_estimands(tables: Mapping[str, Mapping[str, Any]], source: str) -> dict
                 module.Settings, rest, source, f"estimands.{name}", EstimandError
             )
             out[name] = Estimand(name, table["kind"], settings, where)
-        except NotYetError:
-            raise
         except InputError as error:
             problems += error.problems
     if not problems:

@@ -152,7 +152,8 @@ def _rope_fact(p: "Proposition", row: Mapping[str, object]) -> list[tuple[str, s
 
 def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Forest, ...]:
     """Estimands by the scale they are on: effects, shares of variance, ranks."""
-    titles = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)"}
+    titles = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
+              "turning_point": "Turning points, and whether they are inside the data"}  # fmt: skip
     groups: dict[str, list[Mapping[str, object]]] = {}
     for row in rows:
         groups.setdefault(titles.get(str(row["kind"]), "Effects"), []).append(row)

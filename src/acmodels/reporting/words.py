@@ -206,6 +206,8 @@ def estimand_words(e: "Estimand") -> str:
             return f"{s.of[0]} minus {s.of[1]}"
         case "variance_share":
             return f"the share of unexplained variance that {s.parameter} accounts for"
+        case "turning_point":
+            return f"where the effect of {s.from_} on {s.to} turns"
         case "rank":
             return f"the rank among {joined(list(s.of))}, 1 for the largest"
         case _:

@@ -1,0 +1,135 @@
+"""Tables of statistical packages and spreadsheets: `.sav`, `.dta`, `.xlsx`.
+
+Codes stay numbers, as they are stored; the labels of columns and values come with them. What a file
+declares missing is missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from acmodels.data.table import Finding, checked_names, shown
+from acmodels.errors import DataError, listing
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a file says of its columns.
+
+    Attributes:
+        columns: label of each column that has one.
+        values: by column, label of each code that has one.
+        missing: by column, codes (or ranges of them, as low and high) that are declared missing.
+    """
+
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[Any, str]]
+    missing: Mapping[str, tuple[tuple[Any, Any], ...]]
+
+
+NO_LABELS = Labels({}, {}, {})
+
+
+def read_labelled(place: Path, where: str) -> tuple[pd.DataFrame, tuple[Finding, ...], Labels]:
+    """Read a `.sav`, `.dta` or `.xlsx` file.
+
+    Args:
+        place: the file.
+        where: what messages call it.
+
+    Raises:
+        DataError: it is not what its suffix says, or holds no proper table.
+    """
+    suffix = place.suffix.lower()
+    if suffix == ".xlsx":
+        frame, findings = _excel(place, where)
+        labels = NO_LABELS
+    else:
+        frame, findings, labels = _statistical(place, where, suffix)
+    names, noticed = checked_names(list(frame.columns), where)
+    if not len(frame) or not names:
+        raise DataError(f"{where}: has no rows or no columns; export it again, with its data")
+    frame.columns = pd.Index(names)
+    return frame.reset_index(drop=True), (*findings, *noticed), labels
+
+
+def _statistical(
+    place: Path, where: str, suffix: str
+) -> tuple[pd.DataFrame, tuple[Finding, ...], Labels]:
+    import pyreadstat
+
+    read = pyreadstat.read_sav if suffix == ".sav" else pyreadstat.read_dta
+    try:
+        frame = cast(pd.DataFrame, read(str(place), user_missing=False)[0])
+        found, meta = read(str(place), user_missing=True)
+    except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError) as error:
+        what = "an SPSS" if suffix == ".sav" else "a Stata"
+        raise DataError(
+            f"{where}: cannot be read as {what} file ({shown(str(error), 120)}); save it again as "
+            f"{suffix}, or export it as .csv"
+        ) from None
+    whole = cast(pd.DataFrame, found)
+    columns = {c: str(v) for c, v in meta.column_names_to_labels.items() if v}
+    values = {c: dict(v) for c, v in meta.variable_value_labels.items() if v}
+    ranges = getattr(meta, "missing_ranges", None) or {}
+    missing = {c: tuple((r["lo"], r["hi"]) for r in of) for c, of in ranges.items() if of}
+    findings: list[Finding] = []
+    for c in frame.columns:
+        gone = frame[c].isna() & whole[c].notna()
+        lost = int(np.sum(gone.to_numpy()))
+        if lost:
+            counts = whole.loc[gone, c].value_counts()
+            said = [f"{_code(v, values.get(c, {}))} ({n})" for v, n in counts.items()]
+            findings.append(
+                Finding(
+                    "note",
+                    f"{where}: '{shown(c)}': {lost} cells hold codes that the file "
+                    f"declares missing and are missing: {listing(said)}",
+                    c,
+                )
+            )
+    # what pyreadstat makes of an empty text cell is a cell without a value
+    text = [c for c in frame.columns if frame[c].dtype == object]
+    for c in text:
+        frame[c] = frame[c].where(frame[c] != "", None)
+    return frame, tuple(findings), Labels(columns, values, missing)
+
+
+def _code(value: Any, labels: Mapping[Any, str]) -> str:
+    said = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{said} “{shown(labels[value])}”" if value in labels else said
+
+
+def _excel(place: Path, where: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    try:
+        with pd.ExcelFile(place, engine="openpyxl") as book:
+            sheets = list(book.sheet_names)
+            frame = cast(
+                pd.DataFrame,
+                pd.read_excel(
+                    book, sheet_name=sheets[0], dtype=object, keep_default_na=False, na_values=[""]
+                ),
+            )
+    except (BadZipFile, KeyError, ValueError, OSError, IndexError, TypeError) as error:
+        raise DataError(
+            f"{where}: cannot be read as an Excel workbook ({shown(str(error), 120)}); save it "
+            "again as .xlsx, or export the sheet as .csv"
+        ) from None
+    findings: tuple[Finding, ...] = ()
+    if len(sheets) > 1:
+        findings = (
+            Finding(
+                "note",
+                f"{where}: the first sheet, '{shown(str(sheets[0]))}', was read; the others were "
+                f"not ({listing([shown(str(s)) for s in sheets[1:]])}).",
+            ),
+        )
+    unnamed = [c for c in frame.columns if str(c).startswith("Unnamed: ")]
+    empty = [c for c in unnamed if bool(frame[c].isna().all())]
+    frame = frame.drop(columns=empty).dropna(how="all")
+    return frame.infer_objects(), findings

@@ -1,0 +1,78 @@
+"""Turning points: where they are, and whether they are there and inside the data."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import acmodels as ac
+from acmodels.errors import InputError
+from acmodels.estimands import Context, evaluate
+from acmodels.system import build_system
+
+
+def data(n: int = 300, top: float = 1.0) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    x, w = rng.uniform(-1, 3, n), rng.integers(0, 2, n).astype(float)
+    return pd.DataFrame({"x": x, "w": w, "y": -((x - top) ** 2) + 0.5 * rng.normal(size=n)})
+
+
+def model(formula: str = "y ~ x + square(x)", **more: Any) -> Any:
+    return ac.load_model(
+        {
+            "name": "turn",
+            "equations": {"y": {"formula": formula}},
+            "estimands": {"top": {"kind": "turning_point", "from": "x", "to": "y", **more}},
+            "propositions": {
+                "P61": {"estimand": "top", "at": "inside", "region": {"above": 0.5}},
+                "PX": {"estimand": "top", "region": {"between": [0.5, 1.5]}},
+            },
+        }
+    )
+
+
+def test_a_parabola_turns_where_it_does() -> None:
+    fit = ac.fit(model(shape="maximum"), data())
+    rows = fit.effects.table.set_index("at")
+    b, c = fit.draws["y ~ x"], fit.draws["y ~ square(x)"]
+    assert rows.loc["", "mean"] == pytest.approx(float(np.mean(-b / (2 * c))))
+    assert abs(rows.loc["", "mean"] - 1.0) < 4 * rows.loc["", "sd"]
+    assert rows.loc["inside", "mean"] == 1.0
+    assert list(ac.judge(fit.effects, fit.spec.propositions)["status"]) == ["supported"] * 2
+
+
+def test_a_minimum_is_no_maximum_and_outside_is_not_inside() -> None:
+    def inside(table: pd.DataFrame, **more: Any) -> float:
+        effects = ac.fit(model(**more), table).effects.table.set_index("at")
+        return float(effects.loc["inside", "mean"])
+
+    assert inside(data(), shape="minimum") == 0.0
+    assert inside(data(top=9.0)) < 0.05
+    flat = data().assign(y=np.random.default_rng(1).normal(size=300))
+    assert 0.05 < inside(flat, shape="maximum") < 0.95
+
+
+def test_by_a_moderator() -> None:
+    m = model("y ~ x*w + square(x)", at={"w": [0, 1]}).estimands
+    spec = model("y ~ x*w + square(x)")
+    system = build_system(spec, ac.study(data()))
+    v = {"y ~ x": 2.0, "y ~ x:w": 1.0, "y ~ square(x)": -1.0}
+    context = Context(
+        system.layout, system.responses, lambda n: np.full((1, 1), v.get(n, 0.0)), m, "turn"
+    )
+    found = {r.at: r.draws.item() for r in evaluate("top", context)}
+    assert found == pytest.approx({"w=0": 1.0, "w=0; inside": 1.0, "w=1": 1.5, "w=1; inside": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("formula", "more", "message"),
+    [
+        ("y ~ x + w", {}, "'x'"),
+        ("y ~ x + square(x)", {"from": "square(x)"}, "name the variable itself"),
+        ("y ~ x + square(x)", {"at": {"x": [1]}}, "cannot be held"),
+    ],
+)
+def test_what_is_refused(formula: str, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ac.fit(model(formula, **more), data())
