@@ -1,6 +1,6 @@
 """Coverage of an indirect effect by the family of the outcome, by `acmodels.recover`.
 
-python run.py [REPLICATIONS]: 90 % intervals of a * b in 30 districts of 8, mediator gaussian,
+python run.py [REPLICATIONS]: 90 % intervals of a * b in 20 districts of 6, mediator gaussian,
 outcome of each family in turn, by NUTS. Resumes where it stopped; the table is coverage.csv.
 """
 
@@ -53,7 +53,7 @@ def design(outcome: dict[str, str], truth: dict[str, float]) -> Any:
         {
             "model": "interaction_mediation",  # replaced below
             "replications": 200,
-            "units": {"district": 30, "row": {"per": "district", "n": 8}},
+            "units": {"district": 20, "row": {"per": "district", "n": 6}},
             "truth": {
                 "m ~ x": 0.5,
                 "y ~ m": 0.4,
@@ -80,7 +80,7 @@ def main(replications: int) -> None:
             seed=1,
             replications=replications,
             engine="nuts",
-            draws=400,
+            draws=1000,
             chains=2,
             prob=0.9,
             workers=2,
@@ -95,4 +95,6 @@ def main(replications: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    for part in (most // 4, most // 2, most):  # so that a run that is stopped has all families
+        main(part)
