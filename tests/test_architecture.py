@@ -36,6 +36,7 @@ HEAVY = (
 PUBLIC = [
     "AcmodelsError",
     "InputError",
+    "assess",
     "bayes_factor",
     "calibrate",
     "comparisons",

@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from acmodels.assessing import assess
     from acmodels.calibration import calibrate
     from acmodels.companion import maximum_likelihood
     from acmodels.comparison import bayes_factor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AcmodelsError",
     "InputError",
+    "assess",
     "bayes_factor",
     "calibrate",
     "comparisons",
@@ -70,6 +72,7 @@ __all__ = [
 _HOMES = {
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
+    "assess": ("acmodels.assessing", "assess"),
     "bayes_factor": ("acmodels.comparison", "bayes_factor"),
     "calibrate": ("acmodels.calibration", "calibrate"),
     "comparisons": ("acmodels.predicting", "comparisons"),

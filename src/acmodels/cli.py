@@ -12,7 +12,7 @@ from acmodels.errors import AcmodelsError, NotYetError, did_you_mean, printable
 EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
 
 
-LATER = ("test", "planner")
+LATER = ("planner",)
 """Commands of the contract that this version does not have yet."""
 
 
@@ -135,6 +135,88 @@ def demo(**options: Any) -> None:
         f"{sum(inside)} of {len(inside)} true values lie in their {100 * fitted.prob:g} % intervals"
     )
     _finish(fitted)
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--propositions", "only", help="Ids with commas between them, as P01,P41; all if left out."
+)
+@_options(*_FITTING)
+def test(data: Path, only: str | None, **options: Any) -> None:
+    """Say of each proposition of the framework what DATA say."""
+    from acmodels.assessing import assess
+    from acmodels.data import read_study
+    from acmodels.folder import result_folder, write_json
+    from acmodels.progress import Reporter
+    from acmodels.reporting import report
+    from acmodels.reporting.assessment_page import assessment_report
+    from acmodels.results import versions, write_fit, write_table
+
+    study = read_study(data)
+    out: Path = options["out"] or Path("test")
+    wanted = None if only is None else [p.strip().upper() for p in only.split(",") if p.strip()]
+    if wanted is not None and not wanted:
+        raise click.UsageError("--propositions: name at least one, as P01,P41")
+    say = _say(options)
+    command = ["acmodels", *sys.argv[1:]]
+    with result_folder(out, (study.path,)) as folder:
+        progress = Reporter(quiet=options["quiet"])
+
+        def done(name: str, fitted: Any) -> None:
+            place = folder / name
+            place.mkdir()
+            report(fitted, place / "report.html")
+            write_fit(fitted, place, command)
+            say(f"{name}: {fitted.engine_note}")
+
+        found = assess(
+            study, wanted, seed=options["seed"], engine=options["engine"], draws=options["draws"],
+            chains=options["chains"], cores=_workers(options["workers"]),
+            interval=options["interval"], prob=options["prob"], progress=progress, done=done,
+        )  # fmt: skip
+        progress.close()
+        write_table(found.verdicts, folder / "verdicts.csv")
+        assessment_report(found, folder / "report.html", (study.path or Path(study.name)).name)
+        write_json(
+            folder / "run.json",
+            {
+                "command": command,
+                "versions": versions(),
+                "seed": options["seed"],
+                "models": {k: f.draws.engine for k, f in found.fits.items()},
+                "refused": {k: list(v) for k, v in found.refused.items()},
+                "expected_false_supports": found.expected_false,
+                "data": dict(study.sha256),
+            },
+        )
+    _print_assessment(found, out, options)
+    if not found.usable:
+        raise SystemExit(3)
+
+
+def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
+    if options["as_json"]:
+        _echo_json({"out": str(out), "verdicts": _records(found.verdicts)})
+        return
+    if options["quiet"]:
+        return
+    rows = found.verdicts.to_dict("records")
+    for row in rows:
+        if row["status"] == "not_testable":
+            continue
+        _echo(
+            f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
+            f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['model']}"
+        )
+    lost: dict[str, list[str]] = {}
+    for row in rows:
+        if row["status"] == "not_testable":
+            lost.setdefault(row["reason"], []).append(row["proposition"])
+    for why, ids in lost.items():
+        named = ", ".join(ids) if len(ids) <= 12 else f"{len(ids)} others"
+        _echo(f"{named}: {why}")
+    _echo(f"Report: {out / 'report.html'}")
 
 
 def _fit(

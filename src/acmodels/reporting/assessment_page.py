@@ -1,0 +1,148 @@
+"""One page about a study and the framework: a map, a card a verdict, what was not tested."""
+
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acmodels.errors import InputError
+from acmodels.framework import propositions
+from acmodels.reporting import sections as s
+from acmodels.reporting import words as w
+
+if TYPE_CHECKING:
+    from acmodels.assessing import Assessment
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A proposition on the map."""
+
+    id: str
+    status: str
+    label: str
+    statement: str
+    link: bool
+
+
+def assessment_report(found: "Assessment", path: Path, name: str) -> Path:
+    """Write the page.
+
+    Args:
+        found: from `assess`.
+        path: of the HTML file; models' reports are beside it, in folders of their names.
+        name: of the data.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from acmodels.reporting import written
+
+    def read(file: str) -> str:
+        return files(__package__ or "acmodels.reporting").joinpath(file).read_text(encoding="utf-8")
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["svg"] = Markup
+    context = _context(found, name)
+    context["style"] = Markup(read("style.css"))  # noqa: S704
+    try:
+        written(path, environment.from_string(read("assessment.html")).render(context))
+    except OSError as error:
+        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
+    return path
+
+
+def _context(found: "Assessment", name: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = found.verdicts.to_dict("records")
+    tested = [r for r in rows if r["status"] != "not_testable"]
+    counts = {k: sum(1 for r in tested if r["status"] == k) for k in w.STATUS}
+    said = w.joined(
+        [
+            f"{n} {v.lower()}"
+            for (_, v), n in zip(w.STATUS.items(), counts.values(), strict=True)
+            if n
+        ]
+    )
+    lost = [f.spec.name for f in found.fits.values() if not f.diagnostics.usable]
+    seen: set[str] = set()
+    cards: list[dict[str, Any]] = []
+    for r in tested:
+        card = s.cards(found.fits[r["model"]], [r])[0]
+        cards.append(
+            {"card": card, "model": r["model"], "first": card.id not in seen, "would": _would(r)}
+        )
+        seen.add(card.id)
+    return {
+        "title": f"What {name} says of the framework",
+        "summary": (
+            f"{len(tested)} verdicts on {len(seen)} of {len(found.asked)} propositions: {said}."
+            if tested
+            else f"None of {len(found.asked)} propositions could be tested on these data."
+        ),
+        "usable": not lost,
+        "status_line": (
+            f"The posterior of {w.joined(lost)} cannot be used; its propositions have no verdict."
+            if lost
+            else "All models that could be fitted passed their diagnostics."
+        ),
+        "map": _map(rows, dict(w.STATUS)),
+        "cards": cards,
+        "false_words": _false(found, len(seen)),
+        "untested": _untested(rows),
+        "models": [
+            {
+                "name": k,
+                "title": f.spec.title,
+                "engine": f.engine_note,
+                "state": "usable" if f.diagnostics.usable else "not usable",
+            }
+            for k, f in found.fits.items()
+        ],
+        "version": metadata.version("acmodels"),
+    }
+
+
+def _map(rows: list[dict[str, Any]], names: dict[Any, str]) -> list[tuple[str, list[Tile]]]:
+    """Tiles by section; the first verdict of a proposition stands for it."""
+    first: dict[str, str] = {}
+    for r in rows:
+        first.setdefault(str(r["proposition"]), str(r["status"]))
+    out: dict[str, list[Tile]] = {}
+    for p in propositions().values():
+        status = first.get(p.id, "not_testable")
+        linked = status != "not_testable"
+        label = names.get(status, "") if linked else "Not tested"
+        tile = Tile(p.id, status, label, p.statement, linked)
+        out.setdefault(p.section[:1].upper() + p.section[1:], []).append(tile)
+    return list(out.items())
+
+
+def _would(row: dict[str, Any]) -> str:
+    """What would change a verdict."""
+    if row["status"] == "undecided":
+        return "More units, or a wider range of the predictor, would narrow the interval."
+    if row["prior_sensitive"] is True:
+        return "It moves with the prior, so another prior might change it."
+    return ""
+
+
+def _false(found: "Assessment", tested: int) -> str:
+    if not tested:
+        return ""
+    return (
+        f"If all {tested} propositions tested were null, {found.expected_false:.2g} of them would "
+        "be called supported on average, and as many contradicted, by their decision rules under "
+        "flat priors; verdicts on one study are not independent."
+    )
+
+
+def _untested(rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    out: dict[str, list[str]] = {}
+    for r in rows:
+        if r["status"] == "not_testable":
+            out.setdefault(str(r["reason"]), []).append(str(r["proposition"]))
+    return sorted(out.items(), key=lambda p: -len(p[1]))
