@@ -1,0 +1,65 @@
+"""The models and designs that come with the package."""
+
+from typing import Any
+
+import pytest
+
+import acmodels as ac
+from acmodels.cli import run as cli
+from acmodels.framework import propositions
+from acmodels.load import shipped_models
+from acmodels.registry import entries
+
+RIVAL = {"P21"}
+"""Propositions that a design has at zero, since it holds the rival."""
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_model_has_a_design_in_which_its_claims_hold(name: str) -> None:
+    model = ac.load_model(name)
+    assert model.design == name
+    assert model.description
+    made = ac.simulate(ac.load_design(name), seed=2)
+    for p in model.propositions.values():
+        assert p.id in propositions()
+        truth = made.effects[f"{p.estimand} [{p.at}]" if p.at else p.estimand]
+        if p.id not in RIVAL:
+            assert p.lower < truth < p.upper, (p.id, truth)
+
+
+@pytest.mark.parametrize("name", [n for n in shipped_models() if n != "interaction_mediation"])
+def test_every_model_is_one_of_the_exact_engine(name: str) -> None:
+    made = ac.simulate(ac.load_design(name), seed=3)
+    fit = ac.fit(ac.load_model(name), made.study, draws=200, engine="collapsed")
+    assert fit.diagnostics.pareto_k is not None
+    assert fit.diagnostics.pareto_k < 0.7
+    inside = [
+        low <= made.truth[n] <= high
+        for n, low, high in zip(
+            fit.estimates["name"], fit.estimates["lower"], fit.estimates["upper"], strict=True
+        )
+    ]
+    # 95 % intervals of some tens of parameters: binomial, less four standard errors
+    assert sum(inside) >= 0.95 * len(inside) - 4 * (len(inside) * 0.95 * 0.05) ** 0.5
+
+
+def test_how_many_propositions_can_be_tested() -> None:
+    can = [e for e in entries() if e["executable"]]
+    assert len(can) >= 74
+    assert sum(e["tier"] == 1 for e in can) >= 31
+
+
+def test_the_list_names_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+    cli(["propositions", "P61"])
+    said = capsys.readouterr().out
+    assert "partner_load" in said
+    assert "below 0" in said
+
+
+def test_a_study_of_one_model_is_tested_by_it() -> None:
+    made = ac.simulate(ac.load_design("trust_and_ties"), seed=4)
+    found: Any = ac.assess(made.study, ["P08", "P52", "P75", "P76", "P01"], draws=200)
+    rows = found.verdicts.set_index("proposition")
+    assert list(found.fits) == ["trust_and_ties"]
+    assert rows.loc["P01", "status"] == "not_testable"
+    assert rows.loc["P75", "mean"] > 0 > rows.loc["P76", "mean"]
