@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -354,3 +355,15 @@ def test_lkj_matrices_have_the_known_marginals() -> None:
             assert abs(r.mean()) < K * np.sqrt(variance / 4000)
             error = np.std((r - r.mean()) ** 2) / np.sqrt(4000)
             assert abs(r.var() - variance) < K * error
+
+
+def test_a_model_is_calibrated_on_the_design_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(
+        'model = "m.toml"\n[units]\nrow = 30\n[exogenous]\nerror = '
+        '{ dist = "Gamma", alpha = 1e10, beta = 1e10 }\n'
+    )
+    (tmp_path / "m.toml").write_text('design = "d.toml"\n' + MEAN)
+    found = ac.calibrate(ac.load_model(tmp_path / "m.toml"), replications=40)
+    assert found.result.fitted == 40
+    with pytest.raises(InputError, match="names no design"):
+        ac.calibrate(ac.load_model(tomllib.loads(MEAN)))

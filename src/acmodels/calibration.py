@@ -13,6 +13,7 @@ import numpy as np
 
 from acmodels.estimands import Context
 from acmodels.families import family
+from acmodels.load import design_of
 from acmodels.recovery import MOST_FAILED, check_run, effect_names, in_folder
 from acmodels.runs import Cell, Job, Result
 from acmodels.runs.block import Seen
@@ -158,7 +159,7 @@ class Calibrated:
 
 
 def calibrate(
-    design: Design,
+    design: Design | Model,
     *,
     seed: int = 1,
     replications: int | None = None,
@@ -172,7 +173,8 @@ def calibrate(
     """Draw truths from a model's priors, data from the truths, fit, and rank the truths.
 
     Args:
-        design: that data are drawn by; its truths are not used.
+        design: that data are drawn by; its truths are not used. For a model, the design that its
+            file names.
         seed: of the whole run.
         replications: how many truths; as the design says if None.
         engine: as for `recover`.
@@ -186,6 +188,8 @@ def calibrate(
         InputError: design, model and options do not go together.
     """
     check_run(replications, draws, chains, 0.95)
+    if isinstance(design, Model):
+        design = design_of(design)
     cell = Cell(design, from_priors=True)
     job = Job("calibrate", (cell,), RankMeasure(), seed, engine, draws, chains)
     number = replications or design.replications

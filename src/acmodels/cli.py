@@ -571,14 +571,10 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
     from dataclasses import replace
 
     from acmodels.calibration import calibrate as go
-    from acmodels.load import load_design, load_model
+    from acmodels.load import design_of, load_design, load_model
 
     loaded = load_model(model)
-    if design is None and loaded.design is None:
-        raise click.UsageError(
-            f"{loaded.source} names no design of its own; give one: acmodels calibrate MODEL DESIGN"
-        )
-    plan = replace(load_design(design or str(loaded.design)), model=loaded)
+    plan = design_of(loaded) if design is None else replace(load_design(design), model=loaded)
 
     def run(out: Path, progress: Any) -> Any:
         return go(plan, **_shared(options), out=out, progress=progress)

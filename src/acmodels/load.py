@@ -68,6 +68,22 @@ def load_design(source: str | Path | Mapping[str, Any]) -> Design:
     return replace(design, model=load_model(design.model_name, beside))
 
 
+def design_of(model: Model) -> Design:
+    """The design that a model file names, with the model.
+
+    Raises:
+        ModelError: it names none, or the design is not there or wrong.
+    """
+    if model.design is None:
+        raise ModelError(
+            f"{model.source}: names no design of its own; give one, or write design = "
+            '"FILE.toml" at its top'
+        )
+    beside = None if model.path is None else model.path.parent / model.design
+    source = beside if beside is not None and beside.is_file() else model.design
+    return replace(load_design(source), model=model)
+
+
 def _design_part(table: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     """A design; of a plan, the design in it, once the whole plan is found to be right."""
     if any(k in table for k in PLAN_ONLY):
