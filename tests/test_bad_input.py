@@ -512,13 +512,6 @@ def test_files_that_are_not_what_their_names_say(desk: Desk, suffix: str) -> Non
     says(said, f"study{suffix}", "cannot be read as", "export")
 
 
-def test_several_tables_come_later(desk: Desk) -> None:
-    package = {"resources": [{"path": "study.csv"}, {"path": "other.csv"}]}
-    (desk.folder / "datapackage.json").write_text(json.dumps(package))
-    said = desk.refused("check", ".")
-    says(said, "datapackage.json", "2 tables", "later version", "join them")
-
-
 def test_gaps_by_every_rule(desk: Desk) -> None:
     """In outcome, mediator and predictor alike: modelled, refused with rows, or dropped."""
     desk.data(lambda f: put("x", [4], None)(put("m", [5], "NA")(put("y", [6], ".")(f))))

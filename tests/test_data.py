@@ -35,7 +35,7 @@ from acmodels.data import (
     truth_values,
 )
 from acmodels.data import delimited as delimited_room
-from acmodels.errors import AcmodelsError, DataError, NotYetError
+from acmodels.errors import AcmodelsError, DataError
 
 Write = Callable[..., Path]
 
@@ -505,11 +505,6 @@ def test_declared_missing_values_are_missing(write: Write, tmp_path: Path) -> No
     found = read_study(tmp_path)
     same(numeric(found, "x"), [1, np.nan])
     assert "-99" in messages(found, "note")
-
-
-def test_a_folder_of_several_tables_comes_later(write: Write, tmp_path: Path) -> None:
-    package(write, {"resources": [{"path": "a.csv"}, {"path": "b.csv"}]})
-    assert "later version" in refusal(lambda: read_study(tmp_path), NotYetError)
 
 
 @pytest.mark.parametrize(

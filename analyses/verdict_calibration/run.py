@@ -93,7 +93,9 @@ def truths(model: Model, design: Design) -> dict[str, Mapping[str, float]]:
 
 
 def study(design: Design, districts: int, truth: Mapping[str, float]) -> Design:
-    units = tuple(replace(u, size=Size(districts)) if u.name == "district" else u for u in design.units)
+    units = tuple(
+        replace(u, size=Size(districts)) if u.name == "district" else u for u in design.units
+    )
     return replace(design, units=units, truth=truth)
 
 

@@ -14,7 +14,7 @@ from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
 from acmodels.data.parquet import read_parquet
 from acmodels.data.table import Finding, Study, shown
-from acmodels.errors import DataError, NotYetError, did_you_mean, listing, printable
+from acmodels.errors import DataError, did_you_mean, listing, printable
 
 PACKAGE = "datapackage.json"
 
@@ -24,7 +24,7 @@ _READ = "a .csv, .parquet, .sav, .dta or .xlsx file, or a folder with datapackag
 
 
 def read_study(path: str | os.PathLike[str]) -> Study:
-    """Read one table: a file, or a folder with `datapackage.json`.
+    """Read a file, or a folder with `datapackage.json`, several tables of which are joined.
 
     A CSV file is read as text, cell by cell: ids keep their leading zeros, and what is a number is
     decided column by column when it is asked for. Encoding (UTF-8, UTF-16, Latin-1), delimiter
@@ -41,7 +41,6 @@ def read_study(path: str | os.PathLike[str]) -> Study:
 
     Raises:
         DataError: missing, unreadable, empty, not what its name says, or no proper table.
-        NotYetError: a folder of several tables.
     """
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = f"a data path must be text or a Path, not {type(path).__name__}"
@@ -150,7 +149,7 @@ def _read_table(place: Path, name: str, missing: tuple[str, ...] = ()) -> _Table
 
 
 def _read_folder(folder: Path) -> Study:
-    """Read the one table that a folder's `datapackage.json` lists."""
+    """Read the tables that a folder's `datapackage.json` lists; several are joined."""
     said = shown(str(folder), 200)
     package = folder / PACKAGE
     if not _is_file(package):
@@ -160,20 +159,45 @@ def _read_folder(folder: Path) -> Study:
         msg = f"{said}: a folder without {PACKAGE}; {name}"
         raise DataError(msg)
     raw, digest = _bytes(package, f"{said}/{PACKAGE}")
-    resource = _resource(raw)
-    name = str(resource["path"])
-    place = folder / name
-    if not _is_file(place):
-        near = did_you_mean(name, _held(folder)) or "; correct the path"
-        msg = f"{PACKAGE}: lists '{shown(name)}', which is not in the folder{near}"
-        raise DataError(msg)
-    t = _read_table(place, name, _declared(resource))
-    sha256 = {PACKAGE: digest, name: t.digest}
-    return Study(shown(place.name), t.frame, t.findings, folder, sha256, t.decimal, t.labels)
+    resources = _resources(raw)
+    problems: list[str] = []
+    read: dict[str, tuple[str, _Table]] = {}
+    for name, resource in resources.items():
+        path = str(resource["path"])
+        if not _is_file(folder / path):
+            near = did_you_mean(path, _held(folder)) or "; correct the path"
+            problems.append(f"{PACKAGE}: lists '{shown(path)}', which is not in the folder{near}")
+            continue
+        try:
+            read[name] = (path, _read_table(folder / path, path, _declared(resource)))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    sha256 = {PACKAGE: digest, **{path: t.digest for path, t in read.values()}}
+    if len(read) == 1:
+        path, t = next(iter(read.values()))
+        name = shown((folder / path).name)
+        return Study(name, t.frame, t.findings, folder, sha256, t.decimal, t.labels)
+    from acmodels.data.package import join
+
+    tables = {
+        n: Study(shown(path), t.frame, t.findings, folder, decimal=t.decimal)
+        for n, (path, t) in read.items()
+    }
+    joined = join(tables, said)
+    findings = [f for t in tables.values() for f in t.findings]
+    return Study(
+        shown(f"{folder.name}/{joined.name}"),
+        joined.frame,
+        (*findings, *joined.findings),
+        folder,
+        sha256,
+    )
 
 
-def _resource(raw: bytes) -> dict[str, Any]:
-    """Return the one resource of a data package, its path checked."""
+def _resources(raw: bytes) -> dict[str, dict[str, Any]]:
+    """Return the resources of a data package by name, their paths checked."""
     try:
         package = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as problem:
@@ -183,23 +207,26 @@ def _resource(raw: bytes) -> dict[str, Any]:
     if not isinstance(resources, list) or not resources:
         msg = f'{PACKAGE}: lists no tables; add "resources": [{{"path": "FILE.csv"}}]'
         raise DataError(msg)
-    if len(resources) > 1:
-        msg = (
-            f"{PACKAGE}: lists {len(resources)} tables, but folders of several tables come in a "
-            "later version; join them into one table"
-        )
-        raise NotYetError(msg)
-    resource = resources[0]
-    path = resource.get("path") if isinstance(resource, dict) else None
-    if not isinstance(path, str) or not path.strip():
-        msg = f'{PACKAGE}: its table needs a "path", the name of one file in the folder'
-        raise DataError(msg)
-    pure = PurePosixPath(path)
-    unsafe = pure.is_absolute() or ".." in pure.parts or ":" in path or "\\" in path
-    if unsafe or not path.isprintable():
-        msg = f"{PACKAGE}: '{shown(path)}' must be the name of a file inside the folder"
-        raise DataError(msg)
-    return resource
+    out: dict[str, dict[str, Any]] = {}
+    for resource in resources:
+        path = resource.get("path") if isinstance(resource, dict) else None
+        if not isinstance(path, str) or not path.strip():
+            what = "its table needs" if len(resources) == 1 else "each of its tables needs"
+            msg = f'{PACKAGE}: {what} a "path", the name of one file in the folder'
+            raise DataError(msg)
+        pure = PurePosixPath(path)
+        unsafe = pure.is_absolute() or ".." in pure.parts or ":" in path or "\\" in path
+        if unsafe or not path.isprintable():
+            msg = f"{PACKAGE}: '{shown(path)}' must be the name of a file inside the folder"
+            raise DataError(msg)
+        name = resource.get("name")
+        key = name if isinstance(name, str) and name.strip() else pure.stem
+        key = key.replace("-", "_")
+        if key in out:
+            msg = f"{PACKAGE}: two tables are named '{shown(key)}'; name them apart"
+            raise DataError(msg)
+        out[key] = resource
+    return out
 
 
 def _declared(resource: dict[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,251 @@
+# ruff: noqa: E501
+"""Studies of several tables: joined by ids, checked against each other, spoiled in many ways."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import acmodels as ac
+from acmodels.cli import run as cli
+from acmodels.data import labels, numeric
+from acmodels.errors import DataError
+
+type Tables = dict[str, pd.DataFrame]
+
+
+def tables() -> Tables:
+    rng = np.random.default_rng(6)
+    districts = pd.DataFrame(
+        {"district_id": [f"{d:03d}" for d in range(12)], "enrollment": rng.integers(500, 9000, 12)}
+    )
+    departments = pd.DataFrame(
+        {
+            "department_id": [f"{d:03d}{k}" for d in range(12) for k in "ab"],
+            "district_id": [f"{d:03d}" for d in range(12) for _ in "ab"],
+        }
+    )
+    partners = pd.DataFrame({"partner_id": list("PQRST"), "improvement_expertise": rng.random(5)})
+    n = 48
+    place = rng.integers(0, 24, n)
+    partnerships = pd.DataFrame(
+        {
+            "partnership_id": [f"p{k:02d}" for k in range(n)],
+            "department_id": departments["department_id"].to_numpy()[place],
+            "district_id": departments["district_id"].to_numpy()[place],
+            "partner_id": partners["partner_id"].to_numpy()[rng.integers(0, 5, n)],
+            "start_wave": 1,
+            "end_wave": 2,
+            "learning": rng.normal(size=n).round(3),
+        }
+    )
+    waves = pd.DataFrame({"wave_id": [1, 2], "t_years": [0.0, 0.5]})
+    items = pd.DataFrame(
+        {
+            "item_id": ["t1", "t2", "t3"],
+            "construct_id": "trust",
+            "referent": "partnership",
+            "response": "ordinal",
+            "min": 1,
+            "max": 5,
+            "reverse": [False, False, True],
+        }
+    )
+    persons = pd.DataFrame({"person_id": [f"x{k}" for k in range(6)], "org": "district"})
+    responses = pd.DataFrame(
+        [
+            {"person_id": p, "item_id": i, "wave_id": 1, "target_type": "partnership",
+             "target_id": f"p{k:02d}", "value": int(rng.integers(1, 6))}
+            for k in range(n) for p in ("x0", "x1") for i in ("t1", "t2", "t3")
+        ]
+    )  # fmt: skip
+    shares = rng.dirichlet([2, 2, 2], n)
+    guidance = pd.DataFrame(shares, columns=["share_explicit", "share_tacit", "share_embedded"])
+    guidance.insert(0, "partnership_id", partnerships["partnership_id"])
+    measures = pd.DataFrame(
+        {
+            "unit_type": "district",
+            "unit_id": districts["district_id"],
+            "variable": "budget",
+            "value": rng.normal(size=12).round(2),
+        }
+    )
+    return {
+        "districts": districts, "departments": departments, "partners": partners,
+        "partnerships": partnerships, "waves": waves, "items": items, "persons": persons,
+        "responses": responses, "guidance": guidance, "unit_measures": measures,
+    }  # fmt: skip
+
+
+def write(folder: Path, made: Tables, suffix: str = ".csv") -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, t in made.items():
+        if suffix == ".csv":
+            t.to_csv(folder / f"{name}.csv", index=False)
+        else:
+            t.to_parquet(folder / f"{name}.parquet")
+    package = {"resources": [{"name": n, "path": f"{n}{suffix}"} for n in made]}
+    (folder / "datapackage.json").write_text(json.dumps(package))
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_higher_levels_are_carried_down(tmp_path: Path, suffix: str) -> None:
+    made = tables()
+    study = ac.load_study(write(tmp_path / "study", made, suffix))
+    assert study.n_rows == 48
+    assert list(labels(study, "district_id")) == list(made["partnerships"]["district_id"])
+    p = made["partnerships"]
+    size = made["districts"].set_index("district_id")["enrollment"]
+    np.testing.assert_array_equal(numeric(study, "enrollment"), size[p["district_id"]])
+    budget = made["unit_measures"].set_index("unit_id")["value"]
+    np.testing.assert_allclose(numeric(study, "budget"), budget[p["district_id"]])
+    np.testing.assert_allclose(numeric(study, "share_tacit"), made["guidance"]["share_tacit"])
+    # a score: items turned, averaged by person, then over persons
+    long = made["responses"].copy()
+    long.loc[long["item_id"] == "t3", "value"] = 6 - long["value"]
+    by = long.groupby(["target_id", "person_id"])["value"].mean().groupby("target_id").mean()
+    np.testing.assert_allclose(numeric(study, "trust"), by[p["partnership_id"]])
+    assert any("rows are those of 'partnerships' (48)" in f.message for f in study.findings)
+    assert any("median 2" in f.message for f in study.findings)
+
+
+def test_a_fit_runs_on_a_folder_as_on_a_table(tmp_path: Path) -> None:
+    folder = write(tmp_path / "study", tables())
+    study = ac.load_study(folder)
+    model = ac.load_model(
+        {
+            "name": "m",
+            "equations": {
+                "trust": {"formula": "trust ~ improvement_expertise + (1 | partner_id)"},
+                "learning": {"formula": "learning ~ trust + budget + (1 | district_id)"},
+            },
+        }
+    )
+    one = ac.fit(model, study, draws=200).estimates
+    other = ac.fit(model, study.frame, draws=200).estimates
+    np.testing.assert_allclose(one["mean"], other["mean"], rtol=1e-9)
+
+
+SPOILS: dict[str, tuple[Callable[[Tables], object], str]] = {
+    "district twice": (
+        lambda t: t["districts"].__setitem__("district_id", ["000", "000", *t["districts"]["district_id"][2:]]),
+        "districts.csv: 'district_id' names more than one row: '000'",
+    ),
+    "partner empty": (
+        lambda t: t["partners"].loc.__setitem__((0, "partner_id"), None),
+        "partners.csv: 'partner_id' is empty in row 2",
+    ),
+    "district unknown": (
+        lambda t: t["partnerships"].loc.__setitem__((3, "district_id"), "999"),
+        "partnerships.csv: 'district_id' names nothing in districts.csv: '999' (row 5)",
+    ),
+    "partner unknown": (
+        lambda t: t["partnerships"].loc.__setitem__((4, "partner_id"), "Z"),
+        "'partner_id' names nothing in partners.csv",
+    ),
+    "department unknown": (
+        lambda t: t["partnerships"].loc.__setitem__((5, "department_id"), "zz"),
+        "'department_id' names nothing in departments.csv: 'zz' (row 7)",
+    ),
+    "department elsewhere": (
+        lambda t: t["partnerships"].loc.__setitem__((6, "department_id"), "011b" if t["partnerships"].loc[6, "district_id"] != "011" else "010b"),
+        "is a department of another district (",
+    ),
+    "ends before it starts": (
+        lambda t: t["partnerships"].loc.__setitem__((7, "end_wave"), 0),
+        "'end_wave' is before 'start_wave' (row 9)",
+    ),
+    "answer too large": (
+        lambda t: t["responses"].loc.__setitem__((0, "value"), 9),
+        "responses.csv: 'value' lies outside its item's min and max (row 2)",
+    ),
+    "half an answer": (
+        lambda t: t.__setitem__("responses", t["responses"].assign(value=t["responses"]["value"].astype(float).where(t["responses"].index != 1, 2.5))),
+        "is no whole number (row 3)",
+    ),
+    "wrong target": (
+        lambda t: t["responses"].loc.__setitem__((2, "target_type"), "district"),
+        "'target_type' is not the referent of the item (row 4)",
+    ),
+    "target unknown": (
+        lambda t: t["responses"].loc.__setitem__((8, "target_id"), "p99"),
+        "'target_id' names no partnership of partnerships.csv: 'p99' (row 10)",
+    ),
+    "answered twice": (
+        lambda t: t.__setitem__("responses", pd.concat([t["responses"], t["responses"].iloc[[20]]])),
+        "responses.csv: more than one row for one combination of person_id, item_id, wave_id",
+    ),
+    "item unknown": (
+        lambda t: t["responses"].loc.__setitem__((12, "item_id"), "t9"),
+        "'item_id' names nothing in items.csv: 't9' (row 14)",
+    ),
+    "person unknown": (
+        lambda t: t["responses"].loc.__setitem__((15, "person_id"), "x9"),
+        "'person_id' names nothing in persons.csv: 'x9' (row 17)",
+    ),
+    "wave unknown": (
+        lambda t: t["responses"].loc.__setitem__((18, "wave_id"), 7),
+        "'wave_id' names nothing in waves.csv: '7' (row 20)",
+    ),
+    "time stands still": (
+        lambda t: t["waves"].__setitem__("t_years", [1.0, 1.0]),
+        "waves.csv: 't_years' does not rise from wave to wave (row 3)",
+    ),
+    "shares do not sum": (
+        lambda t: t["guidance"].loc.__setitem__((1, "share_tacit"), 0.99),
+        "guidance.csv: the three shares do not sum to 1 (row 3)",
+    ),
+    "a share below 0": (
+        lambda t: t["guidance"].loc.__setitem__((2, "share_tacit"), -0.1),
+        "guidance.csv: shares lie outside 0 to 1 (row 4)",
+    ),
+    "unit unknown": (
+        lambda t: t["unit_measures"].loc.__setitem__((0, "unit_id"), "777"),
+        "unit_measures.csv: 'unit_id' names no district of districts.csv: '777' (row 2)",
+    ),
+    "measured twice": (
+        lambda t: t["unit_measures"].loc.__setitem__((3, "unit_id"), "004"),
+        "unit_measures.csv: more than one row for one combination of unit_type, unit_id",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_each_violation_is_named(tmp_path: Path, spoil: str) -> None:
+    made = tables()
+    change, message = SPOILS[spoil]
+    change(made)
+    with pytest.raises(DataError) as caught:
+        ac.load_study(write(tmp_path / "study", made))
+    assert any(message in p for p in caught.value.problems), caught.value.problems
+
+
+def test_all_twenty_are_named_in_one_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tables()
+    for change, _ in SPOILS.values():
+        change(made)
+    with pytest.raises(SystemExit) as stop:
+        cli(["check", str(write(tmp_path / "study", made))])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert len(SPOILS) == 20
+    for _, message in SPOILS.values():
+        # rows may be more than one where two spoils meet
+        assert message.split(" (row")[0] in said, message
+    assert "Traceback" not in said
+
+
+def test_what_is_missing_or_misnamed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "study", tables())
+    (folder / "partners.csv").unlink()
+    with pytest.raises(DataError, match=r"lists 'partners.csv', which is not in the folder"):
+        ac.load_study(folder)
+    only = {k: v for k, v in tables().items() if k in ("items", "persons")}
+    with pytest.raises(DataError, match="has rows that are units"):
+        ac.load_study(write(tmp_path / "other", only))
