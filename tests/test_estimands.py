@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acmodels.data import study
-from acmodels.errors import EstimandError, InputError, ModelError, NotYetError
+from acmodels.errors import EstimandError, InputError, ModelError
 from acmodels.estimands import Context, Row, evaluate, warnings
 from acmodels.load import load_model
 from acmodels.system import build_system, parameters
@@ -683,15 +683,6 @@ def test_refusals(
     equations: dict[str, Any], estimand: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     refused(equations, estimand, *words)
-
-
-@pytest.mark.parametrize(
-    "estimand",
-    [{"kind": "turning_point", "from": "x", "to": "y"}],
-    ids=str,
-)
-def test_not_yet(estimand: dict[str, Any]) -> None:
-    refused(PARALLEL, estimand, "yet", error=NotYetError)
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,6 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
             "[measures.f]: ",
         ),
         ("[equations.n]", '[panel]\nunit = "g"\nwave = "t"\n[equations.n]', "[panel]: "),
-        ('"indirect"', '"turning_point"', "estimands.ie.kind: 'turning_point' is not computed"),
     ],
 )
 def test_not_yet(tmp_path: Path, old: str, new: str, word: str) -> None:

@@ -18,7 +18,7 @@ def _across(values: Sequence[float], low: float, high: float) -> list[float]:
 
 def power_chart(bands: Sequence[Band], x_name: str, target: float, label: str) -> str:
     """Power over one key of the grid, a curve with its band for each value of the others."""
-    top, floor, height = 54.0 + 20 * ((len(bands) - 1) // 3), 330.0, 380.0
+    top, floor, height = 54.0 + 20 * ((len(bands) - 1) // 2), 330.0, 380.0
     xs = sorted({float(v) for b in bands for v in b.x})
     low, high = xs[0], xs[-1]
 
@@ -58,11 +58,11 @@ def power_chart(bands: Sequence[Band], x_name: str, target: float, label: str) -
                 tag("circle", cx=x, cy=up(y), r=4, class_=f"point {kind}"),
             ]
         if b.label:
-            across, down = LEFT + 228 * (k % 3), 22 + 20 * (k // 3)
+            across, down = LEFT + 338 * (k % 2), 22 + 20 * (k // 2)
             marks += [
                 tag("line", x1=across, x2=across + 22, y1=down - 4, y2=down - 4,
                     class_=f"line {kind}"),
-                tag("text", text=shortened(b.label, int(196 / (12 * TEXT_WIDTH))), x=across + 28,
+                tag("text", text=shortened(b.label, int(306 / (12 * TEXT_WIDTH))), x=across + 28,
                     y=down, class_="tick"),
             ]  # fmt: skip
     return _svg(marks, height, label)
