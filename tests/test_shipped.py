@@ -63,3 +63,17 @@ def test_a_study_of_one_model_is_tested_by_it() -> None:
     assert list(found.fits) == ["trust_and_ties"]
     assert rows.loc["P01", "status"] == "not_testable"
     assert rows.loc["P75", "mean"] > 0 > rows.loc["P76", "mean"]
+
+
+PLANS = ("cluster_randomised", "mediation_211", "mediation_221", "mediation_321",
+         "crossed_partnerships")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_plans_of_usual_designs_run(name: str) -> None:
+    plan = ac.load_plan(f"plan_{name}")
+    assert len(plan.cells) >= 4
+    found = ac.power(plan, replications=8)
+    assert found.trusted
+    assert found.table["power"].between(0, 1).all()
+    assert found.table["cost"].gt(0).all()
