@@ -298,3 +298,47 @@ def test_proportion_mediated_and_where_it_is_withheld(fit: Any, model: Any) -> N
         district=[f"d{i % 10}" for i in range(120)]
     )
     assert "not said, since the interval of total" in proportions(ac.fit(model, flat))[0]
+
+
+def test_loadings_take_their_share() -> None:
+    from acmodels.confounders import loadings
+
+    found = loadings({"m": (2.0, False), "y": (np.pi / np.sqrt(3), True)}, -0.25)
+    assert found["m"] ** 2 == pytest.approx(0.25 * 2.0**2)
+    assert found["y"] ** 2 / (found["y"] ** 2 + np.pi**2 / 3) == pytest.approx(0.25)
+    assert found["m"] > 0 > found["y"]
+
+
+def test_a_sampled_confounder_refuses_what_it_cannot_do(
+    model: Any, data: pd.DataFrame, fit: Any
+) -> None:
+    drawn = replace(fit, draws=replace(fit.draws, parts=()))  # as from a sampler
+    with pytest.raises(InputError, match="needs the exact engine"):
+        ac.confounding(drawn, "m", "y", prior=0.2)
+    scaled = ac.load_model(
+        {
+            **TABLE,
+            "estimands": {
+                "indirect": {"kind": "indirect", "from": "x", "to": "y", "scale": "response",
+                             "values": [0, 1]},
+            },
+        }
+    )  # fmt: skip
+    other = ac.fit(scaled, data, draws=200)
+    drawn = replace(other, draws=replace(other.draws, parts=()))
+    with pytest.raises(InputError, match="response scale"):
+        ac.confounding(drawn, "m", "y")
+
+
+@pytest.mark.slow
+def test_a_sampled_confounder_is_the_correlation_where_both_are_gaussian(
+    model: Any, data: pd.DataFrame, fit: Any
+) -> None:
+    exact = ac.confounding(fit, "m", "y", rho=[0.3]).table
+    sampled = ac.confounding(ac.fit(model, data, engine="nuts"), "m", "y", rho=[0.3]).table
+    for name in ("indirect", "total"):
+        one, other = (
+            t[(t["rho"] == 0.3) & (t["estimand"] == name)].iloc[0] for t in (exact, sampled)
+        )
+        # loadings are held where the other holds a correlation: means agree to a fraction of an sd
+        assert abs(one["mean"] - other["mean"]) < 0.3 * one["sd"]

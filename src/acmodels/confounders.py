@@ -6,17 +6,20 @@ that give it shares r_m and r_y of the unexplained variances, that correlation i
 and the model with U is the model with this correlation (Imai, Keele & Yamamoto, 2010, section
 5). The data hardly say what it is, so it is held, value by value, and the model fitted anew: the
 posterior given the correlation, exact for gaussian equations. At the level of the rows it is one
-of residuals; a confounder of districts correlates the district effects.
+of residuals; a confounder of districts correlates the district effects. Where the exact engine
+cannot take the model (an outcome that is not gaussian, say), U itself is sampled with its loadings
+held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from acmodels.engines import Batched, engine
+from acmodels.diagnosis import diagnose
+from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.fitting import Fit
@@ -27,7 +30,7 @@ from acmodels.rng import child_seed, stream
 from acmodels.spec.distribution import constant
 from acmodels.system import Block, EquationLayout, Layout
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.layout import Array, Confounder, Index, residual_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +39,8 @@ RHO = tuple(round(0.1 * k, 1) for k in range(-6, 7))
 """Correlations looked at, where a person does not say."""
 NODES = 21
 """Correlations that a prior is summed over."""
+RHO_SAMPLED = (-0.4, -0.2, 0.0, 0.2, 0.4)
+"""The same where the confounder is sampled, which takes longer."""
 POINTS = 2048
 """Points of each fit, to begin with."""
 LEAST_ESS = 100
@@ -141,33 +146,162 @@ class _Pair:
         return _Held(rho, rows, float(found.log_marginal_likelihood[0]), usable)
 
 
+@dataclass(frozen=True)
+class _Latent:
+    """The model with the confounder in it, sampled by NUTS, its loadings held.
+
+    U takes the share |rho| of what is unexplained in each of the two: of a variance that is
+    estimated, loading = s sqrt(|rho|); beside one that the link fixes, s sqrt(|rho| / (1 - |rho|)).
+
+    Attributes:
+        fit: without it.
+        code: its unit on each data row.
+        units: how many.
+        scales: by response, s and whether it is fixed by the link; the outcome last.
+        prepared: compiled once.
+    """
+
+    fit: Fit
+    code: Index
+    units: int
+    scales: Mapping[str, tuple[float, bool]]
+    prepared: Prepared
+
+    def held(self, rho: float) -> _Held:
+        """Sample with the confounder at a strength, signed by its loading on the outcome."""
+        f = self.fit
+        chains, draws = f.draws.values.shape[:2]
+        layout = replace(
+            f.system.layout,
+            confounder=Confounder(self.code, self.units, loadings(self.scales, rho)),
+        )
+        prepared = self.prepared.onto(layout)
+        if prepared is None:
+            prepared = engine("nuts").prepare(layout, f.priors, f.system.responses)
+        seed = child_seed(f.seed, "confounding")
+        sampling = Sampling(draws=draws, chains=chains, cores=chains)
+        posterior = prepared.sample(f.system.responses, seed, sampling)
+        context = Context(
+            f.system.layout, f.system.responses, posterior.__getitem__, f.spec.estimands,
+            f.spec.source,
+        )  # fmt: skip
+        rows = tuple(
+            Effect(name, e.kind, row.at, row.draws)
+            for name, e in f.spec.estimands.items()
+            for row in evaluate(name, context)
+        )
+        return _Held(rho, rows, float("nan"), diagnose(posterior, rows, LEAST_ESS).usable)
+
+
+def loadings(scales: Mapping[str, tuple[float, bool]], rho: float) -> dict[str, float]:
+    """Loadings that give the confounder the share |rho| of what is unexplained; see `_Latent`."""
+    r = abs(rho)
+    out = {
+        name: s * float(np.sqrt(r / (1 - r) if fixed else r)) for name, (s, fixed) in scales.items()
+    }
+    outcome = list(scales)[-1]
+    out[outcome] *= float(np.sign(rho)) or 1.0
+    return out
+
+
+def _latent(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Latent:
+    """The confounder as a cause of its own.
+
+    Raises:
+        InputError: an estimand is on the response scale, or nothing is unexplained at that level.
+    """
+    layout = fit.system.layout
+    where = fit.spec.source
+    for name, e in fit.spec.estimands.items():
+        if getattr(e.settings, "scale", "linear") == "response":
+            raise InputError(
+                f"{where}: estimands.{name} is on the response scale, where a sampled confounder "
+                'would have to be averaged over; look at it with scale = "linear"'
+            )
+    m, y = layout.equation(mediator), layout.equation(outcome)
+    if unit is None:
+        if not np.array_equal(m.rows, y.rows):
+            raise InputError(
+                f"{where}: '{mediator}' and '{outcome}' do not stand on the same rows; name the "
+                f"grouping at which the confounder acts: {mediator_at(m, y)}"
+            )
+        code, units = np.arange(layout.n_rows, dtype=np.int64), layout.n_rows
+        scales = {e.response: _unexplained(fit, e) for e in (m, y)}
+    else:
+        _by_unit(fit, layout, m, y, unit)  # refuses what has no effects of that unit
+        block = next(b for b in layout.blocks if b.group == unit)
+        code, units = block.code, len(block.levels)
+        scales = {}
+        for e in (m, y):
+            names = [
+                b.sd(b.members[k])
+                for b, own in layout.blocks_of(e.response)
+                if b.group == unit
+                for k in own
+                if not b.members[k].column.parts
+            ]
+            scales[e.response] = (float(fit.draws[names[0]].mean()), False)
+    at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
+    prepared = engine("nuts").prepare(at, fit.priors, fit.system.responses)
+    return _Latent(fit, code, units, scales, prepared)
+
+
+def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
+    """Residual sd of an equation on its linear predictor's scale, and whether the link fixes it.
+
+    pi / sqrt(3) for a logit and 1 for a probit; for counts the log-scale sd of Nakagawa, Johnson &
+    Schielzeth (2017), table 2.
+    """
+    if e.has_sigma:
+        return float(fit.draws[f"sigma({e.response})"].mean()), False
+    if e.link == "logit" and e.family != "beta":
+        return float(np.pi / np.sqrt(3)), True
+    if e.link == "probit":
+        return 1.0, True
+    if e.link == "log":
+        mean = float(fit.system.responses[e.response].mean())
+        extra = 0.0
+        if e.family == "negative_binomial":
+            extra = float((1 / fit.draws[e.scalar("phi")]).mean())
+        return float(np.sqrt(np.log1p(1 / max(mean, 1e-6) + extra))), True
+    raise InputError(
+        f"{fit.spec.source}: '{e.response}' ({e.family}) has no residual on the scale of its "
+        "linear predictor, of which a confounder of the rows could take a share; one of a "
+        "grouping's units can be looked at"
+    )
+
+
 def confounding(
     fit: Fit,
     mediator: str,
     outcome: str,
     *,
     unit: str | None = None,
-    rho: Sequence[float] = RHO,
+    rho: Sequence[float] | None = None,
     prior: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Confounding:
     """Refit a model with an unmeasured confounder of a mediator and an outcome.
 
     Args:
-        fit: from `fit`, of gaussian equations.
+        fit: from `fit`. Where it was not by the exact engine, each correlation takes a run of NUTS.
         mediator: a response that predicts the outcome.
         outcome: another response.
         unit: a grouping, where the confounder is one value a unit; None where it differs by row.
-        rho: the correlations to hold; 0 is added.
+        rho: the correlations to hold; 0 is added. `RHO` if None, or where the confounder is sampled
+            the five of `RHO_SAMPLED`.
         prior: standard deviation of a normal prior of the correlation about zero, over which
             effects are averaged as well; None for the grid alone.
         progress: told of every fit.
 
     Raises:
-        InputError: the two have no such correlation, or the model is not one of the exact engine.
+        InputError: the two have no such correlation; a prior or an effect on the response scale is
+            asked for where the confounder is sampled.
     """
     import pandas as pd
 
+    exact = fit.draws.parts and fit.system.joint is None
+    rho = rho if rho is not None else RHO if exact else RHO_SAMPLED
     grid = sorted({0.0, *(float(r) for r in rho)})
     if not all(abs(r) < 1 for r in grid):
         raise InputError("a correlation lies between -1 and 1")
@@ -175,11 +309,21 @@ def confounding(
         raise InputError(f"the prior's standard deviation must be above 0, not {prior:g}")
     if not fit.spec.estimands:
         raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
-    pair = _pair(fit, mediator, outcome, unit)
+    pair: _Pair | _Latent
+    if exact:
+        pair = _pair(fit, mediator, outcome, unit)
+    else:
+        _check_pair(fit, mediator, outcome)
+        if prior is not None:
+            raise InputError(
+                "averaging over a prior of the correlation needs the exact engine, which tells how "
+                "well the data agree with each value; leave the prior out"
+            )
+        pair = _latent(fit, mediator, outcome, unit)
     tell = progress or (lambda *_: None)
     nodes = _nodes(prior)
     found: list[_Held] = []
-    with ThreadPoolExecutor(2) as pool:  # the kernels let go of the interpreter
+    with ThreadPoolExecutor(2 if exact else 1) as pool:  # the kernels let go of the interpreter
         for h in pool.map(pair.held, [*grid, *nodes]):
             found.append(h)
             tell("confounding", len(found), len(grid) + len(nodes))
@@ -193,7 +337,8 @@ def confounding(
     )  # fmt: skip
 
 
-def _pair(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Pair:
+def _check_pair(fit: Fit, mediator: str, outcome: str) -> None:
+    """Refuse names that are no mediator and outcome."""
     layout = fit.system.layout
     for name in (mediator, outcome):
         if name not in layout.responses:
@@ -201,7 +346,7 @@ def _pair(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Pair:
                 f"{fit.spec.source}: no equation '{name}'{did_you_mean(name, layout.responses)} "
                 f"(there: {listing(layout.responses)})"
             )
-    m, y = layout.equation(mediator), layout.equation(outcome)
+    y = layout.equation(outcome)
     if mediator not in {v for c in y.columns for v in c.variables}:
         raise InputError(
             f"{fit.spec.source}: '{mediator}' does not predict '{outcome}', so it mediates nothing "
@@ -209,9 +354,15 @@ def _pair(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Pair:
         )
     if fit.system.joint is not None:
         raise InputError(
-            f"{fit.spec.source}: missing values are modelled, which the exact engine does not do; "
-            'look at the sensitivity with missing = "drop"'
+            f"{fit.spec.source}: missing values are modelled, beside which no confounder is "
+            'sampled; look at the sensitivity with missing = "drop"'
         )
+
+
+def _pair(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Pair:
+    _check_pair(fit, mediator, outcome)
+    layout = fit.system.layout
+    m, y = layout.equation(mediator), layout.equation(outcome)
     if unit is None:
         changed, name = _by_rows(fit, layout, m, y)
     else:
@@ -377,7 +528,10 @@ def _tipping(table: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     out: list[dict[str, Any]] = []
-    for _, rows in table.groupby(["estimand", "at"], sort=False):
+    for _, every in table.groupby(["estimand", "at"], sort=False):
+        rows = every.loc[every["mean"].notna()]
+        if not (rows["rho"] == 0).any():
+            continue
         r = rows["rho"].to_numpy(float)
         low, high = rows["lower"].to_numpy(float), rows["upper"].to_numpy(float)
         now = int(np.flatnonzero(r == 0)[0])
@@ -393,7 +547,7 @@ def _tipping(table: "pd.DataFrame") -> "pd.DataFrame":
                 "verdict_rho": _nearest(r, status != status[now], now, None),
             }
         )
-    return pd.DataFrame(out)
+    return pd.DataFrame(out, columns=["estimand", "at", "rho", "verdict", "verdict_rho"])
 
 
 def _nearest(r: Array, changed: np.ndarray, now: int, edge: Array | None) -> float:

@@ -97,6 +97,9 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             eta = eta + _shifted(pm, plan, data, shifts, found, u)
         else:
             eta = eta + _shifted(pm, plan, data, shifts, found, None)
+        if layout.confounder is not None:
+            hidden = pm.Normal("confounder", 0.0, 1.0, shape=layout.confounder.units)
+            eta = eta + data["confounder_loading"] * hidden[data["confounder_index"]]
         _likelihoods(pm, plan, data, eta, scales, own, shifts.deltas)
     return model
 

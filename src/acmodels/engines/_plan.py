@@ -245,6 +245,13 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
             shifts[plan.intercepts.index(i), start : start + X.shape[1]] = means
         start += X.shape[1]
     out["offset"] = np.concatenate(offsets)
+    if layout.confounder is not None:
+        es = [layout.equations[i] for i in plan.stack]
+        c = layout.confounder
+        out["confounder_index"] = np.concatenate([c.code[e.rows] for e in es])
+        out["confounder_loading"] = np.concatenate(
+            [np.full(e.n, c.loadings.get(e.response, 0.0)) for e in es]
+        )
     mean_offsets = np.array([layout.equations[i].offset.mean() for i in plan.intercepts])
     is_raw = np.array([j in plan.raw for j in plan.plain], dtype=np.float64)
     mine = np.array(plan.plain, dtype=np.int64)

@@ -25,6 +25,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     if layout.gaps:
         names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.gaps))
         return f"missing values of {listing(names)} are modelled"
+    if layout.confounder is not None:
+        return "a cause that is not measured is sampled"
     for e in layout.equations:
         for term in latent_terms(layout, e):
             if term.column is None:

@@ -297,6 +297,21 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Confounder:
+    """A cause of several responses that is not measured, standard normal.
+
+    Attributes:
+        code: its unit on each data row, (N,).
+        units: how many there are.
+        loadings: by response, what it adds to the linear predictor.
+    """
+
+    code: Index
+    units: int
+    loadings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Layout:
     """A model on the rows of a study, before any response is seen.
 
@@ -311,6 +326,7 @@ class Layout:
         gaps: missing values that are modelled; design columns hold rough values in their place.
         auxiliary: responses that are exogenous predictors with missing values; their equations,
             which come last, are models of these alone.
+        confounder: a cause that is not measured, its loadings held.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -322,6 +338,7 @@ class Layout:
     decomposed: Mapping[str, Decomposition] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     auxiliary: tuple[str, ...] = ()
+    confounder: Confounder | None = None
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
