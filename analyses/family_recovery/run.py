@@ -46,8 +46,6 @@ def design(outcome: dict[str, str], truth: dict[str, float]) -> Any:
         },
         "estimands": {"indirect": {"kind": "indirect", "from": "x", "to": "y"}},
     }
-    folder = RUNS / "models"
-    folder.mkdir(parents=True, exist_ok=True)
     exogenous = {"trials": {"dist": "Gamma", "alpha": 40, "beta": 5}} if "trials" in outcome else {}
     d = ac.load_design(
         {
