@@ -198,6 +198,23 @@ def test_stores_that_are_refused(tmp_path: Path) -> None:
         store.close()
 
 
+def test_a_kill_while_the_store_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from acmodels.runs import store
+
+    plan = ac.load_plan(files(tmp_path))
+    out = tmp_path / "out"
+    with monkeypatch.context() as m:
+        m.setattr(store, "_TABLES", "CREATE TABLE meta (key, value); CREATE TABLE oops")
+        with pytest.raises(InputError):
+            ac.power(plan, replications=8, out=out)
+    assert not (out / "runs.sqlite").exists()
+    assert (out / "runs.sqlite.new").exists()  # as a kill would leave it
+    cli(["power", str(tmp_path / "plan.toml"), "--n", "8", "--out", str(out), "--quiet"])
+    assert not (out / "runs.sqlite.new").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     plan = ac.load_plan(files(tmp_path))

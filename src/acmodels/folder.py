@@ -62,8 +62,8 @@ def run_folder(out: Path, store: str, inputs: Iterable[Path | None] = ()) -> Non
     Raises:
         InputError: as for `result_folder`.
     """
-    if (out / store).exists():
-        return
+    if out.is_dir() and any(p.name.startswith(store) for p in out.iterdir()):
+        return  # a store, or what a kill left of one in the making
     try:
         _check_place(out, inputs)
         if (out / MARK).exists():

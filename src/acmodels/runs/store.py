@@ -129,21 +129,16 @@ def open_store(folder: Path, key: str, kind: str) -> Store:
     path = folder / FILE
     lock = _lock(folder)
     try:
-        fresh = not path.exists()
         with _plainly(path):
+            if not path.exists():
+                _create(path, {"schema": SCHEMA, "job": key, "kind": kind})
             connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
             try:
-                if fresh:
-                    connection.executescript(_TABLES)
-                    _say(connection, {"schema": SCHEMA, "job": key, "kind": kind})
-                    connection.commit()
                 _check(connection, path, key)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
             except BaseException:
                 connection.close()
-                if fresh:
-                    path.unlink(missing_ok=True)
                 raise
         return Store(path, connection, lock)
     except BaseException:
@@ -151,10 +146,20 @@ def open_store(folder: Path, key: str, kind: str) -> Store:
         raise
 
 
-def _say(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-    connection.executemany(
-        "INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()]
-    )
+def _create(path: Path, facts: Mapping[str, Any]) -> None:
+    """Make a store beside its place, then move it there: a kill leaves none or a whole one."""
+    aside = path.with_name(f"{path.name}.new")
+    aside.unlink(missing_ok=True)
+    connection = sqlite3.connect(aside)
+    try:
+        connection.executescript(_TABLES)
+        connection.executemany(
+            "INSERT INTO meta VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()]
+        )
+        connection.commit()
+    finally:
+        connection.close()
+    aside.replace(path)
 
 
 def _lock(folder: Path) -> int:
