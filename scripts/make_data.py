@@ -1,4 +1,4 @@
-"""Make the studies in data/synthetic from their designs, or check that they are what is committed.
+"""Make the studies in data/synthetic, or check that they are what is committed.
 
 usage: make_data.py [--check]
 """
@@ -9,20 +9,24 @@ import tempfile
 from pathlib import Path
 
 import acmodels as ac
-from acmodels.results import write_simulation
+from acmodels.results import write_simulation, write_world
 
 ROOT = Path(__file__).parents[1] / "data" / "synthetic"
-STUDIES = {"partnerships": ("interaction_mediation", 20261121)}
+DESIGNS = {"partnerships": ("interaction_mediation", 20261121)}
 """By folder: the design and the seed."""
+WORLDS = {"two_departments": 7, "panel": 20261125, "rpp_effectiveness": 20261125}
+"""By folder, which is the scenario: the seed."""
 
 
 def make(folder: Path) -> None:
     """Write every study below a folder."""
-    for name, (design, seed) in STUDIES.items():
+    for name, (design, seed) in DESIGNS.items():
         loaded = ac.load_design(design)
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
         write_simulation(ac.simulate(loaded, seed=seed), loaded, place, seed=seed)
+    for name, seed in WORLDS.items():
+        write_world(ac.world(name, seed=seed), folder / name)
 
 
 def check() -> list[str]:
@@ -45,4 +49,4 @@ if __name__ == "__main__":
         print("data/synthetic is what the generator makes")
     else:
         make(ROOT)
-        print(f"wrote {', '.join(STUDIES)} under data/synthetic")
+        print(f"wrote {', '.join([*DESIGNS, *WORLDS])} under data/synthetic")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from acmodels.confounders import confounding
     from acmodels.data import read_study as load_study
     from acmodels.data import study
+    from acmodels.data.writing import export
     from acmodels.errors import AcmodelsError, InputError
     from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from acmodels.reporting.plots import plot_predictions
     from acmodels.simulation import simulate
     from acmodels.sizes import r2, standardized
+    from acmodels.worlds.making import world
 
 __all__ = [
     "AcmodelsError",
@@ -47,6 +49,7 @@ __all__ = [
     "comparisons",
     "confounding",
     "estimate",
+    "export",
     "fit",
     "influence",
     "judge",
@@ -67,6 +70,7 @@ __all__ = [
     "slopes",
     "standardized",
     "study",
+    "world",
 ]
 
 _HOMES = {
@@ -78,6 +82,7 @@ _HOMES = {
     "comparisons": ("acmodels.predicting", "comparisons"),
     "confounding": ("acmodels.confounders", "confounding"),
     "estimate": ("acmodels.fitting", "estimate"),
+    "export": ("acmodels.data.writing", "export"),
     "fit": ("acmodels.fitting", "fit"),
     "influence": ("acmodels.leaving", "influence"),
     "judge": ("acmodels.judging", "judge"),
@@ -98,6 +103,7 @@ _HOMES = {
     "slopes": ("acmodels.predicting", "slopes"),
     "standardized": ("acmodels.sizes", "standardized"),
     "study": ("acmodels.data", "study"),
+    "world": ("acmodels.worlds.making", "world"),
 }
 
 

@@ -11,6 +11,7 @@ from acmodels.framework import propositions
 from acmodels.judging import COLUMNS, judge
 from acmodels.load import load_model, shipped_models
 from acmodels.spec.model import Model
+from acmodels.system import study_for
 from acmodels.system.build import uses
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _fitted(
 
 def missing_columns(model: Model, table: Study) -> dict[str, str]:
     """Columns that a model reads and a study lacks, with their roles."""
+    table = study_for(model, table)
     out: dict[str, str] = {}
     for e in model.equations.values():
         for column, role in uses(e, with_responses=True):

@@ -422,16 +422,26 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
     from acmodels.data import read_study
-    from acmodels.describe import describe_model, describe_study
+    from acmodels.describe import describe_model, describe_study, refused
+    from acmodels.errors import DataError
 
-    study = read_study(data)
-    if model is None:
-        _print_description(describe_study(study), options)
-        return
-    from acmodels.fitting import rehearse
-    from acmodels.load import load_model
+    try:
+        study = read_study(data)
+        if model is None:
+            described = describe_study(study)
+        else:
+            from acmodels.fitting import rehearse
+            from acmodels.load import load_model
 
-    _print_description(describe_model(rehearse(load_model(model), study)), options)
+            described = describe_model(rehearse(load_model(model), study))
+    except DataError as error:
+        if options["as_json"]:
+            _echo_json(refused(str(data), error.problems, error.findings))
+        raise
+    _print_description(described, options)
+    wrong = [f["message"] for f in described.table["findings"] if f["severity"] == "error"]
+    if wrong:
+        _fail(wrong)
 
 
 def _print_description(description: Any, options: dict[str, Any]) -> None:
@@ -483,8 +493,13 @@ def priors(model: str, data: Path, **options: Any) -> None:
 @click.option("--n", "number", type=int, default=1, show_default=True, help="Number of studies.")
 @_options("out", "seed", "quiet", "json")
 def simulate(design: str, number: int, **options: Any) -> None:
-    """Draw synthetic data with known truth from DESIGN."""
+    """Draw synthetic data with known truth from DESIGN, or a whole study from a scenario."""
     from acmodels.folder import result_folder, write_json
+    from acmodels.worlds.scenario import is_scenario
+
+    if is_scenario(design):
+        _simulate_world(design, number, options)
+        return
     from acmodels.load import load_design
     from acmodels.progress import Reporter
     from acmodels.results import versions, write_simulation
@@ -519,6 +534,133 @@ def simulate(design: str, number: int, **options: Any) -> None:
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
         _echo(f"{studies}, {rows} rows in all: {out}")
+
+
+def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
+    from acmodels.folder import result_folder, write_json
+    from acmodels.progress import Reporter
+    from acmodels.results import versions, write_world
+    from acmodels.worlds import scenario, world
+
+    if number < 1:
+        raise click.UsageError("--n must be a whole number of at least 1")
+    loaded = scenario(source)
+    out = options["out"] or Path("simulate")
+    progress = Reporter(quiet=options["quiet"] or number == 1)
+    answers = 0
+    with result_folder(out, (loaded.path,)) as folder:
+        for k in range(number):
+            made = world(loaded, options["seed"] + k)
+            answers += made.study.tables["responses"].n_rows
+            place = folder if number == 1 else folder / f"{k + 1:0{len(str(number))}d}"
+            write_world(made, place)
+            progress("simulating", k + 1, number)
+        write_json(
+            folder / "run.json",
+            {
+                "command": ["acmodels", *sys.argv[1:]],
+                "versions": versions(),
+                "seed": options["seed"],
+                "studies": number,
+                "scenario": loaded.source,
+            },
+        )
+    if options["as_json"]:
+        _echo_json({"out": str(out), "studies": number, "answers": answers})
+    elif not options["quiet"]:
+        studies = "1 study" if number == 1 else f"{number} studies"
+        _echo(
+            f"{studies} of {loaded.title.lower() or loaded.name}, {answers} answers in all: {out}"
+        )
+
+
+@main.command()
+@_options("json")
+def worlds(**options: Any) -> None:
+    """List the scenarios that `simulate` can make a study of, and the arrows in them."""
+    from acmodels.worlds import scenario, scenarios, variables
+
+    arrows = [
+        {"name": a.name, "size": a.size, "source": a.source}
+        for v in variables().values()
+        for a in v.arrows
+    ]
+    if options["as_json"]:
+        _echo_json({"scenarios": list(scenarios()), "arrows": arrows})
+        return
+    for name in scenarios():
+        if not name.startswith("contrary_"):
+            _echo(f"{name:<20} {scenario(name).title}")
+    contrary = [s.removeprefix("contrary_") for s in scenarios() if s.startswith("contrary_")]
+    _echo(f"{'contrary_ID':<20} The contrary of a proposition: {', '.join(contrary)}")
+    _echo()
+    for a in arrows:
+        _echo(f"{a['name']:<58} {a['size']:>6g}  {a['source']}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--format", "form", default="csv", show_default=True, help="csv, parquet or sav.")
+@_options("out", "quiet", "json")
+def export(data: Path, form: str, **options: Any) -> None:
+    """Write DATA as a folder of tables with labels, missing codes and a codebook."""
+    from acmodels.data import read_study
+    from acmodels.data.writing import export as write
+    from acmodels.folder import result_folder, write_json
+    from acmodels.results import versions
+
+    study = read_study(data)
+    out: Path = options["out"] or Path("export")
+    with result_folder(out, (study.path,)) as folder:
+        write(study, folder, form)
+        write_json(
+            folder / "run.json",
+            {
+                "command": ["acmodels", *sys.argv[1:]],
+                "versions": versions(),
+                "data": dict(study.sha256),
+            },
+        )
+    if options["as_json"]:
+        _echo_json({"out": str(out), "tables": list(study.tables) or ["data"]})
+    elif not options["quiet"]:
+        _echo(f"{len(study.tables) or 1} tables as {form}, and codebook.md: {out}")
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@_options("out", "quiet", "json")
+def scales(data: Path, **options: Any) -> None:
+    """Say how well the items of DATA measure, and how far raters agree."""
+    from acmodels.data import read_study
+    from acmodels.data.scales import scales as describe
+    from acmodels.folder import result_folder, write_json
+    from acmodels.reporting.scale_page import scale_report
+    from acmodels.results import versions, write_table
+
+    study = read_study(data)
+    found = describe(study)
+    out: Path = options["out"] or Path("scales")
+    with result_folder(out, (study.path,)) as folder:
+        write_table(found.table, folder / "scales.csv")
+        write_table(found.items, folder / "items.csv")
+        scale_report(found, folder / "report.html", study.name.partition("/")[0])
+        write_json(
+            folder / "run.json",
+            {
+                "command": ["acmodels", *sys.argv[1:]],
+                "versions": versions(),
+                "data": dict(study.sha256),
+            },
+        )
+    if options["as_json"]:
+        _echo_json({"out": str(out), "scales": _records(found.table)})
+    elif not options["quiet"]:
+        for line in found.table.to_string(index=False, float_format="{:.2f}".format).splitlines():
+            _echo(line)
+        for finding in found.findings:
+            _echo(f"{finding.severity}: {finding.message}")
+        _echo(f"Report: {out / 'report.html'}")
 
 
 _RUNNING = ("out", "seed", "engine")

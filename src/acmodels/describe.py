@@ -1,14 +1,20 @@
 """What data hold, in lines a person reads and a table a program reads."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from acmodels.data import Study, kind, labels, numeric
+from acmodels.data import Finding, Study, kind, labels, numeric
+from acmodels.data.scales import scales
+from acmodels.data.structure import MOST, Structure, structure
 from acmodels.errors import DataError
 from acmodels.system import System
 from acmodels.system.missing import observed
+
+
+_ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True)
@@ -20,28 +26,84 @@ class Description:
 
 
 def describe_study(study: Study) -> Description:
-    """Describe a table column by column."""
-    columns = [_column(study, name) for name in study.names]
-    lines = [f"{study.name}: {study.n_rows} rows, {len(study.names)} columns", ""]
-    width = max((len(c["name"]) for c in columns), default=0)
-    lines += [
-        f"{c['name']:<{width}}  {c['kind']:<8} {c['distinct']:>7} distinct  "
-        f"{c['missing']:>6} missing  {c['shown']}"
-        for c in columns
-    ]
-    lines += _findings(study.findings)
-    return Description(
-        tuple(lines),
-        {
-            "data": study.name,
-            "rows": study.n_rows,
-            "columns": columns,
-            "findings": [_finding(f) for f in study.findings],
-        },
-    )
+    """Describe a study: its columns, what its rows belong to, and everything that was found.
+
+    Of a study of several tables these are the tables, their scales and the rows of an analysis.
+    """
+    found = structure(study)
+    findings = [*study.findings, *found.findings]
+    columns = [_column(study, name, found) for name in study.names]
+    lines: list[str] = []
+    table: dict[str, Any] = {"data": study.name, "rows": study.n_rows, "columns": columns}
+    if study.tables:
+        lines += [f"{study.name.partition('/')[0]}: {len(study.tables)} tables", ""]
+        width = max(len(n) for n in study.tables)
+        for name, t in study.tables.items():
+            lines.append(f"{name:<{width}}  {t.n_rows:>8} rows  {len(t.names):>3} columns")
+        more, said = _scales(study)
+        lines += more
+        findings += said
+        lines += ["", f"Rows of an analysis ({study.n_rows}, {len(study.names)} columns):"]
+        table["tables"] = {
+            n: {"rows": t.n_rows, "columns": len(t.names)} for n, t in study.tables.items()
+        }
+    else:
+        lines += [f"{study.name}: {study.n_rows} rows, {len(study.names)} columns", ""]
+        width = max((len(c["name"]) for c in columns), default=0)
+        lines += [
+            f"{c['name']:<{width}}  {c['kind']:<8} {c['distinct']:>7} distinct  "
+            f"{c['missing']:>6} missing  {c['shown']}"
+            for c in columns
+        ]
+    lines += _structure(found)
+    lines += _findings(findings)
+    ordered = sorted(findings, key=lambda f: _ORDER[f.severity])
+    table["groupings"] = [asdict(g) for g in found.groupings]
+    table["relations"] = list(found.relations)
+    table["findings"] = [_finding(f) for f in ordered]
+    return Description(tuple(lines), table)
 
 
-def _column(study: Study, name: str) -> dict[str, Any]:
+def refused(name: str, problems: Iterable[str], findings: Iterable[Finding] = ()) -> dict[str, Any]:
+    """What `check --json` says of data that are refused: everything found, the worst first."""
+    wrong = [Finding("error", p) for p in problems]
+    rest = sorted(findings, key=lambda f: _ORDER[f.severity])
+    return {"data": name, "findings": [_finding(f) for f in (*wrong, *rest)]}
+
+
+def _structure(found: Structure) -> list[str]:
+    lines: list[str] = []
+    shown = found.groupings[:MOST]
+    if shown:
+        lines.append("")
+        lines += [
+            f"{g.name}: {g.groups} groups of {g.smallest} to {g.largest} rows (median {g.median:g})"
+            for g in shown
+        ]
+        lines += [f"{r}" for r in found.relations[:20]]
+    return lines
+
+
+def _scales(study: Study) -> tuple[list[str], list[Finding]]:
+    if not {"responses", "items"} <= set(study.tables):
+        return [], []
+    try:
+        found = scales(study)
+    except DataError as error:
+        return [], [Finding("warning", p) for p in error.problems]
+    lines = ["", "Scales (items, alpha, ICC(1), ICC(2), raters):"]
+    width = max((len(c) for c in found.table["construct"]), default=0)
+    for row in found.table.to_dict("records"):
+        numbers = "  ".join(_two(row[c]) for c in ("alpha", "icc1", "icc2", "raters"))
+        lines.append(f"{row['construct']:<{width}}  {row['items']:>3}  {numbers}")
+    return lines, list(found.findings)
+
+
+def _two(value: float) -> str:
+    return "   -" if np.isnan(value) else f"{value:4.2f}"
+
+
+def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
     try:
         what = kind(study, name)
         found = labels(study, name)
@@ -60,12 +122,20 @@ def _column(study: Study, name: str) -> dict[str, Any]:
         values = values[np.isfinite(values)]
         if len(values):
             shown = f"mean {values.mean():.3g}, from {values.min():.4g} to {values.max():.4g}"
+    level = where.levels.get(name)
+    if level is not None:
+        shown += f"{', ' if shown else ''}one value for each {level}"
+    label = study.labels.columns.get(name) if study.labels is not None else None
+    if label:
+        shown += f"{'; ' if shown else ''}{label}"
     return {
         "name": name,
         "kind": what,
         "distinct": len(set(present)),
         "missing": len(found) - len(present),
         "shown": shown,
+        "level": level,
+        "label": label,
     }
 
 
@@ -112,8 +182,7 @@ def describe_model(system: System) -> Description:
 
 
 def _findings(findings: Any) -> list[str]:
-    order = {"error": 0, "warning": 1, "note": 2}
-    worst_first = sorted(findings, key=lambda f: order[f.severity])
+    worst_first = sorted(dict.fromkeys(findings), key=lambda f: _ORDER[f.severity])
     return ["", *(f"{f.severity}: {f.message}" for f in worst_first)] if findings else []
 
 

@@ -7,6 +7,7 @@ allowed, and the likely fix. The command line prints the text and exits with
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 
 class AcmodelsError(Exception):
@@ -40,7 +41,16 @@ class FormulaError(ModelError):
 
 
 class DataError(InputError):
-    """A table cannot be used, or not with this model."""
+    """A table cannot be used, or not with this model.
+
+    Args:
+        problems: as for `InputError`.
+        findings: whatever else was noticed and would have been said had the table been usable.
+    """
+
+    def __init__(self, problems: str | Iterable[str], findings: Iterable[Any] = ()) -> None:
+        super().__init__(problems)
+        self.findings: tuple[Any, ...] = tuple(findings)
 
 
 class EstimandError(InputError):

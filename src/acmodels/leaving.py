@@ -34,6 +34,7 @@ from acmodels.system import (
     build_system,
     own_values,
     parameters,
+    study_for,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def influence(
     Raises:
         InputError: no such column, fewer than three units, or no estimands.
     """
-    table = data if isinstance(data, Study) else study(data)
+    table = study_for(fit.spec, data if isinstance(data, Study) else study(data))
     if by not in table.names:
         raise InputError(f"{table.name}: no column '{by}'{did_you_mean(by, table.names)}")
     if not fit.spec.estimands:

@@ -14,6 +14,7 @@ from acmodels.folder import MARK, write_json
 from acmodels.judging import judge
 from acmodels.simulation import Simulation
 from acmodels.spec.design import Design
+from acmodels.worlds import World, variables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,6 +160,34 @@ def write_simulation(
             ],
         },
     )
+
+
+def write_world(made: World, folder: Path) -> None:
+    """Write the study of a world: tables, `datapackage.json`, `truth.json` and `codebook.md`."""
+    from acmodels.data.writing import export
+
+    s = made.scenario
+    about = {
+        "title": s.title,
+        "description": "Synthetic data; truth.json holds every coefficient and effect by name.",
+        "scenario": s.source,
+        "seed": made.seed,
+    }
+    export(made.study, folder, "csv", {"name": s.name.replace("_", "-").lower(), **about})
+    write_json(folder / "truth.json", {k: float(f"{v:.10g}") for k, v in made.truth.items()})
+    with (folder / "codebook.md").open("a", encoding="utf-8") as book:
+        book.write("\n".join(_variables()) + "\n")
+
+
+def _variables() -> list[str]:
+    """The world's variables, for a codebook."""
+    lines = ["## Variables", "", "| variable | label | unit | measured | from |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for v in variables().values():
+        how = f"{v.items} items" if v.items else v.measured
+        causes = ", ".join(str(a.term) for a in v.arrows)
+        lines.append(f"| {v.name} | {v.label} | {v.level} | {how} | {causes} |")
+    return lines
 
 
 def _fields(frame: "pd.DataFrame") -> list[dict[str, str]]:

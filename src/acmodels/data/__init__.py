@@ -1,13 +1,14 @@
-"""Data: one table in, read as a careful colleague would, and asked column by column.
+"""Data: tables in, read as a careful colleague would, and asked column by column.
 
 Cells of a CSV file stay text, exactly as written. `numeric` and `labels` say what they mean when
 a model asks, and refuse what they cannot know. Rows in messages are numbered as a spreadsheet
 shows them for files (the header is row 1), and from 1 for DataFrames: see `row_names`.
 """
 
-from acmodels.data.columns import kind, labels, numeric, truth_values
+from acmodels.data.columns import kind, label_codes, labels, numeric, truth_values
 from acmodels.data.files import read_study
 from acmodels.data.frames import study
+from acmodels.data.package import package_study, study_of
 from acmodels.data.screening import near_duplicate_labels, sentinels
 from acmodels.data.table import Finding, Study, row_names
 
@@ -15,12 +16,15 @@ __all__ = [
     "Finding",
     "Study",
     "kind",
+    "label_codes",
     "labels",
     "near_duplicate_labels",
     "numeric",
+    "package_study",
     "read_study",
     "row_names",
     "sentinels",
     "study",
+    "study_of",
     "truth_values",
 ]

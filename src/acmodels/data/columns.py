@@ -170,7 +170,34 @@ def _parse(study: Study, column: str) -> Parsed:
     return Parsed("empty" if np.isnan(values).all() else what, values, nothing)
 
 
+def label_codes(study: Study, column: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """Read a column as labels, each distinct one once.
+
+    Args:
+        study: the study.
+        column: its name.
+
+    Returns:
+        For each row the place of its label, -1 where missing, and the labels; see `labels`.
+
+    Raises:
+        DataError: as `labels`.
+
+    >>> label_codes(Study("data", pd.DataFrame({"id": ["b", "NA", "a", "b"]})), "id")
+    (array([ 0, -1,  1,  0]), ('b', 'a'))
+    """
+    return _remembered(study, "codes", column, _read_codes)
+
+
 def _read_labels(study: Study, column: str) -> NDArray[np.object_]:
+    codes, texts = label_codes(study, column)
+    table = np.empty(len(texts) + 1, dtype=object)  # the last one, -1, is null
+    table[:-1] = texts
+    table[-1] = None
+    return table[codes]
+
+
+def _read_codes(study: Study, column: str) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     cells, _ = _arrow(study, column)
     if pa.types.is_float16(cells.type):
         cells = cells.cast(pa.float32())
@@ -181,9 +208,13 @@ def _read_labels(study: Study, column: str) -> NDArray[np.object_]:
         texts = _iso(values) if _is_date(cells.type) else [_label(value) for value in values]
     except _UNREADABLE as problem:
         raise _unusable(study, column, str(cells.type)) from problem
-    table = np.empty(len(texts) + 1, dtype=object)  # the last one, -1, is null
-    table[:-1] = [None if t is None or t.strip() in MISSING else t for t in texts]
-    return table[codes]
+    # words that are missing go, and two values written alike are one label
+    place: dict[str, int] = {}
+    to = np.full(len(texts) + 1, -1, dtype=np.intp)
+    for k, text in enumerate(texts):
+        if text is not None and text.strip() not in MISSING:
+            to[k] = place.setdefault(text, len(place))
+    return to[codes], tuple(place)
 
 
 def _arrow(study: Study, column: str) -> tuple[pa.ChunkedArray, bool]:

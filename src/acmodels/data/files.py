@@ -13,6 +13,7 @@ import pandas as pd
 from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
 from acmodels.data.parquet import read_parquet
+from acmodels.data.schemas import ESCAPED, unescaped, with_schema
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, did_you_mean, listing, printable
 
@@ -48,6 +49,10 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     place, is_folder = _place(os.fspath(path))
     if is_folder:
         return _read_folder(place)
+    if place.suffix.lower() == ".toml":
+        from acmodels.data.wide import from_wide
+
+        return from_wide(place)
     t = _read_table(place, place.name)
     sha256 = {printable(place.name): t.digest}
     return Study(shown(place.name), t.frame, t.findings, place, sha256, t.decimal, t.labels)
@@ -169,31 +174,42 @@ def _read_folder(folder: Path) -> Study:
             problems.append(f"{PACKAGE}: lists '{shown(path)}', which is not in the folder{near}")
             continue
         try:
-            read[name] = (path, _read_table(folder / path, path, _declared(resource)))
+            read[name] = (path, _described(folder / path, path, resource))
         except DataError as error:
             problems += error.problems
     if problems:
+        if len(read) > 1:  # what can be read is checked too, so that all is said at once
+            from acmodels.data.package_rules import problems as between
+
+            problems += between(_studies(read, folder))
         raise DataError(problems)
     sha256 = {PACKAGE: digest, **{path: t.digest for path, t in read.values()}}
     if len(read) == 1:
         path, t = next(iter(read.values()))
         name = shown((folder / path).name)
         return Study(name, t.frame, t.findings, folder, sha256, t.decimal, t.labels)
-    from acmodels.data.package import join
+    from acmodels.data.package import package_study
 
-    tables = {
-        n: Study(shown(path), t.frame, t.findings, folder, decimal=t.decimal)
+    tables = _studies(read, folder)
+    findings = [f for t in tables.values() for f in t.findings]
+    return package_study(tables, shown(folder.name), findings, path=folder, sha256=sha256)
+
+
+def _studies(read: dict[str, tuple[str, _Table]], folder: Path) -> dict[str, Study]:
+    return {
+        n: Study(shown(path), t.frame, t.findings, folder, {path: t.digest}, t.decimal, t.labels)
         for n, (path, t) in read.items()
     }
-    joined = join(tables, said)
-    findings = [f for t in tables.values() for f in t.findings]
-    return Study(
-        shown(f"{folder.name}/{joined.name}"),
-        joined.frame,
-        (*findings, *joined.findings),
-        folder,
-        sha256,
-    )
+
+
+def _described(place: Path, path: str, resource: dict[str, Any]) -> _Table:
+    """Read a table of a package, with what its schema says of labels and missing codes."""
+    t = _read_table(place, path, _declared(resource))
+    frame = t.frame
+    if resource.get(ESCAPED) == "'":
+        frame = unescaped(frame)
+    frame, labels, noticed = with_schema(frame, t.labels, resource.get("schema"), shown(path))
+    return _Table(frame, (*t.findings, *noticed), t.digest, t.decimal, labels)
 
 
 def _resources(raw: bytes) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ declares missing is missing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 from zipfile import BadZipFile
@@ -25,11 +25,13 @@ class Labels:
         columns: label of each column that has one.
         values: by column, label of each code that has one.
         missing: by column, codes (or ranges of them, as low and high) that are declared missing.
+        held: by column, the code that stood in each cell that is missing for it, by row counted from 0.
     """
 
     columns: Mapping[str, str]
     values: Mapping[str, Mapping[Any, str]]
     missing: Mapping[str, tuple[tuple[Any, Any], ...]]
+    held: Mapping[str, Mapping[int, Any]] = field(default_factory=dict[str, Mapping[int, Any]])
 
 
 NO_LABELS = Labels({}, {}, {})
@@ -79,10 +81,12 @@ def _statistical(
     ranges = getattr(meta, "missing_ranges", None) or {}
     missing = {c: tuple((r["lo"], r["hi"]) for r in of) for c, of in ranges.items() if of}
     findings: list[Finding] = []
+    held: dict[str, Mapping[int, Any]] = {}
     for c in frame.columns:
         gone = frame[c].isna() & whole[c].notna()
         lost = int(np.sum(gone.to_numpy()))
         if lost:
+            held[c] = {int(k): whole[c].iat[k] for k in np.flatnonzero(gone.to_numpy())}
             counts = whole.loc[gone, c].value_counts()
             said = [f"{_code(v, values.get(c, {}))} ({n})" for v, n in counts.items()]
             findings.append(
@@ -97,7 +101,7 @@ def _statistical(
     text = [c for c in frame.columns if frame[c].dtype == object]
     for c in text:
         frame[c] = frame[c].where(frame[c] != "", None)
-    return frame, tuple(findings), Labels(columns, values, missing)
+    return frame, tuple(findings), Labels(columns, values, missing, held)
 
 
 def _code(value: Any, labels: Mapping[Any, str]) -> str:

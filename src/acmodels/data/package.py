@@ -1,21 +1,23 @@
-"""A study of several tables: checked against each other, and carried down to one.
+"""A study of several tables: what of them belongs to which units, joined as a model needs it.
 
 Tables are named by their resources: `districts`, `partners`, `partnerships` and so on, each with an
-id of its own (`district_id`) and the ids of what it belongs to. The analysis table has the rows of
-the finest of them that is one row a unit, or a unit and wave; whatever belongs to a unit above is
-carried down to it by its id. What lies below enters by a stated rule only: answers to items as the
-score of their construct, routines not at all.
+id of its own (`district_id`) and the ids of what it belongs to. What belongs to a unit above is
+carried down to those below by its id. What lies below enters by a stated rule only: answers as
+scores of constructs (`scores`), routines as the deepest and whether one has a tool, events as their
+number. An id column `district_id` can also be written `district`.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 
-from acmodels.data.columns import labels, numeric
-from acmodels.data.package_rules import UNITS, problems, said_of
-from acmodels.data.scores import construct_scores
+from acmodels.data.columns import label_codes, labels, numeric
+from acmodels.data.package_rules import UNITS, problems, quietly, said_of
+from acmodels.data.scores import scores
 from acmodels.data.table import Finding, Study
 from acmodels.errors import DataError, listing
 
@@ -27,92 +29,129 @@ LOWER = frozenset(
 )  # fmt: skip
 """Tables whose rows are no units of an analysis."""
 
+WAVE = "wave_id"
 
-@dataclass(frozen=True)
-class Joined:
-    """The analysis table of a package.
+_JOINED: WeakKeyDictionary[Study, dict[tuple[str, ...], Study]] = WeakKeyDictionary()
+"""Studies joined before; several models often need the same rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Columns with one row for each combination of keys.
 
     Attributes:
-        name: of the table whose rows these are.
-        frame: its columns, then what was carried down to it.
-        findings: what the package holds, and how it was joined.
+        keys: id columns.
+        frame: keys and columns.
+        table: the table it is from.
+        fill: what a unit without a row has; None for nothing.
+        rows: whether its rows can be those of an analysis.
     """
 
-    name: str
+    keys: tuple[str, ...]
     frame: pd.DataFrame
-    findings: tuple[Finding, ...]
+    table: str
+    fill: float | None = None
+    rows: bool = True
 
 
-def join(tables: Mapping[str, Study], where: str) -> Joined:
-    """Check the tables of a package and join them.
+def package_study(
+    tables: Mapping[str, Study], name: str, findings: Iterable[Finding] = (), **source: Any
+) -> Study:
+    """Check tables against each other and make a study of them.
 
     Args:
         tables: by resource name; ids are read as text.
-        where: what messages call the package.
+        name: what messages call the study.
+        findings: of reading the tables.
+        source: further attributes of the study (`path`, `sha256`).
 
     Raises:
         DataError: every violation of the rules between tables, the worst first.
     """
     wrong = problems(tables)
     if wrong:
-        raise DataError(wrong)
+        raise DataError(wrong, (*findings, *quietly(tables)))
     units = [n for n in tables if n not in LOWER and _ids(tables[n])]
     if not units:
         raise DataError(
-            f"{where}: none of its tables ({listing(list(tables), 12)}) has rows that are units; "
+            f"{name}: none of its tables ({listing(list(tables), 12)}) has rows that are units; "
             "an analysis needs one of districts, departments, partners, partnerships or another "
             "with an id column, such as district_id"
         )
-    # the finest: most ids, then most rows
-    base = max(units, key=lambda n: (len(_ids(tables[n])), tables[n].n_rows))
-    frame = _text_ids(tables[base])
-    carried: list[str] = []
-    left_out: list[str] = []
-    pending = [n for n in tables if n != base]
-    moved = True
-    while moved:
-        moved = False
-        for name in list(pending):
-            for part in _parts(name, tables):
-                keys = [k for k in part.keys if k in frame.columns]
-                if keys != list(part.keys):
-                    continue
-                frame, new = _carry(frame, part, name)
-                carried += new
-                moved = True
-                if name in pending:
-                    pending.remove(name)
-    left_out = [n for n in pending if n not in ("items", "constructs", "persons")]
-    findings = list(said_of(tables))
-    findings.append(
+    parts = tuple(_parts(tables))
+    keys = _finest(parts, tables)
+    frame, carried, left = _joined(keys, parts)
+    said = [*findings, *said_of(tables)]
+    said.append(
         Finding(
             "note",
-            f"{where}: rows are those of '{base}' ({len(frame)}); carried down to them: "
-            f"{listing(carried, 20) if carried else 'nothing'}",
+            f"{name}: rows are those of '{_called(keys, parts)}' ({len(frame)}); carried down to "
+            f"them: {listing(carried, 20) if carried else 'nothing'}; a model that needs rows of "
+            "other units only gets those",
         )
     )
-    if left_out:
-        findings.append(
+    if left:
+        said.append(
             Finding(
                 "note",
-                f"{where}: of {listing([f"'{n}'" for n in left_out])} nothing is one value for a "
-                f"row of '{base}', so nothing was carried over; bring what you need to its level "
-                "first",
+                f"{name}: of {listing([f"'{n}'" for n in left])} nothing is one value for such a "
+                "row; a model can have it by rows of other units, or by between()",
             )
         )
-    return Joined(base, frame, tuple(findings))
+    return Study(
+        f"{name}/{_called(keys, parts)}", frame, tuple(said), tables=tables, parts=parts, **source
+    )
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A table with one row for each combination of keys."""
+def study_of(study: Study, columns: Iterable[str]) -> Study:
+    """The study with the fewest rows that have all columns; one table is returned as it is.
 
-    keys: tuple[str, ...]
-    frame: pd.DataFrame
+    Args:
+        study: one table, or several.
+        columns: that a model reads.
+    """
+    if not study.parts:
+        return study
+    wanted = set(columns)
+    best: tuple[int, int, tuple[str, ...]] | None = None
+    for keys in _keys(study.parts):
+        if wanted <= _reach(keys, study.parts):
+            found = (len(_rows(keys, study.parts)), len(keys), keys)
+            best = found if best is None else min(best, found)
+    if best is None:
+        return study
+    made = _JOINED.setdefault(study, {})
+    if best[2] not in made:
+        frame, _, _ = _joined(best[2], study.parts)
+        head = study.name.rpartition("/")[0] or study.name
+        name = f"{head}/{_called(best[2], study.parts)}"
+        made[best[2]] = replace(study, name=name, frame=frame, parts=(), tables={})
+    return made[best[2]]
 
 
 def _ids(table: Study) -> list[str]:
     return [c for c in table.names if c.endswith("_id")]
+
+
+def _parts(tables: Mapping[str, Study]) -> Iterator[Part]:
+    """What of each table can be carried, those of more keys first."""
+    found: list[Part] = []
+    for name, table in tables.items():
+        if name == "unit_measures":
+            found += _measures(table)
+        elif name == "events":
+            found += _events(table, tables)
+        elif name == "routines":
+            found += _routines(table)
+        elif name == "memberships":
+            found += _memberships(table)
+        elif name == "responses":
+            found += [Part(k, f, name) for k, f in scores(tables)]
+        elif name in ("waves", "persons") or name not in LOWER:
+            keys = _own_key(name, table)
+            if keys:
+                found.append(Part(keys, _text_ids(table), name, rows=name != "waves"))
+    yield from sorted(found, key=lambda p: -len(p.keys))
 
 
 def _text_ids(table: Study) -> pd.DataFrame:
@@ -120,20 +159,7 @@ def _text_ids(table: Study) -> pd.DataFrame:
     frame = table.frame.copy()
     for c in _ids(table):
         frame[c] = labels(table, c)
-    return frame
-
-
-def _parts(name: str, tables: Mapping[str, Study]) -> Iterator[_Part]:
-    """What of a table can be carried down, and by which ids."""
-    table = tables[name]
-    if name == "unit_measures":
-        yield from _measures(table)
-    elif name == "responses":
-        yield from (_Part(k, f) for k, f in construct_scores(tables))
-    elif name == "waves" or name not in LOWER:
-        keys = _own_key(name, table)
-        if keys:
-            yield _Part(keys, _text_ids(table))
+    return frame.reset_index(drop=True)
 
 
 def _own_key(name: str, table: Study) -> tuple[str, ...]:
@@ -142,29 +168,172 @@ def _own_key(name: str, table: Study) -> tuple[str, ...]:
     keys = (own,) if own in table.names else tuple(_ids(table))
     if not keys:
         return ()
-    seen = pd.DataFrame({k: labels(table, k) for k in keys})
+    seen = pd.DataFrame({k: label_codes(table, k)[0] for k in keys})
+    if WAVE in keys and len(keys) > 1 and seen[WAVE].nunique() == 1:
+        # in one wave, units are not told apart by it
+        keys, seen = tuple(k for k in keys if k != WAVE), seen.drop(columns=WAVE)
     return () if seen.duplicated().any() else tuple(str(k) for k in keys)
 
 
-def _measures(table: Study) -> Iterator[_Part]:
+def _long(table: Study, columns: Iterable[str]) -> Any:
+    """Columns of labels as categoricals, and the wave where there is one."""
+    made: dict[str, Any] = {}
+    for c in (*columns, WAVE):
+        if c in table.names:
+            codes, words = label_codes(table, c)
+            made[c] = pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype=object))
+    return pd.DataFrame(made)
+
+
+def _measures(table: Study) -> Iterator[Part]:
     """Variables of units, one column each: by unit, and by wave where units have several."""
-    long: Any = pd.DataFrame({c: labels(table, c) for c in ("unit_type", "unit_id", "variable")})
+    long = _long(table, ("unit_type", "unit_id", "variable"))
     long["value"] = numeric(table, "value")
     keys = ["unit_id"]
-    if "wave_id" in table.names:
-        long["wave_id"] = labels(table, "wave_id")
-        if long.duplicated(["unit_type", "unit_id", "variable"]).any():
-            keys.append("wave_id")
-    for unit, rows in long.groupby("unit_type", sort=False):
-        wide = rows.set_index([*keys, "variable"])["value"].unstack().reset_index()  # noqa: PD010
+    if WAVE in long and long.duplicated(["unit_type", "unit_id", "variable"]).any():
+        keys.append(WAVE)
+    for unit, rows in long.groupby("unit_type", sort=False, observed=True):
+        wide = rows.pivot(index=keys, columns="variable", values="value").reset_index()
+        wide.columns = pd.Index([str(c) for c in wide.columns])
+        for c in keys:
+            wide[c] = wide[c].astype(object)
+        wide = wide.rename(columns={"unit_id": f"{unit}_id"})
+        yield Part(
+            tuple(f"{unit}_id" if k == "unit_id" else k for k in keys), wide, "unit_measures"
+        )
+
+
+def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[Part]:
+    """How many events of each kind a unit had, in each wave where the study has several."""
+    if not {"unit_type", "unit_id", "kind"} <= set(table.names):
+        return
+    long = _long(table, ("unit_type", "unit_id", "kind"))
+    waves = tables.get("waves")
+    by_wave = WAVE in long and (waves is None or waves.n_rows > 1)
+    keys = ["unit_id", WAVE] if by_wave else ["unit_id"]
+    for unit, rows in long.groupby("unit_type", sort=False, observed=True):
+        count = rows.astype(object).groupby([*keys, "kind"]).size().unstack(fill_value=0)
+        wide = count.astype(np.float64).reset_index()
         wide.columns = pd.Index([str(c) for c in wide.columns])
         wide = wide.rename(columns={"unit_id": f"{unit}_id"})
-        yield _Part(tuple(f"{unit}_id" if k == "unit_id" else k for k in keys), wide)
+        names = tuple(f"{unit}_id" if k == "unit_id" else k for k in keys)
+        yield Part(names, wide, "events", fill=0.0, rows=False)
 
 
-def _carry(frame: pd.DataFrame, part: _Part, name: str) -> tuple[pd.DataFrame, list[str]]:
+def _routines(table: Study) -> Iterator[Part]:
+    """The deepest routine of a partnership, whether one has a tool, and how many there are."""
+    keys = [k for k in ("partnership_id", WAVE) if k in table.names]
+    if "partnership_id" not in keys:
+        return
+    long: Any = _long(table, ("partnership_id",)).astype(object)
+    made = {"routine_count": ("one", "sum")}
+    long["one"] = 1.0
+    for column, name in (("depth", "routine_depth"), ("tool", "tool")):
+        if column in table.names:
+            long[column] = numeric(table, column)
+            made[name] = (column, "max")
+    wide = long.groupby(keys, sort=False).agg(**made).reset_index()
+    if WAVE in keys and wide[WAVE].nunique() == 1:
+        keys, wide = keys[:1], wide.drop(columns=WAVE)
+    yield Part(tuple(keys), wide, "routines", rows=False)
+
+
+def _memberships(table: Study) -> Iterator[Part]:
+    """The department or partner that a person belongs to in a wave."""
+    if not {"person_id", "unit_type", "unit_id"} <= set(table.names):
+        return
+    long = _long(table, ("person_id", "unit_type", "unit_id")).astype(object)
+    keys = [k for k in ("person_id", WAVE) if k in long]
+    for unit, rows in long.groupby("unit_type", sort=False):
+        mine = rows.drop(columns="unit_type").rename(columns={"unit_id": f"{unit}_id"})
+        if not mine.duplicated(keys).any():
+            yield Part(tuple(keys), mine.reset_index(drop=True), "memberships", rows=False)
+
+
+def _keys(parts: Iterable[Part]) -> tuple[tuple[str, ...], ...]:
+    return tuple(dict.fromkeys(p.keys for p in parts if p.rows))
+
+
+def _alias(column: str) -> str | None:
+    return column.removesuffix("_id") if column.endswith("_id") else None
+
+
+def _reach(keys: tuple[str, ...], parts: Iterable[Part]) -> set[str]:
+    """The columns that rows with these keys come to have."""
+    have = set(keys)
+    moved = True
+    while moved:
+        moved = False
+        for p in parts:
+            if set(p.keys) <= have and not set(p.frame.columns) <= have:
+                have |= {str(c) for c in p.frame.columns}
+                moved = True
+    return have | {a for c in have if (a := _alias(c))}
+
+
+def _finest(parts: tuple[Part, ...], tables: Mapping[str, Study]) -> tuple[str, ...]:
+    """The rows with the most ids, then the most rows, of units; persons are none."""
+
+    def order(keys: tuple[str, ...]) -> tuple[int, int]:
+        ids = [c for c in _reach(keys, parts) if c.endswith("_id")]
+        return len(ids), len(_rows(keys, parts))
+
+    of_units = [k for k in _keys(parts) if "person_id" not in k]
+    return max(of_units or _keys(parts), key=order)
+
+
+def _rows(keys: tuple[str, ...], parts: Iterable[Part]) -> pd.DataFrame:
+    """Every combination of keys that some table has, in the order of the tables."""
+    frames = [p.frame.loc[:, list(keys)] for p in parts if p.rows and p.keys == keys]
+    whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    if len(keys) > 1:
+        whole = whole.dropna()
+    return whole.drop_duplicates(ignore_index=True)
+
+
+def _called(keys: tuple[str, ...], parts: Iterable[Part]) -> str:
+    """A name for rows: of the table with these keys, or the units."""
+    own = [p.table for p in parts if p.keys == keys and p.table not in LOWER]
+    home = [t for t in own if UNITS.get(t) in keys]
+    if home or (own and len(keys) == 1):
+        return (home or own)[0]
+    return "_by_".join(k.removesuffix("_id") for k in keys)
+
+
+def _joined(
+    keys: tuple[str, ...], parts: tuple[Part, ...]
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Rows with everything that can be carried to them.
+
+    Returns:
+        The table, the columns carried, and the tables of which nothing was.
+    """
+    frame = _rows(keys, parts)
+    # what the rows' own tables say comes first and keeps its order
+    pending = sorted(parts, key=lambda p: p.keys != keys)
+    carried: list[str] = []
+    left = {p.table for p in parts}
+    moved = True
+    while moved:
+        moved = False
+        for part in list(pending):
+            if set(part.keys) <= set(frame.columns):
+                frame, new = _carry(frame, part)
+                own = part.keys == keys and part.table not in LOWER
+                carried += [] if own else new
+                pending.remove(part)
+                left.discard(part.table)
+                moved = True
+    for column in list(frame.columns):
+        alias = _alias(column)
+        if alias and alias not in frame.columns:
+            frame[alias] = frame[column]
+    return frame, carried, [t for t in dict.fromkeys(p.table for p in parts) if t in left]
+
+
+def _carry(frame: pd.DataFrame, part: Part) -> tuple[pd.DataFrame, list[str]]:
     """Bring the columns of a table to the rows that belong to its units."""
-    singular = name.removesuffix("s")
+    singular = part.table.removesuffix("s")
     new = {
         c: c if c not in frame.columns else f"{singular}_{c}"
         for c in part.frame.columns
@@ -175,4 +344,7 @@ def _carry(frame: pd.DataFrame, part: _Part, name: str) -> tuple[pd.DataFrame, l
     side = part.frame.loc[:, [*part.keys, *wanted]].rename(columns=wanted)
     out = frame.merge(side, how="left", on=list(part.keys), validate="many_to_one", sort=False)
     out.index = frame.index
+    if part.fill is not None:
+        for c in wanted.values():
+            out[c] = out[c].fillna(part.fill)
     return out, list(wanted.values())

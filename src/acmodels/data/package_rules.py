@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from acmodels.data.columns import labels, numeric
+from acmodels.data.columns import label_codes, labels, numeric
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
 from acmodels.errors import DataError, listing
 
@@ -37,6 +37,17 @@ def _said(rule: Callable[[Tables], Iterator[str]], tables: Tables) -> list[str]:
         out.extend(found)
     except DataError as error:
         out += error.problems
+    return out
+
+
+def quietly(tables: Tables) -> list[Finding]:
+    """What can be said of tables that break rules; where one cannot be read, nothing more."""
+    out: list[Finding] = []
+    found = said_of(tables)
+    try:
+        out.extend(found)
+    except DataError as error:
+        out += [Finding("error", p) for p in error.problems]
     return out
 
 
@@ -250,6 +261,7 @@ def said_of(tables: Tables) -> Iterator[Finding]:
             f"{w.name}: {w.n_rows} waves; a model that tells change within units from differences "
             "between them (RI-CLPM) needs three",
         )
+    yield from _response_rates(tables)
     r = tables.get("responses")
     if r is not None and {"target_type", "target_id", "person_id"} <= set(r.names):
         who = pd.DataFrame({c: labels(r, c) for c in ("target_type", "target_id", "person_id")})
@@ -260,6 +272,33 @@ def said_of(tables: Tables) -> Iterator[Finding]:
             f"{int((raters < 2).sum())} of {len(raters)} units have one only (no agreement can be "
             f"stated), {int((raters < 3).sum())} fewer than three",
         )
+
+
+def _response_rates(tables: Tables) -> Iterator[Finding]:
+    """How many of those who were there in a wave answered."""
+    m, r = tables.get("memberships"), tables.get("responses")
+    if m is None or r is None or not {"person_id", "wave_id"} <= set(m.names):
+        return
+    if not {"person_id", "wave_id"} <= set(r.names):
+        return
+    there = pd.DataFrame({c: labels(m, c) for c in ("person_id", "wave_id")}).drop_duplicates()
+    codes, people = label_codes(r, "person_id")
+    wave, waves = label_codes(r, "wave_id")
+    pairs = np.unique(np.stack([codes, wave]), axis=1)
+    did = {(people[a], waves[b]) for a, b in pairs.T if a >= 0 and b >= 0}
+    said: list[str] = []
+    for w, rows in there.groupby("wave_id", sort=False):
+        n = sum((p, w) in did for p in rows["person_id"])
+        said.append(f"wave {w} {n} of {len(rows)} ({100 * n / len(rows):.0f} %)")
+    yield Finding("note", f"answered: {listing(said, 12)}")
+    members = set(zip(there["person_id"], there["wave_id"], strict=True))
+    strangers = [p for p in did if p not in members]
+    if strangers:
+        some = listing([f"{p} in wave {w}" for p, w in sorted(strangers)], 4)
+        yield Finding(
+            "warning", f"{r.name}: {len(strangers)} persons answered in a wave in which {m.name} does "
+            f"not have them: {some}"
+        )  # fmt: skip
 
 
 def _crossing(p: Study) -> Iterator[Finding]:

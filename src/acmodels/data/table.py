@@ -13,6 +13,7 @@ from acmodels.errors import DataError, did_you_mean, listing
 
 if TYPE_CHECKING:
     from acmodels.data.labelled import Labels
+    from acmodels.data.package import Part
 
 CELL_LENGTH = 40
 """Characters of a cell or a name that a message shows."""
@@ -48,7 +49,9 @@ class Study:
         path: the file or folder that was read; None for a DataFrame.
         sha256: hex digest of each file read, by file name; empty for a DataFrame.
         decimal: the decimal mark of numbers written as text.
-        labels: what a `.sav` or `.dta` file says of its columns, or None.
+        labels: what a `.sav` or `.dta` file or a data package says of its columns, or None.
+        tables: of a study of several tables, each by name; `frame` is them joined.
+        parts: what of those tables belongs to which units.
     """
 
     name: str
@@ -58,6 +61,8 @@ class Study:
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     decimal: Literal[".", ","] = "."
     labels: "Labels | None" = None
+    tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
+    parts: "tuple[Part, ...]" = ()
 
     @property
     def n_rows(self) -> int:

@@ -1,6 +1,14 @@
 """A model meets a study: named arrays that every engine and estimand reads."""
 
-from acmodels.system.build import Joint, System, Treatment, build_layout, build_system, group_labels
+from acmodels.system.build import (
+    Joint,
+    System,
+    Treatment,
+    build_layout,
+    build_system,
+    group_labels,
+    study_for,
+)
 from acmodels.system.layout import (
     Block,
     Column,
@@ -31,4 +39,5 @@ __all__ = [
     "group_labels",
     "own_values",
     "parameters",
+    "study_for",
 ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.data import Finding, Study, kind, labels, numeric, row_names, truth_values
+from acmodels.data import Finding, Study, kind, labels, numeric, row_names, study_of, truth_values
 from acmodels.errors import DataError, InputError, ModelError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.spec.formula import INTERCEPT, GroupTerm, Operand, Term, quoted
@@ -103,12 +103,13 @@ def build_system(model: Model, study: Study) -> System:
 
     Args:
         model: checked for itself.
-        study: one table.
+        study: one table, or several that are joined as the model needs them.
 
     Raises:
         DataError: with every problem found: missing columns, strays, constant or collinear
             predictors, a level that varies within its unit, and so on.
     """
+    study = study_for(model, study)
     _columns_present(model, study, with_responses=True)
     missing = _missing_cells(model, study)
     if model.missing == "model" and missing:
@@ -279,6 +280,12 @@ def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
     }
     out += [(c, role) for role, c in extras.items() if c is not None]
     return out
+
+
+def study_for(model: Model, study: Study) -> Study:
+    """The rows of a study of several tables that a model needs: the fewest with all its columns."""
+    columns = [c for e in model.equations.values() for c, _ in uses(e, with_responses=True)]
+    return study_of(study, columns)
 
 
 def keys_of(model: Model) -> tuple[str, ...]:

@@ -1,0 +1,139 @@
+"""The variables of the world and the arrows between them, as `variables.toml` has them."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+LEVELS = ("district", "department", "partner", "partnership")
+KINDS = ("normal", "share", "simplex", "binary", "ordinal", "count", "event")
+MEASURED = ("items", "coded", "guidance", "routines", "partners", "events", "hidden")
+
+_FACTOR = re.compile(r"(?:(lag|first|square)\((\w+)\)|(\w+))\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A variable as a cause: as it is, or `lag`, `first` or `square` of it."""
+
+    name: str
+    function: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.function}({self.name})" if self.function else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A product of factors."""
+
+    factors: tuple[Factor, ...]
+
+    def __str__(self) -> str:
+        return ":".join(str(f) for f in self.factors)
+
+    @property
+    def linear(self) -> str | None:
+        """The variable, where the term is one of this wave as it is."""
+        one = len(self.factors) == 1 and not self.factors[0].function
+        return self.factors[0].name if one else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A cause of a variable.
+
+    Attributes:
+        to: the variable.
+        term: its cause.
+        size: coefficient, in units of the variable for one unit of the term.
+        propositions: ids of the propositions it is from; empty where it is assumed.
+        source: where it is from, in words.
+    """
+
+    to: str
+    term: Term
+    size: float
+    propositions: tuple[str, ...]
+    source: str
+
+    @property
+    def name(self) -> str:
+        """As in formulas: `routines ~ prior_knowledge`."""
+        return f"{self.to} ~ {self.term}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of the world; `variables.toml` says what each attribute means."""
+
+    name: str
+    level: str
+    label: str
+    measured: str
+    kind: str = "normal"
+    construct: str | None = None
+    parent: str | None = None
+    items: int = 0
+    facets: tuple[str, ...] = ()
+    noise: float = 0.0
+    stable: float = 0.0
+    district: float = 0.0
+    department: float = 0.0
+    partner: float = 0.0
+    rate: float = 0.0
+    arrows: tuple[Arrow, ...] = ()
+
+
+def term(text: str) -> Term:
+    """Read a cause.
+
+    >>> str(term("lag(trust):routines"))
+    'lag(trust):routines'
+    """
+    out: list[Factor] = []
+    for part in text.split(":"):
+        found = _FACTOR.match(part.strip())
+        if found is None:
+            msg = f"{text!r} is no product of variables"
+            raise ValueError(msg)
+        out.append(Factor(found[2] or found[3], found[1] or ""))
+    return Term(tuple(out))
+
+
+@cache
+def variables() -> Mapping[str, Variable]:
+    """Every variable by name, causes before effects of one wave."""
+    text = (files("acmodels.worlds") / "variables.toml").read_text(encoding="utf-8")
+    table: dict[str, dict[str, Any]] = tomllib.loads(text)
+    out: dict[str, Variable] = {}
+    for name, entry in table.items():
+        causes = entry.pop("from", {})
+        arrows = tuple(_arrow(name, k, size, said) for k, (size, said) in causes.items())
+        for a in arrows:
+            late = [
+                f.name
+                for f in a.term.factors
+                if f.function != "lag" and f.name not in out
+                or f.name not in table
+            ]  # fmt: skip
+            if late:
+                msg = f"variables.toml: {a.name}: {late[0]} does not come before {name}"
+                raise ValueError(msg)
+        entry["facets"] = tuple(entry.get("facets", ()))
+        out[name] = Variable(name=name, arrows=arrows, **entry)
+        v = out[name]
+        if v.level not in LEVELS or v.kind not in KINDS or v.measured not in MEASURED:
+            msg = f"variables.toml: {name}: unknown level, kind or way of measuring"
+            raise ValueError(msg)
+    return MappingProxyType(out)
+
+
+def _arrow(to: str, cause: str, size: float, said: str) -> Arrow:
+    ids = tuple(said.split()) if re.fullmatch(r"(P\d\d ?)+", said) else ()
+    source = f"proposition {' and '.join(ids)}" if ids else said
+    return Arrow(to, term(cause), float(size), ids, source)
