@@ -42,6 +42,7 @@ PUBLIC = [
     "comparisons",
     "confounding",
     "estimate",
+    "export",
     "fit",
     "influence",
     "judge",
@@ -58,10 +59,12 @@ PUBLIC = [
     "r2",
     "recover",
     "report",
+    "scales",
     "simulate",
     "slopes",
     "standardized",
     "study",
+    "world",
 ]
 
 

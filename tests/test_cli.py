@@ -250,15 +250,17 @@ def test_check_describes_a_table(call: Call) -> None:
     assert list(columns) == ["district", "x", "z", "sector", "m", "y", "yes"]
     assert columns["district"] | {"shown": ""} == {
         "name": "district", "kind": "text", "distinct": 12, "missing": 0, "shown": "",
+        "level": None, "label": None,
     }  # fmt: skip
     assert all(name in out for name in columns)
 
 
 def test_check_names_a_column_that_cannot_be_read(call: Call, tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("x\n1\n2\n3\nfour\n")
-    code, out, _ = call("check", "odd.csv")
-    assert code == 0
+    code, out, err = call("check", "odd.csv")
+    assert code == 2
     assert "'four' (row 5)" in out
+    assert "'four' (row 5)" in err
 
 
 def test_check_describes_a_model_on_a_table(call: Call) -> None:

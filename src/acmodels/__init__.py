@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from acmodels.confounders import confounding
     from acmodels.data import read_study as load_study
     from acmodels.data import study
+    from acmodels.data.scales import scales
     from acmodels.data.writing import export
     from acmodels.errors import AcmodelsError, InputError
     from acmodels.fitting import estimate, fit
@@ -66,6 +67,7 @@ __all__ = [
     "r2",
     "recover",
     "report",
+    "scales",
     "simulate",
     "slopes",
     "standardized",
@@ -99,6 +101,7 @@ _HOMES = {
     "r2": ("acmodels.sizes", "r2"),
     "recover": ("acmodels.recovery", "recover"),
     "report": ("acmodels.reporting", "report"),
+    "scales": ("acmodels.data.scales", "scales"),
     "simulate": ("acmodels.simulation", "simulate"),
     "slopes": ("acmodels.predicting", "slopes"),
     "standardized": ("acmodels.sizes", "standardized"),

@@ -13,7 +13,6 @@ from acmodels.errors import DataError
 from acmodels.system import System
 from acmodels.system.missing import observed
 
-
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 

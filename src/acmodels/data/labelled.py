@@ -25,7 +25,8 @@ class Labels:
         columns: label of each column that has one.
         values: by column, label of each code that has one.
         missing: by column, codes (or ranges of them, as low and high) that are declared missing.
-        held: by column, the code that stood in each cell that is missing for it, by row counted from 0.
+        held: by column, the code that stood in each cell that is missing for it, by row counted
+        from 0.
     """
 
     columns: Mapping[str, str]
@@ -86,7 +87,8 @@ def _statistical(
         gone = frame[c].isna() & whole[c].notna()
         lost = int(np.sum(gone.to_numpy()))
         if lost:
-            held[c] = {int(k): whole[c].iat[k] for k in np.flatnonzero(gone.to_numpy())}
+            codes = whole[c].to_numpy()
+            held[c] = {int(k): codes[k] for k in np.flatnonzero(gone.to_numpy())}
             counts = whole.loc[gone, c].value_counts()
             said = [f"{_code(v, values.get(c, {}))} ({n})" for v, n in counts.items()]
             findings.append(

@@ -79,7 +79,7 @@ def package_study(
             "with an id column, such as district_id"
         )
     parts = tuple(_parts(tables))
-    keys = _finest(parts, tables)
+    keys = _finest(parts)
     frame, carried, left = _joined(keys, parts)
     said = [*findings, *said_of(tables)]
     said.append(
@@ -169,7 +169,7 @@ def _own_key(name: str, table: Study) -> tuple[str, ...]:
     if not keys:
         return ()
     seen = pd.DataFrame({k: label_codes(table, k)[0] for k in keys})
-    if WAVE in keys and len(keys) > 1 and seen[WAVE].nunique() == 1:
+    if WAVE in keys and len(keys) > 1 and len(set(seen[WAVE])) == 1:
         # in one wave, units are not told apart by it
         keys, seen = tuple(k for k in keys if k != WAVE), seen.drop(columns=WAVE)
     return () if seen.duplicated().any() else tuple(str(k) for k in keys)
@@ -193,7 +193,7 @@ def _measures(table: Study) -> Iterator[Part]:
     if WAVE in long and long.duplicated(["unit_type", "unit_id", "variable"]).any():
         keys.append(WAVE)
     for unit, rows in long.groupby("unit_type", sort=False, observed=True):
-        wide = rows.pivot(index=keys, columns="variable", values="value").reset_index()
+        wide = rows.pivot(index=keys, columns="variable", values="value").reset_index()  # noqa: PD010
         wide.columns = pd.Index([str(c) for c in wide.columns])
         for c in keys:
             wide[c] = wide[c].astype(object)
@@ -212,7 +212,7 @@ def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[Part]:
     by_wave = WAVE in long and (waves is None or waves.n_rows > 1)
     keys = ["unit_id", WAVE] if by_wave else ["unit_id"]
     for unit, rows in long.groupby("unit_type", sort=False, observed=True):
-        count = rows.astype(object).groupby([*keys, "kind"]).size().unstack(fill_value=0)
+        count = rows.astype(object).groupby([*keys, "kind"]).size().unstack(fill_value=0)  # noqa: PD010
         wide = count.astype(np.float64).reset_index()
         wide.columns = pd.Index([str(c) for c in wide.columns])
         wide = wide.rename(columns={"unit_id": f"{unit}_id"})
@@ -233,7 +233,7 @@ def _routines(table: Study) -> Iterator[Part]:
             long[column] = numeric(table, column)
             made[name] = (column, "max")
     wide = long.groupby(keys, sort=False).agg(**made).reset_index()
-    if WAVE in keys and wide[WAVE].nunique() == 1:
+    if WAVE in keys and len(set(wide[WAVE])) == 1:
         keys, wide = keys[:1], wide.drop(columns=WAVE)
     yield Part(tuple(keys), wide, "routines", rows=False)
 
@@ -271,7 +271,7 @@ def _reach(keys: tuple[str, ...], parts: Iterable[Part]) -> set[str]:
     return have | {a for c in have if (a := _alias(c))}
 
 
-def _finest(parts: tuple[Part, ...], tables: Mapping[str, Study]) -> tuple[str, ...]:
+def _finest(parts: tuple[Part, ...]) -> tuple[str, ...]:
     """The rows with the most ids, then the most rows, of units; persons are none."""
 
     def order(keys: tuple[str, ...]) -> tuple[int, int]:

@@ -296,7 +296,8 @@ def _response_rates(tables: Tables) -> Iterator[Finding]:
     if strangers:
         some = listing([f"{p} in wave {w}" for p, w in sorted(strangers)], 4)
         yield Finding(
-            "warning", f"{r.name}: {len(strangers)} persons answered in a wave in which {m.name} does "
+            "warning", f"{r.name}: {len(strangers)} persons answered in a wave in which {m.name} "
+            "does "
             f"not have them: {some}"
         )  # fmt: skip
 

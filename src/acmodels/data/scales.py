@@ -1,9 +1,9 @@
 """How well items measure, and how far raters agree: alpha, omega, ICC(1), ICC(2), rwg(j).
 
-Sources: alpha, Cronbach (1951, Psychometrika 16); omega, McDonald (1999, Test theory) for one factor;
-ICC(1) and ICC(2) from the one-way analysis of variance, Shrout and Fleiss (1979, Psychological
-Bulletin 86) and, for unequal groups, the average size of Bliese (2000, in Klein and Kozlowski);
-rwg(j), James, Demaree and Wolf (1984, Journal of Applied Psychology 69).
+Sources: alpha, Cronbach (1951, Psychometrika 16); omega, McDonald (1999, Test theory) for one
+factor; ICC(1) and ICC(2) from the one-way analysis of variance, Shrout and Fleiss (1979,
+Psychological Bulletin 86) and, for unequal groups, the average size of Bliese (2000, in Klein and
+Kozlowski); rwg(j), James, Demaree and Wolf (1984, Journal of Applied Psychology 69).
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ class Scales:
     """The scales of a study.
 
     Attributes:
-        table: one row a construct: `construct, target, items, persons, units, mean, sd, alpha, omega,
-            icc1, icc2, raters, rwg, agreed, missing`; `rwg` is the median over units of two raters or
-            more, `agreed` the share of those with rwg of at least .70, `missing` the share of
-            items that persons left out; NaN where something cannot be stated.
+        table: one row a construct: `construct, target, items, persons, units, mean, sd, alpha,
+            omega, icc1, icc2, raters, rwg, agreed, missing`; `rwg` is the median over units of two
+            raters or more, `agreed` the share of those with rwg of at least .70, `missing` the
+            share of items that persons left out; NaN where something cannot be stated.
         items: one row an item: `construct, item, label, mean, sd, missing, reverse, item_rest`.
         findings: what a careful colleague would say.
     """
@@ -59,9 +59,9 @@ def alpha(x: Array) -> float:
 def omega(x: Array) -> float:
     """McDonald's omega of complete item scores, from the loadings of one factor.
 
-    The factor is fitted to the covariances by maximum likelihood (Joreskog's concentrated criterion,
-    by EM), and omega is the squared sum of loadings over itself and the sum of uniquenesses; NaN for
-    fewer than three items, which do not determine a factor.
+    The factor is fitted to the covariances by maximum likelihood (Joreskog's concentrated
+    criterion, by EM), and omega is the squared sum of loadings over itself and the sum of
+    uniquenesses; NaN for fewer than three items, which do not determine a factor.
     """
     n, k = x.shape
     if k < 3 or n <= k:
@@ -114,8 +114,8 @@ def intraclass(score: Array, unit: NDArray[np.intp]) -> tuple[float, float, floa
 def rwg(x: Array, points: float) -> float:
     """Agreement of raters of one unit, shape (raters, items), against a uniform null.
 
-    J (1 - v / e) / (J (1 - v / e) + v / e), with v the mean of item variances and e = (A^2 - 1) / 12
-    for A points; 0 where raters differ more than at random, NaN for fewer than two raters.
+    J (1 - v / e) / (J (1 - v / e) + v / e), with v the mean of item variances and e = (A^2 - 1) /
+    12 for A points; 0 where raters differ more than at random, NaN for fewer than two raters.
     """
     if x.shape[0] < 2:
         return float("nan")
@@ -141,7 +141,8 @@ def scales(study: Study) -> Scales:
     long = answered(study.tables)
     if long is None:
         raise DataError(
-            f"{study.name}: has no tables 'responses' and 'items' with construct_id, so there are no "
+            f"{study.name}: has no tables 'responses' and 'items' with construct_id, so there "
+            f"are no "
             "scales to describe"
         )
     book = item_book(study.tables)

@@ -16,7 +16,6 @@ from acmodels.data.labelled import NO_LABELS, Labels
 from acmodels.data.table import Finding, shown
 from acmodels.errors import listing
 
-
 ESCAPED = "escaped"
 """In a resource: cells of text that a spreadsheet would run have an apostrophe before them."""
 
@@ -98,7 +97,8 @@ def with_schema(
         gone = _stands(out[name], codes)
         if gone.any():
             rows = np.flatnonzero(gone)
-            held[name] = {int(k): plain(out[name].iat[k]) for k in rows}
+            stood = out[name].to_numpy()
+            held[name] = {int(k): plain(stood[k]) for k in rows}
             out = out.copy() if out is frame else out
             out[name] = out[name].where(~gone, None)
             counts = pd.Series([str(v) for v in held[name].values()]).value_counts()
@@ -149,9 +149,10 @@ def _number(word: str) -> Any:
         return word
 
 
-def _stands(column: pd.Series, codes: tuple[tuple[Any, Any], ...]) -> np.ndarray:
+def _stands(column: Any, codes: tuple[tuple[Any, Any], ...]) -> np.ndarray:
     """Which cells hold a code, or a number in a range of codes."""
-    number = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    number: Any = pd.to_numeric(column, errors="coerce")
+    number = number.to_numpy(dtype=np.float64, na_value=np.nan)
     out = np.zeros(len(column), dtype=bool)
     for low, high in codes:
         if isinstance(low, float) and isinstance(high, float):

@@ -21,7 +21,8 @@ def item_book(tables: Mapping[str, Study]) -> pd.DataFrame:
     `constructs`), so that a construct is scored on the items of its facets too.
 
     Returns:
-        `item_id`, `construct_id`, `min`, `max`, `reverse`, and `of`, the construct's number of items.
+        `item_id`, `construct_id`, `min`, `max`, `reverse`, and `of`, the construct's number of
+        items.
     """
     items = tables["items"]
     book: Any = pd.DataFrame({c: labels(items, c) for c in ("item_id", "construct_id")})
@@ -53,8 +54,8 @@ def answered(tables: Mapping[str, Study]) -> Any:
     """Answers with their items turned where worded the other way (min + max - value).
 
     Returns:
-        `person_id`, `item_id`, `target_type`, `target_id`, `wave_id` (categoricals) and `value`, one
-        row an answer that is there; None where the study has no answers that can be scored.
+        `person_id`, `item_id`, `target_type`, `target_id`, `wave_id` (categoricals) and `value`,
+        one row an answer that is there; None where the study has no answers that can be scored.
     """
     if not {"responses", "items"} <= set(tables):
         return None
@@ -139,8 +140,8 @@ def scores(tables: Mapping[str, Study]) -> Iterator[tuple[tuple[str, ...], pd.Da
 
 def _wide(score: Any, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
     for unit, rows in score.groupby("target_type", sort=False):
-        by = keys if rows["wave_id"].nunique() == 1 else [*keys, "wave_id"]
-        wide = rows.pivot(index=by, columns="construct_id", values="score").reset_index()
+        by = keys if len(set(rows["wave_id"])) == 1 else [*keys, "wave_id"]
+        wide = rows.pivot(index=by, columns="construct_id", values="score").reset_index()  # noqa: PD010
         wide.columns = pd.Index([str(c) for c in wide.columns])
         names = tuple(f"{unit}_id" if k == "target_id" else k for k in by)
         yield names, wide.rename(columns={"target_id": f"{unit}_id"})

@@ -1,4 +1,4 @@
-"""What the rows of a table belong to: groupings, how they nest or cross, what is constant in which."""
+"""What the rows of a table belong to: groupings, and how they nest or cross."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -112,7 +112,8 @@ def structure(study: Study) -> Structure:
             findings.append(
                 Finding(
                     "warning",
-                    f"{study.name}: '{shown(g.name)}' has {g.groups} groups; how much they differ is "
+                    f"{study.name}: '{shown(g.name)}' has {g.groups} groups; how much they "
+                    f"differ is "
                     f"hardly known from fewer than {FEW}, and rests on the prior",
                     g.name,
                 )

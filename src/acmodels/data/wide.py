@@ -30,7 +30,7 @@ class TargetTable(Strict):
 class ItemTable(Strict):
     """An item, as in the table `items`."""
 
-    construct: str
+    construct_: Annotated[str, Field(alias="construct")]
     min: float | int | None = None
     max: float | int | None = None
     reverse: bool = False
@@ -58,8 +58,8 @@ class WideTable(Strict):
 def from_wide(path: str | Path) -> Study:
     """Read a wide survey export by its mapping file.
 
-    The mapping (TOML) says which `table` the answers are in, which column has the `person`'s id, how
-    columns with answers are named (`pattern`, from `{item}`, `{target}` and `{wave}`), what each
+    The mapping (TOML) says which `table` the answers are in, which column has the `person`'s id,
+    how columns with answers are named (`pattern`, from `{item}`, `{target}`, `{wave}`), what each
     target is, and what each item belongs to. `answers` turns words into numbers, `missing` lists
     codes for missing, `skip` leaves out rows below the header (wordings, in some exports), `keep`
     takes columns of persons along, and `tables` adds tables of units by file.
@@ -96,7 +96,7 @@ def from_wide(path: str | Path) -> Study:
         parts.append(_answers(m, wide, column, named, people, problems))
     if problems:
         raise DataError(problems)
-    long = pd.concat(parts, ignore_index=True)
+    long: Any = pd.concat(parts, ignore_index=True)
     long = long[long["value"].notna() & long["target_id"].notna()].reset_index(drop=True)
     if long.empty:
         raise DataError(f"{said}: the columns of {wide.name} hold no answers")
@@ -203,10 +203,11 @@ def _answers(
             strays.append(word)
     if strays:
         rows = np.isin(codes, [words.index(s) for s in strays])
+        some = listing([f"'{shown(s)}'" for s in strays])
         problems.append(
-            f"{wide.name}: column '{shown(column)}' holds {listing([f"'{shown(s)}'" for s in strays])} "
-            f"({rows_phrase(row_names(wide, rows))}); say in [answers] what number each is, or list "
-            "it in missing"
+            f"{wide.name}: column '{shown(column)}' holds {some} "
+            f"({rows_phrase(row_names(wide, rows))}); say in [answers] what number each is, or "
+            "list it in missing"
         )
     made: dict[str, Any] = {
         "person_id": people,
@@ -229,7 +230,7 @@ def _tables(
         [
             {
                 "item_id": name,
-                "construct_id": i.construct,
+                "construct_id": i.construct_,
                 "referent": kinds.get(name),
                 "response": i.response,
                 "min": i.min,

@@ -24,7 +24,7 @@ _SAV_NAME = re.compile(r"[A-Za-z@][A-Za-z0-9@._$#]{0,63}\Z")
 
 
 def export(
-    study: Study, folder: Path, format: str = "csv", about: Mapping[str, Any] | None = None
+    study: Study, folder: str | Path, form: str = "csv", about: Mapping[str, Any] | None = None
 ) -> None:
     """Write a study's tables, `datapackage.json` and `codebook.md`.
 
@@ -34,23 +34,24 @@ def export(
     Args:
         study: one table, or several.
         folder: where to; made if it is not there.
-        format: `csv`, `parquet` or `sav`.
+        form: the format, `csv`, `parquet` or `sav`.
         about: further properties of the package, such as its title.
 
     Raises:
         InputError: an unknown format, or a folder that cannot be written.
         DataError: names or values that the format cannot hold.
     """
-    if format not in FORMATS:
-        near = did_you_mean(format, FORMATS)
-        raise InputError(f"no format '{shown(format)}'{near} (formats: {listing(FORMATS)})")
+    if form not in FORMATS:
+        near = did_you_mean(form, FORMATS)
+        raise InputError(f"no format '{shown(form)}'{near} (formats: {listing(FORMATS)})")
     tables = dict(study.tables) or {"data": study}
-    if format == "sav":
+    folder = Path(folder)
+    if form == "sav":
         _check_names(tables)
-    write = {"csv": _csv, "parquet": _parquet, "sav": _sav}[format]
+    write = {"csv": _csv, "parquet": _parquet, "sav": _sav}[form]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        resources = [_resource(n, t, tables, folder, format, write) for n, t in tables.items()]
+        resources = [_resource(n, t, tables, folder, form, write) for n, t in tables.items()]
         package: dict[str, Any] = {"name": _slug(study), **(about or {}), "resources": resources}
         write_json(folder / PACKAGE, package)
         (folder / "codebook.md").write_text(codebook(study), encoding="utf-8")
@@ -68,10 +69,10 @@ def _resource(
     table: Study,
     tables: Mapping[str, Study],
     folder: Path,
-    format: str,
+    form: str,
     write: Callable[[Study, Path], bool],
 ) -> dict[str, Any]:
-    path = f"{name}.{format}"
+    path = f"{name}.{form}"
     escaped = write(table, folder / path)
     said = table.labels or NO_LABELS
     schema: dict[str, Any] = {
@@ -88,7 +89,7 @@ def _resource(
     ]
     if links:
         schema["foreignKeys"] = links
-    out: dict[str, Any] = {"name": name.replace("_", "-"), "path": path, "format": format}
+    out: dict[str, Any] = {"name": name.replace("_", "-"), "path": path, "format": form}
     if escaped:
         out[ESCAPED] = "'"
     return {**out, "schema": schema}
@@ -110,9 +111,9 @@ def _restored(table: Study) -> pd.DataFrame:
     for column, codes in (table.labels or NO_LABELS).held.items():
         if column not in frame.columns:
             continue
-        values = frame[column].astype(object)
+        values = frame[column].astype(object).to_numpy(copy=True)
         for row, code in codes.items():
-            values.iat[row] = code
+            values[row] = code
         # text stays text, and a column of numbers is one again
         held = [v for v in values if v is not None and v == v]  # noqa: PLR0124
         text = any(isinstance(v, str) for v in held)
@@ -143,7 +144,7 @@ def _csv(table: Study, path: Path) -> bool:
     return escaped
 
 
-def _cells(column: pd.Series) -> Any:
+def _cells(column: Any) -> Any:
     """A column as CSV cells: numbers as short as they can be and read back the same."""
     import pyarrow as pa
 
@@ -161,7 +162,7 @@ def _cells(column: pd.Series) -> Any:
     try:
         made = pa.array(column, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):
-        made = pa.array([None if v is None or v != v else str(v) for v in column])
+        made = pa.array([None if pd.isna(v) else str(v) for v in column])
     return made
 
 
@@ -202,7 +203,7 @@ def _sav(table: Study, path: Path) -> bool:
     import pyreadstat
 
     said = table.labels or NO_LABELS
-    frame = _restored(table)
+    frame: Any = _restored(table)
     for c in frame.columns:
         column = frame[c]
         if column.dtype.kind in "iufb" and not isinstance(column.dtype, pd.CategoricalDtype):
@@ -210,7 +211,8 @@ def _sav(table: Study, path: Path) -> bool:
         elif c in said.held or c in said.values or (
             not c.endswith("_id") and _numbers_only(table, c)
         ):  # fmt: skip
-            frame[c] = pd.to_numeric(column, errors="coerce").astype(np.float64)
+            number: Any = pd.to_numeric(column, errors="coerce")
+            frame[c] = number.astype(np.float64)
         else:
             text = [None if v is None else v for v in labels(table, c)]
             frame[c] = pd.Series(["" if v is None else v for v in text], dtype=object)

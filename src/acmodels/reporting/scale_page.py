@@ -14,6 +14,16 @@ from acmodels.reporting.svg import tag
 if TYPE_CHECKING:
     from acmodels.data.scales import Scales
 
+_METHODS = (
+    "Items worded the other way were turned (minimum plus maximum less the answer). A "
+    "person's score is the mean of the items answered, where at least half were; a unit's "
+    "score is the mean of its raters'. Alpha (Cronbach 1951) and omega (McDonald 1999, one "
+    "factor) are of complete answers of one person on one unit; ICC(1) and ICC(2) are from "
+    "the one-way analysis of variance of persons' scores (Shrout & Fleiss 1979; Bliese 2000); "
+    "rwg(j) is against a uniform null (James, Demaree & Wolf 1984), its median over units "
+    "with two raters or more."
+)
+
 _ROW, _LEFT, _WIDTH = 24.0, 190.0, 620.0
 
 
@@ -52,7 +62,7 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
     rows = found.table.to_dict("records")
     return {
         "title": f"The scales of {name}",
-        "lead": f"{count(len(rows))} constructs from {count(found.items['item'].nunique())} items.",
+        "lead": f"{count(len(rows))} constructs from {count(len(set(found.items['item'])))} items.",
         "good": not warnings,
         "status": "Nothing speaks against these scales."
         if not warnings
@@ -68,8 +78,8 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
             {
                 "title": "Constructs",
                 "heads": [
-                    "Construct", "Rated", "Items", "Persons", "Units", "Mean", "SD", "Alpha", "Omega",
-                    "ICC(1)", "ICC(2)", "Raters", "rwg", "rwg at least .70", "Left out",
+                    "Construct", "Rated", "Items", "Persons", "Units", "Mean", "SD", "Alpha",
+                    "Omega", "ICC(1)", "ICC(2)", "Raters", "rwg", "rwg at least .70", "Left out",
                 ],
                 "rows": [
                     [
@@ -84,24 +94,20 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
             },
             {
                 "title": "Items",
-                "heads": ["Item", "Construct", "Wording", "Turned", "Mean", "SD", "Item-rest", "Left out"],
+                "heads": [
+                    "Item", "Construct", "Wording", "Turned", "Mean", "SD", "Item-rest", "Left out",
+                ],
                 "rows": [
                     [
                         i["item"], i["construct"], i["label"], "yes" if i["reverse"] else "",
-                        _two(i["mean"]), _two(i["sd"]), _two(i["item_rest"]), _percent(i["missing"]),
+                        *(_two(i[c]) for c in ("mean", "sd", "item_rest")),
+                        _percent(i["missing"]),
                     ]
                     for i in found.items.to_dict("records")
                 ],
             },
         ],
-        "methods": (
-            "Items worded the other way were turned (minimum plus maximum less the answer). A person's "
-            "score is the mean of the items answered, where at least half were; a unit's score is the "
-            "mean of its raters'. Alpha (Cronbach 1951) and omega (McDonald 1999, one factor) are of "
-            "complete answers of one person on one unit; ICC(1) and ICC(2) are from the one-way analysis "
-            "of variance of persons' scores (Shrout & Fleiss 1979; Bliese 2000); rwg(j) is against a "
-            "uniform null (James, Demaree & Wolf 1984), its median over units with two raters or more."
-        ),
+        "methods": _METHODS,
         "provenance": [("acmodels", metadata.version("acmodels"))],
         "version": metadata.version("acmodels"),
     }  # fmt: skip

@@ -163,7 +163,7 @@ def _pairs(who: Seats, level: str, wave: int, units: Units) -> tuple[Index, Inde
 def _reference(
     arrows: tuple[tuple[str, float], ...], events: tuple[tuple[str, float], ...]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and sd of every variable in a large world of these arrows, which answers are scaled by."""
+    """Mean and sd of every variable in a large world, which answers are scaled by."""
     large = Scenario("reference", "", dict(arrows), Size(400, 2, 100), events=dict(events))
     values, _ = flow(large, make_units(large, 0), 0)
     mean = {k: float(v[0].mean()) for k, v in values.items()}

@@ -118,7 +118,7 @@ def variables() -> Mapping[str, Variable]:
             late = [
                 f.name
                 for f in a.term.factors
-                if f.function != "lag" and f.name not in out
+                if (f.function != "lag" and f.name not in out)
                 or f.name not in table
             ]  # fmt: skip
             if late:

@@ -20,10 +20,10 @@ _DEPTH = (-0.7, 0.3, 1.1)
 def flow(scenario: Scenario, units: Units, seed: int) -> tuple[Values, dict[str, Array]]:
     """Let every variable run through the waves.
 
-    A variable is the sum of its arrows' sizes times their terms, of what is its own in each unit and
-    stays (`stable`, and effects of districts, departments and partners), and of what is its own in
-    each unit and wave (`noise`). In the first wave there is nothing earlier, so that `lag` terms
-    are 0. Every draw has a stream of its own by variable and wave: more waves, or another
+    A variable is the sum of its arrows' sizes times their terms, of what is its own in each unit
+    and stays (`stable`, and effects of districts, departments and partners), and of what is its
+    own in each unit and wave (`noise`). In the first wave there is nothing earlier, so that `lag`
+    terms are 0. Every draw has a stream of its own by variable and wave: more waves, or another
     arrow, change nothing else that is drawn.
 
     Returns:
@@ -52,9 +52,7 @@ def causes(variable: Variable, wave: int, values: Mapping[str, Array], units: Un
     return out
 
 
-def _factor(
-    f: Factor, level: str, wave: int, values: Mapping[str, Array], units: Units
-) -> Array:  # fmt: skip
+def _factor(f: Factor, level: str, wave: int, values: Mapping[str, Array], units: Units) -> Array:
     source = variables()[f.name].level
     if f.function == "lag":
         if wave == 0:
@@ -92,7 +90,7 @@ def _one(
     if v.kind == "binary":
         return (x > 0).astype(np.float64)
     if v.kind == "ordinal":
-        return 1.0 + np.searchsorted(np.array(_DEPTH), x)
+        return 1.0 + np.searchsorted(np.array(_DEPTH), x).astype(np.float64)
     return x
 
 
@@ -115,9 +113,8 @@ def _partners(wave: int, units: Units) -> Array:
     district = units.above["partnership"]["district"][at]
     partner = units.above["partnership"]["partner"][at]
     pairs = np.unique(district * units.size["partner"] + partner)
-    return np.bincount(pairs // units.size["partner"], minlength=units.size["district"]).astype(
-        np.float64
-    )
+    count = np.bincount(pairs // units.size["partner"], minlength=units.size["district"])
+    return count.astype(np.float64)
 
 
 def _softmax(shares: list[Array], wave: int) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 from acmodels.data import Study, package_study
 from acmodels.rng import check_seed
 from acmodels.worlds.answers import answers
+from acmodels.worlds.arrows import variables
 from acmodels.worlds.flow import Values, causes, flow
 from acmodels.worlds.people import make_seats
 from acmodels.worlds.scenario import Scenario, scenario
 from acmodels.worlds.tables import labelled, tables
-from acmodels.worlds.arrows import variables
 from acmodels.worlds.truth import truth
 from acmodels.worlds.units import Array, Units, make_units
 
@@ -48,9 +48,9 @@ class World:
             variable: its name.
 
         Returns:
-            Names of the arrows; their terms, shape (units and waves, arrows); the variable less what
-            stays with its units, shape (units and waves,). Waves without a term's past are left out,
-            and so are partnerships that have ended.
+            Names of the arrows; their terms, shape (units and waves, arrows); the variable less
+            what stays with its units, shape (units and waves,). Waves without a term's past are
+            left out, and so are partnerships that have ended.
         """
         v = variables()[variable]
         late = any(f.function == "lag" for a in v.arrows for f in a.term.factors)

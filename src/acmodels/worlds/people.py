@@ -55,7 +55,7 @@ def make_seats(
             left = stream(seed, "world", kind, "leaves", wave).random(n) < chance
             entered[wave] = np.where(left, wave, entered[wave - 1])
             drops = stream(seed, "world", kind, "drops", wave).random(n) < a.attrition
-            lost = np.where(left, False, lost | drops)
+            lost = ~left & (lost | drops)
         absent = stream(seed, "world", kind, "absent", wave).random(n) < a.nonresponse
         answers[wave] = ~(lost | absent)
     return Seats(kind, unit, entered, answers)

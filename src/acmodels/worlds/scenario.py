@@ -60,7 +60,7 @@ class ScenarioTable(Strict):
 
 @dataclass(frozen=True)
 class Size:
-    """How large a world is: districts in all, departments in each, partnerships of each of those."""
+    """How large a world is; departments of each district, partnerships of each of those."""
 
     districts: int = 40
     departments: int = 3

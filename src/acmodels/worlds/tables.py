@@ -399,7 +399,7 @@ def _routines(
     units: Units, values: Values, name: Mapping[str, np.ndarray], seed: int
 ) -> pd.DataFrame:
     """The deepest routine of each partnership, and up to two shallower ones."""
-    parts: list[pd.DataFrame] = []
+    parts: list[Any] = []
     n = units.size["partnership"]
     for wave, at, table in _by_wave(units, name):
         rng = stream(seed, "world", "routines", wave)
@@ -439,7 +439,7 @@ def _events(units: Units, values: Values, name: Mapping[str, np.ndarray]) -> pd.
 
 
 def _ties(units: Units, values: Values, seats: tuple[Seats, ...], seed: int) -> pd.DataFrame:
-    """Contact of each staff member with each of the partner's people, 0 to 4; zeros are not rows."""
+    """Contact of staff with the partner's people, 0 to 4; zeros are not rows."""
     district, partner = seats
     who, where = _people(district)
     whom, there = _people(partner)

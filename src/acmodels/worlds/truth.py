@@ -19,9 +19,9 @@ OUTCOMES = ("collective_knowledge", "policy", "new_routines", "policy_and_routin
 def truth(scenario: Scenario) -> dict[str, float]:
     """Every coefficient, sd and effect by name.
 
-    Effects are sums over paths of products of sizes: `total(a -> b)` over all paths of one wave,
-    `indirect(a -> m -> b)` over those through m, `total(a -> b, 1 wave later)` over those with one
-    `lag` on them. A term that is a product or a square adds what its slope is where the other
+    Effects are sums over paths of products of sizes: `total(a -> b)` over all paths in the first
+    wave, `indirect(a -> m -> b)` over those through m, `total(a -> b, 1 wave later)` over those
+    from the first wave to the second. A term that is a product or a square adds what its slope is where the other
     causes in it, or the variable itself, are 0.
     """
     out = {name: float(size) for name, size in scenario.arrows.items()}
@@ -44,16 +44,17 @@ def truth(scenario: Scenario) -> dict[str, float]:
 def total_effects(scenario: Scenario) -> tuple[tuple[str, ...], Array, Array]:
     """Total effects between all variables.
 
-    With B the matrix of sizes within a wave and L that of sizes with a lag, effects of one wave are
-    (I - B)^-1 and those one wave later (I - B)^-1 L (I - B)^-1 (Bollen 1987, on total effects in
-    linear systems).
+    With B the matrix of sizes within a wave, F that of sizes of `first` terms and L that of `lag`
+    terms, effects in the first wave are (I - B - F)^-1 and those of the first wave one wave later
+    (I - B)^-1 (L + F) (I - B - F)^-1 (Bollen 1987, on total effects in linear systems).
 
     Returns:
-        The names, the effects within a wave, and those one wave later; rows are what is affected.
+        The names, the effects in the first wave, and those one wave later; rows are what is
+        affected.
     """
     names = tuple(variables())
     place = {n: k for k, n in enumerate(names)}
-    now, later = np.zeros((2, len(names), len(names)))
+    now, first, later = np.zeros((3, len(names), len(names)))
     for v in variables().values():
         for a in v.arrows:
             f = a.term.factors[0]
@@ -61,10 +62,13 @@ def total_effects(scenario: Scenario) -> tuple[tuple[str, ...], Array, Array]:
                 continue
             if f.function == "lag":
                 later[place[v.name], place[f.name]] += scenario.arrows[a.name]
-            elif not f.function:
+            elif f.function == "first":
+                first[place[v.name], place[f.name]] += scenario.arrows[a.name]
+            else:
                 now[place[v.name], place[f.name]] += scenario.arrows[a.name]
-    total = np.linalg.inv(np.eye(len(names)) - now)
-    return names, total, total @ later @ total
+    one = np.eye(len(names))
+    total = np.linalg.inv(one - now - first)
+    return names, total, np.linalg.inv(one - now) @ (later + first) @ total
 
 
 def _effects(scenario: Scenario) -> Iterator[tuple[str, float]]:
