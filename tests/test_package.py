@@ -11,8 +11,9 @@ import pytest
 
 import acmodels as ac
 from acmodels.cli import run as cli
-from acmodels.data import labels, numeric
+from acmodels.data import Study, labels, numeric
 from acmodels.errors import DataError
+from acmodels.system import study_for
 
 type Tables = dict[str, pd.DataFrame]
 
@@ -249,3 +250,130 @@ def test_what_is_missing_or_misnamed(tmp_path: Path) -> None:
     only = {k: v for k, v in tables().items() if k in ("items", "persons")}
     with pytest.raises(DataError, match="has rows that are units"):
         ac.load_study(write(tmp_path / "other", only))
+
+
+# --- the rows that a model needs ----------------------------------------------------------
+
+
+def frame_for(study: Study, formula: str, level: str | None = None) -> Study:
+    response = formula.split(" ~ ", maxsplit=1)[0]
+    equation = {"formula": formula} | ({"level": level} if level else {})
+    model = ac.load_model({"name": "m", "equations": {response: equation}})
+    return study_for(model, study)
+
+
+def test_a_model_gets_the_fewest_rows_that_have_its_columns(tmp_path: Path) -> None:
+    made = tables()
+    study = ac.load_study(write(tmp_path / "study", made))
+    # districts only: not one row for each of their partnerships
+    assert frame_for(study, "budget ~ enrollment").n_rows == 12
+    assert frame_for(study, "budget ~ enrollment + (1 | district)").n_rows == 12
+    # a partner's column: partners
+    assert frame_for(study, "improvement_expertise ~ 1").n_rows == 5
+    # a department with its district's columns
+    two = frame_for(study, "enrollment ~ budget + (1 | department)")
+    assert two.n_rows == 24
+    np.testing.assert_array_equal(
+        numeric(two, "enrollment"),
+        made["districts"].set_index("district_id")["enrollment"][list(labels(two, "district"))],
+    )
+    # a score of partnerships
+    assert frame_for(study, "trust ~ budget + (1 | partner)").n_rows == 48
+    # persons as raters: a row a person and partnership, with the person's own score
+    rated = frame_for(study, "trust ~ learning + (1 | person) + (1 | partnership)")
+    assert rated.n_rows == 96
+    long = made["responses"].copy()
+    long.loc[long["item_id"] == "t3", "value"] = 6 - long["value"]
+    by = long.groupby(["person_id", "target_id"])["value"].mean()
+    keys = list(zip(labels(rated, "person_id"), labels(rated, "partnership_id"), strict=True))
+    np.testing.assert_allclose(numeric(rated, "trust"), by[keys])
+
+
+def test_waves_make_rows_only_where_something_differs_between_them(tmp_path: Path) -> None:
+    made = tables()
+    more = made["unit_measures"].assign(wave_id=1)
+    later = more.assign(wave_id=2, value=more["value"] + 1)
+    made["unit_measures"] = pd.concat([more, later], ignore_index=True)
+    study = ac.load_study(write(tmp_path / "study", made))
+    both = frame_for(study, "budget ~ t_years + (1 | district)")
+    assert both.n_rows == 24
+    assert set(labels(both, "wave")) == {"1", "2"}
+    assert frame_for(study, "enrollment ~ 1").n_rows == 12
+
+
+def test_routines_and_events_come_by_stated_rules(tmp_path: Path) -> None:
+    made = tables()
+    made["routines"] = pd.DataFrame(
+        {
+            "partnership_id": ["p00", "p00", "p01"],
+            "wave_id": 1,
+            "routine_id": ["a", "b", "a"],
+            "depth": [1, 3, 2],
+            "tool": [1, 0, 0],
+        }
+    )
+    made["events"] = pd.DataFrame(
+        {
+            "event_id": ["e1", "e2"],
+            "unit_type": "district",
+            "unit_id": ["000", "000"],
+            "wave_id": 1,
+            "kind": "budget_cut",
+        }
+    )
+    study = ac.load_study(write(tmp_path / "study", made))
+    at = {p: k for k, p in enumerate(labels(study, "partnership_id"))}
+    assert numeric(study, "routine_depth")[[at["p00"], at["p01"]]].tolist() == [3, 2]
+    assert numeric(study, "tool")[[at["p00"], at["p01"]]].tolist() == [1, 0]
+    assert numeric(study, "routine_count")[at["p00"]] == 2
+    assert np.isnan(numeric(study, "routine_count")[at["p02"]])
+
+
+def test_what_is_wrong_is_said_as_json_with_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tables()
+    made["waves"] = pd.DataFrame({"wave_id": [1, 2], "t_years": [1.0, 1.0]})
+    with pytest.raises(SystemExit) as stop:
+        cli(["check", str(write(tmp_path / "study", made)), "--json"])
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    found = json.loads(said.out)["findings"]
+    assert found[0]["severity"] == "error"
+    assert "does not rise from wave to wave" in found[0]["message"]
+    severities = [f["severity"] for f in found]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+    assert any("partnerships per district" in f["message"] for f in found)
+    assert "does not rise" in said.err
+
+
+def test_check_says_what_a_table_is_made_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    n = 40
+    frame = pd.DataFrame(
+        {
+            "district": np.repeat(["a", "b", "c", "d"], 10),
+            "department": np.repeat([f"t{k}" for k in range(8)], 5),
+            "partner": [f"p{k % 5}" for k in range(n)],
+            "size": np.repeat([1.0, 2.0, 3.0, 4.0], 10),
+            "y": rng.normal(size=n),
+            "z": [*rng.normal(size=n - 1), -999.0],
+        }
+    )
+    frame.to_csv(tmp_path / "one.csv", index=False)
+    cli(["check", str(tmp_path / "one.csv")])
+    said = capsys.readouterr().out
+    assert "district: 4 groups of 10 to 10 rows" in said
+    assert "department is within district" in said
+    assert "district crosses partner (20 of 20 combinations)" in said
+    assert "one value for each district" in said
+    assert "'district' has 4 groups" in said
+    assert "'z' holds -999, which look like codes for missing" in said
+    split = frame.assign(partner=["p" + d if d in "ab" else "q" + d for d in frame["district"]])
+    split["partner"] = np.where(split["district"].isin(["a", "b"]),
+                                [f"p{k % 2}" for k in range(n)], [f"q{k % 2}" for k in range(n)])  # fmt: skip
+    split.to_csv(tmp_path / "two.csv", index=False)
+    cli(["check", str(tmp_path / "two.csv")])
+    assert "'partner' fall into 2 sets" in capsys.readouterr().out

@@ -88,7 +88,7 @@ def _statistical(
         lost = int(np.sum(gone.to_numpy()))
         if lost:
             codes = whole[c].to_numpy()
-            held[c] = {int(k): codes[k] for k in np.flatnonzero(gone.to_numpy())}
+            held[c] = {int(k): _plain(codes[k]) for k in np.flatnonzero(gone.to_numpy())}
             counts = whole.loc[gone, c].value_counts()
             said = [f"{_code(v, values.get(c, {}))} ({n})" for v, n in counts.items()]
             findings.append(
@@ -104,6 +104,11 @@ def _statistical(
     for c in text:
         frame[c] = frame[c].where(frame[c] != "", None)
     return frame, tuple(findings), Labels(columns, values, missing, held)
+
+
+def _plain(value: Any) -> Any:
+    """A code as Python has it."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _code(value: Any, labels: Mapping[Any, str]) -> str:

@@ -182,8 +182,8 @@ def scales(study: Study) -> Scales:
             "items": len(wanted),
             "persons": wide.index.get_level_values("person_id").nunique(),
             "units": len(np.unique(unit)),
-            "mean": float(score.mean()),
-            "sd": float(score.std(ddof=1)) if len(score) > 1 else float("nan"),
+            "mean": _mean(score),
+            "sd": _sd(score),
             "alpha": alpha(whole),
             "omega": omega(whole),
             "icc1": one if target != "self" else float("nan"),
@@ -208,8 +208,8 @@ def scales(study: Study) -> Scales:
                     "construct": name,
                     "item": item,
                     "label": word.get(item, ""),
-                    "mean": float(np.nanmean(x[:, k])) if ok.any() else float("nan"),
-                    "sd": float(np.nanstd(x[:, k], ddof=1)) if len(x) > 1 else float("nan"),
+                    "mean": _mean(x[:, k]),
+                    "sd": _sd(x[:, k]),
                     "missing": float(np.isnan(x[:, k]).mean()),
                     "reverse": turned,
                     "item_rest": r,
@@ -230,6 +230,16 @@ def scales(study: Study) -> Scales:
         of = list(dict.fromkeys(i for a, i in unused if a == answer))
         findings.append(Finding("note", f"items: nobody chose {answer} of {listing(of)}"))
     return Scales(pd.DataFrame(rows), pd.DataFrame(items), tuple(dict.fromkeys(findings)))
+
+
+def _mean(x: Array) -> float:
+    held = x[~np.isnan(x)]
+    return float(held.mean()) if len(held) else float("nan")
+
+
+def _sd(x: Array) -> float:
+    held = x[~np.isnan(x)]
+    return float(held.std(ddof=1)) if len(held) > 1 else float("nan")
 
 
 def _agreement(x: Array, unit: NDArray[np.intp], points: float) -> Array:

@@ -98,10 +98,10 @@ def with_schema(
         if gone.any():
             rows = np.flatnonzero(gone)
             stood = out[name].to_numpy()
-            held[name] = {int(k): plain(stood[k]) for k in rows}
+            held[name] = {int(k): _number(str(stood[k])) for k in rows}
             out = out.copy() if out is frame else out
             out[name] = out[name].where(~gone, None)
-            counts = pd.Series([str(v) for v in held[name].values()]).value_counts()
+            counts = pd.Series([str(plain(v)) for v in held[name].values()]).value_counts()
             said = listing([f"{shown(str(v))} ({n})" for v, n in counts.items()])
             findings.append(
                 Finding(

@@ -12,7 +12,7 @@ from acmodels.data.columns import kind, labels, numeric
 from acmodels.data.files import PACKAGE
 from acmodels.data.labelled import NO_LABELS
 from acmodels.data.package_rules import UNITS
-from acmodels.data.schemas import ESCAPED, RUNS, described
+from acmodels.data.schemas import ESCAPED, RUNS, described, plain
 from acmodels.data.table import Study, shown
 from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.folder import write_json
@@ -113,7 +113,7 @@ def _restored(table: Study) -> pd.DataFrame:
             continue
         values = frame[column].astype(object).to_numpy(copy=True)
         for row, code in codes.items():
-            values[row] = code
+            values[row] = plain(code)
         # text stays text, and a column of numbers is one again
         held = [v for v in values if v is not None and v == v]  # noqa: PLR0124
         text = any(isinstance(v, str) for v in held)
