@@ -206,7 +206,7 @@ def test_more_waves_leave_the_first_ones_alone() -> None:
     for name in variables():
         np.testing.assert_array_equal(one.values[name][0], three.values[name][0])
     other = made("baseline", 1, 6)
-    assert not np.allclose(one.values["routines"], other.values["routines"])
+    assert not np.allclose(one.values["leadership"], other.values["leadership"])
 
 
 def test_an_arrow_changes_only_what_is_downstream() -> None:

@@ -268,8 +268,9 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
                 f"'{block.group}' and only {len(counts)} groups"
             )
         if counts.max() > 1 and _constant_in(index, responses[e.response]):
+            left = f", and nothing is left for sigma({e.response})" if e.has_sigma else ""
             out.append(
-                f"'{e.response}' has one value in every group of '{block.group}'; say "
+                f"'{e.response}' has one value in every group of '{block.group}'{left}; say "
                 f'level = "{block.group}" in equations.{e.response} so that each counts once'
             )
         out += _slope_warnings(layout, e, block, mine, responses)

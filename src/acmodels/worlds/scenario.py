@@ -60,7 +60,9 @@ class ScenarioTable(Strict):
 
 @dataclass(frozen=True)
 class Size:
-    """How large a world is; departments of each district, partnerships of each of those."""
+    """How large a world is: departments of each district, and the mean number of partnerships of
+    each of those, which vary from 1 to twice that less 1.
+    """
 
     districts: int = 40
     departments: int = 3

@@ -64,10 +64,12 @@ def make_units(scenario: Scenario, seed: int) -> Units:
         )
     departments = s.districts * s.departments
     of_district = np.repeat(np.arange(s.districts), s.departments)
-    of_department = np.repeat(np.arange(departments), s.partnerships)
-    rng = stream(seed, "world", "partners")
-    order = rng.random((departments, s.partners)).argsort(axis=1)
-    partner = order[:, : s.partnerships].ravel()
+    # from 1 to twice the number asked for less 1, each as likely, so that it is their mean
+    count = stream(seed, "world", "partnerships").integers(1, 2 * s.partnerships, departments)
+    count = np.minimum(count, s.partners)
+    of_department = np.repeat(np.arange(departments), count)
+    order = stream(seed, "world", "partners").random((departments, s.partners)).argsort(axis=1)
+    partner = order[np.arange(s.partners)[None, :] < count[:, None]]
     n = len(of_department)
     active = np.ones((s.waves, n), dtype=np.bool_)
     for wave in range(1, s.waves):
