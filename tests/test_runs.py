@@ -384,3 +384,136 @@ def test_a_model_is_calibrated_on_the_design_that_it_names(tmp_path: Path) -> No
     assert found.result.fitted == 40
     with pytest.raises(InputError, match="names no design"):
         ac.calibrate(ac.load_model(tomllib.loads(MEAN)))
+
+
+# --- answers: the smallest effect, fresh seeds, a pilot, a cluster ------------------------------
+
+
+def solve(power_at: Any, low: float, high: float, target: float) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(lambda x: power_at(x) - target, low, high))
+
+
+def test_the_minimum_detectable_effect_is_the_closed_form(tmp_path: Path) -> None:
+    grid = '\n[grid]\n"y ~ 1" = [0.3, 0.4, 0.5, 0.6, 0.7]\n'
+    found = ac.power(ac.load_plan(files(tmp_path, DESIGN + CRITERION + grid)), replications=800)
+    said = [a for a in found.answers if "minimum detectable" in a]
+    assert len(said) == 1
+    words = said[0].split()
+    low, high = float(words[words.index("between") + 1]), float(words[words.index("with", 8) - 1])
+    true = solve(lambda m: closed_form(25, m), 0.3, 0.7, 0.8)
+    # 95 % limits, widened to four standard errors
+    middle, half = (low + high) / 2, (high - low) / 2 * K / 1.96
+    assert abs(true - middle) < half
+    assert "y ~ 1 with power 0.8" in said[0]
+
+
+def test_a_chosen_design_is_confirmed_with_fresh_seeds(tmp_path: Path) -> None:
+    plan = ac.load_plan(
+        files(tmp_path, DESIGN + CRITERION + "\n[grid]\nrow = [15, 25, 35, 45]\n[cost]\nrow = 1\n")
+    )
+    found = ac.power(plan, replications=800, out=tmp_path / "out", confirm=True)
+    assert found.confirmed is not None
+    (row,) = found.confirmed.to_dict("records")
+    true = solve(lambda n: closed_form(n, 0.5), 15, 45, 0.8)
+    (near,) = [a for a in found.answers if "is reached near" in a]
+    low, high = (float(w) for w in near.split("between ")[1].split(" with")[0].split(" and "))
+    assert abs(row["row"] - true) < K * (high - low) / (2 * 1.96) + 1  # rounded up
+    assert row["cost"] == row["row"]
+    exact = closed_form(int(row["row"]), 0.5)
+    assert abs(row["power"] - exact) < K * row["mcse"]
+    assert f"at row = {row['row']:g} the power is" in found.answers[-1]
+    # the same again, from what is kept; and other seeds than those of the grid
+    again = ac.power(plan, replications=800, out=tmp_path / "out", confirm=True)
+    assert again.result.fitted == 0
+    pd.testing.assert_frame_equal(again.confirmed, found.confirmed)
+    one = ac.power(
+        ac.load_plan(files(tmp_path, DESIGN + CRITERION + f"\n[grid]\nrow = [{row['row']:g}]\n")),
+        replications=800,
+    )
+    assert one.table["power"].iloc[0] != row["power"]
+
+
+def test_a_plan_from_a_pilot_has_the_pilots_posterior(tmp_path: Path) -> None:
+    from acmodels.pilot import plan_from_pilot, to_toml
+
+    plan = ac.load_plan("plan_mediation_221")
+    model = plan.cells[0].design.model
+    assert model is not None
+    study = ac.simulate(plan.cells[0].design, seed=3).study
+    pilot = ac.fit(model, study, seed=1)
+    table = plan_from_pilot(plan, pilot)
+    estimates = pilot.estimates.set_index("name")
+    prior = table["design_prior"]["outcome ~ mediator"]
+    row = estimates.loc["outcome ~ mediator"]
+    assert prior["mu"] == pytest.approx(row["mean"], rel=2e-3)
+    assert prior["sigma"] == pytest.approx(row["sd"], rel=2e-3)
+    spread = table["design_prior"]["sigma(outcome)"]
+    mean = np.exp(spread["mu"] + spread["sigma"] ** 2 / 2)
+    assert mean == pytest.approx(estimates.loc["sigma(outcome)", "mean"], rel=0.01)
+    assert table["truth"]["outcome ~ mediator"] == pytest.approx(row["median"], rel=2e-3)
+    table["model"] = str(model.path)
+    (tmp_path / "plan.toml").write_text(to_toml(table, "from a pilot"))
+    again = ac.load_plan(tmp_path / "plan.toml")
+    assert tomllib.loads((tmp_path / "plan.toml").read_text()) == table
+    found = ac.power(again, replications=40)
+    assert found.trusted
+    # what is unknown of the truth pulls power to the middle
+    strong = ac.power(plan, replications=40)
+    assert found.table["power"].max() <= strong.table["power"].max() + 0.3
+
+
+def test_a_pilot_of_another_model_is_refused() -> None:
+    from acmodels.pilot import plan_from_pilot
+
+    plan = ac.load_plan("plan_mediation_221")
+    design = ac.load_design("guidance_types")
+    other = ac.fit(design.model, ac.simulate(design).study)
+    with pytest.raises(InputError, match="the pilot is of another model: it has no"):
+        plan_from_pilot(plan, other)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the library's own threads, as its workers die
+def test_a_cluster_gives_the_same_numbers_though_a_worker_dies(tmp_path: Path) -> None:
+    import threading
+
+    from distributed import LocalCluster
+
+    from acmodels.runs.cluster import cluster
+
+    plan = ac.load_plan(files(tmp_path, DESIGN + CRITERION + "\n[grid]\nrow = [15, 25]\n"))
+    alone = ac.power(plan, replications=400, workers=1)
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
+                     host="127.0.0.1") as local,
+        cluster(local.scheduler_address) as executor,
+    ):  # fmt: skip
+        assert executor is not None
+        killed: list[int] = []
+
+        def kill(what: str, done: int, total: int) -> None:
+            del what, total
+            if done >= 80 and not killed:
+                pid = next(iter(local.workers.values())).pid
+                killed.append(pid)
+                threading.Thread(target=os.kill, args=(pid, signal.SIGKILL)).start()
+
+        far = ac.power(plan, replications=400, executor=executor, progress=kill)
+    assert killed
+    pd.testing.assert_frame_equal(alone.table, far.table)
+
+
+def test_a_cluster_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = files(tmp_path)
+    for more, said in (
+        (["--scheduler", "tcp://127.0.0.1:1"], "nobody answers at 'tcp://127.0.0.1:1'"),
+        (["--scheduler", "x", "--slurm", "2"], "give one of them"),
+        (["--slurm", "2"], "--slurm: "),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            cli(["power", str(plan), "--quiet", "--out", str(tmp_path / "far"), *more])
+        assert stop.value.code == 2
+        assert said in capsys.readouterr().err

@@ -25,6 +25,8 @@ from acmodels.system.latent import latent_means
 from acmodels.system.layout import Array, own_values
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
 
 COLUMNS = ("name", "n", "failed", "p_uniform", "verdict")
@@ -169,6 +171,7 @@ def calibrate(
     workers: int = 2,
     out: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    executor: "Executor | None" = None,
 ) -> Calibrated:
     """Draw truths from a model's priors, data from the truths, fit, and rank the truths.
 
@@ -183,6 +186,7 @@ def calibrate(
         workers: at once; change the time and nothing else.
         out: a folder that keeps finished replicates and is gone on with; none if None.
         progress: told of replicates done.
+        executor: runs blocks of replicates instead of workers of this machine.
 
     Raises:
         InputError: design, model and options do not go together.
@@ -193,7 +197,7 @@ def calibrate(
     cell = Cell(design, from_priors=True)
     job = Job("calibrate", (cell,), RankMeasure(), seed, engine, draws, chains)
     number = replications or design.replications
-    result = in_folder(job, number, workers, out, progress)
+    result = in_folder(job, number, workers, out, progress, executor)
     return calibration_of(result, design, number)
 
 

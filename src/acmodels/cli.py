@@ -119,7 +119,7 @@ def demo(**options: Any) -> None:
     said = _say(options)
     said(f"simulated {made.study.n_rows} partnerships; the truth is in study/truth.json")
 
-    def also(folder: Path) -> None:
+    def also(folder: Path, _: Any) -> None:
         from acmodels.results import write_simulation
 
         (folder / "study").mkdir()
@@ -224,7 +224,7 @@ def _fit(
     study: Any,
     options: dict[str, Any],
     command: str,
-    also: Callable[[Path], None] | None = None,
+    also: Callable[[Path, Any], None] | None = None,
 ) -> Any:
     """Fit, write and print; for `fit`, also end the process with the right code."""
     import time
@@ -274,7 +274,7 @@ def _fit(
         fitted = replace(fitted, seconds=seconds)
         write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
         if also is not None:
-            also(folder)
+            also(folder, fitted)
     _print_fit(fitted, out, options)
     if command == "fit":
         _finish(fitted)
@@ -677,6 +677,8 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--chains", type=int, help="Of each fit; 4 by NUTS."),
         click.option("--draws", type=int, help="Of each chain; 500 by NUTS, 1000 in all else."),
         click.option("--replications", "--n", type=int, help="Instead of the file's number."),
+        click.option("--slurm", type=int, metavar="JOBS", help="Run on so many SLURM jobs."),
+        click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster."),
     ):
         command = made(command)
     return _options(*_RUNNING)(command)
@@ -695,10 +697,10 @@ def recover(design: str, **options: Any) -> None:
     if options["interval"] not in ("eti", "hdi"):
         raise click.UsageError(f"--interval must be eti or hdi, not {options['interval']!r}")
 
-    def run(out: Path, progress: Any) -> Any:
+    def run(out: Path, progress: Any, executor: Any) -> Any:
         return go(
             loaded, **_shared(options), interval=options["interval"], prob=options["prob"],
-            out=out, progress=progress,
+            out=out, progress=progress, executor=executor,
         )  # fmt: skip
 
     _run("recover", (loaded.path,), options, run, "recovery.csv")
@@ -718,8 +720,8 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
     loaded = load_model(model)
     plan = design_of(loaded) if design is None else replace(load_design(design), model=loaded)
 
-    def run(out: Path, progress: Any) -> Any:
-        return go(plan, **_shared(options), out=out, progress=progress)
+    def run(out: Path, progress: Any, executor: Any) -> Any:
+        return go(plan, **_shared(options), out=out, progress=progress, executor=executor)
 
     _run("calibrate", (loaded.path, plan.path), options, run, "calibration.csv")
 
@@ -728,6 +730,7 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
 @click.argument("plan")
 @_run_options
 @click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
+@click.option("--confirm", is_flag=True, help="Simulate the design chosen again, with fresh seeds.")
 def power(plan: str, **options: Any) -> None:
     """Say how often a study succeeds over PLAN's grid, and which design is cheapest."""
     from acmodels.load import load_plan
@@ -737,10 +740,44 @@ def power(plan: str, **options: Any) -> None:
     if options["mcse"] is not None and not options["mcse"] > 0:
         raise click.UsageError("--mcse must be above 0")
 
-    def run(out: Path, progress: Any) -> Any:
-        return go(loaded, **_shared(options), mcse=options["mcse"], out=out, progress=progress)
+    def run(out: Path, progress: Any, executor: Any) -> Any:
+        return go(
+            loaded, **_shared(options), mcse=options["mcse"], confirm=options["confirm"], out=out,
+            progress=progress, executor=executor,
+        )  # fmt: skip
 
     _run("power", (loaded.path,), options, run, "power.csv")
+
+
+@main.command()
+@click.argument("plan")
+@click.argument("data", type=click.Path(path_type=Path))
+@_options(*_FITTING)
+def pilot(plan: str, data: Path, **options: Any) -> None:
+    """Fit PLAN's model to DATA, and write the plan with the pilot's posterior as truths."""
+    from acmodels.data import read_study
+    from acmodels.load import load_plan
+    from acmodels.pilot import plan_from_pilot, to_toml
+
+    loaded = load_plan(plan)
+    model = loaded.cells[0].design.model
+    study = read_study(data)
+
+    def also(folder: Path, fitted: Any) -> None:
+        table = plan_from_pilot(loaded, fitted)
+        if model is not None and model.path is not None:
+            table["model"] = str(model.path.resolve())
+        said = (
+            f"{loaded.source} with truths from {study.name}: acmodels power FILE gives assurance.\n"
+            "Distributions of truths are the pilot's posterior, one parameter at a time."
+        )
+        (folder / "plan.toml").write_text(to_toml(table, said), encoding="utf-8")
+
+    fitted = _fit(model, study, options, "pilot", also)
+    out = options["out"] or Path("pilot")
+    if not options["quiet"] and not options["as_json"]:
+        _echo(f"Plan: {out / 'plan.toml'}")
+    _finish(fitted)
 
 
 def _shared(options: dict[str, Any]) -> dict[str, Any]:
@@ -766,7 +803,7 @@ def _run(
     command: str,
     inputs: Iterable[Path | None],
     options: dict[str, Any],
-    run: Callable[[Path, Any], Any],
+    run: Callable[[Path, Any, Any], Any],
     name: str,
 ) -> None:
     """Run, write and print; an interrupted run says how to go on."""
@@ -774,6 +811,7 @@ def _run(
     from acmodels.progress import Reporter
     from acmodels.reporting.run_page import run_report
     from acmodels.results import run_json, write_table
+    from acmodels.runs.cluster import cluster
     from acmodels.runs.store import FILE
 
     out: Path = options["out"] or Path(command)
@@ -781,7 +819,8 @@ def _run(
     run_folder(out, FILE, inputs)
     progress = Reporter(quiet=options["quiet"])
     try:
-        found = run(out, progress)
+        with cluster(options["scheduler"], options["slurm"]) as executor:
+            found = run(out, progress, executor)
     except KeyboardInterrupt:
         progress.close()
         if not options["quiet"]:
@@ -791,6 +830,8 @@ def _run(
     write_table(found.table, out / name)
     if command == "power":
         write_table(found.errors, out / "errors.csv")
+        if found.confirmed is not None:
+            write_table(found.confirmed, out / "confirmed.csv")
     run_report(found, out / "report.html")
     run_json(found, out, ["acmodels", *sys.argv[1:]], shared["seed"])
     _print_run(command, found, out, options)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
@@ -21,15 +21,18 @@ from acmodels.recovery import (
     effect_names,
     share_error,
 )
+from acmodels.rng import check_seed, child_seed
 from acmodels.runs import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.runs.block import Seen
 from acmodels.runs.store import numbers_of
 from acmodels.spec.model import Model, Proposition
-from acmodels.spec.plan import Criterion, Plan
+from acmodels.spec.plan import Criterion, Plan, plan_from_table
 from acmodels.system import parameters
 from acmodels.system.layout import Array
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
 
 COLUMNS = ("estimand", "rule", "power", "mcse", "lower", "upper", "n", "failed", "cost")
@@ -113,6 +116,7 @@ class Power:
         plan, result: what was run.
         replications: of each cell, at most.
         trusted: whether at most 5 % of the fits of every cell failed.
+        confirmed: rows like the table's of designs simulated once more with fresh seeds, or None.
     """
 
     table: "pd.DataFrame"
@@ -122,6 +126,7 @@ class Power:
     result: Result
     replications: int
     trusted: bool
+    confirmed: "pd.DataFrame | None" = None
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.3g}".format)
@@ -139,6 +144,8 @@ def power(
     workers: int = 2,
     out: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    executor: "Executor | None" = None,
+    confirm: bool = False,
 ) -> Power:
     """Simulate and refit each design of a plan, and count how often its criterion is met.
 
@@ -157,6 +164,11 @@ def power(
         workers: at once; change the time and nothing else.
         out: a folder that keeps finished replicates and is gone on with; none if None.
         progress: told of replicates done.
+        executor: runs blocks of replicates instead of workers of this machine.
+        confirm: simulate the design that is answered with once more, with fresh seeds: the
+            smallest by the curve where the grid has one key that is a number of units, else the
+            cheapest, or the first, that reaches the target. What was chosen for its power in one
+            set of replicates is then judged by another.
 
     Raises:
         InputError: plan, model and options do not go together.
@@ -188,16 +200,106 @@ def power(
         store = open_store(folder, job_key(job), job.kind)
         try:
             return run(
-                job, store, number, workers=workers, progress=tell,
+                job, store, number, workers=workers, progress=tell, executor=executor,
                 enough=enough if mcse is not None else None, batch=BATCH,
             )  # fmt: skip
         finally:
             store.close()
 
+    def whole(folder: Path) -> Power:
+        found = power_of(plan, go(folder), number)
+        if not confirm or not found.trusted:
+            return found
+        fresh = child_seed(check_seed(seed), "confirm")
+        rows: list[dict[str, Any]] = []
+        for k, (name, values) in enumerate(_proposed(plan, found.table).items()):
+            again = _confirmed(
+                plan, name, values, fresh, number, folder / f"confirm_{k + 1}",
+                engine=engine, draws=draws, chains=chains, workers=workers, progress=progress,
+                executor=executor,
+            )  # fmt: skip
+            rows += again
+        said = tuple(_confirmed_words(plan, r) for r in rows)
+        return replace(found, answers=(*found.answers, *said), confirmed=pd_frame(rows))
+
     if out is None:
         with TemporaryDirectory() as folder:
-            return power_of(plan, go(Path(folder)), number)
-    return power_of(plan, go(out), number)
+            return whole(Path(folder))
+    return whole(out)
+
+
+def _proposed(plan: Plan, table: "pd.DataFrame") -> dict[str, dict[str, float]]:
+    """For each estimand the grid values of the design to confirm."""
+    out: dict[str, dict[str, float]] = {}
+    target = plan.criterion.target
+    for name, rows in table.groupby("estimand", sort=False):
+        known: pd.DataFrame = rows.loc[rows["power"].notna()]
+        enough: pd.DataFrame = known.loc[known["power"] >= target]
+        if not len(enough):
+            continue
+        if len(plan.grid) == 1:
+            (key,) = plan.grid
+            found = None
+            if not is_truth(key) and all(float(v).is_integer() for v in plan.grid[key]):
+                found = _curve(known, key, target)
+            if found is not None:
+                out[str(name)] = {key: float(math.ceil(found[0]))}
+                continue
+        priced = bool(table["cost"].notna().all())
+        best = enough.loc[enough["cost"].idxmin()] if priced else enough.iloc[0]
+        out[str(name)] = {k: float(best[k]) for k in plan.grid}
+    return out
+
+
+def _confirmed(
+    plan: Plan,
+    name: str,
+    values: Mapping[str, float],
+    seed: int,
+    replications: int,
+    folder: Path,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """One design with fresh seeds: its row of `power.csv`."""
+    whole = {k: int(v) if float(v).is_integer() else v for k, v in values.items()}
+    table = {**plan.table, "grid": {k: [v] for k, v in whole.items()}}
+    one = plan_from_table(table, plan.source, plan.path, plan.sha256)
+    model = plan.cells[0].design.model
+    cells = tuple(replace(c, design=replace(c.design, model=model)) for c in one.cells)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = power(
+        replace(one, cells=cells), seed=seed, replications=replications, out=folder, **options
+    )
+    rows: Any = found.table.to_dict("records")
+    return [r for r in rows if r["estimand"] == name]
+
+
+def _confirmed_words(plan: Plan, row: Mapping[str, Any]) -> str:
+    target = plan.criterion.target
+    where = _label({k: row[k] for k in plan.grid})
+    said = f" at {where}" if where else ""
+    if math.isnan(row["power"]):
+        return f"With fresh seeds{said} too many fits failed to state a power."
+    word = (
+        "which bears it out"
+        if row["lower"] >= target
+        else "which does not contradict it"
+        if row["upper"] >= target
+        else f"so that it falls short of {target:g}"
+    )
+    return (
+        f"{row['estimand']}: with fresh seeds{said} the power is {row['power']:.3f} (standard "
+        f"error "
+        f"{row['mcse']:.3f}, 95 % interval {row['lower']:.3f} to {row['upper']:.3f}, {row['n']} "
+        f"replicates), {word}."
+    )
+
+
+def pd_frame(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    """Rows as a table."""
+    import pandas as pd
+
+    return pd.DataFrame(rows)
 
 
 def power_job(plan: Plan, seed: int, engine: str, draws: int | None, chains: int | None) -> Job:
@@ -406,32 +508,55 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
     out: list[str] = []
     groups = known.groupby(others, sort=False) if others else [((), known)]
     for at, rows in groups:
-        found = crossing(rows[key].to_numpy(float), rows["power"].to_numpy(float),
-                         rows["n"].to_numpy(float), target)  # fmt: skip
+        found = _curve(rows, key, target)
         if found is None:
             continue
         fixed = at if isinstance(at, tuple) else (at,)
         where = _label({k: cast("float", v) for k, v in zip(others, fixed, strict=True)})
+        what = (
+            f"the minimum detectable {key} with power {target:g} is {found[0]:.3g}"
+            if is_truth(key)
+            else f"{target:g} is reached near {key} = {found[0]:.3g}"
+        )
         out.append(
-            f"{said}{target:g} is reached near {key} = {found[0]:.3g}, between {found[1]:.3g} and "
-            f"{found[2]:.3g} with 95 % confidence{f' ({where})' if where else ''}."
+            f"{said}{what}, between {found[1]:.3g} and {found[2]:.3g} with 95 % confidence"
+            f"{f' ({where})' if where else ''}."
         )
     return out
 
 
-def crossing(x: Array, share: Array, n: Array, target: float) -> tuple[float, float, float] | None:
+def is_truth(key: str) -> bool:
+    """Whether a key of a grid is a parameter, and no number of units."""
+    return "~" in key or "(" in key
+
+
+def _curve(rows: "pd.DataFrame", key: str, target: float) -> tuple[float, float, float] | None:
+    """Where power along a key reaches the target; see `crossing`."""
+    if len(set(rows[key])) < 3:
+        return None
+    return crossing(
+        rows[key].to_numpy(float), rows["power"].to_numpy(float), rows["n"].to_numpy(float),
+        target, root=not is_truth(key),
+    )  # fmt: skip
+
+
+def crossing(
+    x: Array, share: Array, n: Array, target: float, *, root: bool = True
+) -> tuple[float, float, float] | None:
     """Where a rising probit curve through shares reaches a target, with its 95 % interval.
 
     probit(share) = a + b sqrt(x), by maximum likelihood; the interval is Fieller's (1954). Along
     a number of units the mean of a test statistic rises as its root, which makes the curve nearly
-    straight there; no answer is given where the curve does not rise, bends away from the shares
-    (Pearson's chi-squared above its 99 % point) or reaches the target outside of x.
+    straight there, and along the size of an effect it rises as the size itself (`root` False); no
+    answer is given where the curve does not rise, bends away from the shares (Pearson's
+    chi-squared above its 99 % point) or reaches the target outside of x.
 
     Args:
         x: values, (k,), at least 3.
         share: successes among n, (k,).
         n: replicates, (k,).
         target: the share that is wanted.
+        root: whether the curve is straight in the root of x, or in x.
     """
     import warnings
 
@@ -441,7 +566,7 @@ def crossing(x: Array, share: Array, n: Array, target: float) -> tuple[float, fl
 
     if np.any(x < 0) or share.min() >= target or share.max() < target:
         return None
-    X = np.stack([np.ones_like(x), np.sqrt(x)], axis=1)
+    X = np.stack([np.ones_like(x), np.sqrt(x) if root else x], axis=1)
     hits = np.stack([share * n, n - share * n], axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -457,9 +582,10 @@ def crossing(x: Array, share: Array, n: Array, target: float) -> tuple[float, fl
     A = b**2 - z**2 * V[1, 1]
     B = -2 * (b * c + z**2 * V[0, 1])
     C = c**2 - z**2 * V[0, 0]
-    root = math.sqrt(max(0.0, B**2 - 4 * A * C))
-    low, high = (-B - root) / (2 * A), (-B + root) / (2 * A)
+    half = math.sqrt(max(0.0, B**2 - 4 * A * C))
+    low, high = (-B - half) / (2 * A), (-B + half) / (2 * A)
     at = c / b
-    if not x.min() <= at**2 <= x.max() or at < 0:
+    degree = 2 if root else 1
+    if not x.min() <= at**degree <= x.max() or at < 0:
         return None
-    return at**2, max(0.0, low) ** 2, high**2
+    return at**degree, max(0.0, low) ** degree, high**degree

@@ -19,6 +19,8 @@ from acmodels.system import parameters
 from acmodels.system.layout import Array
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
 
 COLUMNS = (
@@ -125,6 +127,7 @@ def recover(
     workers: int = 2,
     out: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    executor: "Executor | None" = None,
 ) -> Recovery:
     """Simulate a design's study and refit its model, many times.
 
@@ -143,6 +146,7 @@ def recover(
         workers: at once; change the time and nothing else.
         out: a folder that keeps finished replicates and is gone on with; none if None.
         progress: told of replicates done.
+        executor: runs blocks of replicates instead of workers of this machine.
 
     Raises:
         InputError: design, model and options do not go together.
@@ -152,7 +156,7 @@ def recover(
         "recover", (Cell(design),), RecoveryMeasure(interval, prob), seed, engine, draws, chains
     )
     number = replications or design.replications
-    result = in_folder(job, number, workers, out, progress)
+    result = in_folder(job, number, workers, out, progress, executor)
     table, trusted = recovery_table(result)
     return Recovery(table, result, design, number, interval, prob, trusted)
 
@@ -180,15 +184,16 @@ def in_folder(
     workers: int,
     out: Path | None,
     progress: Callable[[str, int, int], None] | None,
+    executor: "Executor | None" = None,
 ) -> Result:
     """Run a job with its store in a folder, or in one that is thrown away."""
     tell = progress or (lambda *_: None)
     if out is None:
         with TemporaryDirectory() as folder:
-            return in_folder(job, replications, workers, Path(folder), progress)
+            return in_folder(job, replications, workers, Path(folder), progress, executor)
     store = open_store(out, job_key(job), job.kind)
     try:
-        return run(job, store, replications, workers=workers, progress=tell)
+        return run(job, store, replications, workers=workers, progress=tell, executor=executor)
     finally:
         store.close()
 

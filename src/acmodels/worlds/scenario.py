@@ -60,8 +60,9 @@ class ScenarioTable(Strict):
 
 @dataclass(frozen=True)
 class Size:
-    """How large a world is: departments of each district, and the mean number of partnerships of
-    each of those, which vary from 1 to twice that less 1.
+    """How large a world is: departments of each district, partnerships of each of those, and so on.
+
+    Numbers of partnerships vary from 1 to twice what is said less 1, which is their mean.
     """
 
     districts: int = 40

@@ -21,8 +21,8 @@ def truth(scenario: Scenario) -> dict[str, float]:
 
     Effects are sums over paths of products of sizes: `total(a -> b)` over all paths in the first
     wave, `indirect(a -> m -> b)` over those through m, `total(a -> b, 1 wave later)` over those
-    from the first wave to the second. A term that is a product or a square adds what its slope is where the other
-    causes in it, or the variable itself, are 0.
+    from the first wave to the second. A term that is a product or a square adds what its slope is
+    where the other causes in it, or the variable itself, are 0.
     """
     out = {name: float(size) for name, size in scenario.arrows.items()}
     for v in variables().values():
