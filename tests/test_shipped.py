@@ -66,7 +66,7 @@ def test_a_study_of_one_model_is_tested_by_it() -> None:
 
 
 PLANS = ("cluster_randomised", "mediation_211", "mediation_221", "mediation_321",
-         "crossed_partnerships")  # fmt: skip
+         "crossed_partnerships", "panel")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PLANS)

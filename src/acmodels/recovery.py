@@ -131,7 +131,7 @@ def recover(
 ) -> Recovery:
     """Simulate a design's study and refit its model, many times.
 
-    Predictors, groupings and responses are drawn anew. With the collapsed engine, eight
+    Predictors, groupings and responses are drawn anew. With the collapsed engine, twenty
     replicates in turn share predictors and groupings, and standard errors count that.
 
     Args:

@@ -30,7 +30,7 @@ from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, build_layout
 from acmodels.system.layout import Array, with_steps
 
-BLOCK = 8
+BLOCK = 20
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
@@ -105,6 +105,7 @@ def job_key(job: Job) -> str:
     said = {
         "version": version("acmodels"),
         "kind": job.kind,
+        "block": BLOCK,
         "seed": job.seed,
         "engine": job.engine,
         "draws": job.draws,
