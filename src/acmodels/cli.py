@@ -750,6 +750,45 @@ def power(plan: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--only", help="Names of pairs with commas between them; all if left out.")
+@_options("out", "seed", "quiet", "json")
+def rivals(data: Path, only: str | None, **options: Any) -> None:
+    """Compare accounts that cannot both hold: regions, Bayes factors, districts left out."""
+    from acmodels.data import read_study
+    from acmodels.folder import result_folder, write_json
+    from acmodels.progress import Reporter
+    from acmodels.results import versions, write_table
+    from acmodels.rivals import rivals as compare
+    from acmodels.rivals import rivals_table
+
+    study = read_study(data)
+    wanted = None if only is None else [n.strip() for n in only.split(",") if n.strip()]
+    out: Path = options["out"] or Path("rivals")
+    with result_folder(out, (study.path,)) as folder:
+        progress = Reporter(quiet=options["quiet"])
+        found = compare(study, wanted, seed=options["seed"], progress=progress)
+        progress.close()
+        write_table(rivals_table(found), folder / "rivals.csv")
+        write_json(
+            folder / "run.json",
+            {
+                "command": ["acmodels", *sys.argv[1:]],
+                "versions": versions(),
+                "seed": options["seed"],
+                "data": dict(study.sha256),
+            },
+        )
+    if options["as_json"]:
+        _echo_json({"out": str(out), "rivals": _records(rivals_table(found))})
+    elif not options["quiet"]:
+        for c in found:
+            _echo(f"{c.title} ({', '.join(c.propositions)})")
+            _echo(f"  {c.reason}")
+        _echo(f"Table: {out / 'rivals.csv'}")
+
+
+@main.command()
 @click.argument("plan")
 @click.argument("data", type=click.Path(path_type=Path))
 @_options(*_FITTING)
