@@ -89,7 +89,7 @@ def truths(model: Model, design: Design) -> dict[str, Mapping[str, float]]:
                 contrary[name] = -value
         if name.startswith("sd(") and name.endswith("| district:department)"):
             null[name] = contrary[name] = 0.0
-    return {"true": design.truth, "null": null, "contrary": contrary}
+    return {"true": design.truth, "no effect": null, "contrary": contrary}
 
 
 def study(design: Design, districts: int, truth: Mapping[str, float]) -> Design:

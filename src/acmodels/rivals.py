@@ -38,7 +38,7 @@ PRIORS = {
 
 
 class RivalTable(Strict):
-    """An entry of `models/rivals.toml`."""
+    """An entry of `models/rivals/accounts.toml`."""
 
     title: str
     propositions: list[str]
@@ -91,8 +91,8 @@ class Compared:
 
 def rivalries() -> Mapping[str, RivalTable]:
     """Every pair of accounts, by name."""
-    table = read_toml(models_folder() / "rivals.toml")
-    return {k: check_table(RivalTable, v, "rivals.toml", k) for k, v in table.items()}
+    table = read_toml(models_folder() / "rivals" / "accounts.toml")
+    return {k: check_table(RivalTable, v, "accounts.toml", k) for k, v in table.items()}
 
 
 def rivals(
