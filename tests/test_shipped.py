@@ -1,5 +1,6 @@
 """The models and designs that come with the package."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.framework import propositions
-from acmodels.load import shipped_models
+from acmodels.load import models_folder, shipped_models
 from acmodels.registry import entries
 
 RIVAL = {"P21"}
@@ -77,3 +78,35 @@ def test_plans_of_usual_designs_run(name: str) -> None:
     assert found.trusted
     assert found.table["power"].between(0, 1).all()
     assert found.table["cost"].gt(0).all()
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_model_can_be_preregistered(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli(["preregister", name])
+    said = capsys.readouterr().out
+    model = ac.load_model(name)
+    for p in model.propositions.values():
+        assert f"- **{p.id}** {propositions()[p.id].statement}" in said
+        assert f"`{p.estimand}`" in said
+    for e in model.equations.values():
+        assert f"`{e.formula.text}`" in said
+    assert "- `* ~ *`: Normal(mu = 0, sigma = 1)" in said
+    assert "## Power\n\nOpen." in said
+
+
+def test_a_preregistration_has_the_power_that_was_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ac.power(ac.load_plan("plan_cluster_randomised"), replications=20).table.to_csv(
+        tmp_path / "power.csv", index=False
+    )
+    plan = str(models_folder() / "usual" / "cluster_randomised.toml")
+    args = ["preregister", plan, "plan_cluster_randomised", "--power", str(tmp_path)]
+    cli([*args, "--out", str(tmp_path / "prereg.md")])
+    text = (tmp_path / "prereg.md").read_text()
+    assert "- district: 40" in text
+    assert "| district | row.n | estimand | rule | power |" in text
+    with pytest.raises(SystemExit) as stop:
+        cli(["preregister", plan, "--power", str(tmp_path / "none")])
+    assert stop.value.code == 2
+    assert "no such file" in capsys.readouterr().err

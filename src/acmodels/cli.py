@@ -750,6 +750,43 @@ def power(plan: str, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("model")
+@click.argument("design", required=False)
+@click.option(
+    "--power", "power_run", type=click.Path(path_type=Path), help="Folder of a power run."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="A Markdown file; else it is printed.")
+def preregister(model: str, design: str | None, power_run: Path | None, out: Path | None) -> None:
+    """Write down MODEL's hypotheses, rules and priors before data are seen."""
+    from acmodels.errors import InputError
+    from acmodels.load import design_of, load_design, load_model
+    from acmodels.reporting.preregistration import preregistration
+
+    loaded = load_model(model)
+    if design is not None:
+        planned = load_design(design)
+    else:
+        planned = design_of(loaded) if loaded.design is not None else None
+    table = None
+    if power_run is not None:
+        import pandas as pd
+
+        file = power_run / "power.csv"
+        if not file.is_file():
+            raise InputError(f"{file}: no such file; --power names the folder of `acmodels power`")
+        table = pd.read_csv(file)
+    text = preregistration(loaded, planned, table)
+    if out is None:
+        click.echo(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    _echo(f"Preregistration: {out}")
+
+
+@main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--only", help="Names of pairs with commas between them; all if left out.")
 @_options("out", "seed", "quiet", "json")

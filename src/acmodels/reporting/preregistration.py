@@ -1,0 +1,104 @@
+"""What is decided before data are seen, as Markdown."""
+
+from typing import TYPE_CHECKING
+
+from acmodels.framework import propositions
+from acmodels.judging import region_words
+from acmodels.spec.design import Design
+from acmodels.spec.model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_ANALYSIS = (
+    "Posterior by `acmodels fit`; it is used if R-hat is at most 1.01, bulk and tail ESS are at "
+    "least 400, at most 0.1 % of transitions diverge, or, by the exact engine, Pareto k is below "
+    "its threshold; otherwise every verdict is *unusable*. Intervals are 95 % equal-tailed."
+)
+
+
+def preregistration(
+    model: Model, design: Design | None = None, power: "pd.DataFrame | None" = None
+) -> str:
+    """A preregistration of a model.
+
+    Args:
+        model: from `load_model`.
+        design: that the study will have, if it is known.
+        power: rows of `power.csv`, if power was computed.
+
+    Returns:
+        Markdown: one section each for hypotheses with their decision rules, the model and what it
+        assumes, priors, design and power; what is not known is said to be open.
+    """
+    out = [f"# Preregistration: {model.title or model.name}", ""]
+    out += [f"Model file: {model.source}, sha256 {model.sha256 or 'not from a file'}.", ""]
+    out += ["## Hypotheses and decision rules", ""]
+    known = propositions()
+    for p in model.propositions.values():
+        e = model.estimands[p.estimand]
+        claim = known[p.id].statement if p.id in known else ""
+        settings = ", ".join(
+            f"{k} {v}" for k, v in vars(e.settings).items() if v not in (None, (), {}, "")
+        )
+        small = f" and that it is negligible ({p.rope[0]:g} to {p.rope[1]:g})" if p.rope else ""
+        out += [
+            f"- **{p.id}** {claim}".rstrip(),
+            (
+                f"  Estimand `{p.estimand}` ({e.kind}: {settings}). Supported if the posterior "
+                f"probability that it lies {region_words(p)} is at least {p.mass:g}"
+                f"{f'{small} is below {1 - p.mass:g}' if small else ''}; contradicted if the "
+                f"probability that it does not is at least {p.mass:g}"
+                f"{f', or that it is negligible is at least {p.mass:g}' if small else ''}; undecided "
+                "otherwise."
+            ),
+        ]
+    if not model.propositions:
+        out.append("No proposition is judged; estimands are reported with their intervals.")
+    out += ["", "## Model", ""]
+    for e in model.equations.values():
+        level = f", one row a {e.level}" if e.level else ""
+        out.append(f"- `{e.formula.text}` ({e.family}{level})")
+    if model.description:
+        out += ["", " ".join(model.description.split())]
+    out += ["", f"Missing values: `{model.missing}`.", "", "## Priors", ""]
+    for name, d in model.priors.items():
+        settings = ", ".join(f"{k} = {v}" for k, v in d.items() if k != "dist")
+        out.append(f"- `{name}`: {d.get('dist')}({settings})")
+    out.append(
+        "- everything else: the defaults, scaled to the data (`acmodels priors MODEL DATA`)."
+    )
+    out += ["", "## Design", ""]
+    out += _design(design)
+    out += ["", "## Power", ""]
+    out += ["Open." if power is None else _table(power)]
+    out += [
+        "",
+        "## Analysis",
+        "",
+        _ANALYSIS,
+        "",
+    ]
+    return "\n".join(out)
+
+
+def _design(design: Design | None) -> list[str]:
+    if design is None:
+        return ["Open."]
+    out: list[str] = []
+    for u in design.units:
+        of = f" in each {u.per}" if u.per else ""
+        with_ = " and one ".join(u.crossed_with)
+        crossed = f", each with one {with_} drawn at random" if with_ else ""
+        out.append(f"- {u.name}: {u.size.mean:g}{' on average' if u.size.sd else ''}{of}{crossed}")
+    return out
+
+
+def _table(table: "pd.DataFrame") -> str:
+    heads = [str(c) for c in table.columns]
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
+    for row in table.itertuples(index=False):
+        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
