@@ -50,8 +50,8 @@ def preregistration(
                 f"probability that it lies {region_words(p)} is at least {p.mass:g}"
                 f"{f'{small} is below {1 - p.mass:g}' if small else ''}; contradicted if the "
                 f"probability that it does not is at least {p.mass:g}"
-                f"{f', or that it is negligible is at least {p.mass:g}' if small else ''}; undecided "
-                "otherwise."
+                f"{f', or that it is negligible is at least {p.mass:g}' if small else ''}; "
+                "undecided otherwise."
             ),
         ]
     if not model.propositions:
