@@ -1,5 +1,6 @@
 """Rival accounts: marginal likelihoods and districts left out, against integrals on a grid."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,20 @@ def test_shipped_pairs_run_on_a_shipped_study_and_say_what_is_lacking(tmp_path: 
     assert list(table["rival"]) == ["partner_count"]
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert "small.csv" in run["data"]
+
+
+def test_the_report_of_a_test_shows_all_three(tmp_path: Path) -> None:
+    study = ac.load_study("data/synthetic/partnerships")
+    frame = study.frame[study.frame["district"].isin([f"district_{k:02d}" for k in range(1, 9)])]
+    frame.to_csv(tmp_path / "small.csv", index=False)
+    with contextlib.suppress(SystemExit):
+        cli(["test", str(tmp_path / "small.csv"), "--propositions", "P17", "--rivals", "--quiet",
+             "--out", str(tmp_path / "out"), "--draws", "200"])  # fmt: skip
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Accounts that cannot both hold" in page
+    assert "Does interaction carry all of prior knowledge" in page
+    assert "8 districts in turn" in page
+    assert (tmp_path / "out" / "rivals.csv").exists()
 
 
 def test_every_pair_has_two_accounts_and_a_parameter_of_its_formula() -> None:

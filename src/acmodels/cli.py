@@ -142,8 +142,11 @@ def demo(**options: Any) -> None:
 @click.option(
     "--propositions", "only", help="Ids with commas between them, as P01,P41; all if left out."
 )
+@click.option(
+    "--rivals", "with_rivals", is_flag=True, help="Compare accounts that cannot both hold too."
+)
 @_options(*_FITTING)
-def test(data: Path, only: str | None, **options: Any) -> None:
+def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> None:
     """Say of each proposition of the framework what DATA say."""
     from acmodels.assessing import assess
     from acmodels.data import read_study
@@ -175,9 +178,17 @@ def test(data: Path, only: str | None, **options: Any) -> None:
             chains=options["chains"], cores=_workers(options["workers"]),
             interval=options["interval"], prob=options["prob"], progress=progress, done=done,
         )  # fmt: skip
+        pairs: Any = ()
+        if with_rivals:
+            from acmodels.rivals import rivals as compare
+            from acmodels.rivals import rivals_table
+
+            pairs = compare(study, seed=options["seed"], progress=progress)
+            write_table(rivals_table(pairs), folder / "rivals.csv")
         progress.close()
         write_table(found.verdicts, folder / "verdicts.csv")
-        assessment_report(found, folder / "report.html", (study.path or Path(study.name)).name)
+        name = (study.path or Path(study.name)).name
+        assessment_report(found, folder / "report.html", name, pairs)
         write_json(
             folder / "run.json",
             {

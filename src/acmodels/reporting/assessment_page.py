@@ -13,6 +13,7 @@ from acmodels.reporting import words as w
 
 if TYPE_CHECKING:
     from acmodels.assessing import Assessment
+    from acmodels.rivals import Compared
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,16 @@ class Tile:
     link: bool
 
 
-def assessment_report(found: "Assessment", path: Path, name: str) -> Path:
+def assessment_report(
+    found: "Assessment", path: Path, name: str, rivals: "tuple[Compared, ...]" = ()
+) -> Path:
     """Write the page.
 
     Args:
         found: from `assess`.
         path: of the HTML file; models' reports are beside it, in folders of their names.
         name: of the data.
+        rivals: from `rivals`, for a section of their own.
 
     Raises:
         InputError: the file cannot be written.
@@ -47,7 +51,7 @@ def assessment_report(found: "Assessment", path: Path, name: str) -> Path:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["svg"] = Markup
-    context = _context(found, name)
+    context = {**_context(found, name), "rivals": [_rival(c) for c in rivals]}
     context["style"] = Markup(read("style.css"))  # noqa: S704
     try:
         written(path, environment.from_string(read("assessment.html")).render(context))
@@ -104,6 +108,33 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
         ],
         "version": metadata.version("acmodels"),
     }
+
+
+def _rival(c: "Compared") -> dict[str, Any]:
+    numbers: list[tuple[str, str]] = []
+    if c.units:
+        log, error, half, double = c.log_bf
+        first, other = c.accounts
+        numbers = [
+            (first, f"probability {c.probabilities[0]:.3f}"),
+            (other, f"probability {c.probabilities[1]:.3f}"),
+            (
+                "Log Bayes factor",
+                (
+                    f"{log:.2f} for the term (Monte Carlo error {error:.2f}); {half:.2f} at half and "
+                    f"{double:.2f} at double the prior sd"
+                ),
+            ),
+            (
+                "Left out",
+                (
+                    f"{c.units} districts in turn: log density {c.elpd[0]:+.1f} with the term, "
+                    f"standard error {c.elpd[1]:.1f}"
+                ),
+            ),
+        ]
+    propositions_ = ", ".join(c.propositions)
+    return {"propositions": propositions_, "title": c.title, "reason": c.reason, "numbers": numbers}
 
 
 def _map(rows: list[dict[str, Any]], names: dict[Any, str]) -> list[tuple[str, list[Tile]]]:
