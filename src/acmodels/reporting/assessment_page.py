@@ -121,8 +121,8 @@ def _rival(c: "Compared") -> dict[str, Any]:
             (
                 "Log Bayes factor",
                 (
-                    f"{log:.2f} for the term (Monte Carlo error {error:.2f}); {half:.2f} at half and "
-                    f"{double:.2f} at double the prior sd"
+                    f"{log:.2f} for the term (Monte Carlo error {error:.2f}); {half:.2f} at half "
+                    f"and {double:.2f} at double the prior sd"
                 ),
             ),
             (
