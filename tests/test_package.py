@@ -377,3 +377,27 @@ def test_check_says_what_a_table_is_made_of(
     split.to_csv(tmp_path / "two.csv", index=False)
     cli(["check", str(tmp_path / "two.csv")])
     assert "'partner' fall into 2 sets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("how", ["mean", "max", "min", "sum", "coverage", "latent_mean"])
+def test_raters_are_put_together_as_is_stated(tmp_path: Path, how: str) -> None:
+    made = tables()
+    made["constructs"] = pd.DataFrame({"construct_id": ["trust"], "aggregate": [how]})
+    study = ac.load_study(write(tmp_path / "study", made))
+    long = made["responses"].copy()
+    long.loc[long["item_id"] == "t3", "value"] = 6 - long["value"]
+    if how == "coverage":
+        by = long.groupby(["target_id", "item_id"])["value"].max().groupby("target_id").mean()
+    else:
+        person = long.groupby(["target_id", "person_id"])["value"].mean()
+        by = person.groupby("target_id").agg("mean" if how == "latent_mean" else how)
+    np.testing.assert_allclose(numeric(study, "trust"), by[made["partnerships"]["partnership_id"]])
+
+
+def test_an_unknown_aggregate_is_named(tmp_path: Path) -> None:
+    made = tables()
+    made["constructs"] = pd.DataFrame({"construct_id": ["trust"], "aggregate": ["median"]})
+    with pytest.raises(
+        DataError, match=r"'aggregate' must be one of mean, .* not 'median' \(row 2"
+    ):
+        ac.load_study(write(tmp_path / "study", made))

@@ -150,11 +150,11 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
     """Say of each proposition of the framework what DATA say."""
     from acmodels.assessing import assess
     from acmodels.data import read_study
-    from acmodels.folder import result_folder, write_json
+    from acmodels.folder import result_folder
     from acmodels.progress import Reporter
     from acmodels.reporting import report
     from acmodels.reporting.assessment_page import assessment_report
-    from acmodels.results import versions, write_fit, write_table
+    from acmodels.results import mark, write_fit, write_table
 
     study = read_study(data)
     out: Path = options["out"] or Path("test")
@@ -162,7 +162,7 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
     if wanted is not None and not wanted:
         raise click.UsageError("--propositions: name at least one, as P01,P41")
     say = _say(options)
-    command = ["acmodels", *sys.argv[1:]]
+    command = _command()
     with result_folder(out, (study.path,)) as folder:
         progress = Reporter(quiet=options["quiet"])
 
@@ -189,17 +189,14 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
         write_table(found.verdicts, folder / "verdicts.csv")
         name = (study.path or Path(study.name)).name
         assessment_report(found, folder / "report.html", name, pairs)
-        write_json(
-            folder / "run.json",
-            {
-                "command": command,
-                "versions": versions(),
-                "seed": options["seed"],
-                "models": {k: f.draws.engine for k, f in found.fits.items()},
-                "refused": {k: list(v) for k, v in found.refused.items()},
-                "expected_false_supports": found.expected_false,
-                "data": dict(study.sha256),
-            },
+        mark(
+            folder,
+            command,
+            seed=options["seed"],
+            models={k: f.draws.engine for k, f in found.fits.items()},
+            refused={k: list(v) for k, v in found.refused.items()},
+            expected_false_supports=found.expected_false,
+            data=dict(study.sha256),
         )
     _print_assessment(found, out, options)
     if not found.usable:
@@ -283,7 +280,7 @@ def _fit(
         report(fitted, folder / "report.html", **more, progress=progress)
         seconds = {**fitted.seconds, "report": time.perf_counter() - started}
         fitted = replace(fitted, seconds=seconds)
-        write_fit(fitted, folder, ["acmodels", *sys.argv[1:]])
+        write_fit(fitted, folder, _command())
         if also is not None:
             also(folder, fitted)
     _print_fit(fitted, out, options)
@@ -505,7 +502,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
 @_options("out", "seed", "quiet", "json")
 def simulate(design: str, number: int, **options: Any) -> None:
     """Draw synthetic data with known truth from DESIGN, or a whole study from a scenario."""
-    from acmodels.folder import result_folder, write_json
+    from acmodels.folder import result_folder
     from acmodels.worlds.scenario import is_scenario
 
     if is_scenario(design):
@@ -513,7 +510,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
         return
     from acmodels.load import load_design
     from acmodels.progress import Reporter
-    from acmodels.results import versions, write_simulation
+    from acmodels.results import mark, write_simulation
     from acmodels.simulation import simulate as draw
 
     if number < 1:
@@ -530,15 +527,12 @@ def simulate(design: str, number: int, **options: Any) -> None:
             place.mkdir(exist_ok=True)
             write_simulation(made, loaded, place, seed=options["seed"], replicate=k)
             progress("simulating", k + 1, number)
-        write_json(
-            folder / "run.json",
-            {
-                "command": ["acmodels", *sys.argv[1:]],
-                "versions": versions(),
-                "seed": options["seed"],
-                "studies": number,
-                "design": {"file": loaded.source, "sha256": loaded.sha256},
-            },
+        mark(
+            folder,
+            _command(),
+            seed=options["seed"],
+            studies=number,
+            design={"file": loaded.source, "sha256": loaded.sha256},
         )
     if options["as_json"]:
         _echo_json({"out": str(out), "studies": number, "rows": rows})
@@ -548,9 +542,9 @@ def simulate(design: str, number: int, **options: Any) -> None:
 
 
 def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
-    from acmodels.folder import result_folder, write_json
+    from acmodels.folder import result_folder
     from acmodels.progress import Reporter
-    from acmodels.results import versions, write_world
+    from acmodels.results import mark, write_world
     from acmodels.worlds import scenario, world
 
     if number < 1:
@@ -566,15 +560,12 @@ def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
             place = folder if number == 1 else folder / f"{k + 1:0{len(str(number))}d}"
             write_world(made, place)
             progress("simulating", k + 1, number)
-        write_json(
-            folder / "run.json",
-            {
-                "command": ["acmodels", *sys.argv[1:]],
-                "versions": versions(),
-                "seed": options["seed"],
-                "studies": number,
-                "scenario": loaded.source,
-            },
+        mark(
+            folder,
+            _command(),
+            seed=options["seed"],
+            studies=number,
+            scenario=loaded.source,
         )
     if options["as_json"]:
         _echo_json({"out": str(out), "studies": number, "answers": answers})
@@ -617,20 +608,17 @@ def export(data: Path, form: str, **options: Any) -> None:
     """Write DATA as a folder of tables with labels, missing codes and a codebook."""
     from acmodels.data import read_study
     from acmodels.data.writing import export as write
-    from acmodels.folder import result_folder, write_json
-    from acmodels.results import versions
+    from acmodels.folder import result_folder
+    from acmodels.results import mark
 
     study = read_study(data)
     out: Path = options["out"] or Path("export")
     with result_folder(out, (study.path,)) as folder:
         write(study, folder, form)
-        write_json(
-            folder / "run.json",
-            {
-                "command": ["acmodels", *sys.argv[1:]],
-                "versions": versions(),
-                "data": dict(study.sha256),
-            },
+        mark(
+            folder,
+            _command(),
+            data=dict(study.sha256),
         )
     if options["as_json"]:
         _echo_json({"out": str(out), "tables": list(study.tables) or ["data"]})
@@ -645,9 +633,9 @@ def scales(data: Path, **options: Any) -> None:
     """Say how well the items of DATA measure, and how far raters agree."""
     from acmodels.data import read_study
     from acmodels.data.scales import scales as describe
-    from acmodels.folder import result_folder, write_json
+    from acmodels.folder import result_folder
     from acmodels.reporting.scale_page import scale_report
-    from acmodels.results import versions, write_table
+    from acmodels.results import mark, write_table
 
     study = read_study(data)
     found = describe(study)
@@ -656,13 +644,10 @@ def scales(data: Path, **options: Any) -> None:
         write_table(found.table, folder / "scales.csv")
         write_table(found.items, folder / "items.csv")
         scale_report(found, folder / "report.html", study.name.partition("/")[0])
-        write_json(
-            folder / "run.json",
-            {
-                "command": ["acmodels", *sys.argv[1:]],
-                "versions": versions(),
-                "data": dict(study.sha256),
-            },
+        mark(
+            folder,
+            _command(),
+            data=dict(study.sha256),
         )
     if options["as_json"]:
         _echo_json({"out": str(out), "scales": _records(found.table)})
@@ -804,9 +789,9 @@ def preregister(model: str, design: str | None, power_run: Path | None, out: Pat
 def rivals(data: Path, only: str | None, **options: Any) -> None:
     """Compare accounts that cannot both hold: regions, Bayes factors, districts left out."""
     from acmodels.data import read_study
-    from acmodels.folder import result_folder, write_json
+    from acmodels.folder import result_folder
     from acmodels.progress import Reporter
-    from acmodels.results import versions, write_table
+    from acmodels.results import mark, write_table
     from acmodels.rivals import rivals as compare
     from acmodels.rivals import rivals_table
 
@@ -818,14 +803,11 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
         found = compare(study, wanted, seed=options["seed"], progress=progress)
         progress.close()
         write_table(rivals_table(found), folder / "rivals.csv")
-        write_json(
-            folder / "run.json",
-            {
-                "command": ["acmodels", *sys.argv[1:]],
-                "versions": versions(),
-                "seed": options["seed"],
-                "data": dict(study.sha256),
-            },
+        mark(
+            folder,
+            _command(),
+            seed=options["seed"],
+            data=dict(study.sha256),
         )
     if options["as_json"]:
         _echo_json({"out": str(out), "rivals": _records(rivals_table(found))})
@@ -920,7 +902,7 @@ def _run(
         if found.confirmed is not None:
             write_table(found.confirmed, out / "confirmed.csv")
     run_report(found, out / "report.html")
-    run_json(found, out, ["acmodels", *sys.argv[1:]], shared["seed"])
+    run_json(found, out, _command(), shared["seed"])
     _print_run(command, found, out, options)
     if not found.trusted or (command == "calibrate" and not found.uniform):
         raise SystemExit(3)
@@ -983,6 +965,11 @@ def propositions(identifier: str | None, **options: Any) -> None:
         mark = "*" if e["executable"] else " "
         click.echo(f"{e['id']} {mark} {e['statement']}")
     click.echo("* a shipped model can test it; `acmodels propositions ID` says how")
+
+
+def _command() -> list[str]:
+    """The command line as it was given."""
+    return ["acmodels", *sys.argv[1:]]
 
 
 def _records(table: Any) -> list[dict[str, Any]]:

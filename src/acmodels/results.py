@@ -88,6 +88,11 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def mark(folder: Path, command: Sequence[str], **said: Any) -> None:
+    """Write the `run.json` of a command: the command line, versions, and what else is said."""
+    write_json(folder / MARK, {"command": list(command), "versions": versions(), **said})
+
+
 def run_json(found: Any, folder: Path, command: Sequence[str], seed: int) -> None:
     """Write the `run.json` of a run: recovery, calibration or power.
 

@@ -18,13 +18,18 @@ UNITS = {
 }  # fmt: skip
 """Tables with an id of their own."""
 
+AGGREGATE = ("mean", "max", "min", "sum", "coverage", "latent_mean")
+"""How raters' scores may become a unit's."""
+
 type Tables = Mapping[str, Study]
 
 
 def problems(tables: Tables) -> list[str]:
     """Every violation of the rules between tables, keys first."""
     out: list[str] = []
-    for rule in (_keys, _references, _departments, _answers, _waves, _guidance, _ties):
+    for rule in (
+        _keys, _references, _departments, _constructs, _answers, _waves, _guidance, _ties,
+    ):  # fmt: skip
         out += _said(rule, tables)
     return list(dict.fromkeys(out))
 
@@ -149,6 +154,19 @@ def _departments(tables: Tables) -> Iterator[str]:
         bad = last < first
         if bad.any():
             yield f"{t.name}: 'end_wave' is before 'start_wave' ({_rows(t, bad)})"
+
+
+def _constructs(tables: Tables) -> Iterator[str]:
+    t = tables.get("constructs")
+    if t is None or "aggregate" not in t.names:
+        return
+    said = labels(t, "aggregate")
+    bad = np.array([v is not None and v not in AGGREGATE for v in said])
+    if bad.any():
+        yield (
+            f"{t.name}: 'aggregate' must be one of {listing(AGGREGATE)}, not {_some(said[bad])} "
+            f"({_rows(t, bad)})"
+        )
 
 
 def _answers(tables: Tables) -> Iterator[str]:

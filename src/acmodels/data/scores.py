@@ -8,6 +8,10 @@ import pandas as pd
 from acmodels.data.columns import label_codes, labels, numeric
 from acmodels.data.table import Study
 
+AGGREGATES = ("mean", "max", "min", "sum")
+"""How raters' scores become a unit's, as `aggregate` of `constructs` states; `latent_mean` is the
+mean until constructs are latent, and `coverage` the mean over items of the highest answer."""
+
 LEAST = 0.5
 """Share of a construct's items that a person must have answered for a score."""
 
@@ -118,7 +122,7 @@ def scores(tables: Mapping[str, Study]) -> Iterator[tuple[tuple[str, ...], pd.Da
 
     Items with `reverse` are turned about the middle of their range (min + max - value). A person's
     score is the mean of the items answered, where at least half of the construct's items are; a
-    target's score is the mean of its persons' scores.
+    target's score is the mean of its persons' scores, or what `aggregate` states (`AGGREGATES`).
 
     Yields:
         The ids that name a row, and a table of these and one column a construct: for each kind of
@@ -129,13 +133,50 @@ def scores(tables: Mapping[str, Study]) -> Iterator[tuple[tuple[str, ...], pd.Da
     if person is None:
         return
     own = person["target_type"] == "self"
-    score: Any = person[~own].groupby(WHO[:4], sort=False)["score"].mean().reset_index()
+    score = _by_target(person[~own], tables)
     for rows, keys in (
         (score, ["target_id"]),
         (person[own], ["person_id"]),
         (person[~own], ["person_id", "target_id"]),
     ):
         yield from _wide(rows, keys)
+
+
+def _by_target(person: Any, tables: Mapping[str, Study]) -> Any:
+    """The score of each construct by target, as the construct's `aggregate` states."""
+    how = stated_aggregates(tables)
+    rule = person["construct_id"].map(lambda c: how.get(c, "mean"))
+    parts: list[Any] = []
+    for name in AGGREGATES:
+        mine = person[rule == name]
+        if len(mine):
+            parts.append(mine.groupby(WHO[:4], sort=False)["score"].agg(name).reset_index())
+    covered = set(person.loc[rule == "coverage", "construct_id"])
+    if covered:
+        long, book = answered(tables), item_book(tables)
+        long = long[long["target_type"] != "self"]
+        for construct in covered:
+            wanted = book.loc[book["construct_id"] == construct, "item_id"]
+            rows = long[long["item_id"].isin(wanted)]
+            keys = [*WHO[:3], "item_id"]
+            best = rows.groupby(keys, sort=False, observed=True)["value"].max().reset_index()
+            made = best.groupby(WHO[:3], sort=False, observed=True)["value"].mean().reset_index()
+            made = made.rename(columns={"value": "score"}).astype(dict.fromkeys(WHO[:3], object))
+            parts.append(made.assign(construct_id=construct))
+    # in the order in which persons' scores name them
+    whole = pd.concat(parts, ignore_index=True)
+    order = {c: k for k, c in enumerate(dict.fromkeys(person["construct_id"]))}
+    return whole.sort_values("construct_id", key=lambda c: c.map(order), kind="stable")
+
+
+def stated_aggregates(tables: Mapping[str, Study]) -> dict[str, str]:
+    """By construct, how raters' scores become a unit's, where that is not their mean."""
+    constructs = tables.get("constructs")
+    if constructs is None or not {"construct_id", "aggregate"} <= set(constructs.names):
+        return {}
+    pairs = zip(labels(constructs, "construct_id"), labels(constructs, "aggregate"), strict=True)
+    known = (*AGGREGATES, "coverage")
+    return {str(c): str(a) for c, a in pairs if c is not None and a in known and a != "mean"}
 
 
 def _wide(score: Any, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:

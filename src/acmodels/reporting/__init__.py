@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acmodels.errors import InputError
 
@@ -73,6 +74,36 @@ def written(target: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_page(path: Path, template: str, context: Mapping[str, Any]) -> Path:
+    """Fill a template of this folder, with the style sheet in it, and write the page.
+
+    Args:
+        path: of the HTML file; an existing one is replaced whole.
+        template: its name; values are escaped, but for what passes the filter `svg`.
+        context: its values.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["svg"] = Markup
+    style = Markup(asset("style.css"))  # noqa: S704
+    text = environment.from_string(asset(template)).render({**context, "style": style})
+    try:
+        written(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
+    return path
+
+
+def asset(name: str) -> str:
+    """The text of a file of this folder."""
+    return files("acmodels.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
 def _umask() -> int:

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acmodels.errors import InputError
 from acmodels.framework import propositions
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
+from acmodels.reporting import write_page
 
 if TYPE_CHECKING:
     from acmodels.assessing import Assessment
@@ -41,23 +40,8 @@ def assessment_report(
     Raises:
         InputError: the file cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from acmodels.reporting import written
-
-    def read(file: str) -> str:
-        return files(__package__ or "acmodels.reporting").joinpath(file).read_text(encoding="utf-8")
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["svg"] = Markup
     context = {**_context(found, name), "rivals": [_rival(c) for c in rivals]}
-    context["style"] = Markup(read("style.css"))  # noqa: S704
-    try:
-        written(path, environment.from_string(read("assessment.html")).render(context))
-    except OSError as error:
-        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
-    return path
+    return write_page(path, "assessment.html", context)
 
 
 def _context(found: "Assessment", name: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acmodels.reporting import asset
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting.checks import REPLICATES, predictive_checks
@@ -35,9 +35,6 @@ def render(
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    def read(name: str) -> str:
-        return files(__package__ or "acmodels.reporting").joinpath(name).read_text(encoding="utf-8")
-
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -46,8 +43,8 @@ def render(
     context = gather(fit, progress, ml)
     context["confounding"] = confounding and confounding_section(confounding)
     context["influence"] = influence and influence_section(influence)
-    context["style"] = Markup(read("style.css"))  # noqa: S704
-    return environment.from_string(read("template.html")).render(context)
+    context["style"] = Markup(asset("style.css"))  # noqa: S704
+    return environment.from_string(asset("template.html")).render(context)
 
 
 def gather(

@@ -4,13 +4,13 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acmodels.errors import InputError, listing
+from acmodels.errors import listing
+from acmodels.reporting import write_page
 from acmodels.reporting.charts import Band
 from acmodels.reporting.numbers import count, significant
 from acmodels.reporting.run_charts import coverage_chart, ecdf_chart, power_chart
@@ -34,27 +34,8 @@ def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from acmodels.reporting import written
-
-    def read(name: str) -> str:
-        return files(__package__ or "acmodels.reporting").joinpath(name).read_text(encoding="utf-8")
-
-    context = _gather(found)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["svg"] = Markup
-    context |= {
-        "style": Markup(read("style.css")),  # noqa: S704
-        "version": metadata.version("acmodels"),
-        "provenance": _provenance(found.result),
-    }
-    try:
-        written(path, environment.from_string(read("run.html")).render(context))
-    except OSError as error:
-        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
-    return path
+    said = {"version": metadata.version("acmodels"), "provenance": _provenance(found.result)}
+    return write_page(path, "run.html", {**_gather(found), **said})
 
 
 def _gather(found: "Recovery | Calibrated | Power") -> dict[str, Any]:

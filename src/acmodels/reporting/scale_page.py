@@ -1,13 +1,12 @@
 """One page about the scales of a study: how well items measure, how far raters agree."""
 
 from importlib import metadata
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acmodels.errors import InputError
+from acmodels.reporting import write_page
 from acmodels.reporting.numbers import count
 from acmodels.reporting.svg import tag
 
@@ -38,23 +37,7 @@ def scale_report(found: "Scales", path: Path, name: str) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from acmodels.reporting import written
-
-    def read(file: str) -> str:
-        return files(__package__ or "acmodels.reporting").joinpath(file).read_text(encoding="utf-8")
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["svg"] = Markup
-    context = _context(found, name)
-    context["style"] = Markup(read("style.css"))  # noqa: S704
-    try:
-        written(path, environment.from_string(read("run.html")).render(context))
-    except OSError as error:
-        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
-    return path
+    return write_page(path, "run.html", _context(found, name))
 
 
 def _context(found: "Scales", name: str) -> dict[str, Any]:
