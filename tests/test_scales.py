@@ -116,7 +116,8 @@ def test_scales_of_a_study_are_those_of_its_answers_by_hand() -> None:
     unit = pd.factorize(wide.index.get_level_values(0))[0]
     one, two, _ = intraclass(x.mean(axis=1), unit)
     assert (row["icc1"], row["icc2"]) == (pytest.approx(one), pytest.approx(two))
-    each = [rwg(x[unit == u], 5) for u in range(30)]
+    ratio = [x[unit == u].var(axis=0, ddof=1).mean() / 2 for u in range(30)]
+    each = [0.0 if r >= 1 else 4 * (1 - r) / (4 * (1 - r) + r) for r in ratio]
     assert row["rwg"] == pytest.approx(np.median(each))
     assert row["agreed"] == pytest.approx(np.mean([e >= 0.7 for e in each]))
     rest = (wide.sum(axis=1) - wide["a1"]) / 3

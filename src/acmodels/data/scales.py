@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from acmodels.data.columns import label_codes, labels, numeric
-from acmodels.data.scores import answered, item_book
+from acmodels.data.scores import LEAST, answered, item_book
 from acmodels.data.table import Finding, Study
 from acmodels.errors import DataError, listing
 
@@ -117,13 +117,24 @@ def rwg(x: Array, points: float) -> float:
     J (1 - v / e) / (J (1 - v / e) + v / e), with v the mean of item variances and e = (A^2 - 1) /
     12 for A points; 0 where raters differ more than at random, NaN for fewer than two raters.
     """
-    if x.shape[0] < 2:
-        return float("nan")
-    ratio = float(x.var(axis=0, ddof=1).mean()) / ((points**2 - 1) / 12)
-    if ratio >= 1:
-        return 0.0
-    j = x.shape[1]
-    return j * (1 - ratio) / (j * (1 - ratio) + ratio)
+    found = agreement(x, np.zeros(len(x), dtype=np.intp), points)
+    return float(found[0]) if len(found) else float("nan")
+
+
+def agreement(x: Array, unit: NDArray[np.intp], points: float) -> Array:
+    """`rwg` of each unit with two raters or more; x has shape (raters of all units, items)."""
+    if not len(x):
+        return np.zeros(0)
+    _, place, count = np.unique(unit, return_inverse=True, return_counts=True)
+    several = count >= 2
+    columns = range(x.shape[1])
+    mean = np.stack([np.bincount(place, x[:, k]) for k in columns], axis=1) / count[:, None]
+    square = np.stack(
+        [np.bincount(place, (x[:, k] - mean[place, k]) ** 2) for k in columns], axis=1
+    )
+    ratio = (square[several] / (count[several, None] - 1)).mean(axis=1) / ((points**2 - 1) / 12)
+    good = len(columns) * np.clip(1 - ratio, 0, None)
+    return np.where(ratio >= 1, 0.0, good / (good + ratio))
 
 
 def scales(study: Study) -> Scales:
@@ -142,10 +153,8 @@ def scales(study: Study) -> Scales:
     if long is None:
         raise DataError(
             f"{study.name}: has no tables 'responses' and 'items' with construct_id, so there "
-            f"are no "
-            "scales to describe"
+            "are no scales to describe"
         )
-    book = item_book(study.tables)
     word = _labels(study.tables)
     asked = _asked(study.tables)
     parts = _parts(study.tables)
@@ -153,83 +162,91 @@ def scales(study: Study) -> Scales:
     items: list[dict[str, Any]] = []
     findings: list[Finding] = []
     unused: list[tuple[int, str]] = []
-    for construct, mine in book.groupby("construct_id", sort=False):
+    for construct, mine in item_book(study.tables).groupby("construct_id", sort=False):
         name = str(construct)
-        wanted = list(mine["item_id"])
-        those = long[long["item_id"].isin(wanted)]
+        those = long[long["item_id"].isin(mine["item_id"])]
         if those.empty:
             findings.append(Finding("warning", f"{name}: no item of it was answered"))
             continue
-        keys = ["target_type", "target_id", "wave_id", "person_id"]
         wide = those.pivot_table(
-            index=keys, columns="item_id", values="value", observed=True, sort=False
-        ).reindex(columns=wanted)
-        x = wide.to_numpy(np.float64)
-        whole = x[~np.isnan(x).any(axis=1)]
-        unit = pd.factorize(wide.index.droplevel("person_id"))[0]
-        score = np.nanmean(x, axis=1)
-        one, two, raters = intraclass(score, unit.astype(np.intp))
-        target = str(those["target_type"].iloc[0])
-        points = float((mine["max"] - mine["min"] + 1).iloc[0])
-        agree = np.array([])
-        if target != "self" and np.isfinite(points):
-            complete = ~np.isnan(x).any(axis=1)
-            agree = _agreement(x[complete], unit[complete], points)
-            agree = agree[~np.isnan(agree)]
-        row = {
-            "construct": name,
-            "target": target,
-            "items": len(wanted),
-            "persons": wide.index.get_level_values("person_id").nunique(),
-            "units": len(np.unique(unit)),
-            "mean": _mean(score),
-            "sd": _sd(score),
-            "alpha": alpha(whole),
-            "omega": omega(whole),
-            "icc1": one if target != "self" else float("nan"),
-            "icc2": two if target != "self" else float("nan"),
-            "raters": raters,
-            "rwg": float(np.median(agree)) if len(agree) else float("nan"),
-            "agreed": float((agree >= LOW).mean()) if len(agree) else float("nan"),
-            "missing": float(np.isnan(x).mean()),
-        }
-        rows.append(row)
-        if name not in parts:
-            findings += _said(row)
-        total = np.nansum(x, axis=1)
-        for k, item in enumerate(wanted):
-            rest = (total - np.nan_to_num(x[:, k])) / max(1, len(wanted) - 1)
-            ok = ~np.isnan(x).any(axis=1)
-            spread = len(wanted) > 1 and ok.sum() > 2 and x[ok, k].std() > 0 and rest[ok].std() > 0
-            r = float(np.corrcoef(x[ok, k], rest[ok])[0, 1]) if spread else float("nan")
-            turned = bool(mine["reverse"].iloc[k])
-            items.append(
-                {
-                    "construct": name,
-                    "item": item,
-                    "label": word.get(item, ""),
-                    "mean": _mean(x[:, k]),
-                    "sd": _sd(x[:, k]),
-                    "missing": float(np.isnan(x[:, k]).mean()),
-                    "reverse": turned,
-                    "item_rest": r,
-                }
-            )
-            if r < 0:
-                fix = "is it turned by mistake" if turned else "is it worded the other way"
-                findings.append(
-                    Finding(
-                        "warning",
-                        f"items: '{item}' goes against the other items of '{name}' (item-rest "
-                        f"correlation {r:.2f}); {fix}? See 'reverse'",
-                        "item_id",
-                    )
-                )
-            unused += _categories(asked, item, mine.iloc[k], findings)
+            index=["target_type", "target_id", "wave_id", "person_id"], columns="item_id",
+            values="value", observed=True, sort=False,
+        ).reindex(columns=list(mine["item_id"]))  # fmt: skip
+        rows.append(_construct(name, mine, wide))
+        findings += [] if name in parts else _said(rows[-1])
+        for k in range(len(mine)):
+            items.append(_item(name, mine.iloc[k], wide.to_numpy(np.float64), k, word))
+            findings += _against(items[-1])
+            unused += _categories(asked, items[-1]["item"], mine.iloc[k], findings)
     for answer in dict.fromkeys(a for a, _ in unused):
         of = list(dict.fromkeys(i for a, i in unused if a == answer))
         findings.append(Finding("note", f"items: nobody chose {answer} of {listing(of)}"))
     return Scales(pd.DataFrame(rows), pd.DataFrame(items), tuple(dict.fromkeys(findings)))
+
+
+def _construct(name: str, mine: Any, wide: Any) -> dict[str, Any]:
+    """A construct's row; `wide` has a row a person and unit rated, and a column an item."""
+    x = wide.to_numpy(np.float64)
+    complete = ~np.isnan(x).any(axis=1)
+    enough = (~np.isnan(x)).sum(axis=1) >= LEAST * x.shape[1]
+    unit = pd.factorize(wide.index.droplevel("person_id"))[0].astype(np.intp)
+    score = np.nanmean(x[enough], axis=1)
+    target = str(wide.index.get_level_values("target_type")[0])
+    one, two, raters = intraclass(score, unit[enough])
+    points = float((mine["max"] - mine["min"] + 1).iloc[0])
+    others = target != "self"
+    agree = np.zeros(0)
+    if others and np.isfinite(points):
+        agree = agreement(x[complete], unit[complete], points)
+    return {
+        "construct": name,
+        "target": target,
+        "items": len(mine),
+        "persons": wide.index.get_level_values("person_id").nunique(),
+        "units": len(np.unique(unit)),
+        "mean": _mean(score),
+        "sd": _sd(score),
+        "alpha": alpha(x[complete]),
+        "omega": omega(x[complete]),
+        "icc1": one if others else float("nan"),
+        "icc2": two if others else float("nan"),
+        "raters": raters,
+        "rwg": float(np.median(agree)) if len(agree) else float("nan"),
+        "agreed": float((agree >= LOW).mean()) if len(agree) else float("nan"),
+        "missing": float(np.isnan(x).mean()),
+    }
+
+
+def _item(
+    construct: str, row: Any, x: Array, k: int, word: Mapping[str, str]
+) -> dict[str, Any]:  # fmt: skip
+    """An item's row; the item-rest correlation is of persons who answered all items."""
+    whole = x[~np.isnan(x).any(axis=1)]
+    rest = whole.sum(axis=1) - whole[:, k]
+    apart = x.shape[1] > 1 and len(whole) > 2 and whole[:, k].std() > 0 and rest.std() > 0
+    item = str(row["item_id"])
+    return {
+        "construct": construct,
+        "item": item,
+        "label": word.get(item, ""),
+        "mean": _mean(x[:, k]),
+        "sd": _sd(x[:, k]),
+        "missing": float(np.isnan(x[:, k]).mean()),
+        "reverse": bool(row["reverse"]),
+        "item_rest": float(np.corrcoef(whole[:, k], rest)[0, 1]) if apart else float("nan"),
+    }
+
+
+def _against(item: Mapping[str, Any]) -> list[Finding]:
+    """Whether an item goes against the others of its construct."""
+    if not item["item_rest"] < 0:
+        return []
+    fix = "is it turned by mistake" if item["reverse"] else "is it worded the other way"
+    said = (
+        f"items: '{item['item']}' goes against the other items of '{item['construct']}' (item-rest "
+        f"correlation {item['item_rest']:.2f}); {fix}? See 'reverse'"
+    )
+    return [Finding("warning", said, "item_id")]
 
 
 def _mean(x: Array) -> float:
@@ -240,24 +257,6 @@ def _mean(x: Array) -> float:
 def _sd(x: Array) -> float:
     held = x[~np.isnan(x)]
     return float(held.std(ddof=1)) if len(held) > 1 else float("nan")
-
-
-def _agreement(x: Array, unit: NDArray[np.intp], points: float) -> Array:
-    """rwg(j) of each unit with two raters or more, by sums over units."""
-    if not len(x):
-        return np.zeros(0)
-    _, place, count = np.unique(unit, return_inverse=True, return_counts=True)
-    several = count >= 2
-    total = np.stack([np.bincount(place, x[:, k]) for k in range(x.shape[1])], axis=1)
-    mean = total / count[:, None]
-    square = np.stack(
-        [np.bincount(place, (x[:, k] - mean[place, k]) ** 2) for k in range(x.shape[1])], axis=1
-    )
-    var = square[several] / (count[several, None] - 1)
-    ratio = var.mean(axis=1) / ((points**2 - 1) / 12)
-    j = x.shape[1]
-    good = np.clip(1 - ratio, 0, None)
-    return np.where(ratio >= 1, 0.0, j * good / (j * good + ratio))
 
 
 def _said(row: Mapping[str, Any]) -> list[Finding]:
