@@ -144,6 +144,8 @@ def scores(tables: Mapping[str, Study]) -> Iterator[tuple[tuple[str, ...], pd.Da
 
 def _by_target(person: Any, tables: Mapping[str, Study]) -> Any:
     """The score of each construct by target, as the construct's `aggregate` states."""
+    if person.empty:
+        return person  # people answered on themselves only
     how = stated_aggregates(tables)
     rule = person["construct_id"].map(lambda c: how.get(c, "mean"))
     parts: list[Any] = []
@@ -151,7 +153,7 @@ def _by_target(person: Any, tables: Mapping[str, Study]) -> Any:
         mine = person[rule == name]
         if len(mine):
             parts.append(mine.groupby(WHO[:4], sort=False)["score"].agg(name).reset_index())
-    covered = set(person.loc[rule == "coverage", "construct_id"])
+    covered = dict.fromkeys(person.loc[rule == "coverage", "construct_id"])
     if covered:
         long, book = answered(tables), item_book(tables)
         long = long[long["target_type"] != "self"]
