@@ -281,7 +281,9 @@ def test_effects_and_coefficients_given_the_sds(
         points = np.zeros((1, S), np.int64)
         coefficients(values.mean, values.root, points, rng.standard_normal((1, S, p)), beta)
         drawn = _effects.group_effects(problem, system.layout, x[0], points[0], beta[0], rng, None)
-        raw = _mixed.raw_coefficients(problem.moments, c, beta, np.zeros((1, S, 0)), ONE)[0]
+        raw = _mixed.raw_coefficients(
+            problem.moments, c, beta, np.zeros((1, S, 0)), ONE, range(beta.shape[2])
+        )[0]
         blocks = [drawn[system.layout.blocks[b].key].reshape(S, -1) for b in c.blocks]
         draws = np.concatenate([*blocks, raw], axis=1)
         value = dict(zip(h.names, _hyper.parameters(h, x)[0, 0], strict=True))

@@ -158,7 +158,7 @@ class PreparedCollapsed:
         """Fit R data sets at once, in the calling thread."""
         rngs = [np.random.default_rng(s) for s in seeds]
         parts = [
-            _stacked(region, self.layout, self.priors, stack, rngs, draws, points)
+            _stacked(region, self.layout, self.priors, stack, rngs, draws, points, wanted)
             for region in self.regions
             if wanted is None or not set(wanted).isdisjoint(_names(region, self.layout))
         ]
@@ -281,7 +281,7 @@ def _adapt(
             x, values, smooth, float(k[0]), float(effective(smooth)[0]), len(proposals),
             float(log_mean(lw)[0]),
         )  # fmt: skip
-        if done.trusted and (not enough or _least(h, done) >= enough):
+        if done.trusted and done.ess >= enough and _least(h, done) >= enough:
             return done
         if len(proposals) == ROUNDS:
             return done
@@ -457,17 +457,34 @@ def _walk(
 
 
 def _draws(
-    problem: Problem, x: Array, values: Values, points: np.ndarray, z: Array, which: np.ndarray
+    problem: Problem,
+    x: Array,
+    values: Values,
+    points: np.ndarray,
+    z: Array,
+    which: np.ndarray,
+    kept: Sequence[int] | None = None,
 ) -> tuple[Array, Array]:
-    """Structural parameters (R, S, names), and the internal coefficients (R, S, p), at points."""
+    """Structural parameters (R, S, names), and the internal coefficients (R, S, p), at points.
+
+    With `kept`, of the structural parameters only those at these places.
+    """
     component = problem.hyper.component
     internal = np.empty(z.shape)
     coefficients(values.mean, values.root, points, z, internal)
     chosen = np.take_along_axis(x, points[..., None], axis=1)
     h = problem.hyper
     lifted = chosen[..., list(h.lifted)] * h.units[list(h.lifted)]
-    raw = raw_coefficients(problem.moments, component, internal, lifted, which)
-    return np.concatenate([parameters(h, chosen), raw], axis=-1), internal
+    sds = len(h.names)
+    if kept is None:
+        kept = range(sds + internal.shape[2])
+    columns = [k - sds for k in kept if k >= sds]
+    raw = raw_coefficients(problem.moments, component, internal, lifted, which, columns)
+    if len(columns) == len(kept):
+        return raw, internal
+    return np.concatenate(
+        [parameters(h, chosen)[..., [k for k in kept if k < sds]], raw], axis=-1
+    ), internal
 
 
 @dataclass(frozen=True)
@@ -497,19 +514,24 @@ def _stacked(
     rngs: Sequence[np.random.Generator],
     draws: int,
     points: int | None,
+    wanted: Collection[str] | None,
 ) -> Stacked:
     h = region.hyper
     n = points or next(n for most, n in POINTS_BATCH if h.size <= most)
     R, p = len(rngs), len(h.component.coefficients)
     problem = Problem(h, moments(h.component, layout, priors, stack))
     everyone = np.arange(R)
-    names = _names(region, layout)
+    whole = _names(region, layout)
+    kept = [i for i, name in enumerate(whole) if wanted is None or name in wanted]
+    names = tuple(whole[i] for i in kept)
     u = np.stack([g.random(1 + draws + 1 + h.size) for g in rngs])
-    z = np.stack([g.standard_normal((draws, p)) for g in rngs])
+    z = np.empty((R, draws, p))
+    for g, out in zip(rngs, z, strict=True):
+        g.standard_normal(out=out)
     if not h.size:
         values = density(problem, np.zeros((R, 1, 0)), everyone)
         points = np.zeros((R, draws), np.int64)
-        found, _ = _draws(problem, np.zeros((R, 1, 0)), values, points, z, everyone)
+        found, _ = _draws(problem, np.zeros((R, 1, 0)), values, points, z, everyone, kept)
         trusted = np.isfinite(values.log[:, 0])
         return Stacked(
             names, found, np.zeros(R), np.full(R, float(draws)), values.log[:, 0], trusted
@@ -528,7 +550,7 @@ def _stacked(
     smooth, k = pareto_smooth(lw)
     ess, marginal = effective(smooth), log_mean(lw)
     points = resample(smooth, u[:, : 1 + draws])
-    out, _ = _draws(problem, x, values, points, z, everyone)
+    out, _ = _draws(problem, x, values, points, z, everyone, kept)
     trusted = k < threshold(n)
     for r in np.flatnonzero(~trusted | (ess < LEAST)):
         one = everyone[r : r + 1]
@@ -567,7 +589,7 @@ def _over_again(
     return (
         own,
         problem,
-        _adapt(problem, own, laplace(target, mode), np.zeros(1, np.int64), n, 0.0, rng),
+        _adapt(problem, own, laplace(target, mode), np.zeros(1, np.int64), n, float(LEAST), rng),
     )
 
 

@@ -9,6 +9,7 @@ signs of that effect's partial correlations and changes nothing else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -80,6 +81,13 @@ class Hyper:
     def size(self) -> int:
         """Number of coordinates, d."""
         return len(self.units)
+
+    @cached_property
+    def half_normal(self) -> tuple[list[int], Array, float]:
+        """Coordinates of sds with half-normal priors, their widths, and minus the log constants."""
+        some = {i: d for i, d in self.priors.items() if d.name == "HalfNormal"}
+        width = np.array([d.scale / self.units[i] for i, d in some.items()])
+        return list(some), width, len(some) * 0.5 * np.log(2 / np.pi) - float(np.sum(np.log(width)))
 
     @property
     def signed(self) -> tuple[int, ...]:
@@ -157,6 +165,8 @@ def hyper(
 def cholesky(matrix: Matrix, x: Array) -> Array:
     """Cholesky factor of a correlation matrix at coordinates (..., d); shape (..., K, K)."""
     K = matrix.size
+    if K == 1:
+        return np.ones((*x.shape[:-1], 1, 1))
     rows, columns = np.tril_indices(K, -1)
     L = np.zeros((*x.shape[:-1], K, K))
     if matrix.known is None:
@@ -251,6 +261,8 @@ def monomial(h: Hyper, whole: Array, of: tuple[int, ...]) -> Array:
 
 def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
     K = g.width
+    if K == 1 and not g.copies:
+        return whole[..., [h.blocks[g.effects[0][0]].sds[0]]]
     T = np.zeros((*x.shape[:-1], K, K))
     first = 0
     for b in dict.fromkeys(b for b, _ in g.effects):
@@ -267,8 +279,12 @@ def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
 
 def log_prior(h: Hyper, x: Array) -> Array:
     """Log density of the prior at coordinates (..., d), standard deviations taken as positive."""
-    total = np.zeros(x.shape[:-1])
+    half, width, constant = h.half_normal
+    z = x[..., half] / width
+    total = constant - 0.5 * np.einsum("...d,...d->...", z, z)
     for i, d in h.priors.items():
+        if d.name == "HalfNormal":
+            continue
         total = total + log_density(d, np.abs(x[..., i]) * h.units[i]) + np.log(h.units[i])
     for i, d in h.lifted.items():
         total = total + log_density(d, x[..., i] * h.units[i]) + np.log(h.units[i])

@@ -642,9 +642,14 @@ def _fixed_columns(
 
 
 def raw_coefficients(
-    made: Moments, component: Component, internal: Array, lifted: Array, which: np.ndarray
+    made: Moments,
+    component: Component,
+    internal: Array,
+    lifted: Array,
+    which: np.ndarray,
+    columns: Sequence[int],
 ) -> Array:
-    """Coefficients on the data's scale.
+    """Coefficients on the data's scale, (R, S, columns).
 
     Args:
         made: of all data sets.
@@ -652,18 +657,20 @@ def raw_coefficients(
         internal: of the data sets listed, (R, S, p).
         lifted: their lifted coefficients, (R, S, lifted).
         which: the data sets, (R,).
+        columns: the coefficients to return.
     """
-    out = internal / made.scale[which, None, :]
-    for e in range(len(component.equations)):
-        own = [i for i, (q, _) in enumerate(component.coefficients) if q == e]
-        if not own:
-            continue
+    rows = which[:, None]
+    out = internal[:, :, columns] / made.scale[rows, columns][:, None, :]
+    equation = [q for q, _ in component.coefficients]
+    for k, i in enumerate(columns):
         # an intercept stands first, with scale 1; equations without one have means of 0
-        out[:, :, own[0]] += made.shift[which, None, own[0]]
-        out[:, :, own[0]] -= np.einsum(
-            "rsk,rk->rs", out[:, :, own[1:]], made.means[which][:, own[1:]]
-        )
-        for i, (q, _) in enumerate(component.copies.lifted):
-            if q == e:
-                out[:, :, own[0]] -= lifted[:, :, i] * made.lifted_means[which, None, i]
+        own = [j for j, q in enumerate(equation) if q == equation[i]]
+        if i != own[0]:
+            continue
+        per_unit = made.means[which][:, own[1:]] / made.scale[which][:, own[1:]]
+        out[:, :, k] += made.shift[which, None, i]
+        out[:, :, k] -= np.einsum("rsk,rk->rs", internal[:, :, own[1:]], per_unit)
+        for j, (q, _) in enumerate(component.copies.lifted):
+            if q == equation[i]:
+                out[:, :, k] -= lifted[:, :, j] * made.lifted_means[which, None, j]
     return out

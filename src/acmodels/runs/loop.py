@@ -1,7 +1,12 @@
 """The loop: blocks to workers, outcomes to the store, in an order that changes no number."""
 
+import multiprocessing
+import os
+import signal
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -14,6 +19,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 from acmodels.errors import EngineError
 from acmodels.runs.block import Job, Outcome, Ready, job_key, ready_for, run_block
@@ -87,7 +93,7 @@ def run(
     open_cells = set(range(len(job.cells)))
     total = replications * len(job.cells)
     fitted = 0
-    with _workers(ready, workers, executor) as pool:
+    with _workers(ready, workers, executor, store.lock) as pool:
         for upto in steps:
             fitted += _until(
                 job, key, ready, store, pool, (upto, total), open_cells, progress, workers
@@ -187,41 +193,78 @@ def _missing(
 
 @contextmanager
 def _workers(
-    ready: Sequence[Ready], workers: int, executor: Executor | None
+    ready: Sequence[Ready], workers: int, executor: Executor | None, lock: int
 ) -> Generator[Executor]:
-    """Threads where the engine lets go of the interpreter, processes where it does not."""
-    from threadpoolctl import threadpool_limits
+    """Processes; threads where a process cannot be split off and the engine is a fast one.
 
+    The exact engine's blocks are so short that the start of a new interpreter would cost more
+    than it saves: its processes are forked from this one, with all that is imported and compiled.
+    A fork copies locks as they are, so only a process of one thread may do it; and it holds what
+    its parent holds, so it lets go of the store's lock.
+    """
     if executor is not None:
         yield executor
         return
-    if all(r.engine == "collapsed" for r in ready) or workers == 1:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(0.0005)  # blocks are short, and hold the interpreter in between
-        pool: Executor = ThreadPoolExecutor(workers)
-        try:
-            with threadpool_limits(1):
-                yield pool
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            sys.setswitchinterval(before)
+    fast = all(r.engine == "collapsed" for r in ready)
+    pool: Executor
+    if workers == 1 or (fast and not _may_fork()):
+        with _threads(workers) as pool:
+            yield pool
         return
-    import multiprocessing
-
+    method = "fork" if fast else "spawn"
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
+        workers,
+        mp_context=multiprocessing.get_context(method),
+        initializer=_alone,
+        initargs=(os.getpid(), lock if fast else None),
     )
     try:
+        if fast:
+            _fork(pool)
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Keep the linear algebra of a worker to one thread; and let the parent handle Ctrl-C."""
-    import signal
+def _fork(pool: Executor) -> None:
+    """Start the processes now, when compiled code is loaded and there is no second thread."""
+    import_module("acmodels.engines._collapse")
+    with warnings.catch_warnings():  # of the threads of a linear algebra library, which is ready
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pool.submit(os.getpid).result()
 
+
+def _may_fork() -> bool:
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+@contextmanager
+def _threads(workers: int) -> Generator[Executor]:
     from threadpoolctl import threadpool_limits
 
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0005)  # blocks are short, and hold the interpreter in between
+    pool = ThreadPoolExecutor(workers)
+    try:
+        with threadpool_limits(1):
+            yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        sys.setswitchinterval(before)
+
+
+def _alone(parent: int, lock: int | None) -> None:
+    """Begin a worker: one thread of linear algebra, Ctrl-C left to the parent, an end with it."""
+    from threadpoolctl import threadpool_limits
+
+    if lock is not None:
+        os.close(lock)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

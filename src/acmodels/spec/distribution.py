@@ -162,6 +162,12 @@ def median(d: Distribution, above: float = 0.0) -> float:
     """Median, of a positive distribution given that it is above a bound; 0 for a correlation."""
     if d.kind.support in ("correlation", "binary"):
         return 0.0
+    if d.name == "Normal":
+        return d.location
+    if d.name == "HalfNormal":
+        from scipy.special import ndtr, ndtri
+
+        return d.scale * float(-ndtri(ndtr(-max(above, 0.0) / d.scale) / 2))
     standard = _frozen(d)
     if d.kind.support == "positive" and above > 0:
         left = float(standard.sf((above - d.location) / d.scale))
@@ -177,6 +183,10 @@ def moments(d: Distribution) -> tuple[float, float]:
     if d.name == "DiscreteUniform":
         low, high = d.parameters["lower"], d.parameters["upper"]
         return (low + high) / 2, float(np.sqrt(((high - low + 1) ** 2 - 1) / 12))
+    if d.name == "Normal":
+        return d.location, d.scale
+    if d.name == "HalfNormal":
+        return d.scale * float(np.sqrt(2 / np.pi)), d.scale * float(np.sqrt(1 - 2 / np.pi))
     standard = _frozen(d)
     return d.location + d.scale * float(standard.mean()), d.scale * float(standard.std())
 
@@ -194,12 +204,15 @@ def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
         return rng.integers(low, high + 1, size).astype(np.float64)
     if d.name == "Normal":
         return d.location + d.scale * rng.standard_normal(size)
+    if d.name == "HalfNormal":
+        return d.scale * np.abs(rng.standard_normal(size))
     if d.kind.support == "correlation":
         raise InputError("LKJ is a distribution of correlation matrices")
     return d.location + d.scale * np.asarray(_frozen(d).rvs(size=size, random_state=rng))
 
 
 def _frozen(d: Distribution) -> Any:
+    # more than a second to import, so the two commonest distributions do without
     from scipy import stats
 
     name, keys = d.kind.scipy
