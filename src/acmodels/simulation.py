@@ -133,10 +133,10 @@ def _model(design: Design) -> Model:
 def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, float]:
     """Settle every structural parameter's true value.
 
-    A stated truth, else the median of a stated prior, else 0 for coefficients and
-    correlations, 1 for residual sds and 0.5 for group sds; for what a family owns, its
-    `guess` without data (thresholds by which all categories are equally likely, nu 5, phi 2
-    of negative_binomial and 10 of beta).
+    A stated truth, else the median of a stated prior (for thresholds, if these rise), else 0 for
+    coefficients and correlations, 1 for residual sds and 0.5 for group sds; for what a family
+    owns, its `guess` without data (thresholds by which all categories are equally likely, nu 5,
+    phi 2 of negative_binomial and 10 of beta).
 
     Raises:
         ModelError: a truth for no parameter, or an impossible one.
@@ -179,6 +179,10 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
                 f'{design.source}: truth."{name}": it must be above {prior.lower:g}, not {value:g}'
             )
         out[name] = value
+    for e in layout.equations:
+        stated = any(n in design.truth for n in e.thresholds)
+        if not stated and np.any(np.diff([out[n] for n in e.thresholds]) <= 0):
+            out |= {n: owned[n] for n in e.thresholds}  # one prior for all: its median is none's
     _check_correlations(design, layout, out)
     _check_thresholds(design, layout, out)
     _check_shares(design, layout, out)
