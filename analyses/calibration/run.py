@@ -3,7 +3,7 @@
 python run.py [REPLICATIONS] [MODEL ...]: truths from each model's priors, data on the units of its
 design, and the ranks of the truths among posterior draws. One verdict a model (Bonferroni over its
 quantities). Finished replicates are in runs/, so that a stopped run goes on; the tables are
-models.csv and, for each model, MODEL.csv.
+the package's `framework/ranks.csv` and, for each model, MODEL.csv.
 """
 
 import sys
@@ -18,6 +18,8 @@ from acmodels.load import shipped_models
 from acmodels.progress import Reporter
 
 HERE = Path(__file__).parent
+TABLE = HERE.parents[1] / "src" / "acmodels" / "framework" / "ranks.csv"
+"""In the package, which shows these figures with each proposition."""
 
 
 def main(replications: int, names: list[str]) -> None:
@@ -48,7 +50,7 @@ def main(replications: int, names: list[str]) -> None:
         )
         print(rows[-1], flush=True)
     if set(names) == set(shipped_models()):
-        pd.DataFrame(rows).to_csv(HERE / "models.csv", index=False, float_format="%.4g")
+        pd.DataFrame(rows).to_csv(TABLE, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

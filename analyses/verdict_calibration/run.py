@@ -3,7 +3,8 @@
 python run.py [REPLICATIONS] [MODEL ...]: each shipped model is fitted to studies of its design with
 30, 60 and 120 districts, with the design's truth, with every effect at zero, and with the effects
 on final outcomes reversed; each simulated study serves every proposition of its model. Finished
-replicates are in runs/, so that a stopped run goes on; the table is verdicts.csv.
+replicates are in runs/, so that a stopped run goes on; the table is the package's
+`framework/verdicts.csv`.
 """
 
 import sys
@@ -28,6 +29,8 @@ from acmodels.spec.model import Model, Proposition
 from acmodels.system.layout import Array
 
 HERE = Path(__file__).parent
+TABLE = HERE.parents[1] / "src" / "acmodels" / "framework" / "verdicts.csv"
+"""In the package, which shows these figures with each proposition."""
 DISTRICTS = (30, 60, 120)
 COLUMNS = ("truth_in_region", "supported", "contradicted", "negligible")
 
@@ -110,25 +113,27 @@ def main(replications: int, names: list[str]) -> None:
         job = Job("verdicts", cells, VerdictMeasure(), 1)
         result = in_folder(job, replications, 2, HERE / "runs" / name, progress)
         progress.close()
-        for (state, districts, _), outcome in zip(states, result.outcomes, strict=True):
+        for (state, districts, truth), outcome in zip(states, result.outcomes, strict=True):
             good = np.array([not why for why in outcome.reasons])
             shares = outcome.numbers[good].mean(axis=0)
+            at_truth = ac.simulate(study(design, districts, truth)).effects
             rows += [
                 {
-                    "proposition": p,
+                    "proposition": p.id,
                     "model": name,
                     "state": state,
                     "districts": districts,
                     "n": int(good.sum()),
                     "failed": int((~good).sum()),
+                    "effect": at_truth[f"{p.estimand} [{p.at}]" if p.at else p.estimand],
                     **dict(zip(COLUMNS, shares[k], strict=True)),
                     "undecided": 1 - shares[k, 1:].sum(),
                 }
-                for k, p in enumerate(model.propositions)
+                for k, p in enumerate(model.propositions.values())
             ]
         print(name, f"{result.seconds:.0f} s", flush=True)
         if set(names) == set(shipped_models()):
-            pd.DataFrame(rows).to_csv(HERE / "verdicts.csv", index=False, float_format="%.3g")
+            pd.DataFrame(rows).to_csv(TABLE, index=False, float_format="%.3g")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from acmodels.data import Study, study
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.fitting import Fit, fit
 from acmodels.framework import propositions
+from acmodels.framework.operating import TARGET, rates, smallest
 from acmodels.judging import COLUMNS, judge
-from acmodels.load import load_model, shipped_models
+from acmodels.load import load_design, load_model, shipped_models
 from acmodels.spec.model import Model
 from acmodels.system import study_for
 from acmodels.system.build import uses
@@ -33,6 +34,8 @@ class Assessment:
         fits: by model, those that were fitted.
         refused: by model, why it could not be fitted to these data.
         asked: the propositions asked for.
+        lacking: why a proposition was not tested, without the study that it would need.
+        needed: the smallest study that would do, by proposition that was not tested, in words.
         expected_false: how many propositions would be called supported, on average, if all that
             were tested were null: the sum of one minus the mass that each asks for.
     """
@@ -41,6 +44,8 @@ class Assessment:
     fits: Mapping[str, Fit] = field(repr=False)
     refused: Mapping[str, tuple[str, ...]]
     asked: tuple[str, ...]
+    lacking: Mapping[str, str]
+    needed: Mapping[str, str]
     expected_false: float
 
     @property
@@ -66,6 +71,7 @@ def assess(
     prob: float = 0.95,
     progress: "Progress | None" = None,
     done: Callable[[str, Fit], None] | None = None,
+    family_wise: bool = False,
 ) -> Assessment:
     """Test the framework's propositions on a study.
 
@@ -86,12 +92,13 @@ def assess(
         prob: as for `fit`.
         progress: told of every step.
         done: told of each model's name and fit as soon as it is there.
+        family_wise: ask of each of m propositions tested a probability of 1 - (1 - mass) / m
+            (Bonferroni), so that under flat priors the chance of any false support is at most
+            what one proposition has alone.
 
     Raises:
         InputError: an unknown proposition, or data that cannot be read.
     """
-    import pandas as pd
-
     registry = propositions()
     asked = tuple(dict.fromkeys(only)) if only is not None else tuple(registry)
     unknown = [p for p in asked if p not in registry]
@@ -104,13 +111,12 @@ def assess(
             ]
         )
     table = data if isinstance(data, Study) else study(data)
-    loaded = [m if isinstance(m, Model) else load_model(m) for m in models or shipped_models()]
     fits: dict[str, Fit] = {}
     refused: dict[str, tuple[str, ...]] = {}
-    rows: dict[str, list[dict[str, Any]]] = {p: [] for p in asked}
-    lacking: dict[str, list[dict[str, Any]]] = {p: [] for p in asked}
-    for model in loaded:
-        mine = {k: p for k, p in model.propositions.items() if k in rows}
+    untested: dict[str, dict[str, Any]] = {}
+    for given in models or shipped_models():
+        model = given if isinstance(given, Model) else load_model(given)
+        mine = {k: p for k, p in model.propositions.items() if p.id in asked}
         if not mine:
             continue
         found = _fitted(
@@ -121,25 +127,75 @@ def assess(
         if isinstance(found, tuple):
             refused[model.name] = found
             for p in mine.values():
-                lacking[p.id].append(_untested(p.id, model.name, p.estimand, found[0]))
+                untested.setdefault(p.id, _untested(p.id, model.name, p.estimand, found[0]))
             continue
         fits[model.name] = found
         if done is not None:
             done(model.name, found)
-        for row in judge(found.effects, mine).to_dict("records"):
+    if family_wise:
+        fits = _stricter(fits)
+    return _assessed(fits, refused, untested, asked)
+
+
+def _stricter(fits: Mapping[str, Fit]) -> dict[str, Fit]:
+    """The same fits, each proposition asking for the mass that m of them need (Bonferroni)."""
+    m = len({p.id for f in fits.values() for p in f.spec.propositions.values()})
+    out: dict[str, Fit] = {}
+    for name, f in fits.items():
+        strict = {k: replace(p, mass=1 - (1 - p.mass) / m) for k, p in f.spec.propositions.items()}
+        out[name] = replace(f, spec=replace(f.spec, propositions=strict))
+    return out
+
+
+def _assessed(
+    fits: Mapping[str, Fit],
+    refused: Mapping[str, tuple[str, ...]],
+    untested: Mapping[str, dict[str, Any]],
+    asked: tuple[str, ...],
+) -> Assessment:
+    """Judge what was fitted, and say what the rest needs."""
+    import pandas as pd
+
+    rows: dict[str, list[dict[str, Any]]] = {p: [] for p in asked}
+    masses: dict[str, float] = {}
+    for f in fits.values():
+        masses |= {p.id: p.mass for p in f.spec.propositions.values()}
+        for row in judge(f.effects, f.spec.propositions).to_dict("records"):
             rows[str(row["proposition"])].append(row)
-    out: list[dict[str, Any]] = []
-    for p in asked:
-        none = _untested(p, "", "", "Not tested: no shipped model tests it yet.")
-        out += rows[p] or lacking[p][:1] or [none]
-    tested = {str(r["proposition"]) for r in out if r["status"] != "not_testable"}
-    masses = {
-        p.id: p.mass for f in fits.values() for p in f.spec.propositions.values() if p.id in tested
-    }
-    return Assessment(
-        pd.DataFrame(out, columns=list(COLUMNS)), fits, refused, asked,
-        float(sum(1 - m for m in masses.values())),
-    )  # fmt: skip
+    lacking: dict[str, str] = {}
+    needed: dict[str, str] = {}
+    for p in (p for p in asked if not rows[p]):
+        row = untested.get(p) or _untested(p, "", "", "Not tested: no shipped model tests it yet.")
+        lacking[p] = str(row["reason"])
+        words = smallest_study(p, str(row["model"]))
+        if words:
+            needed[p] = words
+        rows[p] = [row | {"reason": f"{lacking[p]} {words}".strip()}]
+    table = pd.DataFrame([r for p in asked for r in rows[p]], columns=list(COLUMNS))
+    false = float(sum(1 - m for m in masses.values()))
+    return Assessment(table, fits, refused, asked, lacking, needed, false)
+
+
+def smallest_study(identifier: str, model: str) -> str:
+    """The smallest study that would test a proposition with 80 % power, in words.
+
+    From the studies on which the shipped tests were tried; nothing where there were none.
+    """
+    r = rates().get((identifier, model))
+    found = None if r is None else smallest(r)
+    if r is None or found is None:
+        return ""
+    kind, number = found
+    rest = [
+        f"{round(u.size.mean)} {u.name}s" + (f" in each {u.per}" if u.per is not None else "")
+        for u in load_design(model).units
+        if u.name != "district"
+    ]
+    start = {"at most": "No more than", "about": "About", "more than": "More than"}[kind]
+    return (
+        f"{start} {number} districts with {' and '.join(rest)} would support it in {TARGET:.0%} of "
+        f"studies, if its effect is {r.effect:.2g}."
+    )
 
 
 def _fitted(

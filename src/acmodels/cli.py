@@ -145,12 +145,31 @@ def demo(**options: Any) -> None:
 @click.option(
     "--rivals", "with_rivals", is_flag=True, help="Compare accounts that cannot both hold too."
 )
+@click.option(
+    "--family-wise",
+    is_flag=True,
+    help="Ask more of each proposition the more are tested, so that any false support is rare.",
+)
+@click.option(
+    "--leave-out",
+    metavar="G",
+    help="Say whether verdicts hold without each unit of grouping G, as district.",
+)
 @_options(*_FITTING)
-def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> None:
+def test(
+    data: Path,
+    only: str | None,
+    leave_out: str | None,
+    *,
+    with_rivals: bool,
+    family_wise: bool,
+    **options: Any,
+) -> None:
     """Say of each proposition of the framework what DATA say."""
     from acmodels.assessing import assess
     from acmodels.data import read_study
     from acmodels.folder import result_folder
+    from acmodels.leaving import Influence, influence
     from acmodels.progress import Reporter
     from acmodels.reporting import report
     from acmodels.reporting.assessment_page import assessment_report
@@ -163,6 +182,7 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
         raise click.UsageError("--propositions: name at least one, as P01,P41")
     say = _say(options)
     command = _command()
+    without: dict[str, Influence] = {}
     with result_folder(out, (study.path,)) as folder:
         progress = Reporter(quiet=options["quiet"])
 
@@ -171,12 +191,16 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
             place.mkdir()
             report(fitted, place / "report.html")
             write_fit(fitted, place, command)
+            if leave_out is not None:
+                without[name] = influence(fitted, study, leave_out, progress=progress)
+                write_table(without[name].table, place / "influence.csv")
             say(f"{name}: {fitted.engine_note}")
 
         found = assess(
             study, wanted, seed=options["seed"], engine=options["engine"], draws=options["draws"],
             chains=options["chains"], cores=_workers(options["workers"]),
             interval=options["interval"], prob=options["prob"], progress=progress, done=done,
+            family_wise=family_wise,
         )  # fmt: skip
         pairs: Any = ()
         if with_rivals:
@@ -188,7 +212,7 @@ def test(data: Path, only: str | None, *, with_rivals: bool, **options: Any) -> 
         progress.close()
         write_table(found.verdicts, folder / "verdicts.csv")
         name = (study.path or Path(study.name)).name
-        assessment_report(found, folder / "report.html", name, pairs)
+        assessment_report(found, folder / "report.html", name, pairs, without)
         mark(
             folder,
             command,
@@ -218,12 +242,13 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
             f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['model']}"
         )
     lost: dict[str, list[str]] = {}
-    for row in rows:
-        if row["status"] == "not_testable":
-            lost.setdefault(row["reason"], []).append(row["proposition"])
+    for p, why in found.lacking.items():
+        lost.setdefault(why, []).append(p)
     for why, ids in lost.items():
         named = ", ".join(ids) if len(ids) <= 12 else f"{len(ids)} others"
         _echo(f"{named}: {why}")
+    if found.needed:
+        _echo("The report says how large a study each of these needs.")
     _echo(f"Report: {out / 'report.html'}")
 
 

@@ -3,8 +3,11 @@
 from typing import Any
 
 from acmodels.framework import Proposition, constructs, proposition, propositions
+from acmodels.framework.operating import TARGET, ranks, rates, smallest
 from acmodels.judging import region_words
 from acmodels.load import load_model, shipped_models
+from acmodels.spec.model import Model
+from acmodels.system.build import uses
 
 
 def entries() -> list[dict[str, Any]]:
@@ -43,6 +46,8 @@ def page(one: dict[str, Any]) -> str:
             f"Model:       {test['model']}",
             f"Estimand:    {test['estimand']}",
             f"Rule:        {test['region']} with probability {test['mass']:g}{rope}",
+            f"Data:        {test['data']}",
+            f"Calibration: {test['calibration']}",
         ]
     if not one["tests"]:
         lines += ["", "Not yet executable: no shipped model tests it."]
@@ -70,7 +75,8 @@ def _entry(p: Proposition, tests: list[dict[str, Any]]) -> dict[str, Any]:
 def _tested() -> dict[str, list[dict[str, Any]]]:
     out: dict[str, list[dict[str, Any]]] = {}
     for name in shipped_models():
-        for p in load_model(name).propositions.values():
+        model = load_model(name)
+        for p in model.propositions.values():
             out.setdefault(p.id, []).append(
                 {
                     "model": name,
@@ -78,6 +84,38 @@ def _tested() -> dict[str, list[dict[str, Any]]]:
                     "region": region_words(p),
                     "rope": list(p.rope) if p.rope else None,
                     "mass": p.mass,
+                    "data": needed_data(model),
+                    "calibration": calibration_words(p.id, name),
                 }
             )
     return out
+
+
+def needed_data(model: Model) -> str:
+    """The columns that a model reads."""
+    columns = (c for e in model.equations.values() for c, _ in uses(e, with_responses=True))
+    return ", ".join(dict.fromkeys(columns))
+
+
+def calibration_words(identifier: str, model: str) -> str:
+    """How a proposition's test behaves on simulated studies, in words."""
+    out: list[str] = []
+    r = rates().get((identifier, model))
+    if r is not None:
+        least = smallest(r)
+        if least is not None:
+            at = ", ".join(f"{s:g} of {d}" for s, d in zip(r.supported, r.districts, strict=True))
+            out.append(
+                f"where the effect is {r.effect:.2g}, supported in {at} districts' studies; "
+                f"{TARGET:.0%} from {least[0]} {least[1]} districts"
+            )
+        out.append(
+            f"where it is not so, supported in at most {r.false_support:.1%} of {r.studies} studies"
+        )
+    b = ranks().get(model)
+    if b is not None:
+        out.append(
+            f"ranks of truths in {b.studies:,} posteriors of the model are "
+            f"{'uniform' if b.p >= 1e-3 else 'not uniform'} (p = {b.p:.2g})"
+        )
+    return "; ".join(out) or "not measured"

@@ -5,14 +5,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from acmodels.assessing import smallest_study
 from acmodels.framework import propositions
+from acmodels.framework.operating import rates
+from acmodels.judging import find
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting import write_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from acmodels.assessing import Assessment
+    from acmodels.fitting import Fit
+    from acmodels.leaving import Influence
     from acmodels.rivals import Compared
+    from acmodels.spec.model import Proposition
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,11 @@ class Tile:
 
 
 def assessment_report(
-    found: "Assessment", path: Path, name: str, rivals: "tuple[Compared, ...]" = ()
+    found: "Assessment",
+    path: Path,
+    name: str,
+    rivals: "tuple[Compared, ...]" = (),
+    without: "Mapping[str, Influence] | None" = None,
 ) -> Path:
     """Write the page.
 
@@ -36,15 +50,16 @@ def assessment_report(
         path: of the HTML file; models' reports are beside it, in folders of their names.
         name: of the data.
         rivals: from `rivals`, for a section of their own.
+        without: from `influence`, by model, for a line of each card.
 
     Raises:
         InputError: the file cannot be written.
     """
-    context = {**_context(found, name), "rivals": [_rival(c) for c in rivals]}
+    context = {**_context(found, name, without or {}), "rivals": [_rival(c) for c in rivals]}
     return write_page(path, "assessment.html", context)
 
 
-def _context(found: "Assessment", name: str) -> dict[str, Any]:
+def _context(found: "Assessment", name: str, without: "Mapping[str, Influence]") -> dict[str, Any]:
     rows: list[dict[str, Any]] = found.verdicts.to_dict("records")
     tested = [r for r in rows if r["status"] != "not_testable"]
     counts = {k: sum(1 for r in tested if r["status"] == k) for k in w.STATUS}
@@ -59,9 +74,17 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
     seen: set[str] = set()
     cards: list[dict[str, Any]] = []
     for r in tested:
-        card = s.cards(found.fits[r["model"]], [r])[0]
+        fit = found.fits[r["model"]]
+        card = s.cards(fit, [r])[0]
         cards.append(
-            {"card": card, "model": r["model"], "first": card.id not in seen, "would": _would(r)}
+            {
+                "card": card,
+                "model": r["model"],
+                "first": card.id not in seen,
+                "without": _without(without.get(r["model"]), card.id),
+                "rates": _rates(card.id, r["model"]),
+                "would": _would(fit, r),
+            }
         )
         seen.add(card.id)
     return {
@@ -80,7 +103,7 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
         "map": _map(rows, dict(w.STATUS)),
         "cards": cards,
         "false_words": _false(found, len(seen)),
-        "untested": _untested(rows),
+        "untested": _untested(found),
         "models": [
             {
                 "name": k,
@@ -136,13 +159,63 @@ def _map(rows: list[dict[str, Any]], names: dict[Any, str]) -> list[tuple[str, l
     return list(out.items())
 
 
-def _would(row: dict[str, Any]) -> str:
+def _would(fit: "Fit", row: dict[str, Any]) -> str:
     """What would change a verdict."""
+    p = next(p for p in fit.spec.propositions.values() if p.id == row["proposition"])
+    out: list[str] = []
     if row["status"] == "undecided":
-        return "More units, or a wider range of the predictor, would narrow the interval."
+        words = smallest_study(p.id, str(row["model"]))
+        out.append(words or "More units, or a wider range of the predictor, would narrow it.")
+    elif row["status"] in ("supported", "contradicted"):
+        shift = _shift(fit, p, row)
+        if shift is not None and shift > 0:
+            out.append(
+                f"It would be undecided if the estimate were {shift:.2g} nearer to the other side, "
+                "by a confounder say."
+            )
     if row["prior_sensitive"] is True:
-        return "It moves with the prior, so another prior might change it."
-    return ""
+        out.append("It moves with the prior, so another prior might change it.")
+    return " ".join(out)
+
+
+def _shift(fit: "Fit", p: "Proposition", row: dict[str, Any]) -> float | None:
+    """How far a one-sided verdict is from being undecided, on the estimand's scale."""
+    x = find(fit.effects, p).draws
+    yes = row["status"] == "supported"
+    if np.isinf(p.upper) and np.isfinite(p.lower):
+        edge, up = p.lower, yes
+    elif np.isinf(p.lower) and np.isfinite(p.upper):
+        edge, up = p.upper, not yes
+    else:
+        return None
+    if up:
+        return float(np.quantile(x, 1 - p.mass) - edge)
+    return float(edge - np.quantile(x, p.mass))
+
+
+def _without(found: "Influence | None", identifier: str) -> str:
+    """Whether a verdict holds without each unit in turn."""
+    if found is None or not len(found.most):
+        return ""
+    mine = found.most.loc[found.most["proposition"] == identifier].to_dict("records")
+    if not mine:
+        return ""
+    r = mine[0]
+    many = f"{r['units']} {found.by}s"
+    if not r["changed_by"]:
+        return f"the same without any one of {many}"
+    return f"another without one of {r['changed_by']} of {many}"
+
+
+def _rates(identifier: str, model: str) -> str:
+    """How often the test is wrong on simulated studies."""
+    r = rates().get((identifier, model))
+    if r is None:
+        return ""
+    return (
+        f"supported in at most {r.false_support:.1%} of {r.studies} simulated studies where it is "
+        "not so"
+    )
 
 
 def _false(found: "Assessment", tested: int) -> str:
@@ -155,9 +228,9 @@ def _false(found: "Assessment", tested: int) -> str:
     )
 
 
-def _untested(rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    out: dict[str, list[str]] = {}
-    for r in rows:
-        if r["status"] == "not_testable":
-            out.setdefault(str(r["reason"]), []).append(str(r["proposition"]))
+def _untested(found: "Assessment") -> list[tuple[str, list[tuple[str, str]]]]:
+    """Why propositions were not tested, most frequent first; each with the study it needs."""
+    out: dict[str, list[tuple[str, str]]] = {}
+    for p, why in found.lacking.items():
+        out.setdefault(why, []).append((p, found.needed.get(p, "")))
     return sorted(out.items(), key=lambda p: -len(p[1]))
