@@ -73,3 +73,38 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         cli(["test", str(DATA), "--propositions", "P41,Q1", "--out", str(out)])
     assert stop.value.code == 2
     assert "no proposition 'Q1'" in capsys.readouterr().err
+
+
+def test_family_wise_asks_more_the_more_are_tested(table: pd.DataFrame) -> None:
+    ids = ("P01", "P05", "P10", "P13", "P65")
+    plain, strict = small(table, *ids), small(table, *ids, family_wise=True)
+    m = len(plain.verdicts)
+    assert strict.expected_false == pytest.approx(plain.expected_false / m)
+    before, after = plain.verdicts, strict.verdicts
+    np.testing.assert_array_equal(before["p_region"], after["p_region"])
+    for old, new, p in zip(before["status"], after["status"], after["p_region"], strict=True):
+        if p < 1 - 0.025 / m and 1 - p < 1 - 0.025 / m:
+            assert new in (old, "undecided")
+            assert new != "supported"
+
+
+def test_what_is_not_testable_says_how_large_a_study_it_needs(table: pd.DataFrame) -> None:
+    found = small(table.drop(columns=["leadership"]), "P01")
+    needed = found.needed["P01"]
+    assert "leadership" in found.lacking["P01"]
+    assert found.verdicts["reason"].iloc[0] == f"{found.lacking['P01']} {needed}"
+    assert needed.effect > 0
+    assert "districts with " in str(needed)
+
+
+def test_verdicts_without_each_unit(tmp_path: Path, table: pd.DataFrame) -> None:
+    few = table.loc[table["district"].isin(sorted(set(table["district"]))[:8])]
+    few.to_csv(tmp_path / "few.csv", index=False)
+    out = tmp_path / "t"
+    cli(["test", str(tmp_path / "few.csv"), "--propositions", "P18", "--leave-out", "district",
+         "--draws", "300", "--out", str(out), "--quiet"])  # fmt: skip
+    found = list(out.glob("*/influence.csv"))
+    assert found
+    for one in found:
+        assert pd.read_csv(one)["unit"].nunique() == 8
+    assert "any one of 8 districts" in (out / "report.html").read_text()

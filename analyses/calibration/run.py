@@ -49,8 +49,10 @@ def main(replications: int, names: list[str]) -> None:
             }
         )
         print(rows[-1], flush=True)
-    if set(names) == set(shipped_models()):
-        pd.DataFrame(rows).to_csv(TABLE, index=False, float_format="%.4g")
+    old = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(rows[0]))
+    kept = old.loc[~old["model"].isin(names) & old["model"].isin(shipped_models())]
+    table = pd.concat([kept, pd.DataFrame(rows)]).sort_values("model")
+    table.to_csv(TABLE, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

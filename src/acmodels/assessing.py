@@ -35,7 +35,7 @@ class Assessment:
         refused: by model, why it could not be fitted to these data.
         asked: the propositions asked for.
         lacking: why a proposition was not tested, without the study that it would need.
-        needed: the smallest study that would do, by proposition that was not tested, in words.
+        needed: the smallest study that would do, by proposition that was not tested.
         expected_false: how many propositions would be called supported, on average, if all that
             were tested were null: the sum of one minus the mass that each asks for.
     """
@@ -45,7 +45,7 @@ class Assessment:
     refused: Mapping[str, tuple[str, ...]]
     asked: tuple[str, ...]
     lacking: Mapping[str, str]
-    needed: Mapping[str, str]
+    needed: Mapping[str, "Needed"]
     expected_false: float
 
     @property
@@ -163,39 +163,58 @@ def _assessed(
         for row in judge(f.effects, f.spec.propositions).to_dict("records"):
             rows[str(row["proposition"])].append(row)
     lacking: dict[str, str] = {}
-    needed: dict[str, str] = {}
+    needed: dict[str, Needed] = {}
     for p in (p for p in asked if not rows[p]):
         row = untested.get(p) or _untested(p, "", "", "Not tested: no shipped model tests it yet.")
         lacking[p] = str(row["reason"])
         words = smallest_study(p, str(row["model"]))
-        if words:
+        if words is not None:
             needed[p] = words
-        rows[p] = [row | {"reason": f"{lacking[p]} {words}".strip()}]
+        rows[p] = [row | {"reason": lacking[p] if words is None else f"{lacking[p]} {words}"}]
     table = pd.DataFrame([r for p in asked for r in rows[p]], columns=list(COLUMNS))
     false = float(sum(1 - m for m in masses.values()))
     return Assessment(table, fits, refused, asked, lacking, needed, false)
 
 
-def smallest_study(identifier: str, model: str) -> str:
-    """The smallest study that would test a proposition with 80 % power, in words.
+@dataclass(frozen=True)
+class Needed:
+    """The smallest study that would support a proposition with 80 % chance.
 
-    From the studies on which the shipped tests were tried; nothing where there were none.
+    Attributes:
+        districts: how many, as `about 33`.
+        others: the other units, as `2 departments in each district and 40 partners`.
+        effect: the true value that this is for.
+    """
+
+    districts: str
+    others: str
+    effect: float
+
+    def __str__(self) -> str:
+        """As a sentence."""
+        return (
+            f"{self.districts[:1].upper()}{self.districts[1:]} districts with {self.others} would "
+            f"support it in {TARGET:.0%} of studies, if its effect is {self.effect:.2g}."
+        )
+
+
+def smallest_study(identifier: str, model: str) -> Needed | None:
+    """The smallest study that would test a proposition with 80 % power.
+
+    From the studies on which the shipped tests were tried; None where there were none.
     """
     r = rates().get((identifier, model))
     found = None if r is None else smallest(r)
     if r is None or found is None:
-        return ""
+        return None
     kind, number = found
     rest = [
         f"{round(u.size.mean)} {u.name}s" + (f" in each {u.per}" if u.per is not None else "")
         for u in load_design(model).units
         if u.name != "district"
     ]
-    start = {"at most": "No more than", "about": "About", "more than": "More than"}[kind]
-    return (
-        f"{start} {number} districts with {' and '.join(rest)} would support it in {TARGET:.0%} of "
-        f"studies, if its effect is {r.effect:.2g}."
-    )
+    start = {"at most": "no more than"}.get(kind, kind)
+    return Needed(f"{start} {number}", " and ".join(rest), r.effect)
 
 
 def _fitted(

@@ -165,7 +165,7 @@ def _would(fit: "Fit", row: dict[str, Any]) -> str:
     out: list[str] = []
     if row["status"] == "undecided":
         words = smallest_study(p.id, str(row["model"]))
-        out.append(words or "More units, or a wider range of the predictor, would narrow it.")
+        out.append(str(words or "More units, or a wider range of the predictor, would narrow it."))
     elif row["status"] in ("supported", "contradicted"):
         shift = _shift(fit, p, row)
         if shift is not None and shift > 0:
@@ -228,9 +228,16 @@ def _false(found: "Assessment", tested: int) -> str:
     )
 
 
-def _untested(found: "Assessment") -> list[tuple[str, list[tuple[str, str]]]]:
-    """Why propositions were not tested, most frequent first; each with the study it needs."""
-    out: dict[str, list[tuple[str, str]]] = {}
+def _untested(found: "Assessment") -> list[dict[str, Any]]:
+    """Why propositions were not tested, most frequent first; with the study that each needs."""
+    out: dict[str, list[str]] = {}
     for p, why in found.lacking.items():
-        out.setdefault(why, []).append((p, found.needed.get(p, "")))
-    return sorted(out.items(), key=lambda p: -len(p[1]))
+        out.setdefault(why, []).append(p)
+    return [
+        {
+            "why": why,
+            "ids": ids,
+            "sized": [(p, found.needed[p]) for p in ids if p in found.needed],
+        }
+        for why, ids in sorted(out.items(), key=lambda p: -len(p[1]))
+    ]
