@@ -1,4 +1,4 @@
-"""A wrong link is found out by calibration (the models and figures: analyses/family_calibration)."""
+"""A wrong link is found out by calibration; models and figures: analyses/family_calibration."""
 
 import importlib.util
 from pathlib import Path

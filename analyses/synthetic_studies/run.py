@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 import acmodels as ac
+from acmodels.assessing import Assessment
 from acmodels.rivals import rivals, rivals_table
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ DATA = HERE.parents[1] / "data" / "synthetic"
 STUDIES = ("partnerships", "rpp_effectiveness", "panel", "two_departments")
 
 
-def agreement(row: dict[str, Any], truth: float, found: ac.Assessment) -> str:
+def agreement(row: dict[str, Any], truth: float, found: Assessment) -> str:
     """Whether a verdict is right about a true value."""
     p = found.fits[row["model"]].spec.propositions[row["proposition"]]
     if row["status"] == "undecided":

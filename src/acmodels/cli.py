@@ -1,5 +1,6 @@
 """The command line: parse, call, print."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,13 +8,9 @@ from typing import Any
 
 import click
 
-from acmodels.errors import AcmodelsError, NotYetError, did_you_mean, printable
+from acmodels.errors import AcmodelsError, did_you_mean, printable
 
 EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
-
-
-LATER = ("planner",)
-"""Commands of the contract that this version does not have yet."""
 
 
 class Commands(click.Group):
@@ -25,8 +22,6 @@ class Commands(click.Group):
         """Find the command; an unknown one is named with its nearest neighbour."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             names = list(self.commands)
-            if args[0] in LATER:
-                raise NotYetError(f"acmodels {args[0]} is not built yet in this version")
             raise click.UsageError(
                 f"no command '{args[0]}'{did_you_mean(args[0], names)} "
                 f"(commands: {', '.join(names)})"
@@ -841,6 +836,22 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
             _echo(f"{c.title} ({', '.join(c.propositions)})")
             _echo(f"  {c.reason}")
         _echo(f"Table: {out / 'rivals.csv'}")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@_options("workers", "quiet")
+def planner(port: int, *, no_browser: bool, **options: Any) -> None:
+    """Plan a study in a browser, on this machine."""
+    from acmodels.planner.app import serve
+
+    def opened(address: str) -> None:
+        _echo(f"Planner: {address} (Ctrl-C ends it)")
+        if not no_browser:
+            click.launch(address)
+
+    serve(port, _workers(options["workers"]) or os.cpu_count() or 1, opened)
 
 
 @main.command()

@@ -39,7 +39,7 @@ def load_model(source: str | Path | Mapping[str, Any], beside: Path | None = Non
     """
     if isinstance(source, Mapping):
         return _checked(model_from_table(source, str(source.get("name", "model"))))
-    path = _find(source, beside, models_folder(), shipped_models(), "model")
+    path = _usual(source) or _find(source, beside, models_folder(), shipped_models(), "model")
     return _checked(model_from_table(read_toml(path), printable(path.name), path, _sha256(path)))
 
 
@@ -129,6 +129,13 @@ def _find(
         f"no {what} '{text}'{did_you_mean(text, shipped)} "
         f"(shipped: {listing(shipped) or 'none'}; a file of your own ends in .toml)"
     )
+
+
+def _usual(source: str | Path) -> Path | None:
+    """The file of a model of a usual design, which plans name so that a copy runs anywhere."""
+    path = models_folder() / "usual" / f"{source}.toml"
+    plain = str(source).replace("_", "").isalnum()
+    return path if plain and path.is_file() and not Path(source).is_file() else None
 
 
 def _sha256(path: Path) -> str:

@@ -46,7 +46,7 @@ def _gather(found: "Recovery | Calibrated | Power") -> dict[str, Any]:
         return _recovery(found)
     if isinstance(found, Calibrated):
         return _calibration(found)
-    return _power(found)
+    return power_parts(found)
 
 
 def _failed(result: "Result") -> list[str]:
@@ -173,7 +173,8 @@ def rule_words(found: "Power") -> str:
     return RULES[c.rule].format(prob=100 * c.prob, mass=c.mass, value=c.value or 0.0)
 
 
-def _power(found: "Power") -> dict[str, Any]:
+def power_parts(found: "Power") -> dict[str, Any]:
+    """What is shown of power: title, lead, sentences, charts, tables and a methods paragraph."""
     plan, t = found.plan, found.table
     model = found.result.ready[0].model
     total = sum(len(o.reasons) for o in found.result.outcomes)

@@ -335,6 +335,15 @@ def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
         return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
 
 
+def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
+    """The same, where only one job is run at a time: what was made for others is let go."""
+    with _lock:
+        for at in [at for at in _made if at[1] != key]:
+            del _made[at]
+            _locks.pop(at, None)
+    return run_block(job, key, number, block)
+
+
 def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]) -> Outcome:
     from acmodels.runs.truths import truths
 

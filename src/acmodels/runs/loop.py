@@ -212,14 +212,34 @@ def _workers(
             yield pool
         return
     method = "fork" if fast else "spawn"
+    with _processes(workers, method, lock if fast else None) as pool:
+        yield pool
+
+
+@contextmanager
+def warm_workers(workers: int) -> Generator[Executor]:
+    """Workers for blocks of the exact engine that are kept from one job to the next.
+
+    Processes where this one has a single thread, else threads.
+    """
+    if _may_fork():
+        with _processes(workers, "fork", None) as pool:
+            yield pool
+    else:
+        with _threads(workers) as pool:
+            yield pool
+
+
+@contextmanager
+def _processes(workers: int, method: str, lock: int | None) -> Generator[Executor]:
     pool = ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context(method),
         initializer=_alone,
-        initargs=(os.getpid(), lock if fast else None),
+        initargs=(os.getpid(), lock),
     )
     try:
-        if fast:
+        if method == "fork":
             _fork(pool)
         yield pool
     finally:

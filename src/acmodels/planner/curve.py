@@ -1,0 +1,80 @@
+"""A plan's power, told as it becomes surer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+
+import numpy as np
+
+from acmodels.planning import Power, power_job, power_of
+from acmodels.runs import Outcome, Result, job_key
+from acmodels.runs.block import Job, Ready, ready_for, run_block_alone
+from acmodels.spec.plan import Plan
+
+TELL = 0.4
+"""Seconds between one picture and the next, at least."""
+
+
+async def estimates(
+    plan: Plan, pool: Executor, workers: int, seed: int = 1
+) -> AsyncIterator[Power]:
+    """Power of a plan's grid, again and again, from more replicates each time.
+
+    Args:
+        plan: from `load_plan`.
+        pool: runs the blocks.
+        workers: that it has.
+        seed: of the whole run; the same as for `power`, whose numbers these end with.
+
+    Yields:
+        First what one block of replicates of each design says, in the end what all say.
+
+    Raises:
+        AcmodelsError: the plan and its model do not go together.
+    """
+    started = time.perf_counter()
+    job = power_job(plan, seed, "auto", None, None)
+    key = job_key(job)
+    ready = tuple(ready_for(job, key, c) for c in range(len(job.cells)))
+    blocks = -(-plan.replications // ready[0].size)
+    tasks = [(c, b) for b in range(blocks) for c in range(len(ready))]
+    done: list[dict[int, Outcome]] = [{} for _ in ready]
+    waiting: dict[asyncio.Future[Outcome], tuple[int, int]] = {}
+    loop = asyncio.get_running_loop()
+    last = 0.0
+    try:
+        while tasks or waiting:
+            while tasks and len(waiting) < workers + 1:
+                c, b = tasks.pop(0)
+                waiting[loop.run_in_executor(pool, run_block_alone, job, key, c, b)] = c, b
+            finished, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for f in finished:
+                c, b = waiting.pop(f)
+                done[c][b] = f.result()
+            now = time.perf_counter()
+            if all(done) and (now - last >= TELL or not waiting):
+                last = now
+                yield _power(plan, job, ready, done, now - started)
+    finally:
+        for f in waiting:
+            f.cancel()
+
+
+def _power(
+    plan: Plan, job: Job, ready: tuple[Ready, ...], done: list[dict[int, Outcome]], seconds: float
+) -> Power:
+    """What the first blocks of all designs say: as many of each."""
+    n = min(next(b for b in range(len(d) + 1) if b not in d) for d in done)
+    outcomes = tuple(_joined([d[b] for b in range(max(1, n)) if b in d]) for d in done)
+    fitted = sum(len(o.replicates) for o in outcomes)
+    result = Result(job, ready, outcomes, seconds, fitted)
+    return power_of(plan, result, max(len(o.replicates) for o in outcomes))
+
+
+def _joined(some: list[Outcome]) -> Outcome:
+    return Outcome(
+        tuple(r for o in some for r in o.replicates),
+        tuple(why for o in some for why in o.reasons),
+        np.concatenate([o.numbers for o in some]),
+    )
