@@ -142,7 +142,7 @@ def test_no_arguments_give_help_once(call: Call) -> None:
     code, out, err = call()
     assert code == 2
     assert (out + err).count("Usage:") == 1
-    assert "Commands:" in err
+    assert "Start:" in err
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,16 @@ import click
 
 from acmodels.errors import AcmodelsError, did_you_mean, printable
 
-EPILOG = "Documentation of files, columns and exit codes: README.md and ARCHITECTURE.md."
+EPILOG = """New here? `acmodels demo` shows everything on a synthetic study, `acmodels new FOLDER` \
+writes files to start from, `acmodels COMMAND --help` explains one command."""
+SECTIONS = {
+    "Start": ("demo", "new", "planner", "completion"),
+    "Data": ("check", "scales", "export", "simulate", "worlds"),
+    "Models": ("fit", "priors", "recover", "calibrate"),
+    "Framework": ("test", "propositions", "rivals", "preregister"),
+    "Planning": ("power", "pilot"),
+}
+"""Commands as help lists them; a command in none of these is listed last."""
 
 
 class Commands(click.Group):
@@ -27,6 +36,20 @@ class Commands(click.Group):
                 f"(commands: {', '.join(names)})"
             )
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List commands by what they are for, each with its whole first sentence."""
+        placed = {c for names in SECTIONS.values() for c in names}
+        rest = {"More": tuple(c for c in self.list_commands(ctx) if c not in placed)}
+        for section, names in (SECTIONS | rest).items():
+            rows = [
+                (n, (self.commands[n].help or "").split("\n\n")[0].replace("\n", " "))
+                for n in names
+                if n in self.commands
+            ]
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,13 +92,23 @@ def _options(*names: str) -> Decorator:
     return add
 
 
+def _shipped(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of shipped models, and files, that begin as what was typed."""
+    from click.shell_completion import CompletionItem
+
+    from acmodels.load import shipped_models
+
+    names = [CompletionItem(n) for n in shipped_models() if n.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
 _FITTING = (
     "out", "seed", "engine", "draws", "chains", "interval", "prob", "workers", "quiet", "json",
 )  # fmt: skip
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", shell_complete=_shipped)
 @click.argument("data", type=click.Path(path_type=Path))
 @_options(*_FITTING)
 @click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
@@ -445,7 +478,7 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=_shipped)
 @_options("quiet", "json")
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
@@ -483,7 +516,7 @@ def _print_description(description: Any, options: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", shell_complete=_shipped)
 @click.argument("data", type=click.Path(path_type=Path))
 @_options("json")
 def priors(model: str, data: Path, **options: Any) -> None:
@@ -723,7 +756,7 @@ def recover(design: str, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("model")
+@click.argument("model", shell_complete=_shipped)
 @click.argument("design", required=False)
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
@@ -836,6 +869,39 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
             _echo(f"{c.title} ({', '.join(c.propositions)})")
             _echo(f"  {c.reason}")
         _echo(f"Table: {out / 'rivals.csv'}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@_options("seed", "quiet")
+def new(folder: Path, **options: Any) -> None:
+    """Write a commented model, a commented plan and synthetic data to FOLDER, to start from."""
+    from acmodels.starting import start
+
+    written = start(folder, options["seed"])
+    if options["quiet"]:
+        return
+    for path in written:
+        _echo(f"Written: {path}")
+    model, plan, data = written
+    _echo("Next:")
+    _echo(f"  acmodels check {data} {model}")
+    _echo(f"  acmodels fit {model} {data}")
+    _echo(f"  acmodels power {plan}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and names of models.
+
+    For bash, add to ~/.bashrc: eval "$(acmodels completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101
+    click.echo(made(main, {}, "acmodels", "_ACMODELS_COMPLETE").source())
 
 
 @main.command()
