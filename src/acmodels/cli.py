@@ -15,7 +15,7 @@ writes files to start from, `acmodels COMMAND --help` explains one command."""
 SECTIONS = {
     "Start": ("demo", "new", "planner", "completion"),
     "Data": ("check", "scales", "export", "simulate", "worlds"),
-    "Models": ("fit", "priors", "recover", "calibrate"),
+    "Models": ("fit", "priors", "tables", "recover", "calibrate"),
     "Framework": ("test", "propositions", "rivals", "preregister"),
     "Planning": ("power", "pilot"),
 }
@@ -869,6 +869,23 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
             _echo(f"{c.title} ({', '.join(c.propositions)})")
             _echo(f"  {c.reason}")
         _echo(f"Table: {out / 'rivals.csv'}")
+
+
+@main.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--style", type=click.Choice(["apa", "brms", "lavaan"]), default="apa")
+@_options("out", "quiet")
+def tables(result: Path, style: Any, **options: Any) -> None:
+    """Write tables and a methods paragraph for a paper from RESULT, a folder of `fit`."""
+    from acmodels.reporting.paper_files import write_papers
+
+    written = write_papers(result, options["out"] or Path("tables"), style)
+    if options["quiet"]:
+        return
+    for path in written:
+        _echo(f"Written: {path}")
+    if not any(p.suffix == ".docx" for p in written):
+        _echo("For a Word document too: pip install 'acmodels[docx]'")
 
 
 @main.command()

@@ -1,0 +1,353 @@
+"""Tables and a methods paragraph for a paper, from the folder that `fit` wrote.
+
+In three styles: `apa` (one row a parameter, grouped by outcome; American Psychological Association,
+2020, section 7), `brms` (the sections and columns of a brms summary) and `lavaan` (regressions by
+outcome, within and between parts apart). `paper_files` writes them.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from acmodels.errors import InputError
+from acmodels.reporting.numbers import MISSING, count, decimals, fixed
+
+type Style = Literal["apa", "brms", "lavaan"]
+
+STYLES: tuple[Style, ...] = ("apa", "brms", "lavaan")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper.
+
+    Attributes:
+        title: without its number.
+        columns: heads; the first is of the rows' names.
+        groups: a heading, or nothing, and its rows, each a cell a column.
+        note: below it, or nothing.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    groups: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `fit` left in a folder: rows of its tables, `run.json` and `diagnostics.json`."""
+
+    estimates: tuple[Mapping[str, str], ...]
+    estimands: tuple[Mapping[str, str], ...]
+    verdicts: tuple[Mapping[str, str], ...]
+    run: Mapping[str, Any]
+    diagnostics: Mapping[str, Any]
+
+
+def read(folder: Path) -> Written:
+    """Read a result folder.
+
+    Raises:
+        InputError: it is none of `acmodels fit`.
+    """
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / "diagnostics.json").read_text(encoding="utf-8"))
+        estimates, estimands, verdicts = (
+            _rows(folder / f"{n}.csv") for n in ("estimates", "estimands", "verdicts")
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder}: is no result of `acmodels fit` (it needs run.json, diagnostics.json, "
+            f"estimates.csv, estimands.csv and verdicts.csv): {error}"
+        ) from None
+    return Written(estimates, estimands, verdicts, run, found)
+
+
+def _rows(path: Path) -> tuple[Mapping[str, str], ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
+
+
+def paper_tables(found: Written, style: Style = "apa") -> tuple[Table, ...]:
+    """Tables of parameters, estimands and verdicts.
+
+    Args:
+        found: from `read`.
+        style: `apa`, `brms` or `lavaan`.
+    """
+    make = {"apa": _apa, "brms": _brms, "lavaan": _lavaan}[style]
+    out = [make(found)]
+    if found.estimands:
+        out.append(_estimands(found))
+    if found.verdicts:
+        out.append(_verdicts(found))
+    return tuple(out)
+
+
+# --- what a name says -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Name:
+    """A parameter's name taken apart: kind, response, term and grouping."""
+
+    kind: Literal["coefficient", "sd", "cor", "other"]
+    response: str
+    term: str
+    group: str
+
+    @property
+    def part(self) -> str:
+        """`within`, `between` or nothing."""
+        found = re.match(r"(within|between)\(", self.term)
+        return found[1] if found else ""
+
+    @property
+    def plain(self) -> str:
+        """The term as a table shows it."""
+        if self.term == "1":
+            return "Intercept"
+        found = re.fullmatch(r"(?:within|between)\((.+), .+\)", self.term)
+        return found[1] if found else self.term
+
+
+def _parsed(name: str) -> _Name:
+    if found := re.fullmatch(r"sd\((.+?) ~ (.+) \| (.+)\)", name):
+        return _Name("sd", found[1], found[2], found[3])
+    if found := re.fullmatch(r"cor\((.+?)(?: \| (.+))?\)", name):
+        return _Name("cor", "", found[1], found[2] or "")
+    if found := re.fullmatch(r"(.+?) ~ (.+)", name):
+        return _Name("coefficient", found[1], found[2], "")
+    if found := re.fullmatch(r"(\w+)\((.+)\)", name):
+        return _Name("other", found[2], found[1], "")
+    if found := re.fullmatch(r"(.+) \| t(\d+)", name):
+        return _Name("other", found[1], f"threshold {found[2]}", "")
+    return _Name("other", "", name, "")
+
+
+def _by[T](rows: Sequence[T], key: Any) -> dict[str, list[T]]:
+    out: dict[str, list[T]] = {}
+    for r in rows:
+        out.setdefault(key(r), []).append(r)
+    return out
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+def _number(row: Mapping[str, str], column: str) -> float | None:
+    text = row.get(column, "")
+    return float(text) if text not in ("", "nan") else None
+
+
+def _places(rows: Sequence[Mapping[str, str]]) -> int:
+    """Decimals of a whole table: two digits of its smallest sd, 2 or 3 of them."""
+    return max([2, *(min(3, decimals(_number(r, "sd") or 1.0)) for r in rows)])
+
+
+def _cells(row: Mapping[str, str], places: int) -> tuple[str, str, str]:
+    """Mean, sd and interval."""
+    low, high = fixed(_number(row, "lower"), places), fixed(_number(row, "upper"), places)
+    return (
+        fixed(_number(row, "mean"), places),
+        fixed(_number(row, "sd"), places),
+        f"[{low},\N{NO-BREAK SPACE}{high}]",
+    )
+
+
+def _sampled(row: Mapping[str, str]) -> tuple[str, str, str]:
+    r_hat = _number(row, "r_hat")
+    return (
+        MISSING if r_hat is None else fixed(r_hat, 2),
+        count(_number(row, "ess_bulk")),
+        count(_number(row, "ess_tail")),
+    )
+
+
+def _interval(found: Written) -> str:
+    kind = {"eti": "equal-tailed", "hdi": "highest-density"}[found.run["interval"]]
+    return f"{100 * found.run['prob']:g}% {kind} credible interval"
+
+
+# --- styles ---------------------------------------------------------------------------------------
+
+
+def _apa(found: Written) -> Table:
+    places = _places(found.estimates)
+    named = [(_parsed(r["name"]), r) for r in found.estimates]
+    groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
+    responses = dict.fromkeys(n.response for n, _ in named if n.kind == "coefficient")
+    for y in responses:
+        mine = [(n, r) for n, r in named if n.kind == "coefficient" and n.response == y]
+        for part, rows in _by(mine, lambda p: p[0].part).items():
+            head = f"{y}, {part} part" if part else y
+            groups.append((head, tuple((n.plain, *_cells(r, places)) for n, r in rows)))
+    spread = [(n, r) for n, r in named if n.kind != "coefficient"]
+    titles = {
+        "sd": "Group standard deviations",
+        "cor": "Correlations",
+        "other": "Residual and further",
+    }
+    for kind, rows in _by(spread, lambda p: p[0].kind).items():
+        groups.append((titles[kind], tuple((r["name"], *_cells(r, places)) for _, r in rows)))
+    rows_used = count(found.run.get("rows_used"))
+    note = (
+        f"N = {rows_used} rows. M = posterior mean; SD = posterior standard deviation; CI = "
+        f"{_interval(found)}."
+    )
+    ci = f"{100 * found.run['prob']:g}% CI"
+    return Table("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
+
+
+def _brms(found: Written) -> Table:
+    """Sections and columns as brms prints them (Bürkner, 2017)."""
+    places = _places(found.estimates)
+    named = [(_parsed(r["name"]), r) for r in found.estimates]
+
+    def name(n: _Name, whole: str) -> str:
+        term = "Intercept" if n.term == "1" else n.term
+        if n.kind == "coefficient":
+            return f"{n.response}_{term}"
+        if n.kind == "sd":
+            return f"sd({n.response}_{term})"
+        return whole
+
+    def line(n: _Name, r: Mapping[str, str]) -> tuple[str, ...]:
+        mean, sd, _ = _cells(r, places)
+        ends = (fixed(_number(r, "lower"), places), fixed(_number(r, "upper"), places))
+        return name(n, r["name"]), mean, sd, *ends, *_sampled(r)
+
+    groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
+    grouped = [(n, r) for n, r in named if n.group]
+    for g, rows in _by(grouped, lambda p: p[0].group).items():
+        groups.append((f"Multilevel hyperparameters: ~{g}", tuple(line(n, r) for n, r in rows)))
+    for title, rows in (
+        ("Regression coefficients", [(n, r) for n, r in named if n.kind == "coefficient"]),
+        (
+            "Further distributional parameters",
+            [(n, r) for n, r in named if n.kind != "coefficient" and not n.group],
+        ),
+    ):
+        if rows:
+            groups.append((title, tuple(line(n, r) for n, r in rows)))
+    prob = f"{100 * found.run['prob']:g}% CI"
+    columns = (
+        "",
+        "Estimate",
+        "Est.Error",
+        f"l-{prob}",
+        f"u-{prob}",
+        "Rhat",
+        "Bulk_ESS",
+        "Tail_ESS",
+    )
+    return Table("Summary of the Posterior", columns, tuple(groups), f"CI: {_interval(found)}.")
+
+
+def _lavaan(found: Written) -> Table:
+    """Regressions by outcome, within and between parts apart (Rosseel, 2012)."""
+    places = _places((*found.estimates, *found.estimands))
+    named = [(_parsed(r["name"]), r) for r in found.estimates]
+    slopes = [(n, r) for n, r in named if n.kind == "coefficient" and n.term != "1"]
+    groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
+    for part in ("within", "between", ""):
+        mine = [(n, r) for n, r in slopes if n.part == part]
+        for y, rows in _by(mine, lambda p: p[0].response).items():
+            level = f"{part.capitalize()} level. " if part else ""
+            lines = tuple((f"{n.plain}", *_cells(r, places)) for n, r in rows)
+            groups.append((f"{level}Regressions: {y} ~", lines))
+    intercepts = [(n, r) for n, r in named if n.kind == "coefficient" and n.term == "1"]
+    if intercepts:
+        groups.append(
+            ("Intercepts", tuple((n.response, *_cells(r, places)) for n, r in intercepts))
+        )
+    rest = [(n, r) for n, r in named if n.kind != "coefficient"]
+    if rest:
+        groups.append(
+            (
+                "Standard deviations and correlations",
+                tuple((r["name"], *_cells(r, places)) for _, r in rest),
+            )
+        )
+    if found.estimands:
+        groups.append(
+            (
+                "Defined parameters",
+                tuple((_estimand(r), *_cells(r, places)) for r in found.estimands),
+            )
+        )
+    ci = f"{100 * found.run['prob']:g}% CI"
+    return Table(
+        "Parameter Estimates", ("", "Estimate", "Post.SD", ci), tuple(groups),
+        f"Estimate: posterior mean. CI: {_interval(found)}.",
+    )  # fmt: skip
+
+
+def _estimand(row: Mapping[str, str]) -> str:
+    return f"{row['name']} [{row['at']}]" if row.get("at") else row["name"]
+
+
+def _estimands(found: Written) -> Table:
+    places = _places(found.estimands)
+    ci = f"{100 * found.run['prob']:g}% CI"
+    rows = tuple(
+        (
+            _estimand(r),
+            r["kind"].replace("_", " "),
+            *_cells(r, places),
+            fixed(_number(r, "p_positive"), 3),
+        )
+        for r in found.estimands
+    )
+    columns = ("Effect", "Kind", "M", "SD", ci, "P(> 0)")
+    return Table("Effects", columns, (("", rows),), f"CI: {_interval(found)}.")
+
+
+def _verdicts(found: Written) -> Table:
+    rows = tuple(
+        (
+            r["proposition"], r["estimand"], fixed(_number(r, "p_region"), 3),
+            fixed(_number(r, "p_rope"), 3), r["status"].replace("_", " "),
+        )
+        for r in found.verdicts
+    )  # fmt: skip
+    columns = ("Proposition", "Effect", "P(region)", "P(negligible)", "Verdict")
+    return Table("Propositions and Verdicts", columns, (("", rows),))
+
+
+def methods_words(found: Written) -> str:
+    """A paragraph for the methods section, with every version and seed in it."""
+    run, d = found.run, found.diagnostics
+    v = run["versions"]
+    exact = run["engine"] == "collapsed"
+    if exact:
+        how = (
+            "coefficients and group effects were integrated out exactly and "
+            f"{count(run['chains'] * run['draws'])} draws taken by Pareto-smoothed importance "
+            "sampling of the remaining parameters (largest Pareto k "
+            f"{fixed(d.get('pareto_k'), 2)})"
+        )
+    else:
+        how = (
+            f"{run['chains']} chains of {count(run['draws'])} draws were sampled with the "
+            f"No-U-Turn sampler (nutpie {v.get('nutpie')}, PyMC {v.get('pymc')}); the largest "
+            f"R-hat was {fixed(d.get('max_r_hat'), 3)} and {d.get('divergences')} transitions "
+            "diverged"
+        )
+    left_out = run["rows_given"] - run["rows_used"]
+    rows = f"{count(run['rows_used'])} rows"
+    if left_out:
+        rows += f" ({count(left_out)} left out)"
+    return (
+        f"The model {run['model']['name']} was fitted to {rows} with acmodels {v['acmodels']} "
+        f"(Python {v['python']}, seed {run['seed']}): {how}. The smallest effective sample sizes "
+        f"were {count(d.get('min_ess_bulk'))} (bulk) and {count(d.get('min_ess_tail'))} (tail). "
+        f"Intervals are {_interval(found)}s. "
+        + ("All diagnostics held." if d["usable"] else "A diagnostic failed: not usable.")
+    )

@@ -1,0 +1,122 @@
+"""Tables for papers: what they hold, and that hostile names stay text in all of them."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import docx
+import numpy as np
+import pandas as pd
+import pytest
+
+from acmodels.cli import run as cli
+from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
+from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read
+
+HOSTILE = ("=cmd|'/C calc'!A0", "<script>alert(1)</script>", "@SUM(A1)", "50% & _{up}^{x}~\\end")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("papers")
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(30), 8)
+    u, v = rng.standard_normal((2, 30, 1)).repeat(8, axis=1).reshape(2, -1)
+    x = rng.standard_normal(240) + u
+    frame = pd.DataFrame({"g": [f"g{i}" for i in g], "x": x})
+    frame["y"] = 0.4 * (x - u) + 0.8 * u + 0.5 * v + rng.standard_normal(240)
+    frame.to_csv(folder / "data.csv", index=False)
+    (folder / "model.toml").write_text(
+        'name = "parts"\n[equations.x]\nformula = "x ~ 1 + (1 | g)"\n[equations.y]\n'
+        'formula = "y ~ within(x, g) + between(x, g) + (1 | g)"\n[estimands.gap]\n'
+        'kind = "coefficient"\nparameter = "y ~ between(x, g)"\n[propositions.P41]\n'
+        'estimand = "gap"\nregion = { above = 0.0 }\n',
+        encoding="utf-8",
+    )
+    cli(["fit", str(folder / "model.toml"), str(folder / "data.csv"), "--quiet",
+         "--out", str(folder / "fit")])  # fmt: skip
+    return folder / "fit"
+
+
+def hostile(found: Written) -> Written:
+    """The same result with hostile names in every place that has one."""
+    names = [r["name"] for r in found.estimates]
+    made = [dict(r, name=n) for r, n in zip(found.estimates, [*HOSTILE, *names[4:]], strict=True)]
+    effects = [dict(r, name=HOSTILE[0]) for r in found.estimands]
+    run: dict[str, Any] = {**found.run, "model": {"name": HOSTILE[1]}}
+    return replace(found, estimates=tuple(made), estimands=tuple(effects), run=run)
+
+
+def test_every_number_is_in_every_style(result: Path) -> None:
+    found = read(result)
+    for style in STYLES:
+        table = paper_tables(found, style)[0]
+        cells = {c for _, rows in table.groups for row in rows for c in row}
+        for row in found.estimates:
+            mean = f"{float(row['mean']):.3f}".replace("-", "\N{MINUS SIGN}")
+            short = f"{float(row['mean']):.2f}".replace("-", "\N{MINUS SIGN}")
+            assert {mean, short} & cells, (style, row["name"])
+
+
+def test_within_and_between_are_apart(result: Path) -> None:
+    heads = [h for h, _ in paper_tables(read(result), "lavaan")[0].groups]
+    assert "Within level. Regressions: y ~" in heads
+    assert "Between level. Regressions: y ~" in heads
+    assert "y, within part" in [h for h, _ in paper_tables(read(result), "apa")[0].groups]
+
+
+def test_the_methods_paragraph_has_versions_and_seed(result: Path) -> None:
+    run = json.loads((result / "run.json").read_text())
+    said = methods_words(read(result))
+    assert run["versions"]["acmodels"] in said
+    assert f"seed {run['seed']}" in said
+    assert "240 rows" in said
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_hostile_names_are_inert(result: Path, tmp_path: Path, style: Any) -> None:
+    found = hostile(read(result))
+    tables, methods = paper_tables(found, style), methods_words(found)
+    page = to_html(tables, methods)
+    assert "<script" not in page
+    cells = re.findall(r"<(?:td|th)[^>]*>(.*?)</(?:td|th)>", page)
+    assert not [c for c in cells if c[:1] in ("=", "+", "-", "@")]
+    write_docx(tables, methods, tmp_path / "t.docx")
+    texts = [c.text for t in docx.Document(str(tmp_path / "t.docx")).tables
+             for row in t.rows for c in row.cells]  # fmt: skip
+    assert not [c for c in texts if c[:1] in ("=", "+", "-", "@")]
+    assert any(inert(HOSTILE[0]) in c for c in texts)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+def test_latex_compiles(result: Path, tmp_path: Path) -> None:
+    found = hostile(read(result))
+    for style in STYLES:
+        text = to_latex(paper_tables(found, style), methods_words(found))
+        (tmp_path / "tables.tex").write_text(text, encoding="utf-8")
+        (tmp_path / "main.tex").write_text(
+            r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}"
+            r"\begin{document}\input{tables}\end{document}",
+            encoding="utf-8",
+        )
+        done = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-800:]
+
+
+def test_the_command(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli(["tables", str(result), "--style", "brms", "--out", str(tmp_path / "t")])
+    assert {p.name for p in (tmp_path / "t").iterdir()} == {
+        "tables.html", "tables.tex", "tables.docx", "methods.txt",
+    }  # fmt: skip
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as done:
+        cli(["tables", str(tmp_path)])
+    assert done.value.code == 2
+    assert "is no result of `acmodels fit`" in capsys.readouterr().err
