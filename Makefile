@@ -36,6 +36,9 @@ calibration: $(STAMP) ## simulation-based calibration of the exact engine; minut
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
 	$(BIN)/python analyses/mediation_recovery/run.py 200
 
+docs: $(STAMP) ## the documentation site, in docs/site/_build
+	$(BIN)/sphinx-build -q -W --keep-going docs/site docs/site/_build
+
 lint: $(STAMP) ## style, format, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -61,5 +64,5 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	sh scripts/bootstrap.sh
 	@touch $(STAMP)
 
-.PHONY: help setup demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
+.PHONY: help setup docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
 	mediation-recovery benchmark benchmark-engines
