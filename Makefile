@@ -39,6 +39,9 @@ mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of
 docs: $(STAMP) ## the documentation site, in docs/site/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs/site docs/site/_build
 
+course: $(STAMP) ## run the six lessons
+	cd course && for f in lesson_*.py; do echo $$f; ../$(BIN)/python $$f || exit 1; done
+
 lint: $(STAMP) ## style, format, and which room may import which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -64,5 +67,5 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	sh scripts/bootstrap.sh
 	@touch $(STAMP)
 
-.PHONY: help setup docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
+.PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
 	mediation-recovery benchmark benchmark-engines

@@ -1,0 +1,49 @@
+"""Answers to the exercises of the course, checked by code.
+
+In a lesson, `check("1.1", your_answer)` says whether an answer is right; None is no answer yet. What
+is right is worked out here by closed forms.
+"""
+
+import math
+from collections.abc import Callable
+
+
+def design_effect(icc: float, n: int) -> float:
+    """How much larger a variance is for asking n people of one district (Kish, 1965)."""
+    return 1 + (n - 1) * icc
+
+
+def reliability(between: float, within: float, n: int) -> float:
+    """Share of a mean of n that is between units: shrinkage, and by Spearman-Brown ICC(n)."""
+    return between**2 / (between**2 + within**2 / n)
+
+
+RIGHT: dict[str, Callable[[float], bool]] = {
+    "1.1": lambda a: math.isclose(a, design_effect(0.2, 10), abs_tol=0.005),
+    "1.2": lambda a: math.isclose(a, 400 / design_effect(0.2, 10), rel_tol=0.01),
+    "2.1": lambda a: math.isclose(a, reliability(0.5, 1.0, 4), abs_tol=0.005),
+    "2.2": lambda a: a == 4,  # 0.25 / (0.25 + 1 / n) = 0.5
+    "3.1": lambda a: math.isclose(a, 0.5 * 0.6, abs_tol=0.005),
+    "3.2": lambda a: math.isclose(a, 0.3 * 0.4 + 0.05, abs_tol=0.005),
+    "4.1": lambda a: math.isclose(a, 5 * 0.2 / (1 + 4 * 0.2), abs_tol=0.005),
+    "4.2": lambda a: math.isclose(a, 0.4 * math.sqrt(0.64), abs_tol=0.005),
+    "5.1": lambda a: math.isclose(a, 0.025, abs_tol=1e-9),
+    "5.2": lambda a: math.isclose(a, 40 * 0.025, abs_tol=1e-9),
+    "6.1": lambda a: math.isclose(a, math.sqrt(0.8 * 0.2 / 1000), abs_tol=0.0005),
+    "6.2": lambda a: a == 1600,  # four times the replicates halve the error
+}
+
+
+def check(exercise: str, answer: float | None) -> bool | None:
+    """Say whether an answer is right; None is no answer yet.
+
+    >>> check("1.1", 2.8)
+    1.1: right.
+    True
+    """
+    if answer is None:
+        print(f"{exercise}: not answered yet.")
+        return None
+    right = RIGHT[exercise](float(answer))
+    print(f"{exercise}: {'right' if right else 'not yet; read the paragraph above it once more'}.")
+    return right

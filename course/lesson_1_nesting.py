@@ -1,0 +1,74 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # 1. Nesting, and what ignoring it costs
+#
+# Ten people of each of 40 districts answer; half of the districts are in a programme. People of one
+# district are alike: the share of the variance that lies between districts is the intraclass
+# correlation (ICC). An analysis that treats 400 people as independent believes it knows more than it
+# does. We simulate a study in which we know the truth, and look.
+
+# %%
+import numpy as np
+import statsmodels.formula.api as smf
+from exercises import check
+
+import acmodels as ac
+
+plan = ac.load_plan("plan_cluster_randomised")
+design = plan.cells[2].design  # 40 districts
+made = ac.simulate(design, seed=4)
+people = made.study.frame
+print(people.head(), "\n", "true effect:", made.truth["outcome ~ treated"])
+
+# %% [markdown]
+# Ordinary least squares first, then the model with `(1 | district)`.
+
+# %%
+flat = smf.ols("outcome ~ treated", people).fit()
+nested = ac.fit(design.model, made.study, draws=500)
+row = nested.estimates.set_index("name").loc["outcome ~ treated"]
+print(f"flat:   {flat.params['treated']:.2f}, standard error {flat.bse['treated']:.3f}")
+print(f"nested: {row['mean']:.2f}, posterior sd {row['sd']:.3f}")
+print(f"ratio of variances: {(row['sd'] / flat.bse['treated']) ** 2:.1f}")
+
+# %% [markdown]
+# For a cause that is the same for everybody in a district, the variance is larger by the *design
+# effect* 1 + (n - 1) ICC (Kish, 1965), with n people asked in each. Here the ICC is 0.5² / (0.5² + 1).
+#
+# **Exercise 1.1** What is the design effect of an ICC of 0.2 with 10 people in each district?
+
+# %%
+answer = None
+check("1.1", answer)
+
+# %% [markdown]
+# **Exercise 1.2** How many independent people are those 400 worth, for the programme's effect?
+
+# %%
+answer = None
+check("1.2", answer)
+
+# %% [markdown]
+# The cost, in errors: the programme now does nothing, and we count how often each analysis finds an
+# effect anyway. It should be 5 % of the time.
+
+# %%
+from dataclasses import replace
+
+null = replace(design, truth={**design.truth, "outcome ~ treated": 0.0})
+found = [
+    smf.ols("outcome ~ treated", ac.simulate(null, seed=s).study.frame).fit().pvalues["treated"]
+    < 0.05
+    for s in range(100)
+]
+recovered = (
+    ac.recover(null, seed=2, replications=400).table.set_index("name").loc["outcome ~ treated"]
+)
+print(f"flat: {np.mean(found):.0%} false alarms; nested: {1 - recovered['coverage']:.0%}")
+assert np.mean(found) > 0.10 > 1 - recovered["coverage"]
