@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from acmodels.display import facts
 from acmodels.engines import Sampling, engine
 from acmodels.errors import InputError, listing
 from acmodels.fitting import Fit
@@ -38,6 +39,17 @@ class BayesFactor:
     def factor(self) -> float:
         """The Bayes factor itself."""
         return float(np.exp(self.log))
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"{self.models[0]} against {self.models[1]}",
+            {
+                "Log Bayes factor": f"{self.log:.2f} (Monte Carlo error {self.mcse:.2f})",
+                "At half the prior sd": f"{self.log_half:.2f}",
+                "At double the prior sd": f"{self.log_double:.2f}",
+                "They differ in": self.differ or "nothing",
+            },
+        )
 
 
 def bayes_factor(first: Fit, second: Fit) -> BayesFactor:

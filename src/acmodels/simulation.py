@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.data import Study, study
+from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.families import family, scalar_kinds
@@ -36,6 +37,16 @@ class Simulation:
     study: Study
     truth: Mapping[str, float]
     effects: Mapping[str, float]
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"Simulated study {self.study.name}",
+            {
+                "Rows": self.study.n_rows,
+                "Columns": ", ".join(str(c) for c in self.study.frame.columns),
+                "True effects": tuple(f"{k} = {v:.3g}" for k, v in self.effects.items()) or "none",
+            },
+        )
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,9 @@ class Scales:
     items: pd.DataFrame
     findings: tuple[Finding, ...]
 
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format="{:.2f}".format)
+
 
 def alpha(x: Array) -> float:
     """Cronbach's alpha of complete item scores, shape (persons, items); NaN for fewer than two.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from acmodels.display import facts
 from acmodels.errors import DataError, did_you_mean, listing
 
 if TYPE_CHECKING:
@@ -63,6 +64,17 @@ class Study:
     labels: "Labels | None" = None
     tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
     parts: "tuple[Part, ...]" = ()
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"Study {self.name}",
+            {
+                "Rows": self.n_rows,
+                "Columns": ", ".join(str(c) for c in self.frame.columns),
+                "Tables": ", ".join(self.tables) or "one",
+                "Findings": tuple(f"{f.severity}: {f.message}" for f in self.findings) or "none",
+            },
+        )
 
     @property
     def n_rows(self) -> int:

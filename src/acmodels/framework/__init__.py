@@ -14,6 +14,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal
 
+from acmodels.display import facts
 from acmodels.errors import InputError, did_you_mean
 
 __all__ = [
@@ -78,6 +79,12 @@ class Proposition:
     form: str
     rivals: tuple[str, ...]
     readings: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return facts(
+            self.id,
+            {"Claim": self.statement, "Source": self.source, "Form": self.form, "Tier": self.tier},
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

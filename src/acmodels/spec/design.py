@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model
@@ -131,6 +132,18 @@ class Design:
     source: str = "design"
     path: Path | None = None
     sha256: str = ""
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"Design for {self.model_name}",
+            {
+                "Units": tuple(
+                    f"{u.name}: {u.size.mean:g}" + (f" in each {u.per}" if u.per else "")
+                    for u in self.units
+                ),
+                "Truths": tuple(f"{k} = {v:g}" for k, v in self.truth.items()) or "none stated",
+            },
+        )
 
 
 def design_from_table(

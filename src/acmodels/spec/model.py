@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError, listing
 from acmodels.spec.formula import Formula, parse_formula
 from acmodels.spec.strict import Strict, check_table
@@ -144,6 +145,19 @@ class Model:
     source: str = "model"
     path: Path | None = None
     sha256: str = ""
+
+    def _repr_html_(self) -> str:
+        return facts(
+            self.title or self.name,
+            {
+                "Model": self.name,
+                "Equations": tuple(
+                    f"{e.formula.text} ({e.family})" for e in self.equations.values()
+                ),
+                "Estimands": ", ".join(self.estimands) or "none",
+                "Propositions": ", ".join(p.id for p in self.propositions.values()) or "none",
+            },
+        )
 
 
 def model_from_table(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.design import Design, DesignTable, design_from_table
 from acmodels.spec.distribution import Distribution, distribution
@@ -124,6 +125,21 @@ class Plan:
     source: str = "plan"
     path: Path | None = None
     sha256: str = ""
+
+    def _repr_html_(self) -> str:
+        c = self.criterion
+        return facts(
+            f"Plan {self.source}",
+            {
+                "Designs": len(self.cells),
+                "Grid": tuple(
+                    f"{k}: {', '.join(f'{v:g}' for v in values)}" for k, values in self.grid.items()
+                )
+                or "none",
+                "Criterion": f"{c.estimand or c.proposition}, {c.rule}, target {c.target:g}",
+                "Replications": self.replications,
+            },
+        )
 
 
 def design_part(table: Mapping[str, Any]) -> dict[str, Any]:

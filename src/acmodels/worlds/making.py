@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.data import Study, package_study
+from acmodels.display import facts
 from acmodels.rng import check_seed
 from acmodels.worlds.answers import answers
 from acmodels.worlds.arrows import variables
@@ -40,6 +41,16 @@ class World:
     stays: Mapping[str, Array]
     study: Study
     truth: Mapping[str, float]
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"World {self.scenario.name}",
+            {
+                "Seed": self.seed,
+                "Tables": tuple(f"{k}: {t.n_rows} rows" for k, t in self.study.tables.items()),
+                "Known truths": len(self.truth),
+            },
+        )
 
     def causes(self, variable: str) -> tuple[tuple[str, ...], Array, Array]:
         """What a regression of a variable on its causes has, from the truth itself.
