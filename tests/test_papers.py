@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import docx
 import numpy as np
@@ -113,8 +114,13 @@ def test_latex_compiles(result: Path, tmp_path: Path) -> None:
 def test_the_command(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli(["tables", str(result), "--style", "brms", "--out", str(tmp_path / "t")])
     assert {p.name for p in (tmp_path / "t").iterdir()} == {
-        "tables.html", "tables.tex", "tables.docx", "methods.txt",
+        "tables.html", "tables.tex", "tables.docx", "methods.txt", "figures",
     }  # fmt: skip
+    for figure in (tmp_path / "t" / "figures").iterdir():
+        root = ElementTree.parse(figure).getroot()  # noqa: S314
+        assert root.tag.endswith("}svg")
+        assert "prefers-color-scheme" not in figure.read_text()
+    assert (tmp_path / "t" / "figures" / "diagram_1.svg").exists()
     capsys.readouterr()
     with pytest.raises(SystemExit) as done:
         cli(["tables", str(tmp_path)])

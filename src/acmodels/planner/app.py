@@ -15,7 +15,10 @@ from acmodels.load import load_plan
 from acmodels.pilot import to_toml
 from acmodels.planner.curve import estimates
 from acmodels.planner.settings import Control, controls, plan_of, plans
+from acmodels.planning import power_job
 from acmodels.reporting.run_page import power_parts
+from acmodels.runs import job_key
+from acmodels.runs.block import run_block_alone
 from acmodels.runs.loop import warm_workers
 
 if TYPE_CHECKING:
@@ -52,9 +55,18 @@ def serve(port: int, workers: int, opened: "Callable[[str], None]") -> None:
     except (OSError, OverflowError) as error:
         raise InputError(f"--port: {HOST}:{port} cannot be used: {error}") from None
     with listening, warm_workers(workers) as pool:
+        _warm(pool, workers)
         config = uvicorn.Config(application(pool, workers), log_level="warning", ws="auto")
         opened(f"http://{HOST}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _warm(pool: Executor, workers: int) -> None:
+    """Have the workers fit the first plan once before the page is opened."""
+    plan = load_plan(plan_of(next(iter(plans())), {}))
+    job = power_job(plan, 1, "auto", None, None)
+    for k in range(2 * workers):
+        pool.submit(run_block_alone, job, job_key(job), k % len(job.cells), 0)
 
 
 def application(pool: Executor, workers: int) -> "App":

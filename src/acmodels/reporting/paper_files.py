@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acmodels.errors import InputError
+from acmodels.reporting.figure_files import write_figures
 from acmodels.reporting.papers import Style, Table, methods_words, paper_tables, read
 
 
@@ -194,7 +195,9 @@ def _rules(table: Any) -> None:
 
 
 def write_papers(folder: Path, out: Path, style: Style = "apa") -> tuple[Path, ...]:
-    """Write `tables.html`, `tables.tex`, `methods.txt` and, with python-docx, `tables.docx`.
+    """Write `tables.html`, `tables.tex`, `methods.txt`; the report's drawings in `figures/`.
+
+    With python-docx, `tables.docx` too.
 
     Args:
         folder: that `acmodels fit` wrote.
@@ -220,6 +223,7 @@ def write_papers(folder: Path, out: Path, style: Style = "apa") -> tuple[Path, .
         if find_spec("docx") is not None:
             paths.append(out / "tables.docx")
             write_docx(tables, methods, paths[-1])
+        paths += write_figures(folder / "report.html", out / "figures")
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror}") from None
     return tuple(paths)
