@@ -126,3 +126,17 @@ def test_the_command(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         cli(["tables", str(tmp_path)])
     assert done.value.code == 2
     assert "is no result of `acmodels fit`" in capsys.readouterr().err
+
+
+def test_a_run_file_that_lacks_something_is_refused(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(result, tmp_path / "fit")
+    run = json.loads((result / "run.json").read_text())
+    for broken in ({k: v for k, v in run.items() if k != "seed"}, [], None):
+        (tmp_path / "fit" / "run.json").write_text(json.dumps(broken), encoding="utf-8")
+        with pytest.raises(SystemExit) as done:
+            cli(["tables", str(tmp_path / "fit"), "--out", str(tmp_path / "t")])
+        assert done.value.code == 2
+        assert "is no result of `acmodels fit`" in capsys.readouterr().err
+    assert not (tmp_path / "t").exists()

@@ -153,8 +153,8 @@ def _session(inputs: Any, outputs: Any, session: Any, pool: Executor, workers: i
     def table() -> dict[str, Any]:
         name = inputs.design()
         every = controls(name)
-        given = {c.key: inputs[f"{name}_{k}"]() for k, c in enumerate(every)}
-        held = {k: min(max(float(v), 0.0), 1e9) for k, v in given.items() if v is not None}
+        given = [(c, inputs[f"{name}_{k}"]()) for k, c in enumerate(every)]
+        held = {c.key: min(max(float(v), c.low), c.high) for c, v in given if v is not None}
         return plan_of(name, held, sizes=inputs.sizes())
 
     async def follow(contents: dict[str, Any]) -> None:

@@ -18,6 +18,11 @@ from acmodels.reporting.numbers import MISSING, count, decimals, fixed
 
 type Style = Literal["apa", "brms", "lavaan"]
 
+NEEDED = {
+    "chains", "draws", "engine", "interval", "model", "prob", "rows_given", "rows_used", "seed",
+    "versions",
+}  # fmt: skip
+"""What a table or the methods paragraph says of a run."""
 STYLES: tuple[Style, ...] = ("apa", "brms", "lavaan")
 
 
@@ -61,11 +66,16 @@ def read(folder: Path) -> Written:
         estimates, estimands, verdicts = (
             _rows(folder / f"{n}.csv") for n in ("estimates", "estimands", "verdicts")
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"{folder}: is no result of `acmodels fit` (it needs run.json, diagnostics.json, "
             f"estimates.csv, estimands.csv and verdicts.csv): {error}"
         ) from None
+    lost = sorted(NEEDED - set(run if isinstance(run, dict) else ()))
+    if lost:
+        raise InputError(
+            f"{folder}: is no result of `acmodels fit`: its run.json lacks {', '.join(lost)}"
+        )
     return Written(estimates, estimands, verdicts, run, found)
 
 
