@@ -116,10 +116,13 @@ def test_the_command(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert {p.name for p in (tmp_path / "t").iterdir()} == {
         "tables.html", "tables.tex", "tables.docx", "methods.txt", "figures",
     }  # fmt: skip
-    for figure in (tmp_path / "t" / "figures").iterdir():
+    for figure in (tmp_path / "t" / "figures").glob("*.svg"):
         root = ElementTree.parse(figure).getroot()  # noqa: S314
         assert root.tag.endswith("}svg")
-        assert "prefers-color-scheme" not in figure.read_text()
+        assert "var(--" not in figure.read_text()
+        picture = figure.with_suffix(".png").read_bytes()
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert int.from_bytes(picture[16:20], "big") == 1950
     assert (tmp_path / "t" / "figures" / "diagram_1.svg").exists()
     capsys.readouterr()
     with pytest.raises(SystemExit) as done:

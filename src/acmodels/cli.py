@@ -885,7 +885,7 @@ def tables(result: Path, style: Any, **options: Any) -> None:
     for path in written:
         _echo(f"Written: {path}")
     if not any(p.suffix == ".docx" for p in written):
-        _echo("For a Word document too: pip install 'acmodels[docx]'")
+        _echo("For a Word document too: pip install 'acmodels[papers]'")
 
 
 @main.command()

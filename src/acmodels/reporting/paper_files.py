@@ -124,7 +124,7 @@ def write_docx(tables: Sequence[Table], methods: str, path: Path) -> None:
         from docx.shared import Pt
     except ImportError:
         raise InputError(
-            ".docx needs python-docx, which is not installed: pip install 'acmodels[docx]'"
+            ".docx needs python-docx, which is not installed: pip install 'acmodels[papers]'"
         ) from None
     document: Any = docx.Document()
     style = document.styles["Normal"]
@@ -197,7 +197,7 @@ def _rules(table: Any) -> None:
 def write_papers(folder: Path, out: Path, style: Style = "apa") -> tuple[Path, ...]:
     """Write `tables.html`, `tables.tex`, `methods.txt`; the report's drawings in `figures/`.
 
-    With python-docx, `tables.docx` too.
+    With python-docx `tables.docx` too, and with resvg_py the drawings as PNG.
 
     Args:
         folder: that `acmodels fit` wrote.
