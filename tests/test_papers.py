@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import acmodels as ac
 from acmodels.cli import run as cli
+from acmodels.data.labelled import Labels
 from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
 from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read
+from acmodels.results import write_fit
 
 HOSTILE = ("=cmd|'/C calc'!A0", "<script>alert(1)</script>", "@SUM(A1)", "50% & _{up}^{x}~\\end")
 
@@ -143,3 +146,19 @@ def test_a_run_file_that_lacks_something_is_refused(
         assert done.value.code == 2
         assert "is no result of `acmodels fit`" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
+
+
+def test_labels_of_columns_are_in_report_and_tables(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.standard_normal(60), "z": 1.0})
+    frame["y"] = 0.5 * frame["x"] + rng.standard_normal(60)
+    said = {"x": "How well staff know <b>the work</b>", "z": "Not read by the model"}
+    labelled = replace(ac.study(frame), labels=Labels(said, {}, {}))
+    fit = ac.fit(ac.load_model({"name": "m", "equations": {"y": {"formula": "y ~ x"}}}), labelled)
+    write_fit(fit, tmp_path)
+    page = ac.report(fit, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "How well staff know &lt;b&gt;the work&lt;/b&gt;" in page
+    assert "Not read by the model" not in page
+    found = read(tmp_path)
+    assert said["x"] in paper_tables(found)[0].note
+    assert "<b>the work" not in to_html(paper_tables(found), methods_words(found))

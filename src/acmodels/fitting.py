@@ -22,6 +22,7 @@ from acmodels.rng import check_seed, child_seed
 from acmodels.sensitivity import prior_sensitivity
 from acmodels.spec.model import Model
 from acmodels.system import System, build_system
+from acmodels.system.build import uses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ class Fit:
         seconds: wall time by stage.
         data_sha256: of the files read.
         imputations: draws of missing values, where any are modelled.
+        labels: what the data say of the columns that the model reads, where they say something.
     """
 
     spec: Model
@@ -60,6 +62,7 @@ class Fit:
     data_sha256: Mapping[str, str] = field(default_factory=dict)
     engine_note: str = ""
     imputations: Imputations | None = field(default=None, repr=False)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> Any:
@@ -165,7 +168,15 @@ def fit(
         data_sha256=table.sha256,
         engine_note=note,
         imputations=values,
+        labels=_labels(model, table),
     )
+
+
+def _labels(model: Model, table: Study) -> dict[str, str]:
+    """Labels of the columns that a model reads."""
+    known = {} if table.labels is None else table.labels.columns
+    read = [c for e in model.equations.values() for c, _ in uses(e, with_responses=True)]
+    return {c: known[c] for c in dict.fromkeys(read) if c in known}
 
 
 @dataclass(frozen=True)

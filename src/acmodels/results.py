@@ -79,6 +79,7 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "prob": fit.prob,
         "rows_given": fit.system.rows_given,
         "rows_used": fit.system.rows_used,
+        "labels": dict(fit.labels),
         "missing": [asdict(t) for t in fit.system.treatments],
         "seconds": {k: round(v, 3) for k, v in fit.seconds.items()},
         "model": {"name": fit.spec.name, "file": fit.spec.source, "sha256": fit.spec.sha256},

@@ -98,6 +98,7 @@ def gather(
         "replicates": min(REPLICATES, _draws(fit)),
         "rows": _rows(fit),
         "findings": _findings(fit),
+        "labels": list(fit.labels.items()),
         "missing": s.missing_table(fit),
         "diagnostics": w.diagnostics_words(fit.diagnostics, _draws(fit)),
         "worst": s.worst_table({**estimates, **at}),

@@ -207,9 +207,10 @@ def _apa(found: Written) -> Table:
     for kind, rows in _by(spread, lambda p: p[0].kind).items():
         groups.append((titles[kind], tuple((r["name"], *_cells(r, places)) for _, r in rows)))
     rows_used = count(found.run.get("rows_used"))
+    labels = "; ".join(f"{c}: {said}" for c, said in found.run.get("labels", {}).items())
     note = (
         f"N = {rows_used} rows. M = posterior mean; SD = posterior standard deviation; CI = "
-        f"{_interval(found)}."
+        f"{_interval(found)}.{f' {labels}.' if labels else ''}"
     )
     ci = f"{100 * found.run['prob']:g}% CI"
     return Table("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
