@@ -108,3 +108,12 @@ def test_verdicts_without_each_unit(tmp_path: Path, table: pd.DataFrame) -> None
     for one in found:
         assert pd.read_csv(one)["unit"].nunique() == 8
     assert "any one of 8 districts" in (out / "report.html").read_text()
+
+
+def test_a_grouping_that_is_not_there_costs_no_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli(["test", str(DATA), "--leave-out", "distrct", "--out", str(tmp_path / "t")])
+    assert done.value.code == 2
+    assert "no column 'distrct'; did you mean 'district'" in capsys.readouterr().err

@@ -114,8 +114,8 @@ def assess(
     fits: dict[str, Fit] = {}
     refused: dict[str, tuple[str, ...]] = {}
     untested: dict[str, dict[str, Any]] = {}
-    for given in models or shipped_models():
-        model = given if isinstance(given, Model) else load_model(given)
+    loaded = [m if isinstance(m, Model) else load_model(m) for m in models or shipped_models()]
+    for model in loaded:
         mine = {k: p for k, p in model.propositions.items() if p.id in asked}
         if not mine:
             continue

@@ -196,6 +196,7 @@ def test(
     """Say of each proposition of the framework what DATA say."""
     from acmodels.assessing import assess
     from acmodels.data import read_study
+    from acmodels.errors import InputError
     from acmodels.folder import result_folder
     from acmodels.leaving import Influence, influence
     from acmodels.progress import Reporter
@@ -208,6 +209,8 @@ def test(
     wanted = None if only is None else [p.strip().upper() for p in only.split(",") if p.strip()]
     if wanted is not None and not wanted:
         raise click.UsageError("--propositions: name at least one, as P01,P41")
+    if leave_out is not None:
+        _check_grouping(study, leave_out)
     say = _say(options)
     command = _command()
     without: dict[str, Influence] = {}
@@ -220,8 +223,11 @@ def test(
             report(fitted, place / "report.html")
             write_fit(fitted, place, command)
             if leave_out is not None:
-                without[name] = influence(fitted, study, leave_out, progress=progress)
-                write_table(without[name].table, place / "influence.csv")
+                try:
+                    without[name] = influence(fitted, study, leave_out, progress=progress)
+                    write_table(without[name].table, place / "influence.csv")
+                except InputError as error:  # rows of another kind; the verdicts stand
+                    say(f"{name}: nothing was left out: {error}")
             say(f"{name}: {fitted.engine_note}")
 
         found = assess(
@@ -253,6 +259,16 @@ def test(
     _print_assessment(found, out, options)
     if not found.usable:
         raise SystemExit(3)
+
+
+def _check_grouping(study: Any, column: str) -> None:
+    """Refuse a grouping that no table of a study has, before anything is fitted."""
+    from acmodels.errors import InputError
+
+    known = [c for t in (study, *study.tables.values()) for c in t.names]
+    if column not in known:
+        hint = did_you_mean(column, known)
+        raise InputError(f"--leave-out: {study.name}: no column '{column}'{hint}")
 
 
 def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:

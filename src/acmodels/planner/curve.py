@@ -9,7 +9,7 @@ import numpy as np
 
 from acmodels.planning import Power, power_job, power_of
 from acmodels.runs import Outcome, Result, job_key
-from acmodels.runs.block import Job, Ready, ready_for, run_block_alone
+from acmodels.runs.block import Job, Ready, forget_others, ready_for, run_block_alone
 from acmodels.spec.plan import Plan
 
 TELL = 0.4
@@ -36,6 +36,7 @@ async def estimates(
     started = time.perf_counter()
     job = power_job(plan, seed, "auto", None, None)
     key = job_key(job)
+    forget_others(key)
     ready = tuple(ready_for(job, key, c) for c in range(len(job.cells)))
     blocks = -(-plan.replications // ready[0].size)
     tasks = [(c, b) for b in range(blocks) for c in range(len(ready))]

@@ -337,11 +337,16 @@ def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
 
 def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
     """The same, where only one job is run at a time: what was made for others is let go."""
+    forget_others(key)
+    return run_block(job, key, number, block)
+
+
+def forget_others(key: str) -> None:
+    """Let go of what was made in this process for other jobs."""
     with _lock:
         for at in [at for at in _made if at[1] != key]:
             del _made[at]
             _locks.pop(at, None)
-    return run_block(job, key, number, block)
 
 
 def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]) -> Outcome:
