@@ -133,9 +133,9 @@ def _find(
 
 def _usual(source: str | Path) -> Path | None:
     """The file of a model of a usual design, which plans name so that a copy runs anywhere."""
-    path = models_folder() / "usual" / f"{source}.toml"
-    plain = str(source).replace("_", "").isalnum()
-    return path if plain and path.is_file() and not Path(source).is_file() else None
+    known = {p.stem: p for p in (models_folder() / "usual").glob("*.toml")}
+    path = known.get(str(source))
+    return None if path is None or Path(source).is_file() else path
 
 
 def _sha256(path: Path) -> str:
