@@ -93,6 +93,8 @@ class Batched(Prepared, Protocol):
         draws: int,
         points: int | None = None,
         wanted: Collection[str] | None = None,
+        *,
+        alone: bool = False,
     ) -> Batch:
         """Fit R data sets in the calling thread, without the GIL where it matters.
 
@@ -104,6 +106,7 @@ class Batched(Prepared, Protocol):
                 number asks for if None. Where too few count in the end, more are added.
             wanted: parameters that are asked for, all if None; equations that hold none of them
                 and share nothing with one that does are not fitted, and `names` lacks theirs.
+            alone: whether `names` lacks all that were not asked for, so that less is drawn.
         """
         ...
 

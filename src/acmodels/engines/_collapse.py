@@ -154,11 +154,22 @@ class PreparedCollapsed:
         draws: int,
         points: int | None = None,
         wanted: Collection[str] | None = None,
+        *,
+        alone: bool = False,
     ) -> Batch:
         """Fit R data sets at once, in the calling thread."""
         rngs = [np.random.default_rng(s) for s in seeds]
         parts = [
-            _stacked(region, self.layout, self.priors, stack, rngs, draws, points, wanted)
+            _stacked(
+                region,
+                self.layout,
+                self.priors,
+                stack,
+                rngs,
+                draws,
+                points,
+                wanted if alone else None,
+            )
             for region in self.regions
             if wanted is None or not set(wanted).isdisjoint(_names(region, self.layout))
         ]

@@ -398,7 +398,7 @@ def _batch(
     if job.draws is not None or job.chains is not None:
         draws = (job.draws or 1000) * (job.chains or 1)
     with np.errstate(all="ignore"):
-        b = prepared.batch(stack, seeds, draws, wanted=read)
+        b = prepared.batch(stack, seeds, draws, wanted=read, alone=True)
     reasons: list[str] = []
     for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
         if not ok:
