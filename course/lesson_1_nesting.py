@@ -67,8 +67,6 @@ found = [
     < 0.05
     for s in range(100)
 ]
-recovered = (
-    ac.recover(null, seed=2, replications=400).table.set_index("name").loc["outcome ~ treated"]
-)
+recovered = ac.recover(null, replications=1000).table.set_index("name").loc["outcome ~ treated"]
 print(f"flat: {np.mean(found):.0%} false alarms; nested: {1 - recovered['coverage']:.0%}")
 assert np.mean(found) > 0.10 > 1 - recovered["coverage"]
