@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.load import load_plan
+from acmodels.pilot import to_toml
 from acmodels.planner import controls, plan_of
 from acmodels.planner.curve import estimates
 from acmodels.planner.settings import plans
@@ -33,6 +35,8 @@ def test_every_usual_design_becomes_a_plan(name: str) -> None:
     for key, value in shipped.cells[-1].design.truth.items():
         assert truth[key] == pytest.approx(value, abs=0.02)  # an ICC has two digits
     assert plan.cells[0].cost is not None
+    moved = plan_of(name, {"attrition": 0.1}, sizes=True)
+    assert tomllib.loads(to_toml(moved)) == moved  # what is downloaded is what was looked at
 
 
 def test_what_is_moved_is_in_the_plan() -> None:
