@@ -23,7 +23,7 @@ from acmodels.load import shipped_models
 from acmodels.progress import Reporter
 from acmodels.recovery import effect_names, in_folder
 from acmodels.runs import Cell, Job
-from acmodels.runs.block import Seen
+from acmodels.runs.block import Outcome, Seen
 from acmodels.spec.design import Design, Size
 from acmodels.spec.model import Model, Proposition
 from acmodels.system.layout import Array
@@ -102,6 +102,27 @@ def study(design: Design, districts: int, truth: Mapping[str, float]) -> Design:
     return replace(design, units=units, truth=truth)
 
 
+def counts(
+    model: Model, at_truth: Mapping[str, float], outcome: Outcome, said: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """A row for each proposition: how often it was called what, over the fits that can be used."""
+    good = np.array([not why for why in outcome.reasons])
+    shares = outcome.numbers[good].mean(axis=0)
+    return [
+        {
+            "proposition": p.id,
+            "model": model.name,
+            **said,
+            "n": int(good.sum()),
+            "failed": int((~good).sum()),
+            "effect": at_truth[f"{p.estimand} [{p.at}]" if p.at else p.estimand],
+            **dict(zip(COLUMNS, shares[k], strict=True)),
+            "undecided": 1 - shares[k, 1:].sum(),
+        }
+        for k, p in enumerate(model.propositions.values())
+    ]
+
+
 def main(replications: int, names: list[str]) -> None:
     rows: list[dict[str, Any]] = []
     for name in names:
@@ -114,23 +135,8 @@ def main(replications: int, names: list[str]) -> None:
         result = in_folder(job, replications, 2, HERE / "runs" / name, progress)
         progress.close()
         for (state, districts, truth), outcome in zip(states, result.outcomes, strict=True):
-            good = np.array([not why for why in outcome.reasons])
-            shares = outcome.numbers[good].mean(axis=0)
             at_truth = ac.simulate(study(design, districts, truth)).effects
-            rows += [
-                {
-                    "proposition": p.id,
-                    "model": name,
-                    "state": state,
-                    "districts": districts,
-                    "n": int(good.sum()),
-                    "failed": int((~good).sum()),
-                    "effect": at_truth[f"{p.estimand} [{p.at}]" if p.at else p.estimand],
-                    **dict(zip(COLUMNS, shares[k], strict=True)),
-                    "undecided": 1 - shares[k, 1:].sum(),
-                }
-                for k, p in enumerate(model.propositions.values())
-            ]
+            rows += counts(model, at_truth, outcome, {"state": state, "districts": districts})
         print(name, f"{result.seconds:.0f} s", flush=True)
         if set(names) == set(shipped_models()):
             pd.DataFrame(rows).to_csv(TABLE, index=False, float_format="%.3g")
