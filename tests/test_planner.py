@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from acmodels.cli import run as cli
 from acmodels.load import load_plan
 from acmodels.pilot import to_toml
 from acmodels.planner import controls, plan_of
-from acmodels.planner.curve import estimates
+from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import plans
 from acmodels.planning import Power
 
@@ -80,6 +81,40 @@ def test_the_curve_ends_with_the_numbers_of_power() -> None:
     assert seen >= 1
     expected = ac.power(plan, replications=60)
     assert found.table.equals(expected.table)
+
+
+def test_a_target_that_is_moved_asks_for_nothing_new() -> None:
+    name = "plan_crossed_partnerships"
+    memory = Memory()
+    asked: list[object] = []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, *given: Any, **named: Any) -> Any:
+            asked.append(given)
+            return super().submit(*given, **named)
+
+    async def last(values: dict[str, float]) -> Power:
+        plan = load_plan(plan_of(name, {"districts": 20} | values) | {"replications": 40})
+        found = None
+        with Counting(1) as pool:
+            async for found in estimates(plan, pool, 1, memory=memory):  # noqa: B007
+                pass
+        assert found is not None
+        return found
+
+    first = asyncio.run(last({}))
+    n = len(asked)
+    assert n == 2 * len(first.plan.cells)
+    again = asyncio.run(last({"target": 0.6, "cost district": 10}))
+    assert len(asked) == n
+    assert again.plan.criterion.target == 0.6
+    assert again.table["power"].equals(first.table["power"])
+    assert not again.table["cost"].equals(first.table["cost"])
+    asyncio.run(last({"truth learning ~ routines": 0.5}))
+    assert len(asked) == 2 * n
+    back = asyncio.run(last({}))
+    assert len(asked) == 2 * n
+    assert back.table.equals(first.table)
 
 
 def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

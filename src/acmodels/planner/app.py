@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from acmodels.errors import AcmodelsError, InputError
 from acmodels.load import load_plan
 from acmodels.pilot import to_toml
-from acmodels.planner.curve import estimates
+from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import Control, controls, plan_of, plans
 from acmodels.planning import power_job
 from acmodels.reporting.run_page import power_parts
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from shiny import App
 
 HOST = "127.0.0.1"
-STEADY = 0.25
-"""Seconds that controls must rest before a new curve is begun."""
+STEADY = 0.05
+"""Seconds that controls must rest before a new curve is begun; the page itself waits a quarter."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -144,6 +144,7 @@ def _session(inputs: Any, outputs: Any, session: Any, pool: Executor, workers: i
 
     now: Any = reactive.value(None)
     running: list[asyncio.Task[None]] = []
+    memory = Memory()
 
     @render.ui
     def moves() -> Any:
@@ -160,7 +161,7 @@ def _session(inputs: Any, outputs: Any, session: Any, pool: Executor, workers: i
     async def follow(contents: dict[str, Any]) -> None:
         await asyncio.sleep(STEADY)
         try:
-            async for found in estimates(load_plan(contents), pool, workers):
+            async for found in estimates(load_plan(contents), pool, workers, memory=memory):
                 async with reactive.lock():
                     now.set(found)
                     await reactive.flush()
@@ -220,8 +221,8 @@ def _shown(found: Any) -> Any:
         ui.tags.figure(
             ui.HTML("".join(parts["charts"])),
             ui.tags.figcaption(
-                f"{n:,} simulated studies of each design so far, "
-                f"{found.result.seconds:.1f} s; Monte Carlo standard error at most {error:.3f}.",
+                f"{n:,} simulated studies of each design so far; "
+                f"Monte Carlo standard error at most {error:.3f}.",
                 id="state",
             ),
             data_plan=hashlib.sha256(repr(found.plan.table).encode()).hexdigest()[:12],

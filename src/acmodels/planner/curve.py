@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,8 +18,40 @@ TELL = 0.4
 """Seconds between one picture and the next, at least."""
 
 
+MOST = 50
+"""Settings of the controls that are remembered."""
+
+
+@dataclass
+class Memory:
+    """What has been simulated, by job.
+
+    A target or a cost that is moved asks for nothing new, and a control that is moved back finds
+    what was there.
+    """
+
+    jobs: "OrderedDict[str, tuple[tuple[Ready, ...], list[dict[int, Outcome]]]]" = field(
+        default_factory=OrderedDict
+    )
+
+    def of(self, job: Job, key: str) -> tuple[tuple[Ready, ...], list[dict[int, Outcome]]]:
+        """The job's cells, and the outcomes of each by block, to be added to.
+
+        Raises:
+            AcmodelsError: the plan and its model do not go together.
+        """
+        if key not in self.jobs:
+            forget_others(key)
+            ready = tuple(ready_for(job, key, c) for c in range(len(job.cells)))
+            self.jobs[key] = ready, [{} for _ in ready]
+        self.jobs.move_to_end(key)
+        while len(self.jobs) > MOST:
+            self.jobs.popitem(last=False)
+        return self.jobs[key]
+
+
 async def estimates(
-    plan: Plan, pool: Executor, workers: int, seed: int = 1
+    plan: Plan, pool: Executor, workers: int, seed: int = 1, memory: Memory | None = None
 ) -> AsyncIterator[Power]:
     """Power of a plan's grid, again and again, from more replicates each time.
 
@@ -26,6 +60,7 @@ async def estimates(
         pool: runs the blocks.
         workers: that it has.
         seed: of the whole run; the same as for `power`, whose numbers these end with.
+        memory: what was simulated before; added to.
 
     Yields:
         First what one block of replicates of each design says, in the end what all say.
@@ -36,14 +71,15 @@ async def estimates(
     started = time.perf_counter()
     job = power_job(plan, seed, "auto", None, None)
     key = job_key(job)
-    forget_others(key)
-    ready = tuple(ready_for(job, key, c) for c in range(len(job.cells)))
+    ready, done = (memory or Memory()).of(job, key)
     blocks = -(-plan.replications // ready[0].size)
-    tasks = [(c, b) for b in range(blocks) for c in range(len(ready))]
-    done: list[dict[int, Outcome]] = [{} for _ in ready]
+    tasks = [(c, b) for b in range(blocks) for c in range(len(ready)) if b not in done[c]]
     waiting: dict[asyncio.Future[Outcome], tuple[int, int]] = {}
     loop = asyncio.get_running_loop()
     last = 0.0
+    if all(done):
+        last = time.perf_counter()
+        yield _power(plan, job, ready, done, last - started)
     try:
         while tasks or waiting:
             while tasks and len(waiting) < workers + 1:
