@@ -507,6 +507,28 @@ def test_a_batch_is_what_single_fits_are() -> None:
 # --- which engine -----------------------------------------------------------------------
 
 
+def test_a_first_data_set_without_group_differences_helps_no_less() -> None:
+    """The density is even in a group sd: a search that began at zero would not leave it."""
+    rng = np.random.default_rng(5)
+    g = np.repeat(np.arange(12), 5)
+    flat = rng.standard_normal((12, 5))
+    flat -= flat.mean(axis=1, keepdims=True)
+    others = 0.4 * rng.standard_normal((40, 12))[:, g] + rng.standard_normal((40, 60))
+    model = ac.load_model({"name": "m", "equations": {"y": {"formula": "y ~ 1 + (1 | g)"}}})
+
+    def more_rounds(first: np.ndarray) -> int:
+        data = pd.DataFrame({"g": [f"g{k}" for k in g], "y": first})
+        system = build_system(model, ac.study(data))
+        prepared = collapsed.prepare(system.layout, priors, system.responses)
+        found = prepared.batch({"y": others}, list(range(40)), draws=500, points=256)
+        return int(np.sum(found.ess > 256))
+
+    one = build_system(model, ac.study(pd.DataFrame({"g": [f"g{k}" for k in g], "y": others[0]})))
+    priors = resolve_priors({}, one.layout, one.responses)
+    assert more_rounds(flat.ravel()) <= 12  # 4 of 40; 31 where it begins at zero
+    assert more_rounds(others[0]) <= 12
+
+
 def test_what_is_outside_the_class() -> None:
     data = frame().assign(yes=lambda d: (d["y"] > 3).astype(int))
     system, priors = built({"equations": {"y": "y ~ x"}}, data)

@@ -62,6 +62,9 @@ WALKERS = 25
 """Walkers a chain, where there are Metropolis steps."""
 SEED = 1967
 """Of the points that batches share, made once."""
+AWAY = 0.4
+"""Group sds, in their units, at which a search for a mode begins, at least: the density is even in
+them, so that zero is a peak or a pit."""
 VERSIONS = 16
 """Sets of shifted Sobol points that data sets of a batch take turns with."""
 
@@ -211,7 +214,7 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     h = hyper(component, layout, priors, scale)
     start = np.zeros(h.size)
     start[list(h.lifted)] = lifted[:, 0] / lifted[:, 1]
-    start[list(h.signed)] = 0.4
+    start[list(h.signed)] = AWAY
     start[list(h.sigmas.values())] = 0.9
     if not h.size:
         return Region(h, start, np.zeros((0, 0)), (), np.ones((1, 0)), scale)
@@ -221,7 +224,9 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     order = sorted(h.signed, key=lambda i: float(mode.at[0, i] / sd[i]))
     near = tuple(i for i in order if mode.at[0, i] < 5 * sd[i])[:FOLDED_MOST]
     folded = h.signed if len(h.signed) <= FOLDED else near  # other data sets may differ
-    return Region(h, mode.at[0], mode.curvature[0], folded, folds(h, folded), scale)
+    at = mode.at[0].copy()
+    at[list(h.signed)] = np.maximum(at[list(h.signed)], AWAY)  # at zero no slope leads to a mode
+    return Region(h, at, mode.curvature[0], folded, folds(h, folded), scale)
 
 
 def _target(problem: Problem) -> Target:
