@@ -82,7 +82,7 @@ def _notes(posterior: Posterior) -> list[str]:
                 "tails may be short (Betancourt, 2016)."
             )
     out += [
-        f"The points behind {listing(p.names, 3)} needed {p.rounds} proposals."
+        f"Importance sampling of {listing(p.names, 3)} took {p.rounds} rounds."
         for p in posterior.parts
         if p.method == "importance" and p.rounds > 2
     ]

@@ -227,7 +227,7 @@ def _shown(found: Any) -> Any:
             ),
             data_plan=hashlib.sha256(repr(found.plan.table).encode()).hexdigest()[:12],
         ),
-        ui.tags.ul(*(ui.tags.li(s[:1].upper() + s[1:]) for s in parts["sentences"]), id="answers"),
+        ui.tags.ul(*(ui.tags.li(s) for s in parts["sentences"]), id="answers"),
         ui.tags.details(
             ui.tags.summary("Numbers"),
             ui.tags.div(

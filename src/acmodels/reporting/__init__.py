@@ -87,18 +87,27 @@ def write_page(path: Path, template: str, context: Mapping[str, Any]) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["svg"] = Markup
-    style = Markup(asset("style.css"))  # noqa: S704
-    text = environment.from_string(asset(template)).render({**context, "style": style})
+    text = filled(template, context)
     try:
         written(path, text)
     except OSError as error:
         raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
     return path
+
+
+def filled(template: str, context: Mapping[str, Any]) -> str:
+    """A template of this folder with its values and the style sheet in it."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(asset),
+    )  # fmt: skip
+    # what `svg` writes is escaped there, attribute by attribute
+    environment.filters["svg"] = Markup
+    style = Markup(asset("style.css"))  # noqa: S704
+    return environment.get_template(template).render({**context, "style": style})
 
 
 def asset(name: str) -> str:

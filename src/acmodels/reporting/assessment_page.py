@@ -102,6 +102,7 @@ def _context(found: "Assessment", name: str, without: "Mapping[str, Influence]")
         ),
         "map": _map(rows, dict(w.STATUS)),
         "cards": cards,
+        "glance": s.glance([c["card"] for c in cards]),
         "false_words": _false(found, len(seen)),
         "untested": _untested(found),
         "models": [
@@ -212,10 +213,8 @@ def _rates(identifier: str, model: str) -> str:
     r = rates().get((identifier, model))
     if r is None:
         return ""
-    return (
-        f"supported in at most {r.false_support:.1%} of {r.studies} simulated studies where it is "
-        "not so"
-    )
+    share = f"{100 * r.false_support:.1f} %"
+    return f"supported in at most {share} of {r.studies} simulated studies where it is not so"
 
 
 def _false(found: "Assessment", tested: int) -> str:

@@ -292,7 +292,7 @@ text { font-family: system-ui, "Segoe UI", Roboto, Helvetica, Arial, sans-serif;
 .band { opacity: .2; stroke: none; } .whisker { stroke-width: 2.2; }
 """
 
-_COLOURS = ("#1c5d99", "#d9822b", "#5b8c5a", "#8d5a97", "#7a6a53")
+_COLOURS = ("#1c5d99", "#b3600f", "#437a43", "#8d5a97", "#7a6a53")
 """Written out beside each class: not every program knows CSS variables."""
 
 _DASHES = ("none", "7 4", "2 4", "10 3 2 3", "4 2")

@@ -146,6 +146,7 @@ def _card(b: Box, found: Mapping[str, Strength]) -> str:
         parts.append(_text("no predictors", b.x + 12, b.y + HEAD + 18, 34, "foot"))
     if b.groups:
         said = "varies by " + ", ".join(b.groups)
+        said = said if len(said) <= 46 else said.removeprefix("varies ")
         parts.append(_text(said, b.x + 12, b.y + b.height - 9, 46, "foot"))
     return tag("g", *parts)
 

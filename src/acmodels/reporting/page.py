@@ -5,7 +5,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acmodels.reporting import asset
+from acmodels.reporting import filled
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting.checks import REPLICATES, predictive_checks
@@ -32,19 +32,10 @@ def render(
     influence: "Influence | None" = None,
 ) -> str:
     """The page as HTML text."""
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    # what `svg` writes is escaped there, attribute by attribute
-    environment.filters["svg"] = Markup
     context = gather(fit, progress, ml)
     context["confounding"] = confounding and confounding_section(confounding)
     context["influence"] = influence and influence_section(influence)
-    context["style"] = Markup(asset("style.css"))  # noqa: S704
-    return environment.from_string(asset("template.html")).render(context)
+    return filled("template.html", context)
 
 
 def gather(
@@ -76,7 +67,8 @@ def gather(
         "status_line": w.status_line(fit.diagnostics),
         "messages": fit.diagnostics.messages,
         "interval": w.interval_words(fit.interval, fit.prob),
-        "cards": s.cards(fit, verdicts),
+        "cards": (made := s.cards(fit, verdicts)),
+        "glance": s.glance(made),
         "tally": _tally(verdicts),
         "diagram": drawn,
         "diagram_width": round(width),

@@ -32,6 +32,9 @@ def power_chart(bands: Sequence[Band], x_name: str, target: float, label: str) -
             tag("text", text=f"{t:g}", x=LEFT - 8, y=up(t) + 4, class_="tick", text_anchor="end"),
         ]
     marks.append(
+        tag("text", text="Power", x=LEFT - 8, y=top - 14, class_="tick", text_anchor="end")
+    )
+    marks.append(
         tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(target), y2=up(target), class_="target")
     )
     for v, at in zip(xs, _across(xs, low, high), strict=True):

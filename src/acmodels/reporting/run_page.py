@@ -71,7 +71,10 @@ def _table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
             return "" if np.isnan(v) else significant(float(v))
         return count(int(v)) if isinstance(v, int | np.integer) else str(v)
 
-    rows = [[said(v) for v in r] for r in table.itertuples(index=False)]
+    shown = table.assign(
+        **{c: [f"{v:.3f}" for v in table[c]] for c in ("power", "mcse") if c in table}
+    )
+    rows = [[said(v) for v in r] for r in shown.itertuples(index=False)]
     return {"title": title, "heads": list(table.columns), "rows": rows}
 
 
@@ -197,7 +200,7 @@ def power_parts(found: "Power") -> dict[str, Any]:
             f"{count(failed)} of {count(total)} fits failed.",
             trusted=found.trusted,
         ),
-        "sentences": [*found.answers, *_failed(found.result)],
+        "sentences": [s[:1].upper() + s[1:] for s in (*found.answers, *_failed(found.result))],
         "chart_title": f"{what} curves",
         "chart_words": f"Shares of successful studies with 95 % Wilson intervals; the dashed line "
         f"is the target, {plan.criterion.target:g}.{drawn}",

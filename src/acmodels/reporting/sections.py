@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from acmodels.judging import Status
     from acmodels.spec.model import Proposition
 
+ELSEWHERE = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
+             "turning_point": "Turning points, and whether they are inside the data"}  # fmt: skip
+"""Kinds of estimands that are no effects, with the titles of their tables."""
+
 type Summary = Mapping[str, float]
 """One row of a table of estimates, by column."""
 
@@ -46,6 +50,8 @@ class Card:
         icon, curve: SVG.
         source: where theory states the claim, or nothing.
         facts: term and value, in order.
+        estimate: mean and interval in words.
+        interval: lower end, mean and upper end of an effect; None of a share, a rank, a place.
     """
 
     id: str
@@ -57,6 +63,16 @@ class Card:
     curve: str
     facts: tuple[tuple[str, str], ...]
     reason: str
+    estimate: str
+    interval: charts.Interval | None
+
+
+@dataclass(frozen=True)
+class Glance:
+    """All verdicts in a table: the axis of its plots, and a card with its plot a row."""
+
+    axis: str
+    rows: tuple[tuple[Card, str], ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,17 @@ def cards(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Card, ...]:
     return tuple(_card(fit, row) for row in rows)
 
 
+def glance(shown: Sequence[Card]) -> Glance:
+    """The verdicts of some cards on one screen, effects on a common axis."""
+    known = [c.interval for c in shown if c.interval is not None]
+    axis = charts.axis_over(known, most=4)
+    rows = [
+        (c, charts.forest_row(axis, c.interval, f"{c.id}: {c.estimate}") if c.interval else "")
+        for c in shown
+    ]
+    return Glance(charts.forest_axis(axis) if known else "", tuple(rows))
+
+
 def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     from acmodels.framework import propositions
     from acmodels.judging import find, region_words
@@ -139,6 +166,8 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         curve=curve,
         facts=tuple(facts),
         reason=minus(str(row["reason"])),
+        estimate=f"{mean} {ends}",
+        interval=None if effect.kind in ELSEWHERE else interval,
     )
 
 
@@ -152,11 +181,9 @@ def _rope_fact(p: "Proposition", row: Mapping[str, object]) -> list[tuple[str, s
 
 def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Forest, ...]:
     """Estimands by the scale they are on: effects, shares of variance, ranks."""
-    titles = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
-              "turning_point": "Turning points, and whether they are inside the data"}  # fmt: skip
     groups: dict[str, list[Mapping[str, object]]] = {}
     for row in rows:
-        groups.setdefault(titles.get(str(row["kind"]), "Effects"), []).append(row)
+        groups.setdefault(ELSEWHERE.get(str(row["kind"]), "Effects"), []).append(row)
     return tuple(_estimand_forest(fit, title, mine) for title, mine in groups.items())
 
 
