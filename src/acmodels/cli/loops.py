@@ -1,0 +1,197 @@
+"""Commands that simulate and refit many times."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acmodels.cli.common import (
+    command_line,
+    echo,
+    echo_json,
+    options_of,
+    records,
+    shipped,
+    workers_of,
+)
+from acmodels.cli.group import main
+
+_RUNNING = ("out", "seed", "engine")
+
+
+def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of the commands that refit many times."""
+    for made in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        click.option(
+            "--workers", type=int, help="Cores to use; changes the time, never the numbers."
+        ),
+        click.option("--chains", type=int, help="Of each fit; 4 by NUTS."),
+        click.option("--draws", type=int, help="Of each chain; 500 by NUTS, 1000 in all else."),
+        click.option("--replications", "--n", type=int, help="Instead of the file's number."),
+        click.option("--slurm", type=int, metavar="JOBS", help="Run on so many SLURM jobs."),
+        click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster."),
+    ):
+        command = made(command)
+    return options_of(*_RUNNING)(command)
+
+
+@main.command()
+@click.argument("design")
+@_run_options
+@options_of("interval", "prob")
+def recover(design: str, **options: Any) -> None:
+    """Simulate DESIGN and refit its model, many times: bias, coverage, width."""
+    from acmodels.load import load_design
+    from acmodels.recovery import recover as go
+
+    loaded = load_design(design)
+    if options["interval"] not in ("eti", "hdi"):
+        raise click.UsageError(f"--interval must be eti or hdi, not {options['interval']!r}")
+
+    def run(out: Path, progress: Any, executor: Any) -> Any:
+        return go(
+            loaded, **_shared(options), interval=options["interval"], prob=options["prob"],
+            out=out, progress=progress, executor=executor,
+        )  # fmt: skip
+
+    _run("recover", (loaded.path,), options, run, "recovery.csv")
+
+
+@main.command()
+@click.argument("model", shell_complete=shipped)
+@click.argument("design", required=False)
+@_run_options
+def calibrate(model: str, design: str | None, **options: Any) -> None:
+    """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
+    from dataclasses import replace
+
+    from acmodels.calibration import calibrate as go
+    from acmodels.load import design_of, load_design, load_model
+
+    loaded = load_model(model)
+    plan = design_of(loaded) if design is None else replace(load_design(design), model=loaded)
+
+    def run(out: Path, progress: Any, executor: Any) -> Any:
+        return go(plan, **_shared(options), out=out, progress=progress, executor=executor)
+
+    _run("calibrate", (loaded.path, plan.path), options, run, "calibration.csv")
+
+
+@main.command()
+@click.argument("plan")
+@_run_options
+@click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
+@click.option("--confirm", is_flag=True, help="Simulate the design chosen again, with fresh seeds.")
+def power(plan: str, **options: Any) -> None:
+    """Say how often a study succeeds over PLAN's grid, and which design is cheapest."""
+    from acmodels.load import load_plan
+    from acmodels.planning import power as go
+
+    loaded = load_plan(plan)
+    if options["mcse"] is not None and not options["mcse"] > 0:
+        raise click.UsageError("--mcse must be above 0")
+
+    def run(out: Path, progress: Any, executor: Any) -> Any:
+        return go(
+            loaded, **_shared(options), mcse=options["mcse"], confirm=options["confirm"], out=out,
+            progress=progress, executor=executor,
+        )  # fmt: skip
+
+    _run("power", (loaded.path,), options, run, "power.csv")
+
+
+def _shared(options: dict[str, Any]) -> dict[str, Any]:
+    import os
+
+    from acmodels.rng import check_seed
+
+    workers = workers_of(options["workers"])
+    every = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return {
+        "seed": check_seed(options["seed"]),
+        "engine": options["engine"],
+        "draws": options["draws"],
+        "chains": options["chains"],
+        "replications": options["replications"],
+        "workers": workers or every,
+    }
+
+
+def _run(
+    command: str,
+    inputs: Iterable[Path | None],
+    options: dict[str, Any],
+    run: Callable[[Path, Any, Any], Any],
+    name: str,
+) -> None:
+    """Run, write and print; an interrupted run says how to go on."""
+    from acmodels.folder import run_folder
+    from acmodels.progress import Reporter
+    from acmodels.reporting.run_page import run_report
+    from acmodels.results import run_json, write_table
+    from acmodels.runs.cluster import cluster
+    from acmodels.runs.store import FILE
+
+    out: Path = options["out"] or Path(command)
+    shared = _shared(options)
+    run_folder(out, FILE, inputs)
+    progress = Reporter(quiet=options["quiet"])
+    try:
+        with cluster(options["scheduler"], options["slurm"]) as executor:
+            found = run(out, progress, executor)
+    except KeyboardInterrupt:
+        progress.close()
+        if not options["quiet"]:
+            echo(f"stopped; what was finished is in {out}: the same command goes on", err=True)
+        raise
+    progress.close()
+    write_table(found.table, out / name)
+    if command == "power":
+        write_table(found.errors, out / "errors.csv")
+        if found.confirmed is not None:
+            write_table(found.confirmed, out / "confirmed.csv")
+    run_report(found, out / "report.html")
+    run_json(found, out, command_line(), shared["seed"])
+    _print_run(command, found, out, options)
+    if not found.trusted or (command == "calibrate" and not found.uniform):
+        raise SystemExit(3)
+
+
+def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> None:
+    total = sum(len(o.reasons) for o in found.result.outcomes)
+    failed = sum(1 for o in found.result.outcomes for why in o.reasons if why)
+    if options["as_json"]:
+        table: dict[str, Any] = {
+            "out": str(out),
+            "table": records(found.table),
+            "fits": total,
+            "failed": failed,
+            "trusted": found.trusted,
+        }
+        if command == "power":
+            table |= {"answers": list(found.answers), "errors": records(found.errors)}
+        if command == "calibrate":
+            table |= {"p_model": found.p_model, "uniform": found.uniform}
+        echo_json(table)
+        return
+    if not options["quiet"]:
+        for line in found.table.to_string(index=False, float_format="{:.3g}".format).splitlines():
+            echo(line)
+        echo()
+        for line in getattr(found, "answers", ()):
+            echo(line)
+        if command == "calibrate":
+            said = "uniform" if found.uniform else "NOT uniform"
+            echo(f"Ranks are {said}: p of the model {found.p_model:.2g} (Bonferroni).")
+        rate = found.result.fitted / found.result.seconds if found.result.seconds else 0.0
+        echo(
+            f"{total} fits, {failed} failed; {found.result.fitted} fitted now, {rate:.0f} a second."
+        )
+        echo(f"Report: {out / 'report.html'}")
+    if not found.trusted:
+        echo(f"No answer: {failed} of {total} fits failed, more than 5 % somewhere.", err=True)

@@ -1,0 +1,332 @@
+"""Commands about one model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acmodels.cli.common import (
+    FITTING,
+    command_line,
+    echo,
+    echo_json,
+    finish,
+    options_of,
+    records,
+    sayer,
+    shipped,
+    workers_of,
+)
+from acmodels.cli.group import main
+from acmodels.errors import did_you_mean
+
+
+@main.command()
+@click.argument("model", shell_complete=shipped)
+@click.argument("data", type=click.Path(path_type=Path))
+@options_of(*FITTING)
+@click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
+@click.option(
+    "--confounding",
+    metavar="M:Y[@G]",
+    help="Effects under an unmeasured confounder of mediator M and outcome Y, of rows or of the "
+    "units of grouping G: confounding.csv.",
+)
+@click.option(
+    "--confounding-prior",
+    type=float,
+    metavar="SD",
+    help="Average over a Normal(0, SD) prior of the correlation that it leaves.",
+)
+@click.option(
+    "--leave-out", metavar="G", help="Leave out each unit of grouping G in turn: influence.csv."
+)
+def fit(model: str, data: Path, **options: Any) -> None:
+    """Fit MODEL (a .toml file or a shipped name) to DATA (a table)."""
+    from acmodels.data import read_study
+    from acmodels.load import load_model
+
+    fit_and_write(load_model(model), read_study(data), options, "fit")
+
+
+@main.command()
+@options_of(*FITTING)
+def demo(**options: Any) -> None:
+    """Simulate a study, fit it, judge the framework's claims, and report."""
+    from acmodels.load import load_design
+    from acmodels.simulation import simulate as draw
+
+    design = load_design("interaction_mediation")
+    made = draw(design, options["seed"])
+    said = sayer(options)
+    said(f"simulated {made.study.n_rows} partnerships; the truth is in study/truth.json")
+
+    def also(folder: Path, _: Any) -> None:
+        from acmodels.results import write_simulation
+
+        (folder / "study").mkdir()
+        write_simulation(made, design, folder / "study", seed=options["seed"])
+
+    fitted = fit_and_write(design.model, made.study, options, "demo", also)
+    table = fitted.estimates
+    inside = [
+        low <= made.truth[name] <= high
+        for name, low, high in zip(table["name"], table["lower"], table["upper"], strict=True)
+    ]
+    said(
+        f"{sum(inside)} of {len(inside)} true values lie in their {100 * fitted.prob:g} % intervals"
+    )
+    finish(fitted)
+
+
+def fit_and_write(
+    model: Any,
+    study: Any,
+    options: dict[str, Any],
+    command: str,
+    also: Callable[[Path, Any], None] | None = None,
+) -> Any:
+    """Fit, write and print; for `fit`, also end the process with the right code."""
+    import time
+    from dataclasses import replace
+
+    from acmodels.fitting import fit as sample
+    from acmodels.fitting import rehearse
+    from acmodels.folder import result_folder
+    from acmodels.progress import Reporter
+    from acmodels.reporting import report
+    from acmodels.results import write_fit
+
+    out = options["out"] or Path(command)
+    say = sayer(options)
+    known = rehearse(model, study).findings
+    _check_more(model, study, options)
+    for finding in known:
+        say(f"{finding.severity}: {finding.message}")
+    with result_folder(out, (model.path, study.path)) as folder:
+        progress = Reporter(quiet=options["quiet"])
+        fitted = sample(
+            model,
+            study,
+            seed=options["seed"],
+            engine=options["engine"],
+            draws=options["draws"],
+            chains=options["chains"],
+            cores=workers_of(options["workers"]),
+            interval=options["interval"],
+            prob=options["prob"],
+            progress=progress,
+        )
+        progress.close()
+        for finding in fitted.findings:
+            if finding not in known:
+                say(f"{finding.severity}: {finding.message}")
+        more: dict[str, Any] = {}
+        for name, ask in (("ml", _beside_ml), ("confounding", _confounded), ("leave_out", _left)):
+            if options.get(name):
+                started = time.perf_counter()
+                more |= ask(fitted, study, options, folder)
+                seconds = {**fitted.seconds, name: time.perf_counter() - started}
+                fitted = replace(fitted, seconds=seconds)
+        started = time.perf_counter()
+        report(fitted, folder / "report.html", **more, progress=progress)
+        seconds = {**fitted.seconds, "report": time.perf_counter() - started}
+        fitted = replace(fitted, seconds=seconds)
+        write_fit(fitted, folder, command_line())
+        if also is not None:
+            also(folder, fitted)
+    _print_fit(fitted, out, options)
+    if command == "fit":
+        finish(fitted)
+    return fitted
+
+
+def _beside_ml(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table of `--ml`, written; statsmodels is imported only here."""
+    del study, options
+    from acmodels.companion import maximum_likelihood
+    from acmodels.results import write_table
+
+    table = maximum_likelihood(fitted)
+    write_table(table, folder / "ml.csv")
+    return {"ml": table}
+
+
+def _confounded(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The tables of `--confounding`, written."""
+    import pandas as pd
+
+    from acmodels.confounders import confounding, read_pair
+    from acmodels.progress import Reporter
+    from acmodels.results import write_table
+
+    del study
+    progress = Reporter(quiet=options["quiet"])
+    mediator, outcome, unit = read_pair(options["confounding"])
+    found = confounding(
+        fitted, mediator, outcome, unit=unit, prior=options["confounding_prior"], progress=progress
+    )
+    progress.close()
+    parts = [found.table] if found.averaged is None else [found.table, found.averaged]
+    write_table(pd.concat(parts, ignore_index=True), folder / "confounding.csv")
+    return {"confounding": found}
+
+
+def _left(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The table of `--leave-out`, written."""
+    from acmodels.leaving import influence
+    from acmodels.progress import Reporter
+    from acmodels.results import write_table
+
+    progress = Reporter(quiet=options["quiet"])
+    found = influence(fitted, study, options["leave_out"], progress=progress)
+    progress.close()
+    write_table(found.table, folder / "influence.csv")
+    return {"influence": found}
+
+
+def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
+    """Refuse what `--confounding` and `--leave-out` cannot do before any time is spent."""
+    if options.get("confounding_prior") is not None and not options.get("confounding"):
+        raise click.UsageError("--confounding-prior goes with --confounding M:Y")
+    if options.get("confounding"):
+        from acmodels.confounders import read_pair
+
+        for name in read_pair(options["confounding"])[:2]:
+            if name not in model.equations:
+                near = did_you_mean(str(name), model.equations)
+                raise click.UsageError(
+                    f"--confounding: {model.source} has no equation '{name}'{near}"
+                )
+    by = options.get("leave_out")
+    if by and by not in study.names:
+        raise click.UsageError(f"--leave-out: no column '{by}'{did_you_mean(by, study.names)}")
+    if (by or options.get("confounding")) and not model.estimands:
+        raise click.UsageError(f"{model.source}: has no [estimands] to look at")
+
+
+def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
+    from acmodels.judging import judge
+    from acmodels.results import diagnostics_table, seconds_words
+
+    verdicts = judge(fitted.effects, fitted.spec.propositions)
+    if options["as_json"]:
+        echo_json(
+            {
+                "out": str(out),
+                "diagnostics": diagnostics_table(fitted),
+                "verdicts": records(verdicts),
+                "estimands": records(fitted.effects.table),
+            }
+        )
+        return
+    if options["quiet"]:
+        return
+    kind = "equal-tailed" if fitted.interval == "eti" else "highest-density"
+    echo(f"Intervals are {100 * fitted.prob:g} % {kind}.")
+    if len(verdicts):
+        echo()
+        for row in verdicts.to_dict("records"):
+            echo(
+                f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
+                f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['reason']}"
+            )
+    elif len(fitted.effects.table):
+        echo()
+        for row in fitted.effects.table.to_dict("records"):
+            name = f"{row['name']} [{row['at']}]" if row["at"] else row["name"]
+            echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
+    else:
+        echo()
+        for row in fitted.estimates.to_dict("records"):
+            echo(f"{row['name']:<40} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
+    echo()
+    for message in fitted.diagnostics.messages:
+        echo(message)
+    state = "usable" if fitted.diagnostics.usable else "NOT usable"
+    echo(f"Engine {fitted.engine_note}; the posterior is {state}.")
+    echo(f"Time: {seconds_words(fitted.seconds)}.")
+    echo(f"Report: {out / 'report.html'}")
+
+
+@main.command()
+@click.argument("model", shell_complete=shipped)
+@click.argument("data", type=click.Path(path_type=Path))
+@options_of("json")
+def priors(model: str, data: Path, **options: Any) -> None:
+    """Show the priors in force for MODEL on DATA."""
+    from acmodels.data import read_study
+    from acmodels.load import load_model
+    from acmodels.priors import resolve_priors
+    from acmodels.system import build_system
+
+    loaded = load_model(model)
+    joint = build_system(loaded, read_study(data)).sampled
+    found = resolve_priors(loaded.priors, joint.layout, joint.responses, loaded.source)
+    if options["as_json"]:
+        echo_json(
+            [
+                {
+                    "name": p.name,
+                    "dist": p.distribution.name,
+                    **p.distribution.parameters,
+                    "stated": p.stated,
+                    "at_means": p.centered,
+                }
+                for p in found.values()
+            ]
+        )
+        return
+    width = max(len(n) for n in found)
+    for p in found.values():
+        origin = "default" if p.stated is None else f'stated by "{p.stated}"'
+        echo(f"{p.name:<{width}}  {p.distribution!s:<34}  {origin}{p.note}")
+
+
+@main.command()
+@click.argument("result", type=click.Path(path_type=Path))
+@click.option("--style", type=click.Choice(["apa", "brms", "lavaan"]), default="apa")
+@options_of("out", "quiet")
+def tables(result: Path, style: Any, **options: Any) -> None:
+    """Write tables and a methods paragraph for a paper from RESULT, a folder of `fit`."""
+    from acmodels.reporting.paper_files import write_papers
+
+    written = write_papers(result, options["out"] or Path("tables"), style)
+    if options["quiet"]:
+        return
+    for path in written:
+        echo(f"Written: {path}")
+    if not any(p.suffix == ".docx" for p in written):
+        echo("For a Word document too: pip install 'acmodels[papers]'")
+
+
+@main.command()
+@click.argument("plan")
+@click.argument("data", type=click.Path(path_type=Path))
+@options_of(*FITTING)
+def pilot(plan: str, data: Path, **options: Any) -> None:
+    """Fit PLAN's model to DATA, and write the plan with the pilot's posterior as truths."""
+    from acmodels.data import read_study
+    from acmodels.load import load_plan
+    from acmodels.pilot import plan_from_pilot, to_toml
+
+    loaded = load_plan(plan)
+    model = loaded.cells[0].design.model
+    study = read_study(data)
+
+    def also(folder: Path, fitted: Any) -> None:
+        table = plan_from_pilot(loaded, fitted)
+        if model is not None and model.path is not None:
+            table["model"] = str(model.path.resolve())
+        said = (
+            f"{loaded.source} with truths from {study.name}: acmodels power FILE gives assurance.\n"
+            "Distributions of truths are the pilot's posterior, one parameter at a time."
+        )
+        (folder / "plan.toml").write_text(to_toml(table, said), encoding="utf-8")
+
+    fitted = fit_and_write(model, study, options, "pilot", also)
+    out = options["out"] or Path("pilot")
+    if not options["quiet"] and not options["as_json"]:
+        echo(f"Plan: {out / 'plan.toml'}")
+    finish(fitted)

@@ -1,0 +1,59 @@
+"""Commands to start with."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acmodels.cli.common import echo, options_of, workers_of
+from acmodels.cli.group import main
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@options_of("seed", "quiet")
+def new(folder: Path, **options: Any) -> None:
+    """Write a commented model, a commented plan and synthetic data to FOLDER, to start from."""
+    from acmodels.starting import start
+
+    written = start(folder, options["seed"])
+    if options["quiet"]:
+        return
+    for path in written:
+        echo(f"Written: {path}")
+    model, plan, data = written
+    echo("Next:")
+    echo(f"  acmodels check {data} {model}")
+    echo(f"  acmodels fit {model} {data}")
+    echo(f"  acmodels power {plan}")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and names of models.
+
+    For bash, add to ~/.bashrc: eval "$(acmodels completion bash)"
+    """
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101
+    click.echo(made(main, {}, "acmodels", "_ACMODELS_COMPLETE").source())
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@options_of("workers", "quiet")
+def planner(port: int, *, no_browser: bool, **options: Any) -> None:
+    """Plan a study in a browser, on this machine."""
+    from acmodels.planner.app import serve
+
+    def opened(address: str) -> None:
+        echo(f"Planner: {address} (Ctrl-C ends it)")
+        if not no_browser:
+            click.launch(address)
+
+    serve(port, workers_of(options["workers"]) or os.cpu_count() or 1, opened)
