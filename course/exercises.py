@@ -6,6 +6,7 @@ is right is worked out here by closed forms.
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 
 def design_effect(icc: float, n: int) -> float:
@@ -18,19 +19,42 @@ def reliability(between: float, within: float, n: int) -> float:
     return between**2 / (between**2 + within**2 / n)
 
 
+def in_rope(mean: float, sd: float) -> float:
+    """How much of a normal posterior lies between -0.05 and 0.05."""
+    return NormalDist(mean, sd).cdf(0.05) - NormalDist(mean, sd).cdf(-0.05)
+
+
 RIGHT: dict[str, Callable[[float], bool]] = {
     "1.1": lambda a: math.isclose(a, design_effect(0.2, 10), abs_tol=0.005),
     "1.2": lambda a: math.isclose(a, 400 / design_effect(0.2, 10), rel_tol=0.01),
+    "1.3": lambda a: math.isclose(a, 4000 / design_effect(0.2, 100), rel_tol=0.01),
+    "1.4": lambda a: math.isclose(a, 40 / 0.2, rel_tol=0.01),
+    "1.5": lambda a: math.isclose(a, 1 - 0.2, abs_tol=0.005),
     "2.1": lambda a: math.isclose(a, reliability(0.5, 1.0, 4), abs_tol=0.005),
     "2.2": lambda a: a == 4,  # 0.25 / (0.25 + 1 / n) = 0.5
+    "2.3": lambda a: math.isclose(a, reliability(0.5, 1.0, 40), abs_tol=0.005),
+    "2.4": lambda a: math.isclose(a, 1 / reliability(0.5, 1.0, 2), rel_tol=0.01),
+    "2.5": lambda a: math.isclose(a, 2 * NormalDist().cdf(0.5) - 1, abs_tol=0.005),
     "3.1": lambda a: math.isclose(a, 0.5 * 0.6, abs_tol=0.005),
     "3.2": lambda a: math.isclose(a, 0.3 * 0.4 + 0.05, abs_tol=0.005),
+    "3.3": lambda a: math.isclose(a, 0.3 / 0.5, abs_tol=0.005),
+    "3.4": lambda a: math.isclose(a, math.hypot(0.5 * 0.2, 0.6 * 0.1), abs_tol=0.001),
+    "3.5": lambda a: math.isclose(a, 0.4 * 0.5, abs_tol=0.005),
     "4.1": lambda a: math.isclose(a, 5 * 0.2 / (1 + 4 * 0.2), abs_tol=0.005),
     "4.2": lambda a: math.isclose(a, 0.4 * math.sqrt(0.64), abs_tol=0.005),
+    "4.3": lambda a: math.isclose(a, 1 - 0.5 / ((5**2 - 1) / 12), abs_tol=0.005),
+    "4.4": lambda a: a == 10,  # 0.7 (1 - 0.2) / (0.2 (1 - 0.7)) = 9.3
+    "4.5": lambda a: math.isclose(a, 0.24 / 0.6, abs_tol=0.005),
     "5.1": lambda a: math.isclose(a, 0.025, abs_tol=1e-9),
     "5.2": lambda a: math.isclose(a, 40 * 0.025, abs_tol=1e-9),
+    "5.3": lambda a: math.isclose(a, in_rope(0.04, 0.02), abs_tol=0.005),
+    "5.4": lambda a: math.isclose(a, 1 - 0.025 / 40, abs_tol=1e-5),
+    "5.5": lambda a: math.isclose(a, 0.1, abs_tol=0.005),
     "6.1": lambda a: math.isclose(a, math.sqrt(0.8 * 0.2 / 1000), abs_tol=0.0005),
     "6.2": lambda a: a == 1600,  # four times the replicates halve the error
+    "6.3": lambda a: math.isclose(a, math.sqrt(5000 / 400 * (1 - 0.2) / 0.2), abs_tol=0.05),
+    "6.4": lambda a: math.isclose(a, 2.8 * 0.1, abs_tol=0.005),
+    "6.5": lambda a: a == 80,  # three quarters of them are 60
 }
 
 

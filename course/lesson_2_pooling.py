@@ -14,6 +14,7 @@
 
 # %%
 import numpy as np
+import pandas as pd
 from exercises import check
 
 import acmodels as ac
@@ -22,8 +23,6 @@ rng = np.random.default_rng(3)
 sizes = np.repeat([2, 4, 8, 40], 8)
 true = rng.normal(0, 0.5, len(sizes))
 district = np.repeat([f"d{j:02}" for j in range(len(sizes))], sizes)
-import pandas as pd
-
 data = pd.DataFrame(
     {"district": district, "y": np.repeat(true, sizes) + rng.normal(size=sizes.sum())}
 )
@@ -84,3 +83,61 @@ for width in (0.05, 0.3, 1.0, 3.0):
     )
     mean = ac.fit(tight, data).estimates.set_index("name").loc["sd(y ~ 1 | district)", "mean"]
     print(f"HalfNormal({width}): sd between districts {mean:.2f}")
+
+# %% [markdown]
+# ## Who is best?
+#
+# A league table of raw means is headed, and ended, by small districts. Look at how many answers the first
+# and the last three have, before and after pooling.
+
+# %%
+table = pd.DataFrame({"answers": sizes, "raw": raw, "pooled": pooled, "true": true}).round(2)
+for column in ("raw", "pooled"):
+    ranked = table.sort_values(column, ascending=False)
+    print(column, "\n", pd.concat([ranked.head(3), ranked.tail(3)]).to_string(index=False), "\n")
+by_size = table.assign(
+    raw_error=(table["raw"] - table["true"]) ** 2,
+    pooled_error=(table["pooled"] - table["true"]) ** 2,
+)
+print(by_size.groupby("answers")[["raw_error", "pooled_error"]].mean().round(3))
+
+# %% [markdown]
+# **Exercise 2.3** What share of its distance does a district with 40 answers keep (τ = 0.5, σ = 1)?
+
+# %%
+answer = None
+check("2.3", answer)
+
+# %% [markdown]
+# The raw mean of n answers misses by σ² / n on average (squared), the pooled one by that times the
+# share it keeps.
+#
+# **Exercise 2.4** How many times as large is the squared error of the raw mean, with 2 answers?
+
+# %%
+answer = None
+check("2.4", answer)
+
+# %% [markdown]
+# ## What a prior says before there are data
+#
+# A prior on a standard deviation is a statement about districts. Draw from it, and look at what it implies
+# for something you have an opinion on: the ICC.
+
+# %%
+tau_drawn = np.abs(rng.normal(0, 1, 10_000))  # HalfNormal(1), with sigma at 1
+icc = tau_drawn**2 / (tau_drawn**2 + 1)
+print("ICC, tenths of the prior:", np.quantile(icc, np.arange(0.1, 1, 0.2)).round(2))
+print("share of ICCs above 0.5:", np.mean(icc > 0.5).round(2))
+
+# %% [markdown]
+# **Exercise 2.5** Under this prior, how probable is an ICC below 0.2? (Which τ has it? How much of a
+# standard normal lies between minus and plus that?)
+
+# %%
+answer = None
+check("2.5", answer)
+
+# %% [markdown]
+# **Change something.** In `sizes`, let all districts have 40 answers: what is left to gain? Then let all have
+# 2: how far is the estimate of τ itself to be trusted, and does its prior matter now?

@@ -68,3 +68,69 @@ assert abs(wrong["mean"] / made.truth["mediator ~ treated"] - within) < between 
 # %%
 answer = None
 check("3.2", answer)
+
+# %% [markdown]
+# ## Direct, indirect, total
+#
+# What does not go through the mediator is the *direct* effect; both together are the total. Their ratio,
+# the proportion mediated, is easy to say and hard to estimate: it is a quotient, wild where the total is
+# near zero.
+#
+# **Exercise 3.3** a = 0.5, b = 0.6 and a direct effect of 0.2: which proportion is mediated?
+
+# %%
+answer = None
+check("3.3", answer)
+
+# %% [markdown]
+# ## How sure is a product?
+#
+# The product of two estimates is not normal, even where each is. Sobel's (1982) standard error,
+# √(a² s_b² + b² s_a²), makes an interval that is symmetric; the product's own is not.
+
+# %%
+import numpy as np
+
+rng = np.random.default_rng(1)
+product = rng.normal(0.5, 0.1, 200_000) * rng.normal(0.6, 0.2, 200_000)
+sobel = np.sqrt(0.5**2 * 0.2**2 + 0.6**2 * 0.1**2)
+print("quantiles of the product:", np.quantile(product, [0.025, 0.975]).round(3))
+print("by Sobel:                ", np.round([0.3 - 1.96 * sobel, 0.3 + 1.96 * sobel], 3))
+draws = next(r for r in ac.estimate(fit).rows if r.name == "indirect").draws.ravel()
+low, middle, high = np.quantile(draws, [0.025, 0.5, 0.975])
+print(f"this study: {middle - low:.3f} below its median, {high - middle:.3f} above")
+
+# %% [markdown]
+# **Exercise 3.4** How large is Sobel's standard error for a = 0.5 ± 0.1 and b = 0.6 ± 0.2 (standard errors)?
+
+# %%
+answer = None
+check("3.4", answer)
+
+# %% [markdown]
+# ## What a lottery for the cause does not give
+#
+# Treatment was drawn by lot; the mediator was not. Whatever moves both mediator and outcome (a new
+# superintendent, say) makes b something else than an effect. If it is standard normal and moves the one
+# by g and the other by h, the two residuals, each of variance 1 in all, correlate by gh.
+#
+# **Exercise 3.5** g = 0.4, h = 0.5: which correlation of residuals is left?
+
+# %%
+answer = None
+check("3.5", answer)
+
+# %% [markdown]
+# `ac.confounding` refits the model with such a correlation held at each of a grid of values and says at
+# which (`rho`) the interval of each effect reaches zero. Here the mediator is the routines of a partnership.
+
+# %%
+crossed = ac.load_plan("plan_crossed_partnerships").cells[-1].design
+seen = ac.simulate(crossed, seed=3)
+bigger = ac.fit(crossed.model, seen.study, draws=500)
+print(ac.confounding(bigger, "routines", "learning").tipping.to_string(index=False))
+
+# %% [markdown]
+# **Change something.** Simulate with another seed: how often is the blended answer outside the interval of
+# the one taken apart? In the design, make the slope within districts negative and the one between positive;
+# what does the blended analysis say now?

@@ -64,3 +64,63 @@ check("5.2", answer)
 for p in verdicts["proposition"]:
     r = rates()[p, model.name]
     print(p, "true:", dict(zip(r.districts, r.supported, strict=True)), "false:", r.false_support)
+
+# %% [markdown]
+# ## Too small to matter
+#
+# A probability of being above zero says nothing of size. The rope does: what lies in it is called
+# negligible, and a claim whose effect is surely there but in the rope is contradicted as negligible.
+
+# %%
+from statistics import NormalDist
+
+for mean, sd in ((0.04, 0.01), (0.04, 0.05), (0.2, 0.05)):
+    posterior = NormalDist(mean, sd)
+    inside = posterior.cdf(0.05) - posterior.cdf(-0.05)
+    print(f"{mean} ± {sd}: above 0 {1 - posterior.cdf(0):.3f}, in the rope {inside:.3f}")
+
+# %% [markdown]
+# **Exercise 5.3** A posterior is normal with mean 0.04 and sd 0.02. How much of it lies in the rope from
+# -0.05 to 0.05?
+
+# %%
+answer = None
+check("5.3", answer)
+
+# %% [markdown]
+# ## Many claims, one study
+#
+# `acmodels test --family-wise` asks more of each the more are tested. The simplest such rule shares the
+# chance of a false support out among them (Bonferroni).
+#
+# **Exercise 5.4** Forty claims, and together no more than 0.025 false supports are to be expected: which mass
+# must each reach?
+
+# %%
+answer = None
+check("5.4", answer)
+
+# %% [markdown]
+# ## Does it hang on the prior?
+#
+# A normal prior and a normal likelihood make a posterior whose mean weighs both by their precisions, one
+# over the variance.
+#
+# **Exercise 5.5** The data say 0.2 with a standard error of 0.1; the prior says 0 with an sd of 0.1. Where
+# is the posterior mean?
+
+# %%
+answer = None
+check("5.5", answer)
+
+# %% [markdown]
+# The column `prior_sensitive` says where a verdict's estimate moves with the prior (power-scaling,
+# Kallioinen and others, 2024). Whether it hangs on a single district takes a refit without each:
+# `acmodels test data/synthetic/partnerships --leave-out district` does so in a minute or two.
+
+# %%
+print(verdicts[["proposition", "status", "prior_sensitive"]].to_string(index=False))
+
+# %% [markdown]
+# **Change something.** Write a rope of your own for P01: what is the smallest effect that would make a
+# superintendent change anything? Then look at which verdicts depend on it.
