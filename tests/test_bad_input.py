@@ -522,7 +522,7 @@ def test_gaps_by_every_rule(desk: Desk) -> None:
     says(whole, "study.csv", "3 of 72 rows", "m (1)", "x (1)", "y (1)", 'missing = "model"')
     says(each[0], "m: 1 row without a value", "1 value estimated", "m ~ x + (1 | district)")
     says(each[1], "x: 1 row without a value", "1 value estimated", "x ~ 1 + (1 | district)")
-    says(each[2], "y: 1 row without", "1 row leaves its own equation")
+    says(each[2], "y: 1 row without", "1 row is left out of its own equation")
     assert [t["column"] for t in found["missing"]] == ["m", "x", "y"]
     desk.model(PATH, 'missing = "error"\n')
     says(desk.refused("check", "study.csv", "model.toml"), "allows none (rows 4, 5, 6)")

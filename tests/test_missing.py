@@ -85,7 +85,7 @@ def test_a_missing_outcome_leaves_its_equation_and_nothing_is_modelled() -> None
     kept = frame().drop(index=[0, 5, 119])
     np.testing.assert_array_equal(s.responses["y"], kept["y"])
     np.testing.assert_array_equal(s.responses["m"], frame()["m"])
-    assert "3 rows leave its own equation" in s.treatments[0].how
+    assert "3 rows are left out of its own equation" in s.treatments[0].how
 
 
 def test_leaving_is_exact() -> None:

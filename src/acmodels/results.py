@@ -79,6 +79,9 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "prob": fit.prob,
         "rows_given": fit.system.rows_given,
         "rows_used": fit.system.rows_used,
+        "equations": _equations(fit),
+        "groups": {b.group: len(b.levels) for b in fit.system.layout.blocks},
+        "priors": {k: dict(d) for k, d in fit.spec.priors.items()},
         "labels": dict(fit.labels),
         "missing": [asdict(t) for t in fit.system.treatments],
         "seconds": {k: round(v, 3) for k, v in fit.seconds.items()},
@@ -86,6 +89,21 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "data": dict(fit.data_sha256),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "warnings": [f.message for f in fit.findings],
+    }
+
+
+def _equations(fit: Fit) -> dict[str, dict[str, Any]]:
+    """Each equation with its family, link, level and rows with an observed response."""
+    rows = fit.system.observed
+    return {
+        e.response: {
+            "formula": fit.spec.equations[e.response].formula.text,
+            "family": e.family,
+            "link": e.link,
+            "level": e.level,
+            "rows": rows[e.response],
+        }
+        for e in fit.system.layout.equations
     }
 
 

@@ -103,7 +103,7 @@ class Check:
     Attributes:
         response: whose.
         n: rows looked at.
-        of: rows of the equation.
+        of: rows of the equation with an observed response.
         density: for responses on a scale.
         bins: for binary responses and counts of successes.
         statistics: summaries, observed and replicated.
@@ -127,27 +127,28 @@ def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
 def _check(fit: "Fit", e: "EquationLayout") -> Check:
     rng = stream(fit.seed, "report", e.response)
     rows = np.flatnonzero(observed(fit.system.sampled.layout, e))
-    if len(rows) > ROWS:
+    seen = len(rows)
+    if seen > ROWS:
         rows = np.sort(rng.choice(rows, ROWS, replace=False))
     if len(rows) < FEWEST:
-        return Check(e.response, len(rows), e.n, None, (), ())
+        return Check(e.response, len(rows), seen, None, (), ())
     y = fit.system.responses[e.response][rows]
     replicated, fitted, fixed = _replicate(fit, e, rows, rng)
     if not np.isfinite(replicated).all():
-        return Check(e.response, len(rows), e.n, None, (), ())
+        return Check(e.response, len(rows), seen, None, (), ())
     if e.family in ("bernoulli", "binomial"):
         trials = np.ones(len(rows)) if e.trials is None else e.trials[rows]
         bins = _bins(y, replicated, fitted, fixed, trials)
         statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
-        return Check(e.response, len(rows), e.n, None, bins, statistics)
+        return Check(e.response, len(rows), seen, None, bins, statistics)
     if family(e.family).whole:
         statistics = _moments(y, replicated)[:2]
         if not e.codes:
             zeros = _statistic("share of zeros", np.sum(y == 0), (replicated == 0).sum(1), len(y))
             statistics = (*statistics, zeros)
         bars = _bars(y, replicated, most=len(e.codes) or BARS)
-        return Check(e.response, len(rows), e.n, None, (), statistics, bars)
-    return Check(e.response, len(rows), e.n, _density(y, replicated), (), _moments(y, replicated))
+        return Check(e.response, len(rows), seen, None, (), statistics, bars)
+    return Check(e.response, len(rows), seen, _density(y, replicated), (), _moments(y, replicated))
 
 
 def _replicate(

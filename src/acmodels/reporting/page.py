@@ -64,6 +64,7 @@ def gather(
         "description": fit.spec.description,
         "summary": w.summary(fit),
         "usable": fit.diagnostics.usable,
+        "scale": w.scale_words(fit.system.layout),
         "status_line": w.status_line(fit.diagnostics),
         "messages": fit.diagnostics.messages,
         "interval": w.interval_words(fit.interval, fit.prob),
@@ -123,10 +124,20 @@ def _tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 def _rows(fit: "Fit") -> str:
     given, used = fit.system.rows_given, fit.system.rows_used
-    if given == used:
-        return f"All {w.several(given, 'row')} of the data were used."
-    left = count(given - used)
-    return f"{count(used)} of {w.several(given, 'row')} were used; {left} were left out."
+    lost = [
+        f"{w.several(used - n, 'row')} without {y}"
+        for y, n in fit.system.observed.items()
+        if n < used and fit.spec.equations[y].level is None
+    ]
+    if given != used:
+        left = count(given - used)
+        return f"{count(used)} of {w.several(given, 'row')} were used; {left} were left out."
+    if lost:
+        return (
+            f"Of {w.several(given, 'row')} of the data, {w.joined(lost)} could say nothing of its "
+            "equation."
+        )
+    return f"All {w.several(given, 'row')} of the data were used."
 
 
 def _findings(fit: "Fit") -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acmodels.errors import InputError
-from acmodels.reporting.numbers import MISSING, count, decimals, fixed
+from acmodels.reporting.numbers import MISSING, count, decimals, fixed, probability
 
 type Style = Literal["apa", "brms", "lavaan"]
 
@@ -206,11 +206,10 @@ def _apa(found: Written) -> Table:
     }
     for kind, rows in _by(spread, lambda p: p[0].kind).items():
         groups.append((titles[kind], tuple((r["name"], *_cells(r, places)) for _, r in rows)))
-    rows_used = count(found.run.get("rows_used"))
     labels = "; ".join(f"{c}: {said}" for c, said in found.run.get("labels", {}).items())
     note = (
-        f"N = {rows_used} rows. M = posterior mean; SD = posterior standard deviation; CI = "
-        f"{_interval(found)}.{f' {labels}.' if labels else ''}"
+        f"N = {_rows_words(found.run)}. M = posterior mean; SD = posterior standard deviation; "
+        f"CI = {_interval(found)}.{f' {labels}.' if labels else ''}"
     )
     ci = f"{100 * found.run['prob']:g}% CI"
     return Table("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
@@ -317,19 +316,79 @@ def _estimands(found: Written) -> Table:
         for r in found.estimands
     )
     columns = ("Effect", "Kind", "M", "SD", ci, "P(> 0)")
-    return Table("Effects", columns, (("", rows),), f"CI: {_interval(found)}.")
+    return Table("Effects", columns, (("", rows),), f"CI: {_interval(found)}.{_linked(found.run)}")
+
+
+def _linked(run: Mapping[str, Any]) -> str:
+    """A note on the scale of effects, where an equation has a link."""
+    linked = [
+        f"{y} ({e['link']})"
+        for y, e in run.get("equations", {}).items()
+        if e["link"] not in (None, "identity")
+    ]
+    if not linked:
+        return ""
+    return f" Effects on {', '.join(linked)} are on the scale of the link unless said otherwise."
 
 
 def _verdicts(found: Written) -> Table:
     rows = tuple(
         (
-            r["proposition"], r["estimand"], fixed(_number(r, "p_region"), 3),
-            fixed(_number(r, "p_rope"), 3), r["status"].replace("_", " "),
+            r["proposition"], r["estimand"], probability(_number(r, "p_region")),
+            probability(_number(r, "p_rope")), r["status"].replace("_", " "),
         )
         for r in found.verdicts
     )  # fmt: skip
     columns = ("Proposition", "Effect", "P(region)", "P(negligible)", "Verdict")
-    return Table("Propositions and Verdicts", columns, (("", rows),))
+    note = (
+        "P(region): posterior probability of the values claimed. P(negligible): of those that the "
+        "model calls too small to matter. Supported where the first reaches the mass that the "
+        "model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
+    )
+    return Table("Propositions and Verdicts", columns, (("", rows),), note)
+
+
+def _rows_words(run: Mapping[str, Any]) -> str:
+    """Rows of the data that were fitted, with the equations that had fewer."""
+    each = {y: e["rows"] for y, e in run.get("equations", {}).items() if not e["level"]}
+    most = max(each.values(), default=run["rows_used"])
+    said = [f"{count(n)} with {y}" for y, n in each.items() if n < most]
+    left_out = run["rows_given"] - run["rows_used"]
+    said += [f"{count(left_out)} left out for missing values"] if left_out else []
+    return f"{count(most)} rows" + (f" ({', '.join(said)})" if said else "")
+
+
+def _model_words(run: Mapping[str, Any]) -> str:
+    """The model in sentences: equations, groupings, missing values, priors."""
+    equations: Mapping[str, Mapping[str, Any]] = run.get("equations", {})
+    name = run["model"]["name"]
+    if not equations:
+        return f"The model is {name}. "
+    kinds = "; ".join(
+        f"{e['formula']} ({e['family']}, {e['link']} link"
+        + (f", one row a {e['level']})" if e["level"] else ")")
+        for e in equations.values()
+    )
+    many = "the equation" if len(equations) == 1 else f"{len(equations)} equations:"
+    out = [f"The model {name} has {many} {kinds}."]
+    groups = [f"{g} ({count(n)} units)" for g, n in run.get("groups", {}).items()]
+    if groups:
+        out.append(f"Groupings were {', '.join(groups)}.")
+    out += [f"{t['column']}: {t['how']}." for t in run.get("missing", [])]
+    priors = [_prior(k, d) for k, d in run.get("priors", {}).items()]
+    out.append(
+        f"Priors were {'; '.join(priors)}; otherwise the defaults of acmodels, weakly informative "
+        "and scaled to the data."
+        if priors
+        else "Priors were the defaults of acmodels, weakly informative and scaled to the data."
+    )
+    return " ".join(out) + " "
+
+
+def _prior(name: str, stated: Mapping[str, Any]) -> str:
+    of = ", ".join(f"{v:g}" if isinstance(v, int | float) else str(v)
+                   for k, v in stated.items() if k != "dist")  # fmt: skip
+    return f"{name} {stated.get('dist', '')}({of})"
 
 
 def methods_words(found: Written) -> str:
@@ -351,12 +410,8 @@ def methods_words(found: Written) -> str:
             f"R-hat was {fixed(d.get('max_r_hat'), 3)} and {d.get('divergences')} transitions "
             "diverged"
         )
-    left_out = run["rows_given"] - run["rows_used"]
-    rows = f"{count(run['rows_used'])} rows"
-    if left_out:
-        rows += f" ({count(left_out)} left out)"
     return (
-        f"The model {run['model']['name']} was fitted to {rows} with acmodels {v['acmodels']} "
+        f"{_model_words(run)}It was fitted to {_rows_words(run)} with acmodels {v['acmodels']} "
         f"(Python {v['python']}, seed {run['seed']}): {how}. The smallest effective sample sizes "
         f"were {count(d.get('min_ess_bulk'))} (bulk) and {count(d.get('min_ess_tail'))} (tail). "
         f"Intervals are {_interval(found)}s. "

@@ -141,7 +141,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     mean, ends = with_interval(interval[1], interval[0], interval[2])
     estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
     theory = propositions().get(p.id)
-    what = w.claim(p, estimand)
+    what = w.claim(p, estimand, fit.system.layout)
     facts = [("Tested as", what)] if theory is not None else []
     facts += [
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
@@ -199,7 +199,7 @@ def _estimand_forest(fit: "Fit", title: str, rows: list[Mapping[str, object]]) -
         lines.append(
             Line(
                 name,
-                w.estimand_words(estimand) if estimand is not None else "",
+                w.estimand_words(estimand, fit.system.layout) if estimand is not None else "",
                 charts.forest_row(
                     axis, (n["lower"], n["mean"], n["upper"]), f"{name}: {mean} {ends}"
                 ),
@@ -449,11 +449,12 @@ def prior_table(fit: "Fit") -> Table:
 
 def equation_table(fit: "Fit") -> Table:
     """The equations as the model file writes them."""
+    rows_of = fit.system.observed
     rows: list[tuple[str, ...]] = []
     for e in fit.system.layout.equations:
         written = fit.spec.equations[e.response]
         level = f"{written.level} (one row a unit)" if written.level else "data row"
-        rows.append((written.formula.text, e.family, e.link, level, count(e.n)))
+        rows.append((written.formula.text, e.family, e.link, level, count(rows_of[e.response])))
     heads = ("Formula", "Family", "Link", "Level", "Rows")
     return Table("Equations", heads, tuple(rows))
 

@@ -41,6 +41,10 @@ FAMILIES = {
 }
 
 
+UNITS = {"logit": "in log-odds", "probit": "in probit units", "log": "in logs"}
+"""What a link's linear scale is called."""
+
+
 def joined(items: Sequence[str], last: str = "and") -> str:
     """Items as a sentence lists them.
 
@@ -88,9 +92,18 @@ def summary(fit: "Fit") -> str:
         drawn = several(chains * draws, "draw")
     return (
         f"{what}, with {responses}, fitted to "
-        f"{several(fit.system.rows_used, 'row')}{units(layout)} by "
+        f"{rows_words(fit)}{units(layout)} by "
         f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {drawn}."
     )
+
+
+def rows_words(fit: "Fit") -> str:
+    """How many rows were fitted, with those equations that had fewer."""
+    system = fit.system
+    rows = {e.response: system.observed[e.response] for e in system.layout.equations if not e.level}
+    most = max(rows.values(), default=system.rows_used)
+    fewer = [f"{count(n)} with {y}" for y, n in rows.items() if n < most]
+    return several(most, "row") + (f" ({joined(fewer)})" if fewer else "")
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
@@ -172,9 +185,9 @@ def sensitivity_words(value: float | None) -> str:
     return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
 
 
-def claim(p: Proposition, estimand: "Estimand | None") -> str:
+def claim(p: Proposition, estimand: "Estimand | None", layout: "Layout") -> str:
     """A proposition's claim from its estimand and region, where theory has no sentence for it."""
-    what = estimand_words(estimand) if estimand is not None else p.estimand
+    what = estimand_words(estimand, layout) if estimand is not None else p.estimand
     where = f" (at {at_words(p.at)})" if p.at else ""
     return f"{what[0].upper()}{what[1:]}{where} lies {minus(region_words(p))}."
 
@@ -184,13 +197,39 @@ def at_words(at: str) -> str:
     return minus(at.replace("=", " = "))
 
 
-def estimand_words(e: "Estimand") -> str:
-    """What an estimand is, in a phrase."""
+def scale_words(layout: "Layout") -> str:
+    """On what scale coefficients are."""
+    units = {
+        e.response: UNITS.get(e.link, f"on the {e.link} scale")
+        for e in layout.equations
+        if e.link != "identity"
+    }
+    if not units:
+        return "on the data’s own scale"
+    said = joined([f"{u} for {y}" for y, u in units.items()])
+    return said + ("" if len(units) == len(layout.equations) else ", else on the data’s own scale")
+
+
+def _scale(s: Any, response: str | None, layout: "Layout") -> str:
+    """On what scale an effect is, where that is not the linear one of a gaussian outcome."""
+    if getattr(s, "scale", "") == "response":
+        values = getattr(s, "values", None)
+        ends = [f"{v:g}" if isinstance(v, float) else str(v) for v in values or ()]
+        moved = f", as {s.from_} moves from {ends[0]} to {ends[1]}" if ends else ""
+        return f" on the outcome's own scale{moved}"
+    links = {e.response: e.link for e in layout.equations}
+    link = links.get(response or "", "identity")
+    return "" if link == "identity" else f" {UNITS.get(link, f'on the {link} scale')}"
+
+
+def estimand_words(e: "Estimand", layout: "Layout") -> str:
+    """What an estimand is, in a phrase, with its scale."""
     s: Any = e.settings
-    scale = " on the outcome's own scale" if getattr(s, "scale", "") == "response" else ""
+    scale = _scale(s, getattr(s, "to", None), layout)
     match e.kind:
         case "coefficient":
-            return f"the coefficient {s.parameter}"
+            response = str(s.parameter).split("~", maxsplit=1)[0].strip()
+            return f"the coefficient {s.parameter}{_scale(s, response, layout)}"
         case "total" | "direct":
             return f"the {e.kind} effect of {s.from_} on {s.to}{scale}"
         case "slope_at":

@@ -30,6 +30,7 @@ from acmodels.system.layout import (
     Responses,
     Variable,
 )
+from acmodels.system.missing import observed
 
 SCALE = (1, 2, 3, 4, 5)
 """Categories of an ordered response of which nothing is known."""
@@ -65,6 +66,12 @@ class System:
     def sampled(self) -> "Joint":
         """What an engine takes: with the models of incomplete predictors, where there are any."""
         return Joint(self.layout, self.responses) if self.joint is None else self.joint
+
+    @property
+    def observed(self) -> dict[str, int]:
+        """Rows of each equation whose response was observed, by response."""
+        layout = self.sampled.layout
+        return {e.response: int(observed(layout, e).sum()) for e in self.layout.equations}
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray
     if gaps:
         _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
-    said = f'{build.said_missing(study, missing)}; all rows are used (missing = "model")'
+    said = f'{build.said_missing(study, missing)}; values are modelled (missing = "model")'
     notes = [Finding("note", said)]
     notes += [Finding("note", f"{t.column}: {t.how}") for t in treatments]
     return build.System(
@@ -176,8 +176,8 @@ def _treatments(
         if rows > told and column in model.equations and (column not in by or role == "mediator"):
             left = _leaving(known.missing[column], by.get(column))
             if left:
-                leave = "leaves" if left == 1 else "leave"
-                said = f"{_count(left, 'row')} {leave} its own equation"
+                are = "is" if left == 1 else "are"
+                said = f"{_count(left, 'row')} {are} left out of its own equation"
                 parts.append(f"{said}, since nothing else reads the value")
         elif rows > told and column not in by:
             parts.append("the other rows are read by no equation")
