@@ -49,6 +49,8 @@ def complete(words: str) -> list[str]:
 def test_completion(capsys: pytest.CaptureFixture[str]) -> None:
     assert complete("acmodels pl") == ["plain,planner"]
     assert "plain,interaction_mediation" in complete("acmodels fit inter")
+    assert "plain,plan_panel" in complete("acmodels power plan_p")
+    assert "plain,baseline" in complete("acmodels simulate base")
     for shell in ("bash", "zsh", "fish"):
         cli(["completion", shell])
         assert "_ACMODELS_COMPLETE" in capsys.readouterr().out

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """A model fitted to a study.
 
@@ -98,6 +98,13 @@ class Fit:
         separates groups in a tree.
         """
         return _tree(self)
+
+    def __repr__(self) -> str:
+        state = "usable" if self.diagnostics.usable else "NOT usable"
+        return (
+            f"<Fit of {self.spec.name} to {self.system.rows_used} rows of {self.system.source}: "
+            f"{self.draws.engine}, {state}; see .estimates, .effects, .diagnostics>"
+        )
 
     def _repr_html_(self) -> str:
         return self.estimates.to_html(index=False, float_format="{:.3g}".format)

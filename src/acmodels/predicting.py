@@ -154,8 +154,10 @@ def slopes(
         As `comparisons`, with `dY/dX` as contrast.
 
     Raises:
-        InputError: an unknown name, or a factor.
+        InputError: an unknown name, a factor, or steps.
     """
+    if isinstance(variable, Mapping):
+        raise InputError("slopes takes names of predictors; steps are for comparisons")
     p = _predictor(fit, response, groups, scale, averages=True, elsewhere=newdata)
     rows = p.rows(newdata)
     pairs: list[tuple[dict[str, Any], _Rows, _Rows]] = []

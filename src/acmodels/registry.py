@@ -104,9 +104,11 @@ def calibration_words(identifier: str, model: str) -> str:
     if r is not None:
         least = smallest(r)
         if least is not None:
-            at = ", ".join(f"{s:g} of {d}" for s, d in zip(r.supported, r.districts, strict=True))
+            at = ", ".join(
+                f"{100 * s:.0f} % with {d}" for s, d in zip(r.supported, r.districts, strict=True)
+            )
             out.append(
-                f"where the effect is {r.effect:.2g}, supported in {at} districts' studies; "
+                f"where the effect is {r.effect:.2g}, supported in {at} districts; "
                 f"{TARGET:.0%} from {least[0]} {least[1]} districts"
             )
         out.append(

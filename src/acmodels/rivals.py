@@ -277,13 +277,15 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
             if far
             else f"districts left out do not tell them apart ({d:.1f}, standard error {se:.1f})"
         )
-    settled = {v for v in ((kept if region and (with_term_first or region == other) else
-                            nothing if region else ""), factor, far) if v}  # fmt: skip
+    told = kept if region and (with_term_first or region == other) else nothing if region else ""
+    decided = [v for v in (told, factor, far) if v]
     agree = (
         "nothing is settled"
-        if not settled
+        if not decided
         else "the three do not agree"
-        if len(settled) > 1
+        if len(set(decided)) > 1
+        else "only one of the three decides"
+        if len(decided) == 1
         else "what is settled agrees"
     )
     text = f"{'; '.join(said)}: {agree}."

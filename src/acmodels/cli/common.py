@@ -1,5 +1,6 @@
 """What commands share: options, and printing that is safe for a terminal."""
 
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -53,6 +54,19 @@ def shipped(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]
     return [*names, CompletionItem(incomplete, type="file")]
 
 
+def planned(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of shipped designs and plans, scenarios, and files, that begin as what was typed."""
+    from click.shell_completion import CompletionItem
+
+    from acmodels.load import models_folder
+    from acmodels.worlds.scenario import scenarios
+
+    folder = models_folder() / "designs"
+    known = sorted({p.stem for p in folder.glob("*.toml")} | set(scenarios()))
+    names = [CompletionItem(n) for n in known if n.startswith(incomplete)]
+    return [*names, CompletionItem(incomplete, type="file")]
+
+
 FITTING = (
     "out", "seed", "engine", "draws", "chains", "interval", "prob", "workers", "quiet", "json",
 )  # fmt: skip
@@ -94,6 +108,15 @@ def sayer(options: dict[str, Any]) -> Callable[[str], None]:
 def echo(line: str = "", *, err: bool = False) -> None:
     """Print one line, names and labels in it made safe for a terminal."""
     click.echo(printable(line), err=err)
+
+
+def program() -> str:
+    """This program as a person here would call it."""
+    called = Path(sys.argv[0])
+    on_path = shutil.which("acmodels")
+    if called.stem != "acmodels" or (on_path and Path(on_path).samefile(called)):
+        return "acmodels"
+    return str(called)
 
 
 def command_line() -> list[str]:

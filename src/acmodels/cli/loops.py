@@ -11,6 +11,7 @@ from acmodels.cli.common import (
     echo,
     echo_json,
     options_of,
+    planned,
     records,
     shipped,
     workers_of,
@@ -39,7 +40,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command()
-@click.argument("design")
+@click.argument("design", shell_complete=planned)
 @_run_options
 @options_of("interval", "prob")
 def recover(design: str, **options: Any) -> None:
@@ -62,7 +63,7 @@ def recover(design: str, **options: Any) -> None:
 
 @main.command()
 @click.argument("model", shell_complete=shipped)
-@click.argument("design", required=False)
+@click.argument("design", required=False, shell_complete=planned)
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
     """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
@@ -81,7 +82,7 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("plan")
+@click.argument("plan", shell_complete=planned)
 @_run_options
 @click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
 @click.option("--confirm", is_flag=True, help="Simulate the design chosen again, with fresh seeds.")

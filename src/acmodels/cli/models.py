@@ -13,6 +13,7 @@ from acmodels.cli.common import (
     echo_json,
     finish,
     options_of,
+    planned,
     records,
     sayer,
     shipped,
@@ -62,21 +63,27 @@ def demo(**options: Any) -> None:
     said = sayer(options)
     said(f"simulated {made.study.n_rows} partnerships; the truth is in study/truth.json")
 
+    def hit(fitted: Any) -> str:
+        table = fitted.estimates
+        inside = [
+            low <= made.truth[name] <= high
+            for name, low, high in zip(table["name"], table["lower"], table["upper"], strict=True)
+        ]
+        of = f"{100 * fitted.prob:g} % intervals"
+        return f"{sum(inside)} of {len(inside)} true values lie in their {of}"
+
+    def notice(fitted: Any) -> str:
+        seed = options["seed"]
+        return f"Simulated data (seed {seed}), no evidence of anything: {hit(fitted)}."
+
     def also(folder: Path, _: Any) -> None:
         from acmodels.results import write_simulation
 
         (folder / "study").mkdir()
         write_simulation(made, design, folder / "study", seed=options["seed"])
 
-    fitted = fit_and_write(design.model, made.study, options, "demo", also)
-    table = fitted.estimates
-    inside = [
-        low <= made.truth[name] <= high
-        for name, low, high in zip(table["name"], table["lower"], table["upper"], strict=True)
-    ]
-    said(
-        f"{sum(inside)} of {len(inside)} true values lie in their {100 * fitted.prob:g} % intervals"
-    )
+    fitted = fit_and_write(design.model, made.study, options, "demo", also, notice)
+    said(hit(fitted))
     finish(fitted)
 
 
@@ -86,6 +93,7 @@ def fit_and_write(
     options: dict[str, Any],
     command: str,
     also: Callable[[Path, Any], None] | None = None,
+    notice: Callable[[Any], str] | None = None,
 ) -> Any:
     """Fit, write and print; for `fit`, also end the process with the right code."""
     import time
@@ -130,6 +138,7 @@ def fit_and_write(
                 seconds = {**fitted.seconds, name: time.perf_counter() - started}
                 fitted = replace(fitted, seconds=seconds)
         started = time.perf_counter()
+        more |= {"notice": notice(fitted)} if notice is not None else {}
         report(fitted, folder / "report.html", **more, progress=progress)
         seconds = {**fitted.seconds, "report": time.perf_counter() - started}
         fitted = replace(fitted, seconds=seconds)
@@ -302,7 +311,7 @@ def tables(result: Path, style: Any, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("plan")
+@click.argument("plan", shell_complete=planned)
 @click.argument("data", type=click.Path(path_type=Path))
 @options_of(*FITTING)
 def pilot(plan: str, data: Path, **options: Any) -> None:

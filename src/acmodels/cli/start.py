@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from acmodels.cli.common import echo, options_of, workers_of
+from acmodels.cli.common import echo, options_of, program, workers_of
 from acmodels.cli.group import main
 
 
@@ -23,10 +23,11 @@ def new(folder: Path, **options: Any) -> None:
     for path in written:
         echo(f"Written: {path}")
     model, plan, data = written
+    own = program()
     echo("Next:")
-    echo(f"  acmodels check {data} {model}")
-    echo(f"  acmodels fit {model} {data}")
-    echo(f"  acmodels power {plan}")
+    echo(f"  {own} check {data} {model}")
+    echo(f"  {own} fit {model} {data}")
+    echo(f"  {own} power {plan}")
 
 
 @main.command()

@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from acmodels.cli.common import command_line, echo, echo_json, fail, options_of, records, shipped
+from acmodels.cli.common import (
+    command_line,
+    echo,
+    echo_json,
+    fail,
+    options_of,
+    planned,
+    records,
+    shipped,
+)
 from acmodels.cli.group import main
 
 
@@ -49,7 +58,7 @@ def _print_description(description: Any, options: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("design")
+@click.argument("design", shell_complete=planned)
 @click.option("--n", "number", type=int, default=1, show_default=True, help="Number of studies.")
 @options_of("out", "seed", "quiet", "json")
 def simulate(design: str, number: int, **options: Any) -> None:
@@ -90,7 +99,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
         echo_json({"out": str(out), "studies": number, "rows": rows})
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
-        echo(f"{studies}, {rows} rows in all: {out}")
+        echo(f"Written: {out} ({studies}, {rows} rows in all; the truth is in truth.json)")
 
 
 def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
@@ -123,7 +132,11 @@ def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
         echo_json({"out": str(out), "studies": number, "answers": answers})
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
-        echo(f"{studies} of {loaded.title.lower() or loaded.name}, {answers} answers in all: {out}")
+        title = loaded.title.lower() or loaded.name
+        echo(
+            f"Written: {out} ({studies} of {title}, {answers} answers in all; the truth is in "
+            "truth.json)"
+        )
 
 
 @main.command()

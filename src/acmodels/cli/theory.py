@@ -12,8 +12,10 @@ from acmodels.cli.common import (
     echo,
     echo_json,
     options_of,
+    planned,
     records,
     sayer,
+    shipped,
     workers_of,
 )
 from acmodels.cli.group import main
@@ -141,8 +143,8 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("model")
-@click.argument("design", required=False)
+@click.argument("model", shell_complete=shipped)
+@click.argument("design", required=False, shell_complete=planned)
 @click.option(
     "--power", "power_run", type=click.Path(path_type=Path), help="Folder of a power run."
 )

@@ -37,7 +37,7 @@ class Finding:
     rows: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """One table and where it came from. Compared by identity; nothing in it may be changed.
 
@@ -64,6 +64,10 @@ class Study:
     labels: "Labels | None" = None
     tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
     parts: "tuple[Part, ...]" = ()
+
+    def __repr__(self) -> str:
+        tables = f"; tables {', '.join(self.tables)}" if self.tables else ""
+        return f"<Study {self.name}: {self.n_rows} rows, {len(self.names)} columns{tables}>"
 
     def _repr_html_(self) -> str:
         return facts(

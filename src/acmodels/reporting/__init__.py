@@ -26,6 +26,7 @@ def report(
     ml: "pd.DataFrame | None" = None,
     confounding: "Confounding | None" = None,
     influence: "Influence | None" = None,
+    notice: str = "",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Path:
     """Write the report of a fit.
@@ -39,6 +40,7 @@ def report(
         ml: from `maximum_likelihood`, for a section of its own; None leaves it out.
         confounding: from `confounding`, likewise.
         influence: from `influence`, likewise.
+        notice: what a reader must know first, at the top of the page; that data are simulated, say.
         progress: told of every step.
 
     Returns:
@@ -50,7 +52,7 @@ def report(
     from acmodels.reporting.page import render
 
     target = Path(path)
-    text = render(fit, progress or (lambda *_: None), ml, confounding, influence)
+    text = render(fit, progress or (lambda *_: None), ml, confounding, influence, notice)
     try:
         written(target, text)
     except OSError as error:

@@ -30,9 +30,11 @@ def render(
     ml: "pd.DataFrame | None" = None,
     confounding: "Confounding | None" = None,
     influence: "Influence | None" = None,
+    notice: str = "",
 ) -> str:
     """The page as HTML text."""
     context = gather(fit, progress, ml)
+    context["notice"] = notice
     context["confounding"] = confounding and confounding_section(confounding)
     context["influence"] = influence and influence_section(influence)
     return filled("template.html", context)

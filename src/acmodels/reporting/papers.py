@@ -67,9 +67,14 @@ def read(folder: Path) -> Written:
             _rows(folder / f"{n}.csv") for n in ("estimates", "estimands", "verdicts")
         )
     except (OSError, ValueError, csv.Error) as error:
+        said = (
+            f"{Path(error.filename).name}: {error.strerror}"
+            if isinstance(error, OSError)
+            else error
+        )
         raise InputError(
             f"{folder}: is no result of `acmodels fit` (it needs run.json, diagnostics.json, "
-            f"estimates.csv, estimands.csv and verdicts.csv): {error}"
+            f"estimates.csv, estimands.csv and verdicts.csv): {said}"
         ) from None
     lost = sorted(NEEDED - set(run if isinstance(run, dict) else ()))
     if lost:

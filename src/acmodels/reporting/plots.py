@@ -38,7 +38,7 @@ def plot_predictions(
         The path written.
 
     Raises:
-        InputError: an unknown name, or the file cannot be written.
+        InputError: an unknown name, a file of another kind, or one that cannot be written.
     """
     from acmodels.predicting import curves
     from acmodels.reporting import written
@@ -46,6 +46,9 @@ def plot_predictions(
     from acmodels.reporting.numbers import significant
     from acmodels.reporting.words import interval_words
 
+    target = Path(path)
+    if target.suffix.lower() not in (".svg", ""):
+        raise InputError(f"{target}: what is drawn is SVG; give a name that ends in .svg")
     table = curves(fit, condition, response=response, groups=groups, scale=scale)
     first, *second = list(condition)
     y = response or fit.system.layout.responses[0]

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from acmodels.families import family
 from acmodels.framework import propositions
 from acmodels.judging import region_words
+from acmodels.reporting.words import estimand_words
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 
@@ -16,6 +18,13 @@ _ANALYSIS = (
     "least 400, at most 0.1 % of transitions diverge, or, by the exact engine, Pareto k is below "
     "its threshold; otherwise every verdict is *unusable*. Intervals are 95 % equal-tailed."
 )
+
+
+MISSING = {
+    "model": "modelled, so that no row is left out that could say something",
+    "drop": "rows with any are left out",
+    "error": "none are allowed",
+}
 
 
 def preregistration(
@@ -36,17 +45,16 @@ def preregistration(
     out += [f"Model file: {model.source}, sha256 {model.sha256 or 'not from a file'}.", ""]
     out += ["## Hypotheses and decision rules", ""]
     known = propositions()
+    links = {y: q.link or family(q.family).links[0] for y, q in model.equations.items()}
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
         claim = known[p.id].statement if p.id in known else ""
-        settings = ", ".join(
-            f"{k} {v}" for k, v in vars(e.settings).items() if v not in (None, (), {}, "")
-        )
+        what = estimand_words(e, links)
         small = f" and that it is negligible ({p.rope[0]:g} to {p.rope[1]:g})" if p.rope else ""
         out += [
             f"- **{p.id}** {claim}".rstrip(),
             (
-                f"  Estimand `{p.estimand}` ({e.kind}: {settings}). Supported if the posterior "
+                f"  Estimand `{p.estimand}` ({what}). Supported if the posterior "
                 f"probability that it lies {region_words(p)} is at least {p.mass:g}"
                 f"{f'{small} is below {1 - p.mass:g}' if small else ''}; contradicted if the "
                 f"probability that it does not is at least {p.mass:g}"
@@ -62,7 +70,7 @@ def preregistration(
         out.append(f"- `{e.formula.text}` ({e.family}{level})")
     if model.description:
         out += ["", " ".join(model.description.split())]
-    out += ["", f"Missing values: `{model.missing}`.", "", "## Priors", ""]
+    out += ["", f"Missing values: {MISSING[model.missing]}.", "", "## Priors", ""]
     for name, d in model.priors.items():
         settings = ", ".join(f"{k} = {v}" for k, v in d.items() if k != "dist")
         out.append(f"- `{name}`: {d.get('dist')}({settings})")

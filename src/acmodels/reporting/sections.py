@@ -141,7 +141,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     mean, ends = with_interval(interval[1], interval[0], interval[2])
     estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
     theory = propositions().get(p.id)
-    what = w.claim(p, estimand, fit.system.layout)
+    what = w.claim(p, estimand, w.links_of(fit.system.layout))
     facts = [("Tested as", what)] if theory is not None else []
     facts += [
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
@@ -190,16 +190,18 @@ def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[
 def _estimand_forest(fit: "Fit", title: str, rows: list[Mapping[str, object]]) -> Forest:
     numbers = [{k: cast(float, r[k]) for k in ("lower", "mean", "upper", "sd")} for r in rows]
     axis = charts.axis_over([(n["lower"], n["mean"], n["upper"]) for n in numbers])
+    links = w.links_of(fit.system.layout)
     lines: list[Line] = []
     for row, n in zip(rows, numbers, strict=True):
         estimand: Estimand | None = fit.spec.estimands.get(str(row["name"]))
+        what = "" if estimand is None else w.estimand_words(estimand, links)
         at = f" at {w.at_words(str(row['at']))}" if row["at"] else ""
         mean, ends = with_interval(n["mean"], n["lower"], n["upper"])
         name = f"{row['name']}{at}"
         lines.append(
             Line(
                 name,
-                w.estimand_words(estimand, fit.system.layout) if estimand is not None else "",
+                what,
                 charts.forest_row(
                     axis, (n["lower"], n["mean"], n["upper"]), f"{name}: {mean} {ends}"
                 ),

@@ -185,9 +185,9 @@ def sensitivity_words(value: float | None) -> str:
     return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
 
 
-def claim(p: Proposition, estimand: "Estimand | None", layout: "Layout") -> str:
+def claim(p: Proposition, estimand: "Estimand | None", links: Mapping[str, str | None]) -> str:
     """A proposition's claim from its estimand and region, where theory has no sentence for it."""
-    what = estimand_words(estimand, layout) if estimand is not None else p.estimand
+    what = estimand_words(estimand, links) if estimand is not None else p.estimand
     where = f" (at {at_words(p.at)})" if p.at else ""
     return f"{what[0].upper()}{what[1:]}{where} lies {minus(region_words(p))}."
 
@@ -210,26 +210,30 @@ def scale_words(layout: "Layout") -> str:
     return said + ("" if len(units) == len(layout.equations) else ", else on the data’s own scale")
 
 
-def _scale(s: Any, response: str | None, layout: "Layout") -> str:
+def links_of(layout: "Layout") -> Mapping[str, str | None]:
+    """The link of each equation, by response."""
+    return {e.response: e.link for e in layout.equations}
+
+
+def _scale(s: Any, response: str | None, links: Mapping[str, str | None]) -> str:
     """On what scale an effect is, where that is not the linear one of a gaussian outcome."""
     if getattr(s, "scale", "") == "response":
         values = getattr(s, "values", None)
         ends = [f"{v:g}" if isinstance(v, float) else str(v) for v in values or ()]
         moved = f", as {s.from_} moves from {ends[0]} to {ends[1]}" if ends else ""
         return f" on the outcome's own scale{moved}"
-    links = {e.response: e.link for e in layout.equations}
-    link = links.get(response or "", "identity")
+    link = links.get(response or "") or "identity"
     return "" if link == "identity" else f" {UNITS.get(link, f'on the {link} scale')}"
 
 
-def estimand_words(e: "Estimand", layout: "Layout") -> str:
-    """What an estimand is, in a phrase, with its scale."""
+def estimand_words(e: "Estimand", links: Mapping[str, str | None]) -> str:
+    """What an estimand is, in a phrase, with its scale; `links` by response."""
     s: Any = e.settings
-    scale = _scale(s, getattr(s, "to", None), layout)
+    scale = _scale(s, getattr(s, "to", None), links)
     match e.kind:
         case "coefficient":
             response = str(s.parameter).split("~", maxsplit=1)[0].strip()
-            return f"the coefficient {s.parameter}{_scale(s, response, layout)}"
+            return f"the coefficient {s.parameter}{_scale(s, response, links)}"
         case "total" | "direct":
             return f"the {e.kind} effect of {s.from_} on {s.to}{scale}"
         case "slope_at":

@@ -237,6 +237,8 @@ def _where(text: str, error: Any) -> str:
         hint = "; '/' nests groupings, as in (1 | a/b)"
     elif rest[:1] == "%":
         hint = "; operators such as %in% are not part of the grammar"
+    elif rest[:1].isalpha() and text[:position].rstrip()[-1:].isalnum():
+        hint = "; a name with a space in it goes in backticks, as `class size`"
     elif rest[:1] in "\"'0123456789.":
         hint = "; numbers and text stand only as 0, 1 and in factor(x, ref=…)"
     return f"cannot read the formula '{text}': stopped at '{rest}' (character {position + 1}){hint}"

@@ -16,6 +16,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+DATA = (".csv", ".parquet", ".sav", ".dta", ".xlsx")
+ORDER = " (as in `fit MODEL DATA` and `check DATA MODEL`; a plan names its model by `model = …`)"
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -28,6 +32,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise ModelError(f"{path}: no such file{near}")
         if path.is_dir():
             raise ModelError(f"{path}: is a folder; a model or design is one .toml file")
+        if path.suffix.lower() in DATA:
+            raise ModelError(f"{path}: is data, where a .toml file is expected{ORDER}")
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ModelError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
@@ -58,6 +64,8 @@ def check_table[T: Strict](
     Raises:
         InputError: (or the kind asked for) with one sentence for each problem.
     """
+    if "equations" in table and "equations" not in kind.model_fields:
+        raise error(f"{source}: is a model, and another kind of file is expected here{ORDER}")
     try:
         return kind.model_validate(dict(table))
     except ValidationError as e:

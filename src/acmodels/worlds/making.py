@@ -20,7 +20,7 @@ from acmodels.worlds.truth import truth
 from acmodels.worlds.units import Array, Units, make_units
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class World:
     """A world that was made.
 
@@ -41,6 +41,10 @@ class World:
     stays: Mapping[str, Array]
     study: Study
     truth: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        tables = ", ".join(self.study.tables)
+        return f"<World {self.scenario.name}, seed {self.seed}: .study ({tables}), .values, .truth>"
 
     def _repr_html_(self) -> str:
         return facts(
