@@ -5,9 +5,27 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import acmodels as ac
+from acmodels import estimands
+from acmodels.data.wide import ItemTable, TargetTable, WideTable
+from acmodels.families import family_names
+from acmodels.spec.design import LossTable, SizeTable, UnitTable
+from acmodels.spec.distribution import KINDS
+from acmodels.spec.formula import FUNCTIONS
+from acmodels.spec.model import (
+    EquationTable,
+    ModelTable,
+    PanelTable,
+    PropositionTable,
+    RegionTable,
+)
+from acmodels.spec.plan import CriterionTable, PlanTable
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
@@ -35,6 +53,30 @@ def test_every_internal_link_leads_somewhere() -> None:
     for page in SITE.glob("*.md"):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_every_key_of_a_file_is_on_its_page() -> None:
+    text = (SITE / "files.md").read_text(encoding="utf-8")
+    tables = (
+        ModelTable, EquationTable, PropositionTable, RegionTable, PanelTable, PlanTable,
+        CriterionTable, UnitTable, SizeTable, LossTable, WideTable, TargetTable, ItemTable,
+    )  # fmt: skip
+    keys = {f.alias or k for t in tables for k, f in t.model_fields.items()}
+    kinds = set(estimands.kind_names())
+    for kind in kinds:
+        settings = import_module(f"acmodels.estimands.{kind}").Settings
+        keys |= {f.alias or k for k, f in settings.model_fields.items()}
+    names = keys | kinds | set(family_names()) | set(FUNCTIONS) - {"lag"} | set(KINDS)
+    said = set(re.findall(r"[A-Za-z_]+", " ".join(re.findall(r"`[^`]*`|\[\w+[^]]*\]", text))))
+    assert not names - said
+    example = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
+    assert ac.load_model(tomllib.loads(example)).propositions["H1"].rope == (-0.01, 0.01)
+
+
+def test_every_function_is_in_the_reference() -> None:
+    text = (SITE / "reference.md").read_text(encoding="utf-8")
+    verbs = [n for n in ac.__all__ if n[0].islower()]
+    assert [n for n in verbs if f"autofunction:: acmodels.{n}\n" not in text] == []
 
 
 @pytest.mark.slow
