@@ -1,6 +1,5 @@
 """The loop: blocks to workers, outcomes to the store, in an order that changes no number."""
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -250,7 +249,6 @@ def _processes(workers: int, method: str, lock: int | None) -> Generator[Executo
 def _fork(pool: Executor) -> None:
     """Start the processes now, when compiled code is loaded and there is no second thread."""
     import_module("acmodels.engines._collapse")
-    gc.freeze()  # what is imported stays: no collection need look at it, nor copy its pages
     with warnings.catch_warnings():  # of the threads of a linear algebra library, which is ready
         warnings.simplefilter("ignore", DeprecationWarning)
         pool.submit(os.getpid).result()
