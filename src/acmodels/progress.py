@@ -4,6 +4,8 @@ import sys
 import time
 from typing import Any, TextIO
 
+PATIENCE = {"compiling": " (half a minute or more, for each new model)"}
+"""Stages whose end cannot be foreseen, with how long they take."""
 EVERY = 10.0
 """Seconds between plain lines."""
 
@@ -44,7 +46,7 @@ class Reporter:
                 total=total, desc=stage, file=self._stream, leave=False, bar_format=shape
             )
         else:
-            self._stream.write(f"{stage} …\n")
+            self._stream.write(f"{stage}{PATIENCE.get(stage, '')} …\n")
             self._stream.flush()
 
     def _line(self, done: int, total: int) -> None:
