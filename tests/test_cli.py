@@ -331,7 +331,7 @@ def test_priors_as_json(call: Call) -> None:
 def test_simulate_writes_a_study_with_its_truth(call: Call, tmp_path: Path) -> None:
     code, out, err = call("simulate", "design.toml", "--out", "sim")
     assert (code, err) == (0, "")
-    assert out.startswith("1 study, ")
+    assert out.startswith("Written: sim (1 study, ")
     folder = tmp_path / "sim"
     assert sorted(files(folder)) == ["data.csv", "datapackage.json", "run.json", "truth.json"]
     data = pd.read_csv(folder / "data.csv")
