@@ -109,7 +109,7 @@ items = found.items
 print(items.head(12).round(2).to_string(index=False))
 
 # %% [markdown]
-# **Exercise 4.5** A score of reliability 0.6 shows a slope of 0.24. How large is the slope of what it measures,
+# **Exercise 4.5** A predictor of reliability 0.6 shows a slope of 0.24. How large is the slope of what it measures,
 # if the error is pure noise?
 
 # %%

@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,45 @@ def test_a_target_that_is_moved_asks_for_nothing_new() -> None:
     back = asyncio.run(last({}))
     assert len(asked) == 2 * n
     assert back.table.equals(first.table)
+
+
+def test_a_first_block_that_comes_last_is_waited_for() -> None:
+    """Workers finish in any order, also after a control was moved away and back."""
+    plan = load_plan(plan_of("plan_crossed_partnerships", {"districts": 20}) | {"replications": 60})
+    cells = len(plan.cells)
+
+    class Late(ThreadPoolExecutor):
+        """Hands over the first block of the first design a second late."""
+
+        def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
+            first = given[-2:] == (0, 0)
+
+            def run() -> Any:
+                done = call(*given, **named)
+                if first:
+                    time.sleep(1.0)
+                return done
+
+            return super().submit(run)
+
+    async def all_of(memory: Memory) -> list[Power]:
+        with Late(16) as pool:
+            return [p async for p in estimates(plan, pool, 16, memory=memory)]
+
+    memory = Memory()
+    expected = ac.power(plan, replications=60)
+    assert asyncio.run(all_of(memory))[-1].table.equals(expected.table)
+    ((_, done),) = memory.jobs.values()
+    assert len(done) == cells
+    del done[0][0]  # as after a control was moved away while it was being fitted
+    assert asyncio.run(all_of(memory))[-1].table.equals(expected.table)
+    fewer = replace(plan, replications=20)
+
+    async def last() -> Power:
+        with ThreadPoolExecutor(1) as pool:
+            return [p async for p in estimates(fewer, pool, 1, memory=memory)][-1]
+
+    assert asyncio.run(last()).table.equals(ac.power(fewer, replications=20).table)
 
 
 def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,7 @@ class Fit:
     def __repr__(self) -> str:
         state = "usable" if self.diagnostics.usable else "NOT usable"
         return (
-            f"<Fit of {self.spec.name} to {self.system.rows_used} rows of {self.system.source}: "
+            f"<Fit of {self.spec.name} to {self.system.source}: "
             f"{self.draws.engine}, {state}; see .estimates, .effects, .diagnostics>"
         )
 
@@ -235,10 +235,11 @@ def _by_engine(ready: _Ready, name: str) -> tuple[_Attempt, str]:
 def _attempt(ready: _Ready, name: str) -> _Attempt:
     system, sampling = ready.system, ready.sampling
     tell: Callable[[str, int, int], None] = sampling.progress or (lambda *_: None)
-    tell("compiling", 0, 1)
+    stage = "compiling" if name == "nuts" else "preparing"
+    tell(stage, 0, 1)
     joint = system.sampled
     prepared = _engine(name).prepare(joint.layout, ready.priors, joint.responses)
-    tell("compiling", 1, 1)
+    tell(stage, 1, 1)
     posterior = prepared.sample(joint.responses, ready.seed, sampling)
     before = time.perf_counter()
     values = imputations(joint, posterior, ready.seed) if system.joint is not None else None

@@ -79,7 +79,9 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "prob": fit.prob,
         "rows_given": fit.system.rows_given,
         "rows_used": fit.system.rows_used,
+        "rows_observed": fit.system.rows_observed,
         "equations": _equations(fit),
+        "estimands": {k: _scale(e.settings) for k, e in fit.spec.estimands.items()},
         "groups": {b.group: len(b.levels) for b in fit.system.layout.blocks},
         "priors": {k: dict(d) for k, d in fit.spec.priors.items()},
         "labels": dict(fit.labels),
@@ -90,6 +92,13 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "warnings": [f.message for f in fit.findings],
     }
+
+
+def _scale(settings: Any) -> dict[str, Any]:
+    """The scale of an estimand, and the values between which `from` moves on the response scale."""
+    scale = {"scale": getattr(settings, "scale", "linear")}
+    values = getattr(settings, "values", None)
+    return scale | ({"values": list(values)} if values else {})
 
 
 def _equations(fit: Fit) -> dict[str, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What commands share: options, and printing that is safe for a terminal."""
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable
@@ -54,15 +55,32 @@ def shipped(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]
     return [*names, CompletionItem(incomplete, type="file")]
 
 
-def planned(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
-    """Names of shipped designs and plans, scenarios, and files, that begin as what was typed."""
-    from click.shell_completion import CompletionItem
+def plans(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of shipped plans, and files, that begin as what was typed."""
+    return _offered([n for n in _designs() if n.startswith("plan_")], incomplete)
 
-    from acmodels.load import models_folder
+
+def designs(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of shipped designs, and files, that begin as what was typed."""
+    return _offered(_designs(), incomplete)
+
+
+def simulated(_: click.Context, __: click.Parameter, incomplete: str) -> list[Any]:
+    """Names of shipped designs and scenarios, and files, that begin as what was typed."""
     from acmodels.worlds.scenario import scenarios
 
-    folder = models_folder() / "designs"
-    known = sorted({p.stem for p in folder.glob("*.toml")} | set(scenarios()))
+    return _offered(sorted({*_designs(), *scenarios()}), incomplete)
+
+
+def _designs() -> list[str]:
+    from acmodels.load import models_folder
+
+    return sorted(p.stem for p in (models_folder() / "designs").glob("*.toml"))
+
+
+def _offered(known: list[str], incomplete: str) -> list[Any]:
+    from click.shell_completion import CompletionItem
+
     names = [CompletionItem(n) for n in known if n.startswith(incomplete)]
     return [*names, CompletionItem(incomplete, type="file")]
 
@@ -113,10 +131,13 @@ def echo(line: str = "", *, err: bool = False) -> None:
 def program() -> str:
     """This program as a person here would call it."""
     called = Path(sys.argv[0])
+    if called.stem == "__main__":
+        return f"{shlex.quote(sys.executable)} -m acmodels"
     on_path = shutil.which("acmodels")
-    if called.stem != "acmodels" or (on_path and Path(on_path).samefile(called)):
+    same = on_path is not None and Path(on_path).resolve() == called.resolve()
+    if called.stem != "acmodels" or same or not called.is_file():
         return "acmodels"
-    return str(called)
+    return shlex.quote(str(called))
 
 
 def command_line() -> list[str]:

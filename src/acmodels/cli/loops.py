@@ -8,10 +8,11 @@ import click
 
 from acmodels.cli.common import (
     command_line,
+    designs,
     echo,
     echo_json,
     options_of,
-    planned,
+    plans,
     records,
     shipped,
     workers_of,
@@ -40,7 +41,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @main.command()
-@click.argument("design", shell_complete=planned)
+@click.argument("design", shell_complete=designs)
 @_run_options
 @options_of("interval", "prob")
 def recover(design: str, **options: Any) -> None:
@@ -63,7 +64,7 @@ def recover(design: str, **options: Any) -> None:
 
 @main.command()
 @click.argument("model", shell_complete=shipped)
-@click.argument("design", required=False, shell_complete=planned)
+@click.argument("design", required=False, shell_complete=designs)
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
     """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
@@ -82,7 +83,7 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("plan", shell_complete=planned)
+@click.argument("plan", shell_complete=plans)
 @_run_options
 @click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
 @click.option("--confirm", is_flag=True, help="Simulate the design chosen again, with fresh seeds.")

@@ -13,7 +13,7 @@ from acmodels.cli.common import (
     echo_json,
     finish,
     options_of,
-    planned,
+    plans,
     records,
     sayer,
     shipped,
@@ -311,7 +311,7 @@ def tables(result: Path, style: Any, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("plan", shell_complete=planned)
+@click.argument("plan", shell_complete=plans)
 @click.argument("data", type=click.Path(path_type=Path))
 @options_of(*FITTING)
 def pilot(plan: str, data: Path, **options: Any) -> None:

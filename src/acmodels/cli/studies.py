@@ -11,9 +11,9 @@ from acmodels.cli.common import (
     echo_json,
     fail,
     options_of,
-    planned,
     records,
     shipped,
+    simulated,
 )
 from acmodels.cli.group import main
 
@@ -58,7 +58,7 @@ def _print_description(description: Any, options: dict[str, Any]) -> None:
 
 
 @main.command()
-@click.argument("design", shell_complete=planned)
+@click.argument("design", shell_complete=simulated)
 @click.option("--n", "number", type=int, default=1, show_default=True, help="Number of studies.")
 @options_of("out", "seed", "quiet", "json")
 def simulate(design: str, number: int, **options: Any) -> None:

@@ -9,10 +9,10 @@ from acmodels.cli.common import (
     FITTING,
     check_grouping,
     command_line,
+    designs,
     echo,
     echo_json,
     options_of,
-    planned,
     records,
     sayer,
     shipped,
@@ -144,7 +144,7 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
 
 @main.command()
 @click.argument("model", shell_complete=shipped)
-@click.argument("design", required=False, shell_complete=planned)
+@click.argument("design", required=False, shell_complete=designs)
 @click.option(
     "--power", "power_run", type=click.Path(path_type=Path), help="Folder of a power run."
 )

@@ -77,9 +77,9 @@ async def estimates(
     waiting: dict[asyncio.Future[Outcome], tuple[int, int]] = {}
     loop = asyncio.get_running_loop()
     last = 0.0
-    if all(done):
+    if _begun(done):
         last = time.perf_counter()
-        yield _power(plan, job, ready, done, last - started)
+        yield _power(plan, job, ready, done, blocks, last - started)
     try:
         while tasks or waiting:
             while tasks and len(waiting) < workers + 1:
@@ -90,20 +90,30 @@ async def estimates(
                 c, b = waiting.pop(f)
                 done[c][b] = f.result()
             now = time.perf_counter()
-            if all(done) and (now - last >= TELL or not waiting):
+            if _begun(done) and (now - last >= TELL or not waiting):
                 last = now
-                yield _power(plan, job, ready, done, now - started)
+                yield _power(plan, job, ready, done, blocks, now - started)
     finally:
         for f in waiting:
             f.cancel()
 
 
+def _begun(done: list[dict[int, Outcome]]) -> bool:
+    """Whether the first block of every design is in; workers may finish later ones before it."""
+    return all(0 in d for d in done)
+
+
 def _power(
-    plan: Plan, job: Job, ready: tuple[Ready, ...], done: list[dict[int, Outcome]], seconds: float
+    plan: Plan,
+    job: Job,
+    ready: tuple[Ready, ...],
+    done: list[dict[int, Outcome]],
+    blocks: int,
+    seconds: float,
 ) -> Power:
-    """What the first blocks of all designs say: as many of each."""
+    """What the first blocks of all designs say: as many of each, and no more than are asked for."""
     n = min(next(b for b in range(len(d) + 1) if b not in d) for d in done)
-    outcomes = tuple(_joined([d[b] for b in range(max(1, n)) if b in d]) for d in done)
+    outcomes = tuple(_joined([d[b] for b in range(min(n, blocks))]) for d in done)
     fitted = sum(len(o.replicates) for o in outcomes)
     result = Result(job, ready, outcomes, seconds, fitted)
     return power_of(plan, result, max(len(o.replicates) for o in outcomes))

@@ -126,20 +126,22 @@ def _tally(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 def _rows(fit: "Fit") -> str:
     given, used = fit.system.rows_given, fit.system.rows_used
-    lost = [
-        f"{w.several(used - n, 'row')} without {y}"
-        for y, n in fit.system.observed.items()
-        if n < used and fit.spec.equations[y].level is None
-    ]
+    said = f"All {w.several(given, 'row')} of the data were used."
     if given != used:
-        left = count(given - used)
-        return f"{count(used)} of {w.several(given, 'row')} were used; {left} were left out."
-    if lost:
-        return (
-            f"Of {w.several(given, 'row')} of the data, {w.joined(lost)} could say nothing of its "
-            "equation."
-        )
-    return f"All {w.several(given, 'row')} of the data were used."
+        were = "was" if given - used == 1 else "were"
+        left = f"{count(given - used)} {were} left out"
+        said = f"{count(used)} of {w.several(given, 'row')} were used; {left}."
+    lost = [
+        f"{e.response} in {w.several(e.n - n, 'row' if e.level is None else 'unit')}"
+        for e in fit.system.layout.equations
+        if (n := fit.system.observed[e.response]) < e.n
+    ]
+    outside = [
+        f"{e.response} in {w.several(used - e.n, 'row')}"
+        for e in fit.system.layout.equations
+        if e.level is None and e.n < used
+    ]
+    return said + (f" Not observed: {w.joined(lost + outside)}." if lost or outside else "")
 
 
 def _findings(fit: "Fit") -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from acmodels.errors import InputError
 from acmodels.reporting.numbers import MISSING, count, decimals, fixed, probability
+from acmodels.reporting.words import rows_words, several
 
 type Style = Literal["apa", "brms", "lavaan"]
 
@@ -81,7 +82,25 @@ def read(folder: Path) -> Written:
         raise InputError(
             f"{folder}: is no result of `acmodels fit`: its run.json lacks {', '.join(lost)}"
         )
+    _check_shape(folder, run)
     return Written(estimates, estimands, verdicts, run, found)
+
+
+def _check_shape(folder: Path, run: Mapping[str, Any]) -> None:
+    """Refuse a `run.json` that somebody edited into another shape."""
+    tables = ("equations", "groups", "priors", "estimands")
+    wrong = [k for k in tables if not isinstance(run.get(k, {}), dict)]
+    needed = {"formula", "family", "link", "level", "rows"}
+    for k, keys in (("equations", needed), ("priors", set[str]()), ("estimands", set[str]())):
+        entries = run.get(k, {}).values() if k not in wrong else ()
+        if not all(isinstance(e, dict) and keys <= set(e) for e in entries):
+            wrong.append(k)
+    if run.get("equations") and not isinstance(run.get("rows_observed"), int):
+        wrong.append("rows_observed")
+    if wrong:
+        raise InputError(
+            f"{folder}: {', '.join(wrong)} of its run.json are not as `acmodels fit` writes them"
+        )
 
 
 def _rows(path: Path) -> tuple[Mapping[str, str], ...]:
@@ -314,7 +333,7 @@ def _estimands(found: Written) -> Table:
     rows = tuple(
         (
             _estimand(r),
-            r["kind"].replace("_", " "),
+            r["kind"].replace("_", " ") + _own_scale(found.run, r["name"]),
             *_cells(r, places),
             fixed(_number(r, "p_positive"), 3),
         )
@@ -333,7 +352,19 @@ def _linked(run: Mapping[str, Any]) -> str:
     ]
     if not linked:
         return ""
-    return f" Effects on {', '.join(linked)} are on the scale of the link unless said otherwise."
+    return (
+        f" Effects on {', '.join(linked)} are on the scale of the link, but for those said to be "
+        "on the response scale."
+    )
+
+
+def _own_scale(run: Mapping[str, Any], name: str) -> str:
+    """Said of an effect on the outcome's own scale, with the two values of its cause."""
+    said = run.get("estimands", {}).get(name, {})
+    if said.get("scale") != "response":
+        return ""
+    values = said.get("values")
+    return ", response scale" + (f", {values[0]} to {values[1]}" if values else "")
 
 
 def _verdicts(found: Written) -> Table:
@@ -354,13 +385,14 @@ def _verdicts(found: Written) -> Table:
 
 
 def _rows_words(run: Mapping[str, Any]) -> str:
-    """Rows of the data that were fitted, with the equations that had fewer."""
-    each = {y: e["rows"] for y, e in run.get("equations", {}).items() if not e["level"]}
-    most = max(each.values(), default=run["rows_used"])
-    said = [f"{count(n)} with {y}" for y, n in each.items() if n < most]
+    """What was fitted, with the equations that had fewer rows."""
+    equations = run.get("equations", {})
     left_out = run["rows_given"] - run["rows_used"]
-    said += [f"{count(left_out)} left out for missing values"] if left_out else []
-    return f"{count(most)} rows" + (f" ({', '.join(said)})" if said else "")
+    said = f", {count(left_out)} left out for missing values" if left_out else ""
+    if not equations:
+        return several(run["rows_used"], "row") + said
+    each = {y: (e["level"], e["rows"]) for y, e in equations.items()}
+    return rows_words(each, run["rows_observed"]) + said
 
 
 def _model_words(run: Mapping[str, Any]) -> str:
@@ -376,7 +408,7 @@ def _model_words(run: Mapping[str, Any]) -> str:
     )
     many = "the equation" if len(equations) == 1 else f"{len(equations)} equations:"
     out = [f"The model {name} has {many} {kinds}."]
-    groups = [f"{g} ({count(n)} units)" for g, n in run.get("groups", {}).items()]
+    groups = [f"{g} ({several(n, 'unit')})" for g, n in run.get("groups", {}).items()]
     if groups:
         out.append(f"Groupings were {', '.join(groups)}.")
     out += [f"{t['column']}: {t['how']}." for t in run.get("missing", [])]

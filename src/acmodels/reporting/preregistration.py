@@ -1,11 +1,11 @@
 """What is decided before data are seen, as Markdown."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acmodels.families import family
 from acmodels.framework import propositions
 from acmodels.judging import region_words
-from acmodels.reporting.words import estimand_words
+from acmodels.reporting.words import at_words, estimand_words, graph_of, joined
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 
@@ -46,16 +46,18 @@ def preregistration(
     out += ["## Hypotheses and decision rules", ""]
     known = propositions()
     links = {y: q.link or family(q.family).links[0] for y, q in model.equations.items()}
+    graph = graph_of(model, links)
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
         claim = known[p.id].statement if p.id in known else ""
-        what = estimand_words(e, links)
+        what = estimand_words(e, graph) + _settings(e.settings)
+        where = f" (at {at_words(p.at)})" if p.at else ""
         small = f" and that it is negligible ({p.rope[0]:g} to {p.rope[1]:g})" if p.rope else ""
         out += [
             f"- **{p.id}** {claim}".rstrip(),
             (
                 f"  Estimand `{p.estimand}` ({what}). Supported if the posterior "
-                f"probability that it lies {region_words(p)} is at least {p.mass:g}"
+                f"probability that it{where} lies {region_words(p)} is at least {p.mass:g}"
                 f"{f'{small} is below {1 - p.mass:g}' if small else ''}; contradicted if the "
                 f"probability that it does not is at least {p.mass:g}"
                 f"{f', or that it is negligible is at least {p.mass:g}' if small else ''}; "
@@ -110,3 +112,14 @@ def _table(table: "pd.DataFrame") -> str:
         cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _settings(s: Any) -> str:
+    """What an estimand holds beyond its ends: moderators, arm, shape."""
+    at = [f"{k} at {joined([str(v) for v in vs])}" for k, vs in getattr(s, "at", {}).items()]
+    out = f", with {joined(at)}" if at else ""
+    if getattr(s, "arm", None) is not None:
+        out += f", mediators as at the {('first', 'second')[s.arm]} of the two values"
+    if getattr(s, "shape", None):
+        out += f", counted where it is a {s.shape}"
+    return out

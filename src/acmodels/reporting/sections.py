@@ -123,10 +123,13 @@ def glance(shown: Sequence[Card]) -> Glance:
     """The verdicts of some cards on one screen, effects on a common axis."""
     known = [c.interval for c in shown if c.interval is not None]
     axis = charts.axis_over(known, most=4)
-    rows = [
-        (c, charts.forest_row(axis, c.interval, f"{c.id}: {c.estimate}") if c.interval else "")
-        for c in shown
-    ]
+
+    def plot(c: Card) -> str:
+        if c.interval is None or not all(map(math.isfinite, c.interval)):
+            return ""
+        return charts.forest_row(axis, c.interval, f"{c.id}: {c.estimate}")
+
+    rows = [(c, plot(c)) for c in shown]
     return Glance(charts.forest_axis(axis) if known else "", tuple(rows))
 
 
@@ -141,7 +144,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     mean, ends = with_interval(interval[1], interval[0], interval[2])
     estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
     theory = propositions().get(p.id)
-    what = w.claim(p, estimand, w.links_of(fit.system.layout))
+    what = w.claim(p, estimand, w.fitted_graph(fit))
     facts = [("Tested as", what)] if theory is not None else []
     facts += [
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
@@ -190,11 +193,11 @@ def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[
 def _estimand_forest(fit: "Fit", title: str, rows: list[Mapping[str, object]]) -> Forest:
     numbers = [{k: cast(float, r[k]) for k in ("lower", "mean", "upper", "sd")} for r in rows]
     axis = charts.axis_over([(n["lower"], n["mean"], n["upper"]) for n in numbers])
-    links = w.links_of(fit.system.layout)
+    graph = w.fitted_graph(fit)
     lines: list[Line] = []
     for row, n in zip(rows, numbers, strict=True):
         estimand: Estimand | None = fit.spec.estimands.get(str(row["name"]))
-        what = "" if estimand is None else w.estimand_words(estimand, links)
+        what = "" if estimand is None else w.estimand_words(estimand, graph)
         at = f" at {w.at_words(str(row['at']))}" if row["at"] else ""
         mean, ends = with_interval(n["mean"], n["lower"], n["upper"])
         name = f"{row['name']}{at}"

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from acmodels.companion import FAR
 from acmodels.judging import Status, region_words
 from acmodels.reporting.numbers import THIN, count, fixed, minus
-from acmodels.spec.model import Proposition
+from acmodels.spec.model import Model, Proposition
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
@@ -92,18 +93,42 @@ def summary(fit: "Fit") -> str:
         drawn = several(chains * draws, "draw")
     return (
         f"{what}, with {responses}, fitted to "
-        f"{rows_words(fit)}{units(layout)} by "
+        f"{fitted_words(fit)}{units(layout)} by "
         f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {drawn}."
     )
 
 
-def rows_words(fit: "Fit") -> str:
-    """How many rows were fitted, with those equations that had fewer."""
+def rows_words(equations: Mapping[str, tuple[str | None, int]], observed: int) -> str:
+    """What a model was fitted to.
+
+    Args:
+        equations: level and rows with an observed response, by response.
+        observed: data rows in which any response was.
+
+    >>> rows_words({"m": (None, 115), "y": (None, 110)}, 120)
+    '120 rows (115 with m and 110 with y)'
+    >>> rows_words({"y": (None, 120), "c": ("district", 1)}, 120)
+    '120 rows (c in 1 unit of district)'
+    >>> rows_words({"c": ("district", 12)}, 0)
+    '12 units of district'
+    """
+    above = {y: (level, n) for y, (level, n) in equations.items() if level}
+    if len(above) == len(equations):
+        each = [f"{several(n, 'unit')} of {level}" for level, n in above.values()]
+        if len(set(each)) == 1:
+            return each[0]
+        return joined([f"{what} with {y}" for what, y in zip(each, above, strict=True)])
+    own = {y: n for y, (level, n) in equations.items() if not level}
+    said = [f"{count(n)} with {y}" for y, n in own.items() if n < observed]
+    said += [f"{y} in {several(n, 'unit')} of {level}" for y, (level, n) in above.items()]
+    return several(observed, "row") + (f" ({joined(said)})" if said else "")
+
+
+def fitted_words(fit: "Fit") -> str:
+    """What a fit was to."""
     system = fit.system
-    rows = {e.response: system.observed[e.response] for e in system.layout.equations if not e.level}
-    most = max(rows.values(), default=system.rows_used)
-    fewer = [f"{count(n)} with {y}" for y, n in rows.items() if n < most]
-    return several(most, "row") + (f" ({joined(fewer)})" if fewer else "")
+    each = {e.response: (e.level, system.observed[e.response]) for e in system.layout.equations}
+    return rows_words(each, system.rows_observed)
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:
@@ -185,9 +210,9 @@ def sensitivity_words(value: float | None) -> str:
     return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
 
 
-def claim(p: Proposition, estimand: "Estimand | None", links: Mapping[str, str | None]) -> str:
+def claim(p: Proposition, estimand: "Estimand | None", graph: "Graph") -> str:
     """A proposition's claim from its estimand and region, where theory has no sentence for it."""
-    what = estimand_words(estimand, links) if estimand is not None else p.estimand
+    what = estimand_words(estimand, graph) if estimand is not None else p.estimand
     where = f" (at {at_words(p.at)})" if p.at else ""
     return f"{what[0].upper()}{what[1:]}{where} lies {minus(region_words(p))}."
 
@@ -210,36 +235,83 @@ def scale_words(layout: "Layout") -> str:
     return said + ("" if len(units) == len(layout.equations) else ", else on the data’s own scale")
 
 
-def links_of(layout: "Layout") -> Mapping[str, str | None]:
-    """The link of each equation, by response."""
-    return {e.response: e.link for e in layout.equations}
+@dataclass(frozen=True)
+class Graph:
+    """What the words of an estimand need of a model: links and causes, by response."""
+
+    links: Mapping[str, str | None]
+    causes: Mapping[str, frozenset[str]]
+
+    def between(self, start: str, end: str) -> set[str]:
+        """Responses on a path from one variable to another."""
+        return {y for y in self._above(end) if y in self.links and start in self._above(y)} - {end}
+
+    def _above(self, y: str) -> set[str]:
+        found: set[str] = set()
+        left = [y]
+        while left:
+            new = self.causes.get(left.pop(), frozenset()) - found
+            found |= new
+            left += new
+        return found
 
 
-def _scale(s: Any, response: str | None, links: Mapping[str, str | None]) -> str:
+def graph_of(model: Model, links: Mapping[str, str | None]) -> Graph:
+    """A model's graph, with the links in force."""
+    return Graph(links, {y: frozenset(e.formula.variables()) for y, e in model.equations.items()})
+
+
+def fitted_graph(fit: "Fit") -> Graph:
+    """The graph of a fitted model."""
+    return graph_of(fit.spec, {e.response: e.link for e in fit.system.layout.equations})
+
+
+def _scale(s: Any, response: str | None, graph: Graph) -> str:
     """On what scale an effect is, where that is not the linear one of a gaussian outcome."""
     if getattr(s, "scale", "") == "response":
-        values = getattr(s, "values", None)
-        ends = [f"{v:g}" if isinstance(v, float) else str(v) for v in values or ()]
+        ends = [_plain(v) for v in getattr(s, "values", None) or ()]
         moved = f", as {s.from_} moves from {ends[0]} to {ends[1]}" if ends else ""
         return f" on the outcome's own scale{moved}"
-    link = links.get(response or "") or "identity"
+    link = graph.links.get(response or "") or "identity"
     return "" if link == "identity" else f" {UNITS.get(link, f'on the {link} scale')}"
 
 
-def estimand_words(e: "Estimand", links: Mapping[str, str | None]) -> str:
-    """What an estimand is, in a phrase, with its scale; `links` by response."""
+def _plain(v: object) -> str:
+    """A value as a person would write it."""
+    return str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)
+
+
+def _mediated(s: Any, graph: Graph) -> str:
+    """Said of a product with a slope of a mediator's linear predictor in it."""
+    if s.scale == "response":
+        return ""
+    given = s.via or []
+    named = {m for path in given for m in (path if isinstance(path, list) else [path])}
+    linked = sorted(
+        m
+        for m in named or graph.between(s.from_, s.to)
+        if (graph.links.get(m) or "identity") != "identity"
+    )
+    if not linked:
+        return ""
+    return f", by slopes of the linear predictor of {joined(linked)}, which is no unit of {s.to}"
+
+
+def estimand_words(e: "Estimand", graph: Graph) -> str:
+    """What an estimand is, in a phrase, with its scale."""
     s: Any = e.settings
-    scale = _scale(s, getattr(s, "to", None), links)
+    scale = _scale(s, getattr(s, "to", None), graph)
     match e.kind:
         case "coefficient":
-            response = str(s.parameter).split("~", maxsplit=1)[0].strip()
-            return f"the coefficient {s.parameter}{_scale(s, response, links)}"
+            response = str(s.parameter).removeprefix("sd(").split("~", maxsplit=1)[0].strip()
+            return f"the coefficient {s.parameter}{_scale(s, response, graph)}"
         case "total" | "direct":
             return f"the {e.kind} effect of {s.from_} on {s.to}{scale}"
         case "slope_at":
             return f"the slope of {s.to} on {s.from_}{scale}"
         case "indirect":
-            return f"the indirect effect of {s.from_} on {s.to}{_via(s.via)}{scale}"
+            how = scale + _mediated(s, graph)
+            return f"the indirect effect of {s.from_} on {s.to}{_via(s.via)}{how}"
         case "index_of_moderated_mediation":
             return (
                 f"the change in the indirect effect of {s.from_} on {s.to}{_via(s.via)} for each "

@@ -238,7 +238,7 @@ def _where(text: str, error: Any) -> str:
     elif rest[:1] == "%":
         hint = "; operators such as %in% are not part of the grammar"
     elif rest[:1].isalpha() and text[:position].rstrip()[-1:].isalnum():
-        hint = "; a name with a space in it goes in backticks, as `class size`"
+        hint = "; a + is missing, or brackets as in log(x), or backticks about a name with a space"
     elif rest[:1] in "\"'0123456789.":
         hint = "; numbers and text stand only as 0, 1 and in factor(x, ref=…)"
     return f"cannot read the formula '{text}': stopped at '{rest}' (character {position + 1}){hint}"

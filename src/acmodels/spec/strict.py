@@ -66,6 +66,8 @@ def check_table[T: Strict](
     """
     if "equations" in table and "equations" not in kind.model_fields:
         raise error(f"{source}: is a model, and another kind of file is expected here{ORDER}")
+    if "equations" in kind.model_fields and "units" in table and "equations" not in table:
+        raise error(f"{source}: is a design or a plan, and a model is expected here{ORDER}")
     try:
         return kind.model_validate(dict(table))
     except ValidationError as e:

@@ -73,6 +73,13 @@ class System:
         layout = self.sampled.layout
         return {e.response: int(observed(layout, e).sum()) for e in self.layout.equations}
 
+    @property
+    def rows_observed(self) -> int:
+        """Data rows in which the response of any equation of data rows was observed."""
+        layout = self.sampled.layout
+        own = [e for e in self.layout.equations if e.level is None]
+        return len({int(r) for e in own for r in e.rows[observed(layout, e)]})
+
 
 @dataclass(frozen=True)
 class Joint:
