@@ -17,6 +17,7 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.data.labelled import Labels
+from acmodels.errors import InputError
 from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
 from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read
 from acmodels.results import write_fit
@@ -146,6 +147,39 @@ def test_a_run_file_that_lacks_something_is_refused(
         assert done.value.code == 2
         assert "is no result of `acmodels fit`" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
+
+
+def test_rows_are_those_with_an_observed_response(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    x, d = rng.standard_normal(60), np.repeat([f"d{k}" for k in range(12)], 5)
+    frame = pd.DataFrame({"x": x, "d": d, "c": np.repeat(rng.standard_normal(12), 5)})
+    frame["m"] = x + rng.standard_normal(60)
+    frame["y"] = x + rng.standard_normal(60)
+    frame.loc[:4, "m"] = np.nan
+    frame.loc[10:19, "y"] = np.nan
+    equations = {
+        "m": {"formula": "m ~ x"},
+        "y": {"formula": "y ~ x"},
+        "c": {"formula": "c ~ 1", "level": "d"},
+    }
+    model = ac.load_model({"name": "m", "equations": equations})
+    fit = ac.fit(model, frame, draws=200)
+    write_fit(fit, tmp_path, ["acmodels"])
+    said = "60 rows (55 with m, 50 with y and c in 12 units of d)"
+    assert f"fitted to {said} with acmodels" in methods_words(read(tmp_path))
+    assert "N = 60 rows (55 with m" in paper_tables(read(tmp_path), "apa")[0].note
+    page = ac.report(fit, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"fitted to {said}" in page
+    assert "Not observed: m in 5 rows and y in 10 rows." in page
+
+
+@pytest.mark.parametrize("wrong", [[], {"y": None}, {"y": {}}])
+def test_a_run_file_of_another_shape_is_refused(result: Path, tmp_path: Path, wrong: Any) -> None:
+    shutil.copytree(result, tmp_path / "o")
+    run = json.loads((tmp_path / "o" / "run.json").read_text())
+    (tmp_path / "o" / "run.json").write_text(json.dumps({**run, "equations": wrong}))
+    with pytest.raises(InputError, match="equations of its run"):
+        read(tmp_path / "o")
 
 
 def test_labels_of_columns_are_in_report_and_tables(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from acmodels.cli import run as cli
 from acmodels.framework import propositions
 from acmodels.load import models_folder, shipped_models
 from acmodels.registry import entries
+from acmodels.reporting.preregistration import preregistration
 
 RIVAL = {"P21"}
 """Propositions that a design has at zero, since it holds the rival."""
@@ -92,6 +93,37 @@ def test_every_model_can_be_preregistered(name: str, capsys: pytest.CaptureFixtu
         assert f"`{e.formula.text}`" in said
     assert "- `* ~ *`: Normal(mu = 0, sigma = 1)" in said
     assert "## Power\n\nOpen." in said
+
+
+def test_a_preregistration_says_every_setting_and_scale() -> None:
+    effect = {"kind": "indirect", "from": "x", "to": "y"}
+    model = ac.load_model(
+        {
+            "name": "p",
+            "equations": {
+                "m": {"formula": "m ~ x*w", "family": "bernoulli"},
+                "y": {"formula": "y ~ m + x*w + square(x)"},
+            },
+            "estimands": {
+                "i": {**effect, "at": {"w": [18, 30]}},
+                "r": {**effect, "scale": "response", "values": [1234567, 1234568], "arm": 1},
+                "t": {"kind": "turning_point", "from": "x", "to": "y", "shape": "maximum"},
+            },
+            "propositions": {
+                "H1": {"estimand": "i", "at": "w=18", "region": {"above": 0.0}},
+                "H2": {"estimand": "r", "region": {"above": 0.0}},
+                "H3": {"estimand": "t", "region": {"above": 0.0}},
+            },
+        }
+    )
+    text = preregistration(model)
+    for said in (
+        "with w at 18 and 30", "that it (at w = 18) lies above 0",
+        "x moves from 1234567 to 1234568",
+        "at the second of the two values", "where it is a maximum",
+        "by slopes of the linear predictor of m, which is no unit of y",
+    ):  # fmt: skip
+        assert said in text
 
 
 def test_a_preregistration_has_the_power_that_was_found(

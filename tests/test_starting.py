@@ -11,6 +11,7 @@ import pytest
 
 from acmodels.cli import SECTIONS, main
 from acmodels.cli import run as cli
+from acmodels.cli.common import program
 
 
 def test_what_is_written_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,9 +52,23 @@ def test_completion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "plain,interaction_mediation" in complete("acmodels fit inter")
     assert "plain,plan_panel" in complete("acmodels power plan_p")
     assert "plain,baseline" in complete("acmodels simulate base")
+    assert "plain,baseline" not in complete("acmodels power base")
     for shell in ("bash", "zsh", "fish"):
         cli(["completion", shell])
         assert "_ACMODELS_COMPLETE" in capsys.readouterr().out
+
+
+def test_next_lines_call_this_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here = tmp_path / "my programs" / "acmodels"
+    here.parent.mkdir()
+    here.touch()
+    for called, said in (
+        ("/gone/acmodels", "acmodels"),
+        (str(here), f"'{here}'"),
+        ("/x/acmodels/__main__.py", f"{sys.executable} -m acmodels"),
+    ):
+        monkeypatch.setattr("sys.argv", [called])
+        assert program() == said
 
 
 def test_help_lists_every_command_once_and_whole(capsys: pytest.CaptureFixture[str]) -> None:

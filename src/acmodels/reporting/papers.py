@@ -435,7 +435,8 @@ def methods_words(found: Written) -> str:
     exact = run["engine"] == "collapsed"
     if exact:
         how = (
-            "coefficients and group effects were integrated out exactly and "
+            f"coefficients{' and group effects' if run.get('groups', True) else ''} were "
+            "integrated out exactly and "
             f"{count(run['chains'] * run['draws'])} draws taken by Pareto-smoothed importance "
             "sampling of the remaining parameters (largest Pareto k "
             f"{fixed(d.get('pareto_k'), 2)})"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from acmodels.families import family
 from acmodels.framework import propositions
 from acmodels.judging import region_words
-from acmodels.reporting.words import at_words, estimand_words, graph_of, joined
+from acmodels.reporting.words import at_words, estimand_words, graph_of, joined, plain
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 
@@ -116,7 +116,7 @@ def _table(table: "pd.DataFrame") -> str:
 
 def _settings(s: Any) -> str:
     """What an estimand holds beyond its ends: moderators, arm, shape."""
-    at = [f"{k} at {joined([str(v) for v in vs])}" for k, vs in getattr(s, "at", {}).items()]
+    at = [f"{k} at {joined([plain(v) for v in vs])}" for k, vs in getattr(s, "at", {}).items()]
     out = f", with {joined(at)}" if at else ""
     if getattr(s, "arm", None) is not None:
         out += f", mediators as at the {('first', 'second')[s.arm]} of the two values"

@@ -269,14 +269,14 @@ def fitted_graph(fit: "Fit") -> Graph:
 def _scale(s: Any, response: str | None, graph: Graph) -> str:
     """On what scale an effect is, where that is not the linear one of a gaussian outcome."""
     if getattr(s, "scale", "") == "response":
-        ends = [_plain(v) for v in getattr(s, "values", None) or ()]
+        ends = [plain(v) for v in getattr(s, "values", None) or ()]
         moved = f", as {s.from_} moves from {ends[0]} to {ends[1]}" if ends else ""
         return f" on the outcome's own scale{moved}"
     link = graph.links.get(response or "") or "identity"
     return "" if link == "identity" else f" {UNITS.get(link, f'on the {link} scale')}"
 
 
-def _plain(v: object) -> str:
+def plain(v: object) -> str:
     """A value as a person would write it."""
     return str(int(v)) if isinstance(v, float) and v.is_integer() else str(v)
 
