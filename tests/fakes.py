@@ -104,7 +104,8 @@ def fake_posterior(
     layout: Layout, rng: np.random.Generator, shape: tuple[int, int] = (CHAINS, DRAWS)
 ) -> Posterior:
     """Draws around 0.3 for coefficients, 0.5 for sds and 0.2 for correlations."""
-    centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05)}
+    centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05),
+               "nu": (8, 0.3), "phi": (2, 0.1)}  # fmt: skip
     known = parameters(layout)
     values = [np.asarray(rng.normal(*centres[p.kind], size=shape)) for p in known]
     effects = {

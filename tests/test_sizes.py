@@ -1,6 +1,7 @@
 """Standardised coefficients and R2 against closed forms."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,24 @@ def test_bayesian_r2_of_a_binary_response() -> None:
     v = p.var(axis=1, ddof=1)
     want = (v / (v + (p * (1 - p)).mean(axis=1))).mean()
     assert ac.r2(fit)["mean"][0] == pytest.approx(want)
+
+
+def test_an_endless_residual_variance_has_the_whole_of_it() -> None:
+    """A Student-t with at most two degrees of freedom has no variance; R2 is 0 in that draw."""
+    fit = fake_fit(table("y ~ x + (1 | district)", family="student"), fake_frame())
+    k = fit.draws.names.index("nu(y)")
+    values = fit.draws.values.copy()
+    values[:, ::2, k], values[:, 1::2, k] = 1.5, 8.0
+    low = replace(fit, draws=replace(fit.draws, values=values))
+    values = values.copy()
+    values[..., k] = 8.0
+    high = replace(fit, draws=replace(fit.draws, values=values))
+    found = ac.r2(low).set_index("kind")
+    assert np.isfinite(found[["mean", "sd", "median", "lower", "upper"]].to_numpy()).all()
+    b, a, s = (high.draws[n].reshape(-1) for n in ("y ~ x", "sd(y ~ 1 | district)", "sigma(y)"))
+    fixed = b**2 * fake_frame()["x"].var()
+    share = fixed / (fixed + a**2 + s**2 * 8 / 6)
+    finite = np.arange(share.size) % 2 == 1
+    assert found.loc["marginal", "mean"] == pytest.approx(np.where(finite, share, 0.0).mean())
+    shares = found.loc[[k for k in found.index if k.startswith("share")], "mean"]
+    assert shares.sum() == pytest.approx(1)

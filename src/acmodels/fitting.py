@@ -15,7 +15,7 @@ from acmodels.errors import EngineError, InputError, did_you_mean
 from acmodels.estimands import Context, evaluate
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.imputing import Imputations, completed, imputations, over_worlds
-from acmodels.judging import Effect, Effects
+from acmodels.judging import Effect, Effects, meant
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed
@@ -323,8 +323,8 @@ def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list
     out: list[str] = []
     for p in model.propositions.values():
         rows = counts.get(p.estimand, [])
-        if model.estimands[p.estimand].kind == "turning_point" and p.at is None:
-            rows = [r for r in rows if r.split("; ")[-1] != "inside"]
+        if p.at is None:
+            rows = meant(model.estimands[p.estimand].kind, rows, None)
         where = f"{model.source}: propositions.{p.id}"
         said = ", ".join(f'"{r}"' for r in rows)
         if p.at is None and len(rows) > 1:

@@ -4,7 +4,7 @@ The rules combine the posterior probability of a region with a region of practic
 equivalence (Kruschke, 2018): see `verdict`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -143,10 +143,8 @@ def find(effects: Effects, p: Proposition) -> Effect:
     if not mine:
         names = [e.name for e in effects.rows]
         raise EstimandError(f"{where}: no estimand '{p.estimand}'{did_you_mean(p.estimand, names)}")
-    if p.at is not None:
-        mine = [e for e in mine if e.at == p.at]
-    elif mine[0].kind == "turning_point":  # the place, of which there is a probability too
-        mine = [e for e in mine if e.at.split("; ")[-1] != "inside"]
+    wanted = meant(mine[0].kind, [e.at for e in mine], p.at)
+    mine = [e for e in mine if e.at in wanted]
     if len(mine) == 1:
         return mine[0]
     there = [f'at = "{e.at}"' for e in effects.rows if e.name == p.estimand]
@@ -154,6 +152,24 @@ def find(effects: Effects, p: Proposition) -> Effect:
         f"{where}: '{p.estimand}' has {len(there)} rows; say which one is meant: "
         f"{listing(there, 6)}"
     )
+
+
+def meant(kind: str, rows: Sequence[str], at: str | None) -> list[str]:
+    """Return the rows of an estimand that a proposition or a criterion is about.
+
+    A turning point has two rows for each combination of moderators, its place and the probability
+    that it is there; without `at` the place is meant.
+
+    Args:
+        kind: of the estimand.
+        rows: `at` of each of its rows.
+        at: the row asked for, or None.
+    """
+    if at is not None:
+        return [r for r in rows if r == at]
+    if kind == "turning_point":
+        return [r for r in rows if r.split("; ")[-1] != "inside"]
+    return list(rows)
 
 
 def region_words(p: Proposition) -> str:

@@ -21,21 +21,21 @@ from acmodels.diagnosis import diagnose
 from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
-from acmodels.families import family
 from acmodels.fitting import Fit
-from acmodels.generate import linear_predictor
-from acmodels.judging import Effect, verdict
+from acmodels.judging import Effect, find, verdict
 from acmodels.posterior import Array, Posterior, intervals
+from acmodels.reweighting import unit_likelihoods
 from acmodels.rng import child_seed
 from acmodels.system import (
-    Block,
+    Column,
     EquationLayout,
     Joint,
+    Layout,
     build_system,
-    own_values,
     parameters,
     study_for,
 )
+from acmodels.system.latent import is_latent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,10 +46,6 @@ POINTS = 1024
 """Points of each exact refit, to begin with."""
 LEAST_ESS = 100
 """Effective points or draws that a refit needs."""
-NODES = 9
-"""Of the quadrature over a unit's own group effect."""
-STEPS = 12
-"""Of the search for where to place them, at most."""
 COLUMNS = (
     "unit", "n_rows", "estimand", "at", "how", "pareto_k", "mean", "sd", "lower", "upper",
     "p_positive", "shift", "proposition", "p_region", "status",
@@ -239,19 +235,16 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
     if fit.draws.parts or fit.system.joint is not None or layout.residual:
         return None
     own = [b for b in layout.blocks if b.group == by]
-    if not own or any(len(b.members) > 1 for b in own):
+    if not own:
         return None
-    if any(sum(1 for b in own if b.members[0].response == r) > 1 for r in layout.responses):
-        return None  # two effects of a unit on one response
     levels, code = own[0].levels, own[0].code
     inside = [b for b in layout.blocks if b.group != by and _nested(b.code, code)]
-    if inside:
+    if inside or _other_means(layout, code):
         return None
     draws = _some(fit.draws)
-    logs = sum(
-        (_unit_likelihoods(fit, e, own, draws, code, len(levels)) for e in layout.equations),
-        np.zeros((draws.size, len(levels))),
-    )
+    logs = unit_likelihoods(fit.system, own, draws.values, draws.effects)
+    if logs is None:
+        return None
     rows = [r.draws.reshape(-1)[draws.picked] for r in fit.effects.rows]
     place = {label: j for j, label in enumerate(levels)}
 
@@ -275,6 +268,22 @@ def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
     """Whether each level of one grouping lies in one level of another."""
     pairs = np.unique(np.stack([inner, outer], axis=1), axis=0)
     return len(pairs) == len(np.unique(inner))
+
+
+def _other_means(layout: Layout, code: NDArray[np.int64]) -> bool:
+    """Whether other rows' observed means change when a unit is left out."""
+    return any(
+        not is_latent(layout, e, source) and not _nested(layout.decomposed[source].code, code)
+        for e in layout.equations
+        for columns in (e.columns, _group_columns(layout, e))
+        for c in columns
+        for source in c.sources
+        if source in layout.decomposed
+    )
+
+
+def _group_columns(layout: Layout, e: EquationLayout) -> list[Column]:
+    return [b.members[k].column for b, mine in layout.blocks_of(e.response) for k in mine]
 
 
 @dataclass(frozen=True)
@@ -301,86 +310,10 @@ def _some(posterior: Posterior) -> _Some:
     return _Some(picked, {n: flat[:, k] for k, n in enumerate(posterior.names)}, effects)
 
 
-def _unit_likelihoods(
-    fit: Fit, e: EquationLayout, own: list[Block], draws: _Some, code: NDArray[np.int64], J: int
-) -> Array:
-    """Log likelihood of each unit's rows of an equation at each draw, (S, J).
-
-    The unit's own effect is integrated out by Gauss-Hermite quadrature with nodes placed by its
-    mode and curvature at each draw (Naylor & Smith, 1982; Pinheiro & Bates, 1995).
-    """
-    layout = fit.system.layout
-    mine = next((b for b in own if b.members[0].response == e.response), None)
-    effects = dict(draws.effects)
-    if mine is not None:
-        effects[mine.key] = np.zeros_like(effects[mine.key])
-    stack = {k: np.broadcast_to(v, (draws.size, len(v))) for k, v in fit.system.responses.items()}
-    eta = linear_predictor(layout, e, stack, draws.values, effects)
-    unit = code[e.rows]
-
-    def by_unit(u: Array) -> Array:
-        """Sums over rows of the log density with effects u (S, J) added, (S, J)."""
-        z = np.ones(e.n)
-        if mine is not None and mine.members[0].column.parts:
-            from acmodels.system.columns import group_column
-
-            z = group_column(layout, e, mine.members[0].column, fit.system.responses)
-        spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
-        if e.has_sigma:
-            spread = np.broadcast_to(draws.values[f"sigma({e.response})"][:, None], eta.shape)
-        values = own_values(e, lambda name: draws.values[name][:, None])
-        y = fit.system.responses[e.response]
-        at = eta + u[:, unit] * z
-        each = family(e.family).log_density(y, at, spread, e.trials, e.link, values)
-        if e.weights is not None:
-            each = each * e.weights
-        out = np.zeros((draws.size, J))
-        np.add.at(out.T, unit, np.asarray(each).T)
-        return out
-
-    if mine is None:
-        return by_unit(np.zeros((draws.size, J)))
-    sd = draws.values[mine.sd(mine.members[0])][:, None]
-
-    def joint(u: Array) -> Array:
-        """Log likelihood and log prior of the unit's effect."""
-        return by_unit(u) - 0.5 * (u / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
-
-    mode, width = _modes(joint, np.broadcast_to(sd, (draws.size, J)))
-    x, w = np.polynomial.hermite.hermgauss(NODES)
-    logs = [
-        joint(mode + np.sqrt(2.0) * width * node) + np.log(weight) + node**2
-        for node, weight in zip(x, w, strict=True)
-    ]
-    return np.asarray(np.logaddexp.reduce(np.stack(logs), axis=0) + np.log(np.sqrt(2.0) * width))
-
-
-def _modes(f: Callable[[Array], Array], sd: Array) -> tuple[Array, Array]:
-    """Mode and width of functions of one number, elementwise, by Newton's steps.
-
-    Args:
-        f: elementwise, concave.
-        sd: of the normal factor of f; no width is above it.
-
-    Returns:
-        The modes, and the roots of minus one over the second derivatives there.
-    """
-    u, width = np.zeros(sd.shape), sd
-    for _ in range(STEPS):
-        h = 0.01 * width
-        below, here, above = f(u - h), f(u), f(u + h)
-        curvature = np.maximum((2 * here - below - above) / h**2, sd**-2.0)
-        width = 1 / np.sqrt(curvature)
-        step = np.clip((above - below) / (2 * h) * width**2, -5 * width, 5 * width)
-        u = u + step
-        if np.max(np.abs(step) / width) < 1e-2:
-            break
-    return u, width
-
-
 def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[str, Any]]:
     """Rows of the table for one unit."""
     out: list[dict[str, Any]] = []
+    judged = {k: find(fit.effects, p) for k, p in fit.spec.propositions.items()}
     for k, r in enumerate(fit.effects.rows):
         row: dict[str, Any] = {
             "unit": unit, "n_rows": n_rows, "estimand": r.name, "at": r.at, "how": found.how,
@@ -401,11 +334,7 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
             "p_positive": min(1.0, float(w @ (x > 0))),
             "shift": (mean - float(r.draws.mean())) / sd if sd > 0 else 0.0,
         }
-        about = [
-            p
-            for p in fit.spec.propositions.values()
-            if p.estimand == r.name and p.at in (None, r.at)
-        ]
+        about = [p for k, p in fit.spec.propositions.items() if judged[k] is r]
         for p in about:
             region = min(1.0, float(w @ ((x > p.lower) & (x < p.upper))))
             rope = None if p.rope is None else float(w @ ((x >= p.rope[0]) & (x <= p.rope[1])))

@@ -11,7 +11,7 @@ import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
-from acmodels.judging import verdict
+from acmodels.judging import meant, verdict
 from acmodels.recovery import (
     MOST_FAILED,
     bounds,
@@ -74,27 +74,30 @@ class PowerMeasure:
             ModelError: `at` names none of them.
         """
         names = effect_names(model, (self.estimand,), context)
-        if self.at is None:
-            return names
         rows = [r.at for r in evaluate(self.estimand, context)]
-        if self.at not in rows:
+        if self.at is not None and self.at not in rows:
             raise ModelError(
                 f"criterion.at: '{self.estimand}' has no row '{self.at}'"
                 f"{did_you_mean(self.at, rows)} (rows: {listing(rows)})"
             )
-        return (names[rows.index(self.at)],)
+        return tuple(names[k] for k in self._rows(model, context))
+
+    def _rows(self, model: Model, context: Context) -> list[int]:
+        """Positions of the rows that are meant."""
+        rows = [r.at for r in evaluate(self.estimand, context)]
+        wanted = meant(model.estimands[self.estimand].kind, rows, self.at)
+        return [k for k, at in enumerate(rows) if at in wanted]
 
     def measure(self, seen: Seen) -> Array:
         """The numbers, (R, quantities, 6)."""
         draws, truth = seen.effects((self.estimand,))
-        if self.at is not None:
-            one = {k: v[0] for k, v in seen.responses.items()}
-            context = Context(
-                seen.layout, one, lambda n: seen.truth[n][:1, None], seen.model.estimands,
-                seen.model.source,
-            )  # fmt: skip
-            k = [r.at for r in evaluate(self.estimand, context)].index(self.at)
-            draws, truth = draws[..., k : k + 1], truth[:, k : k + 1]
+        one = {k: v[0] for k, v in seen.responses.items()}
+        context = Context(
+            seen.layout, one, lambda n: seen.truth[n][:1, None], seen.model.estimands,
+            seen.model.source,
+        )  # fmt: skip
+        rows = self._rows(seen.model, context)
+        draws, truth = draws[..., rows], truth[:, rows]
         low, high = bounds(draws, self.interval, self.prob)
         region = np.mean((draws > self.lower) & (draws < self.upper), axis=1)
         rope = np.full(region.shape, np.nan)

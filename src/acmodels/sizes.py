@@ -101,8 +101,7 @@ def r2(fit: "Fit") -> "pd.DataFrame":
             add(e, "bayesian", _bayesian(fit, e))
             continue
         sources = _sources(fit, e)
-        total = np.sum(list(sources.values()), axis=0)
-        shares = {k: v / total for k, v in sources.items()}
+        shares = _shares(sources)
         add(e, "marginal", shares["predictors"])
         add(e, "conditional", 1 - shares["residual"])
         for source, share in shares.items():
@@ -146,6 +145,21 @@ def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
         out[key] = out.get(key, 0.0) + found
     out["residual"] = _residual_variance(fit, e)
     return out
+
+
+def _shares(sources: dict[str, Array]) -> dict[str, Array]:
+    """Shares of a sum of variances, draw by draw.
+
+    An infinite variance, as of a Student-t residual with at most two degrees of freedom, has the
+    whole of it.
+    """
+    total = np.sum(list(sources.values()), axis=0)
+    endless = np.isinf(total)
+    whole = np.where(endless, 1.0, total)
+    return {
+        k: np.where(endless, np.isinf(v).astype(np.float64), np.where(endless, 0.0, v) / whole)
+        for k, v in sources.items()
+    }
 
 
 def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
