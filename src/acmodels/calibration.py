@@ -19,7 +19,7 @@ from acmodels.runs import Cell, Job, Result
 from acmodels.runs.block import Seen
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
-from acmodels.system import parameters
+from acmodels.system import Layout, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.latent import latent_means
 from acmodels.system.layout import Array, own_values
@@ -44,7 +44,12 @@ class RankMeasure:
 
     L is at most 99 and at most a tenth of the effective draws; r counts draws below the truth and U
     is uniform, so that a calibrated rank is uniform whatever L is.
+
+    Attributes:
+        log_lik: whether a log likelihood is ranked too; not where responses are missing.
     """
+
+    log_lik: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -57,7 +62,7 @@ class RankMeasure:
         for name in names:
             context.parameter(name)
         of = ranked(model)
-        more = (LOG_LIK,) if not latent_means(context.layout) else ()
+        more = (LOG_LIK,) if self._ranks_log_lik(context.layout) else ()
         return (*names, *effect_names(model, of, context), *more)
 
     def measure(self, seen: Seen) -> Array:
@@ -77,7 +82,7 @@ class RankMeasure:
             at_draws, at_truth = thin.effects(of)
             draws = np.concatenate([draws, at_draws], axis=-1)
             truth = np.concatenate([truth, at_truth], axis=-1)
-        if not latent_means(seen.layout):
+        if self._ranks_log_lik(seen.layout):
             at_truth = log_likelihood(thin, lambda n: thin.truth[n][:, None])
             draws = np.concatenate([draws, log_likelihood(thin, thin.draws)[..., None]], axis=-1)
             truth = np.concatenate([truth, at_truth], axis=-1)
@@ -86,6 +91,9 @@ class RankMeasure:
         u = np.stack([g.random(truth.shape[1]) for g in seen.rngs])
         rank = (below + u) / (L[:, None] + 1)
         return np.stack([rank, truth, draws.mean(axis=1)], axis=-1)
+
+    def _ranks_log_lik(self, layout: Layout) -> bool:
+        return self.log_lik and not latent_means(layout)
 
 
 def ranked(model: Model) -> tuple[str, ...]:
@@ -195,7 +203,8 @@ def calibrate(
     if isinstance(design, Model):
         design = design_of(design)
     cell = Cell(design, from_priors=True)
-    job = Job("calibrate", (cell,), RankMeasure(), seed, engine, draws, chains)
+    measure = RankMeasure(log_lik=not design.loss.empties)
+    job = Job("calibrate", (cell,), measure, seed, engine, draws, chains)
     number = replications or design.replications
     result = in_folder(job, number, workers, out, progress, executor)
     return calibration_of(result, design, number)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acmodels.errors import ModelError
 from acmodels.fitting import Fit
 from acmodels.folder import MARK, write_json
 from acmodels.judging import judge
@@ -163,6 +164,9 @@ def write_simulation(
 ) -> None:
     """Write one simulated study: `data.csv`, `truth.json` and `datapackage.json`.
 
+    `truth.json` has every parameter and every effect by name, and under `assumed` the names of the
+    parameters for which the design states no truth.
+
     Numbers have six significant digits, so that machines whose last bits differ write the
     same bytes.
     """
@@ -170,7 +174,13 @@ def write_simulation(
     name = design.model.name if design.model is not None else design.model_name
     write_table(frame, folder / "data.csv", digits=6)
     truth = {**made.truth, **made.effects}
-    write_json(folder / "truth.json", {k: float(f"{v:.10g}") for k, v in truth.items()})
+    numbers = {k: float(f"{v:.10g}") for k, v in truth.items()}
+    if "assumed" in numbers:
+        raise ModelError(
+            f"{design.source}: an estimand of the model is called 'assumed', which in truth.json "
+            "lists the truths that the design does not state; give it another name"
+        )
+    write_json(folder / "truth.json", {**numbers, "assumed": list(made.assumed)})
     digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
     write_json(
         folder / "datapackage.json",

@@ -79,10 +79,12 @@ def simulate(design: str, number: int, **options: Any) -> None:
     loaded = load_design(design)
     out = options["out"] or Path("simulate")
     progress = Reporter(quiet=options["quiet"] or number == 1)
+    said = None
     with result_folder(out, (loaded.path,)) as folder:
         rows = 0
         for k in range(number):
             made = draw(loaded, options["seed"], k)
+            said = made.assumptions
             rows += made.study.n_rows
             place = folder if number == 1 else folder / f"{k + 1:0{len(str(number))}d}"
             place.mkdir(exist_ok=True)
@@ -96,9 +98,14 @@ def simulate(design: str, number: int, **options: Any) -> None:
             design={"file": loaded.source, "sha256": loaded.sha256},
         )
     if options["as_json"]:
-        echo_json({"out": str(out), "studies": number, "rows": rows})
+        told = {} if said is None else {
+            "assumed": dict(said.assumed), "assumed_predictors": list(said.unstated)
+        }  # fmt: skip
+        echo_json({"out": str(out), "studies": number, "rows": rows, **told})
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
+        for line in () if said is None else said.lines:
+            echo(line)
         echo(f"Written: {out} ({studies}, {rows} rows in all; the truth is in truth.json)")
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Protocol, cast
@@ -17,21 +17,29 @@ from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import child_seed, stream
+from acmodels.runs.holes import Modelled, holed, stacked, systems
 from acmodels.simulation import (
+    Assumptions,
+    assumptions,
     categories,
     check_design,
+    check_losses,
     draw_frame,
+    draw_losses,
     reference_frame,
     resolve_truth,
 )
 from acmodels.spec.design import Design
 from acmodels.spec.distribution import Distribution, draw
 from acmodels.spec.model import Model
-from acmodels.system import Layout, Responses, build_layout
+from acmodels.system import Layout, Responses, System, build_layout, parameters
 from acmodels.system.layout import Array, with_steps
 
 BLOCK = 20
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
+HOLED, HOLED_ROWS_VARY = 10, 40
+"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modelled:
+what is compiled for one serves all; where studies differ in their rows, it serves no others."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
 CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
@@ -217,6 +225,7 @@ class Ready:
         quantities: what is measured.
         read: the structural parameters that it is made of.
         size: replicates in a block.
+        assumptions: all that its studies rest on.
     """
 
     cell: Cell
@@ -229,6 +238,7 @@ class Ready:
     quantities: tuple[str, ...]
     read: frozenset[str]
     size: int
+    assumptions: Assumptions
 
 
 def resolve_design(cell: Cell, seed: int) -> tuple[Layout, Priors, dict[str, float]]:
@@ -240,6 +250,7 @@ def resolve_design(cell: Cell, seed: int) -> tuple[Layout, Priors, dict[str, flo
     design = cell.design
     model = cast("Model", design.model)
     check_design(design)
+    check_losses(design)
     layout = build_layout(
         model, reference_frame(design, stream(seed, "reference")), categories(design, model)
     )
@@ -261,12 +272,17 @@ def get_ready(job: Job, number: int) -> Ready:
     layout, priors, truth = resolve_design(cell, job.seed)
     if cell.from_priors:
         priors = fixed_priors(priors)
-    name = _which_engine(job.engine, layout, priors, model)
     rng = stream(job.seed, "typical")
     typical = {k: np.array([v]) for k, v in truth.items()}
     if cell.from_priors:
         typical = truths(layout, priors, [rng], middle=True)
     responses = generate_stack(layout, typical, [rng]).responses
+    told = assumptions(cell.design, layout, truth, cell.drawn, from_priors=cell.from_priors)
+    codes = categories(cell.design, model)
+    sampled = layout
+    if cell.design.loss.empties:
+        layout, responses, sampled = _typical_holes(job, cell, layout, responses, codes)
+    name = _which_engine(job.engine, sampled, priors, model)
     one = {k: v[0] for k, v in responses.items()}
     read: set[str] = set()
 
@@ -277,10 +293,41 @@ def get_ready(job: Job, number: int) -> Ready:
     context = Context(layout, one, parameter, model.estimands, model.source)
     quantities = job.measure.quantities(model, context)
     size = BLOCK if name == "collapsed" else 1
-    codes = categories(cell.design, model)
+    if sampled.gaps:
+        size = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
     return Ready(
-        cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size
-    )
+        cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
+        told,
+    )  # fmt: skip
+
+
+def _rows_vary(design: Design) -> bool:
+    """Whether studies differ in their number of rows, and compiled code with them."""
+    return design.loss.attrition > 0 or any(u.size.sd > 0 for u in design.units)
+
+
+def _losses(job: Job, design: Design, layout: Layout, *use: str | int) -> dict[str, np.ndarray]:
+    """The cells that the studies of a block lack."""
+    rng = stream(job.seed, "losses", *use)
+    return draw_losses(design, layout, rng, stream(job.seed, "pattern of losses"))
+
+
+def _typical_holes(
+    job: Job, cell: Cell, layout: Layout, whole: Responses, codes: Mapping[str, tuple[int, ...]]
+) -> tuple[Layout, Responses, Layout]:
+    """A typical layout and responses without what is lost, and the layout that is sampled.
+
+    Raises:
+        DataError: values are missing that cannot be modelled.
+    """
+    model = cast("Model", cell.design.model)
+    frame = reference_frame(cell.design, stream(job.seed, "reference"))
+    lost = _losses(job, cell.design, layout, "typical")
+    holes = holed(model, frame, layout, lost, codes)
+    if not holes.modelled:
+        return holes.layout, holes.responses(whole), holes.layout
+    found = systems(model, frame, layout, lost, codes, whole)
+    return *stacked(found), found[0].sampled.layout
 
 
 def _which_engine(asked: str, layout: Layout, priors: Priors, model: Model) -> str:
@@ -329,7 +376,7 @@ def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
     replicates = tuple(range(block * ready.size, (block + 1) * ready.size))
     shape = (len(replicates), len(ready.quantities), len(job.measure.columns))
     try:
-        return _measured(job, ready, _prepared(ready, key, number), replicates)
+        return _measured(job, ready, (key, number), replicates)
     except AcmodelsError as error:
         said = str(error).splitlines()[0]
         return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
@@ -349,7 +396,7 @@ def forget_others(key: str) -> None:
             _locks.pop(at, None)
 
 
-def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ...]) -> Outcome:
+def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
     from acmodels.runs.truths import truths
 
     block = replicates[0] // ready.size
@@ -364,14 +411,20 @@ def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ..
     truth = with_steps(layout, truth)
     stack = generate_stack(layout, truth, rngs).responses
     seeds = [child_seed(job.seed, "fit", r) for r in replicates]
-    prepared = first.onto(layout)
-    if prepared is None:  # a group that no row drew, say
-        one = {k: v[0] for k, v in stack.items()}
-        prepared = engine(ready.engine).prepare(layout, ready.priors, one)
-    if ready.engine == "collapsed":
-        found = _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
-    else:
-        found = _one_by_one(job, prepared, stack, seeds)
+    modelled = False
+    if ready.cell.design.loss.empties:
+        lost = _losses(job, ready.cell.design, layout, ready.size, block)
+        holes = holed(ready.model, frame, layout, lost, ready.codes)
+        modelled = holes.modelled
+        if not modelled:
+            layout, stack = holes.layout, holes.responses(stack)
+        else:
+            studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
+            layout, stack = stacked(studies)
+            prepare = _once(("modelled", *at), lambda: Modelled(ready.model, ready.priors))
+            found = _modelled(job, prepare, studies, seeds)
+    if not modelled:
+        found = _whole(job, ready, _prepared(ready, *at), layout, stack, seeds)
     seen = Seen(
         ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
     )
@@ -379,6 +432,41 @@ def _measured(job: Job, ready: Ready, first: Prepared, replicates: tuple[int, ..
     lost = ~np.isfinite(found.values).all(axis=(1, 2))
     numbers[lost] = np.nan
     return Outcome(replicates, found.reasons, numbers)
+
+
+def _whole(
+    job: Job,
+    ready: Ready,
+    first: Prepared,
+    layout: Layout,
+    stack: Responses,
+    seeds: Sequence[int],
+) -> "_Found":
+    """Fit R data sets in which nothing has to be modelled."""
+    prepared = first.onto(layout)
+    if prepared is None:  # a group that no row drew, say
+        one = {k: v[0] for k, v in stack.items()}
+        prepared = engine(ready.engine).prepare(layout, ready.priors, one)
+    if ready.engine == "collapsed":
+        return _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
+    return _one_by_one(job, [prepared] * len(seeds), _each(stack), seeds)
+
+
+def _modelled(
+    job: Job, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
+) -> "_Found":
+    """Fit R data sets whose missing values are modelled; draws of the model's own parameters."""
+    data = [s.sampled.responses for s in studies]
+    found = _one_by_one(job, (prepare(s) for s in studies), data, seeds)
+    own = [p.name for p in parameters(studies[0].layout)]
+    kept = [found.names.index(n) for n in own]
+    return _Found(tuple(own), found.values[..., kept], found.ess, found.reasons)
+
+
+def _each(stack: Responses) -> list[Responses]:
+    """Responses of R data sets, (R, n), one by one."""
+    R = len(next(iter(stack.values())))
+    return [{k: v[r] for k, v in stack.items()} for r in range(R)]
 
 
 @dataclass(frozen=True)
@@ -410,7 +498,9 @@ def _batch(
     return _Found(b.names, b.values, b.ess, tuple(reasons))
 
 
-def _one_by_one(job: Job, prepared: Prepared, stack: Responses, seeds: Sequence[int]) -> _Found:
+def _one_by_one(
+    job: Job, prepared: Iterable[Prepared], data: Sequence[Responses], seeds: Sequence[int]
+) -> _Found:
     sampling = Sampling(
         draws=job.draws or CHAIN_DRAWS, tune=TUNE, chains=job.chains or CHAINS, cores=1
     )
@@ -418,8 +508,8 @@ def _one_by_one(job: Job, prepared: Prepared, stack: Responses, seeds: Sequence[
     ess: list[float] = []
     reasons: list[str] = []
     names: tuple[str, ...] = ()
-    for r, seed in enumerate(seeds):
-        posterior = prepared.sample({k: v[r] for k, v in stack.items()}, seed, sampling)
+    for ready, one, seed in zip(prepared, data, seeds, strict=True):
+        posterior = ready.sample(one, seed, sampling)
         names = posterior.names
         found = diagnose(posterior, (), LEAST_ESS)
         values.append(posterior.values.reshape(-1, len(names)))

@@ -1,7 +1,7 @@
 """The design file: units, truths and predictors of a study that is to be simulated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,11 +32,14 @@ class UnitTable(Strict):
     crossed_with: str | list[str] | None = None
 
 
+type Share = Annotated[float, Field(ge=0, lt=1)]
+
+
 class LossTable(Strict):
     """What a study loses: shares from 0 to below 1."""
 
-    attrition: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    items: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    attrition: Share = 0.0
+    items: Share | dict[str, Share] = 0.0
 
 
 class DesignTable(Strict):
@@ -85,13 +88,25 @@ class Exogenous:
 
     Attributes:
         distribution: of its values.
-        level: the kind of unit whose attribute it is, or None for the contract's rule.
+        level: the kind of unit whose attribute it is, or None: the highest level of an equation
+            that uses it, else the row.
         icc: shares of its variance that lie between units of higher kinds.
+        balanced: whether each value gets exactly its share of the units, in random order.
     """
 
     distribution: Distribution
     level: str | None
     icc: Mapping[str, float]
+    balanced: bool = False
+
+    def __str__(self) -> str:
+        """As in a sentence: `Normal(mu=0, sigma=1) at the level of district`."""
+        said = str(self.distribution)
+        if self.balanced:
+            said += ", exactly that share of the units"
+        if self.level is not None:
+            said += f", level {self.level}"
+        return said + "".join(f", ICC of {u} {v:.3g}" for u, v in self.icc.items())
 
 
 @dataclass(frozen=True)
@@ -99,12 +114,24 @@ class Loss:
     """What is lost between a design and its data, completely at random.
 
     Attributes:
-        attrition: share of rows of which nothing is left.
-        items: share of single values that are missing; a row that lacks one is left out.
+        attrition: share of the units that leave before each wave after the first and do not come
+            back; in a design without waves, share of the rows that are not there.
+        items: share of the cells of each column that are empty.
+        columns: the same for single columns, in place of `items`.
     """
 
     attrition: float = 0.0
     items: float = 0.0
+    columns: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def empties(self) -> bool:
+        """Whether any cell is emptied."""
+        return self.items > 0 or any(v > 0 for v in self.columns.values())
+
+    def share(self, column: str) -> float:
+        """The share of a column's cells that are empty."""
+        return self.columns.get(column, self.items)
 
 
 @dataclass(frozen=True)
@@ -162,8 +189,14 @@ def design_from_table(
     exogenous = {k: _exogenous(k, v, units, source) for k, v in t.exogenous.items()}
     return Design(
         t.model, _ordered(units, source), t.truth, exogenous, t.replications,
-        Loss(t.loss.attrition, t.loss.items), None, source, path, sha256,
+        _loss(t.loss), None, source, path, sha256,
     )  # fmt: skip
+
+
+def _loss(table: LossTable) -> Loss:
+    if isinstance(table.items, dict):
+        return Loss(table.attrition, 0.0, table.items)
+    return Loss(table.attrition, table.items)
 
 
 def _unit(name: str, table: int | UnitTable) -> Unit:
@@ -211,11 +244,12 @@ def _exogenous(
     name: str, table: Mapping[str, Any], units: Mapping[str, Unit], source: str
 ) -> Exogenous:
     where = f"{source}: exogenous.{name}"
-    rest = {k: v for k, v in table.items() if k not in ("level", "icc")}
+    rest = {k: v for k, v in table.items() if k not in ("level", "icc", "assign")}
     rest.setdefault("dist", "Normal")
     if rest["dist"] == "Normal":
         rest = {"mu": 0.0, "sigma": 1.0, **rest}
-    drawn = distribution(rest, where, ("real", "positive", "binary", "whole"))
+    supports = ("real", "positive", "binary", "whole", "listed")
+    drawn = distribution(rest, where, supports)
     level = table.get("level")
     icc = table.get("icc", {})
     if not isinstance(icc, dict):
@@ -232,6 +266,26 @@ def _exogenous(
         or sum(icc.values()) >= 1
     ):
         raise ModelError(f"{where}.icc: shares must be from 0 to below 1 and sum to below 1")
-    if icc and drawn.name not in ("Normal", "Bernoulli"):
-        raise ModelError(f"{where}.icc: shares of variance go with Normal and Bernoulli only")
-    return Exogenous(drawn, level, {k: float(v) for k, v in icc.items()})
+    balanced = _balanced(table, drawn, where)
+    if balanced and icc:
+        raise ModelError(
+            f'{where}: assign = "balanced" gives each value its share of the units in random '
+            "order, so it takes no icc"
+        )
+    return Exogenous(drawn, level, {k: float(v) for k, v in icc.items()}, balanced)
+
+
+def _balanced(table: Mapping[str, Any], drawn: Distribution, where: str) -> bool:
+    """Whether a predictor is allocated by exact shares."""
+    assign = table.get("assign", "random")
+    if assign not in ("random", "balanced"):
+        raise ModelError(
+            f'{where}.assign: "balanced" (exactly the stated share of the units) or "random" '
+            f"(each unit for itself, the default), not {assign!r}"
+            f"{did_you_mean(str(assign), ('balanced', 'random'))}"
+        )
+    if assign == "balanced" and drawn.name not in ("Bernoulli", "Categorical"):
+        raise ModelError(
+            f'{where}.assign: "balanced" goes with Bernoulli and Categorical, not {drawn.name}'
+        )
+    return assign == "balanced"

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from acmodels.errors import InputError, ModelError, did_you_mean, listing
 
 type Array = NDArray[np.float64]
-type Support = Literal["real", "positive", "correlation", "binary", "held", "simplex", "whole"]
+type Support = Literal[
+    "real", "positive", "correlation", "binary", "held", "simplex", "whole", "listed"
+]
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,17 @@ KINDS: dict[str, Kind] = {
     "Bernoulli": Kind("binary", ("p",), ("p",), scale=lambda _: 1.0),
     "Dirichlet": Kind("simplex", ("alpha",), ("alpha",), scale=lambda _: 1.0),
     "DiscreteUniform": Kind("whole", ("lower", "upper"), (), scale=lambda _: 1.0),
+    "Categorical": Kind("listed", (), (), scale=lambda _: 1.0),
     "Constant": Kind("held", ("value",), (), scale=lambda _: 1.0),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """A distribution with its parameters, such as `Normal(mu=0, sigma=1)`."""
+    """A distribution with its parameters, such as `Normal(mu=0, sigma=1)`.
+
+    Parameters of `Categorical` are its values, as written, with their probabilities.
+    """
 
     name: str
     parameters: Mapping[str, float]
@@ -180,6 +186,12 @@ def moments(d: Distribution) -> tuple[float, float]:
     if d.name == "Bernoulli":
         p = d.parameters["p"]
         return p, float(np.sqrt(p * (1 - p)))
+    if d.name == "Categorical":
+        values, p = listed(d)
+        if values.dtype == object:
+            return float("nan"), float("nan")
+        mean = float(p @ values)
+        return mean, float(np.sqrt(p @ (values - mean) ** 2))
     if d.name == "DiscreteUniform":
         low, high = d.parameters["lower"], d.parameters["upper"]
         return (low + high) / 2, float(np.sqrt(((high - low + 1) ** 2 - 1) / 12))
@@ -191,6 +203,33 @@ def moments(d: Distribution) -> tuple[float, float]:
     return d.location + d.scale * float(standard.mean()), d.scale * float(standard.std())
 
 
+def listed(d: Distribution) -> tuple[np.ndarray, Array]:
+    """Values of a Categorical, in order, and their probabilities; numbers where all are numbers."""
+    try:
+        values = np.array([float(v) for v in d.parameters])
+    except ValueError:
+        values = np.array(list(d.parameters), dtype=object)
+    shares = np.array(list(d.parameters.values()))
+    order = np.argsort(values) if values.dtype != object else np.arange(len(values))
+    return values[order], shares[order]
+
+
+def quantiles(d: Distribution, u: Array) -> np.ndarray:
+    """Quantiles of a distribution of values of a predictor at probabilities u, elementwise."""
+    if d.name == "Bernoulli":
+        return (u < d.parameters["p"]).astype(np.float64)
+    if d.name == "Categorical":
+        values, shares = listed(d)
+        at = np.searchsorted(np.cumsum(shares), u, side="right")
+        return values[np.minimum(at, len(values) - 1)]
+    if d.name == "DiscreteUniform":
+        low, high = d.parameters["lower"], d.parameters["upper"]
+        return np.minimum(np.floor(low + u * (high - low + 1)), high)
+    if d.name == "HalfStudentT":
+        return d.scale * np.asarray(_frozen(d).isf(1 - u))
+    return d.location + d.scale * np.asarray(_frozen(d).ppf(u))
+
+
 def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
     """Independent draws, shape (size,).
 
@@ -199,6 +238,8 @@ def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
     """
     if d.name == "Bernoulli":
         return (rng.random(size) < d.parameters["p"]).astype(np.float64)
+    if d.name == "Categorical":
+        return quantiles(d, rng.random(size))
     if d.name == "DiscreteUniform":
         low, high = int(d.parameters["lower"]), int(d.parameters["upper"])
         return rng.integers(low, high + 1, size).astype(np.float64)
@@ -233,8 +274,8 @@ class _HalfT:
     def sf(self, z: float) -> float:
         return 2.0 * float(self.t.sf(z))
 
-    def isf(self, q: float) -> float:
-        return float(self.t.isf(q / 2))
+    def isf(self, q: Any) -> Any:
+        return self.t.isf(q / 2)
 
     def median(self) -> float:
         return float(self.t.ppf(0.75))
@@ -269,6 +310,8 @@ def distribution(
         raise error(
             f"{where}: {known}{did_you_mean(name, allowed)} (allowed: {listing(allowed, 12)})"
         )
+    if name == "Categorical":
+        return Distribution(name, _shares(table, where, error))
     kind = KINDS[name]
     for key in table:
         if key != "dist" and key not in kind.keys:
@@ -277,6 +320,26 @@ def distribution(
                 f"(it takes {listing(kind.keys)})"
             )
     return Distribution(name, {k: _parameter(table, k, kind, where, error) for k in kind.keys})
+
+
+def _shares(table: Mapping[str, Any], where: str, error: type[InputError]) -> dict[str, float]:
+    """Values of a Categorical with their probabilities, as `p = { low = 0.3, high = 0.7 }`."""
+    p = table.get("p")
+    example = "p = { Public = 0.7, Private = 0.3 }"
+    extra = [k for k in table if k not in ("dist", "p")]
+    if extra:
+        raise error(f"{where}: Categorical has no '{extra[0]}' (it takes {example})")
+    if not isinstance(p, Mapping) or len(p) < 2:
+        raise error(f"{where}: Categorical needs the share of each of its values, as {example}")
+    shares: dict[str, float] = {}
+    for value, share in p.items():  # pyright: ignore[reportUnknownVariableType]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+            raise error(f"{where}: the share of '{value}' must lie between 0 and 1, not {share!r}")
+        shares[str(value)] = float(share)  # pyright: ignore[reportUnknownArgumentType]
+    total = sum(shares.values())
+    if abs(total - 1) > 0.01:
+        raise error(f"{where}: the shares of a Categorical must sum to 1, not {total:g}")
+    return {k: v / total for k, v in shares.items()}
 
 
 def _parameter(

@@ -112,12 +112,15 @@ class Treatment:
     model: str = ""
 
 
-def build_system(model: Model, study: Study) -> System:
+def build_system(
+    model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None = None
+) -> System:
     """Join a model and a study.
 
     Args:
         model: checked for itself.
         study: one table, or several that are joined as the model needs them.
+        codes: by ordered response, its categories; as the data have them where not given.
 
     Raises:
         DataError: with every problem found: missing columns, strays, constant or collinear
@@ -129,10 +132,10 @@ def build_system(model: Model, study: Study) -> System:
     if model.missing == "model" and missing:
         from acmodels.system.modelled import modelled_system
 
-        return modelled_system(model, study, missing)
+        return modelled_system(model, study, missing, codes)
     keep, dropped = _apply_missing_rule(model, study, missing)
     rows = Rows(study, keep)
-    layout, responses = assemble(model, rows)
+    layout, responses = assemble(model, rows, codes)
     found = examined(layout, responses, rows)
     used = int(keep.sum())
     return System(
@@ -140,14 +143,21 @@ def build_system(model: Model, study: Study) -> System:
     )
 
 
-def assemble(model: Model, rows: "Rows") -> tuple[Layout, Responses]:
+def assemble(
+    model: Model, rows: "Rows", codes: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[Layout, Responses]:
     """Build the layout and read the responses.
+
+    Args:
+        model: checked for itself.
+        rows: the study's.
+        codes: by ordered response, its categories; as the data have them where not given.
 
     Raises:
         DataError: what cannot be read, and what varies within a unit where it must not.
     """
     raw = {r: rows.numeric(r, factor=False) for r in model.equations}
-    layout = layout_of(model, rows, _codes_found(model, raw))
+    layout = layout_of(model, rows, {**_codes_found(model, raw), **(codes or {})})
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
     _domains(model, raw, rows)
     also = {r: {r: raw[r], **_further(e, rows, raw)} for r, e in model.equations.items()}

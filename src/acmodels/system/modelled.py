@@ -22,19 +22,25 @@ from acmodels.system.predictors import Incomplete, predictor_models
 from acmodels.system.unmodelled import too_many, unmodelled
 
 
-def modelled_system(model: Model, study: Study, missing: Mapping[str, np.ndarray]) -> build.System:
+def modelled_system(
+    model: Model,
+    study: Study,
+    missing: Mapping[str, np.ndarray],
+    codes: Mapping[str, tuple[int, ...]] | None = None,
+) -> build.System:
     """Join a model and a study whose missing values are modelled.
 
     Args:
         model: checked for itself.
         study: one table.
         missing: by column, the rows without a value, (N,).
+        codes: by ordered response, its categories; as the data have them where not given.
 
     Raises:
         DataError: as `build_system`, and for what cannot be modelled, by name.
     """
     known, rows = read_known(model, study, missing)
-    layout, _ = build.assemble(model, rows)
+    layout, _ = build.assemble(model, rows, codes)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
     _refuse(unmodelled(model, layout, known, needed, rows), model, study)

@@ -1,0 +1,141 @@
+"""Replicates whose studies lack cells: each is fitted as its model's `missing` says.
+
+Replicates of a block lack the same cells, so that what is compiled for one serves all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from acmodels.data import Study, study
+from acmodels.engines import Prepared, engine
+from acmodels.errors import DataError
+from acmodels.priors import Priors, resolve_priors
+from acmodels.simulation import emptied
+from acmodels.spec.model import Model
+from acmodels.system import Layout, Responses, System, build_layout, build_system, parameters
+from acmodels.system.layout import Index
+from acmodels.system.modelled import prune
+
+if TYPE_CHECKING:
+    from acmodels.engines.nuts import PreparedNuts
+
+
+@dataclass(frozen=True)
+class Holed:
+    """A layout without what is lost.
+
+    Attributes:
+        layout: on the rows that are fitted.
+        rows: by response, their places among the rows of the whole equation.
+        modelled: whether values are left that have to be modelled.
+    """
+
+    layout: Layout
+    rows: Mapping[str, Index]
+    modelled: bool
+
+    def responses(self, whole: Responses) -> Responses:
+        """Responses of whole studies on the rows that are fitted, (R, n)."""
+        return {r: v[..., self.rows[r]] for r, v in whole.items()}
+
+
+def holed(
+    model: Model,
+    frame: Study,
+    layout: Layout,
+    lost: Mapping[str, np.ndarray],
+    codes: Mapping[str, tuple[int, ...]],
+) -> Holed:
+    """Take out what is lost, as the model's `missing` says.
+
+    Args:
+        model: checked for itself.
+        frame: ids and predictors, whole.
+        layout: of the model on these.
+        lost: by column, the rows without a value.
+        codes: categories of ordered responses.
+
+    Raises:
+        DataError: no complete row is left where only these are used.
+    """
+    if model.missing == "drop":
+        keep = ~np.any(list(lost.values()), axis=0) if lost else np.ones(layout.n_rows, dtype=bool)
+        if not keep.any():
+            raise DataError(f"{frame.name}: no complete row is left")
+        thin = study(frame.frame[keep].reset_index(drop=True), frame.name)
+        small, at, gaps = build_layout(model, thin, codes), np.flatnonzero(keep), False
+    else:
+        small, needed = prune(layout, lost, model)
+        at, gaps = np.arange(layout.n_rows), any(m.any() for m in needed.values())
+    rows = {e.response: layout.equation(e.response).carry[at[e.rows]] for e in small.equations}
+    return Holed(small, rows, gaps)
+
+
+def systems(
+    model: Model,
+    frame: Study,
+    layout: Layout,
+    lost: Mapping[str, np.ndarray],
+    codes: Mapping[str, tuple[int, ...]],
+    whole: Responses,
+) -> list[System]:
+    """The model on each of R studies without what is lost, missing values to be modelled.
+
+    Args:
+        model, frame, layout, lost, codes: as for `holed`.
+        whole: responses without losses, (R, n).
+
+    Raises:
+        DataError: values are missing that cannot be modelled.
+    """
+    out: list[System] = []
+    for r in range(len(next(iter(whole.values())))):
+        values = {k: v[r][layout.equation(k).carry] for k, v in whole.items()}
+        one = study(frame.frame.assign(**values), frame.name)
+        out.append(build_system(model, emptied(one, lost), codes))
+    return out
+
+
+class Modelled:
+    """Prepared fits of studies whose missing values are modelled, by one compilation."""
+
+    def __init__(self, model: Model, priors: Priors) -> None:
+        self.model = model
+        self.priors = priors
+        self._last: tuple[object, PreparedNuts] | None = None
+
+    def __call__(self, system: System) -> Prepared:
+        """Prepare one study; the models of incomplete predictors have priors scaled to it."""
+        joint = system.sampled
+        found = resolve_priors(self.model.priors, joint.layout, joint.responses, self.model.source)
+        priors = {**found, **self.priors}
+        layout = joint.layout
+        shape = (
+            tuple(p.name for p in parameters(layout)),
+            tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
+            tuple(e.n for e in layout.equations),
+            tuple(len(b.levels) for b in layout.blocks),
+            # discrete values are summed over in the rows where they meet
+            tuple(tuple(g.cell) for g in layout.gaps)
+            if any(g.discrete for g in layout.gaps)
+            else (),
+        )
+        last = self._last
+        if last is not None and last[0] == shape:
+            return last[1].shaped(joint.layout, priors)
+        made = cast("PreparedNuts", engine("nuts").prepare(joint.layout, priors, joint.responses))
+        self._last = shape, made
+        return made
+
+
+def stacked(found: Sequence[System]) -> tuple[Layout, Responses]:
+    """A layout with the rough values of the first study, and all studies' responses, (R, n).
+
+    What is measured of a fit at these is a function of what was observed.
+    """
+    first = found[0]
+    names = first.responses
+    return first.layout, {r: np.stack([s.responses[r] for s in found]) for r in names}
