@@ -1,7 +1,7 @@
 """Power and assurance of a study over a grid of designs; the smallest and cheapest of them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from acmodels.runs import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.runs.block import Seen
 from acmodels.runs.store import numbers_of
 from acmodels.spec.model import Model, Proposition
-from acmodels.spec.plan import Criterion, Plan, plan_from_table
+from acmodels.spec.plan import BUDGET, Criterion, Plan, plan_from_table
 from acmodels.system import parameters
 from acmodels.system.layout import Array
 
@@ -215,7 +215,7 @@ def power(
             return found
         fresh = child_seed(check_seed(seed), "confirm")
         rows: list[dict[str, Any]] = []
-        for k, (name, values) in enumerate(_proposed(plan, found.table).items()):
+        for k, (name, values) in enumerate(_proposed(plan, found.table)):
             again = _confirmed(
                 plan, name, values, fresh, number, folder / f"confirm_{k + 1}",
                 engine=engine, draws=draws, chains=chains, workers=workers, progress=progress,
@@ -231,26 +231,27 @@ def power(
     return whole(out)
 
 
-def _proposed(plan: Plan, table: "pd.DataFrame") -> dict[str, dict[str, float]]:
-    """For each estimand the grid values of the design to confirm."""
-    out: dict[str, dict[str, float]] = {}
+def _proposed(plan: Plan, table: "pd.DataFrame") -> list[tuple[str, dict[str, float]]]:
+    """The design to confirm, of each estimand under each combination of what is assumed."""
+    out: list[tuple[str, dict[str, float]]] = []
     target = plan.criterion.target
-    for name, rows in table.groupby("estimand", sort=False):
-        known: pd.DataFrame = rows.loc[rows["power"].notna()]
-        enough: pd.DataFrame = known.loc[known["power"] >= target]
-        if not len(enough):
-            continue
-        if len(plan.grid) == 1:
-            (key,) = plan.grid
-            found = None
-            if not is_truth(key) and all(float(v).is_integer() for v in plan.grid[key]):
-                found = _curve(known, key, target)
-            if found is not None:
-                out[str(name)] = {key: float(math.ceil(found[0]))}
+    for name, every in table.groupby("estimand", sort=False):
+        known: pd.DataFrame = every.loc[every["power"].notna()]
+        for _, rows in _by_assumption(plan, known):
+            enough: pd.DataFrame = rows.loc[rows["power"] >= target]
+            if not len(enough):
                 continue
-        priced = bool(table["cost"].notna().all())
-        best = enough.loc[enough["cost"].idxmin()] if priced else enough.iloc[0]
-        out[str(name)] = {k: float(best[k]) for k in plan.grid}
+            found = None
+            if len(plan.choices) == 1:
+                (key,) = plan.choices
+                if all(float(v).is_integer() for v in plan.grid[key]):
+                    found = _curve(rows, key, target)
+            priced = bool(rows["cost"].notna().all())
+            best = enough.loc[enough["cost"].idxmin()] if priced else enough.iloc[0]
+            values = {k: float(best[k]) for k in plan.grid}
+            if found is not None:
+                values[plan.choices[0]] = float(math.ceil(found[0]))
+            out.append((str(name), values))
     return out
 
 
@@ -265,7 +266,8 @@ def _confirmed(
 ) -> list[dict[str, Any]]:
     """One design with fresh seeds: its row of `power.csv`."""
     whole = {k: int(v) if float(v).is_integer() else v for k, v in values.items()}
-    table = {**plan.table, "grid": {k: [v] for k, v in whole.items()}}
+    cost = {k: v for k, v in plan.table.get("cost", {}).items() if k != BUDGET}
+    table = {**plan.table, "grid": {k: [v] for k, v in whole.items()}, "cost": cost}
     one = plan_from_table(table, plan.source, plan.path, plan.sha256)
     model = plan.cells[0].design.model
     cells = tuple(replace(c, design=replace(c.design, model=model)) for c in one.cells)
@@ -465,35 +467,62 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
     """What the table says about the design to choose, in whole sentences."""
     target = plan.criterion.target
     out: list[str] = []
+    if plan.left_out:
+        out.append(
+            f"{len(plan.left_out)} of {len(plan.left_out) + len(plan.cells)} designs cost more "
+            f"than the budget of {plan.budget:,.0f} and were left out."
+        )
     for name, rows in table.groupby("estimand", sort=False):
         known: pd.DataFrame = rows.loc[rows["power"].notna()]
-        enough: pd.DataFrame = known.loc[known["power"] >= target]
         said = f"{name}: " if len(set(table["estimand"])) > 1 else ""
         if not len(known):
             out.append(f"{said}no power is stated, since more than 5 % of the fits failed.")
             continue
-        if not len(enough):
-            best = known.loc[known["power"].idxmax()]
-            out.append(
-                f"{said}no design of the grid reaches {target:g}; the most is "
-                f"{best['power']:.3f} (standard error {best['mcse']:.3f})"
-                f"{_at(plan, best)}."
-            )
-            continue
-        if bool(table["cost"].notna().all()):
-            best = enough.loc[enough["cost"].idxmin()]
-            out.append(
-                f"{said}the cheapest design of the grid that reaches {target:g} costs "
-                f"{best['cost']:,.0f}{_at(plan, best)}: {best['power']:.3f} (standard error "
-                f"{best['mcse']:.3f}).{_sure(best, target)}"
-            )
+        out += _chosen(plan, known, target, said)
         for key in plan.grid:
             out += _smallest(plan, key, known, target, said)
     return tuple(out)
 
 
-def _at(plan: Plan, row: Any) -> str:
-    return f" at {_label({k: row[k] for k in plan.grid})}" if plan.grid else ""
+def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list[str]:
+    """The cheapest design for each combination of what is assumed; never chosen among these."""
+    out: list[str] = []
+    within = "" if plan.budget is None else f" within the budget of {plan.budget:,.0f}"
+    priced = bool(known["cost"].notna().all())
+    for where, rows in _by_assumption(plan, known):
+        under = f"{said}assuming {where}, " if where else said
+        enough: pd.DataFrame = rows.loc[rows["power"] >= target]
+        if not len(enough):
+            best = rows.loc[rows["power"].idxmax()]
+            out.append(
+                f"{under}no design of the grid{within} reaches {target:g}; the most is "
+                f"{best['power']:.3f} (standard error {best['mcse']:.3f})"
+                f"{_at(best, plan.choices)}."
+            )
+        elif priced:
+            best = enough.loc[enough["cost"].idxmin()]
+            out.append(
+                f"{under}the cheapest design of the grid{within} that reaches {target:g} costs "
+                f"{best['cost']:,.0f}{_at(best, plan.choices)}: {best['power']:.3f} (standard "
+                f"error {best['mcse']:.3f}).{_sure(best, target)}"
+            )
+    return out
+
+
+def _by_assumption(plan: Plan, rows: "pd.DataFrame") -> "list[tuple[str, pd.DataFrame]]":
+    """Rows apart by the grid's keys that are no choices, with these in words."""
+    keys = list(plan.conditions)
+    if not keys:
+        return [("", rows)]
+    return [
+        (_label({k: cast("float", v) for k, v in zip(keys, at, strict=True)}), part)
+        for at, part in rows.groupby(keys, sort=False)
+    ]
+
+
+def _at(row: Any, keys: Iterable[str]) -> str:
+    values = {k: row[k] for k in keys}
+    return f" at {_label(values)}" if values else ""
 
 
 def _sure(row: Any, target: float) -> str:

@@ -44,6 +44,11 @@ def write_figures(page: Path, out: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
+def drawing_alone(drawing: str) -> str:
+    """A drawing of a report as the contents of an SVG file, in the colours of print."""
+    return _alone(drawing, _print_style())
+
+
 def _alone(drawing: str, style: str) -> str:
     """A drawing that needs no page around it."""
     head, rest = drawing.split(">", 1)

@@ -141,6 +141,22 @@ def ecdf_chart(ranks: Array, name: str, label: str) -> str:
     )  # fmt: skip
 
 
+def stacked(charts: Sequence[str]) -> str:
+    """Drawings of this width one below the other, as one."""
+    if len(charts) == 1:
+        return charts[0]
+    top, inside = 0.0, list[str]()
+    for chart in charts:
+        height = float(chart.split('viewBox="0 0 ')[1].split('"')[0].split()[1])
+        place = f'<svg x="0" y="{top:g}" width="{WIDTH:g}" height="{height:g}"'
+        inside.append(chart.replace("<svg", place, 1))
+        top += height
+    return tag(
+        "svg", *inside, viewBox=f"0 0 {WIDTH:g} {top:g}", role="img", aria_label="Power",
+        class_="run wide",
+    )  # fmt: skip
+
+
 def _svg(marks: Sequence[str], height: float, label: str) -> str:
     return tag(
         "svg", *marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label,

@@ -12,8 +12,9 @@ import numpy as np
 from acmodels.errors import listing
 from acmodels.reporting import write_page
 from acmodels.reporting.charts import Band
+from acmodels.reporting.figure_files import drawing_alone
 from acmodels.reporting.numbers import count, significant
-from acmodels.reporting.run_charts import coverage_chart, ecdf_chart, power_chart
+from acmodels.reporting.run_charts import coverage_chart, ecdf_chart, power_chart, stacked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,11 @@ def _status(result: "Result", good: str, *, trusted: bool) -> str:
     lost = sum(1 for o in result.outcomes for why in o.reasons if why)
     total = sum(len(o.reasons) for o in result.outcomes)
     return f"No answer: {count(lost)} of {count(total)} fits failed, and more than 5 % somewhere."
+
+
+def _assumed(result: "Result") -> tuple[str, ...]:
+    """What the studies of a run rest on, in sentences."""
+    return result.ready[0].assumptions.sentences
 
 
 def _table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
@@ -116,11 +122,13 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         "and what is three standard errors off it is drawn in the second colour.",
         "charts": charts,
         "tables": [_table("Parameters and estimands", t)],
+        "assumptions": _assumed(found.result),
         "methods": f"We simulated {count(n + failed)} studies from the model {model.name} at known "
         f"parameter values and refitted the model to each (acmodels "
         f"{metadata.version('acmodels')}, engine {_engines(found.result)}, seed "
         f"{found.result.job.seed}); {count(failed)} fits failed their diagnostics and are left out "
-        f"of bias, RMSE and coverage of {100 * found.prob:g} % {kind} intervals.",
+        f"of bias, RMSE and coverage of {100 * found.prob:g} % {kind} intervals. "
+        + " ".join(_assumed(found.result)),
     }
 
 
@@ -152,11 +160,13 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
         "holds 95 % of uniform samples (Bonferroni over 20 places).",
         "charts": charts,
         "tables": [_table("Parameters, estimands and log likelihood", t)],
+        "assumptions": _assumed(found.result),
         "methods": f"Simulation-based calibration (Talts et al., 2018) of {model.name}: {count(n)} "
         f"draws of all parameters from their priors, ranked among at most 99 near-independent "
         f"posterior draws; uniformity of {len(t)} quantities was tested at a family-wise level of "
         f"0.001 (Bonferroni); p = {found.p_model:.2g}. acmodels {metadata.version('acmodels')}, "
-        f"engine {_engines(found.result)}, seed {found.result.job.seed}.",
+        f"engine {_engines(found.result)}, seed {found.result.job.seed}. "
+        + " ".join(_assumed(found.result)),
     }
 
 
@@ -190,6 +200,7 @@ def power_parts(found: "Power") -> dict[str, Any]:
     )
     estimands = listing(list(dict.fromkeys(t["estimand"])), 4)
     known = t["mcse"].dropna()
+    assumed = found.result.ready[0].assumptions.over(plan.grid, plan.choices)
     return {
         "title": f"{what}: {model.title or model.name}",
         "lead": f"How often a study succeeds at {estimands}: {rule_words(found)}. "
@@ -209,13 +220,14 @@ def power_parts(found: "Power") -> dict[str, Any]:
             _table(what, t),
             _table("Type S and type M errors of the successes", found.errors),
         ],
+        "assumptions": assumed,
         "methods": f"{what} was estimated by simulation: {count(found.replications)} studies of "
         f"each design were drawn from {model.name} and fitted (acmodels "
         f"{metadata.version('acmodels')}, engine {_engines(found.result)}, seed "
         f"{found.result.job.seed}); a study succeeded where {rule_words(found)}."
         + (f" Monte Carlo standard errors were at most {known.max():.3f}." if len(known) else "")
         + f" {count(failed)} of {count(total)} fits failed their diagnostics and were counted as "
-        f"neither.{drawn}",
+        f"neither. {' '.join(assumed)}",
     }
 
 
@@ -223,8 +235,9 @@ def _curves(found: "Power") -> list[str]:
     """A drawing for each estimand, over the key of the grid that has most values."""
     grid = found.plan.grid
     if not grid:
-        return []
-    first = max(grid, key=lambda k: len(grid[k]))
+        return _point(found)
+    choices = [k for k in found.plan.choices if len(grid[k]) > 1]
+    first = max(choices or grid, key=lambda k: len(grid[k]))
     others = [k for k in grid if k != first]
     out: list[str] = []
     for name, rows in found.table.groupby("estimand", sort=False):
@@ -245,6 +258,36 @@ def _curves(found: "Power") -> list[str]:
             power_chart(bands, f"{first} ({name})", found.plan.criterion.target, f"Power of {name}")
         )
     return out
+
+
+def _point(found: "Power") -> list[str]:
+    """A drawing for each estimand where there is one design, over the first of its units."""
+    unit = found.plan.cells[0].design.units[0]
+    return [
+        power_chart(
+            [Band("", [unit.size.mean], [r.power], [r.lower], [r.upper])],
+            f"{unit.name} ({r.estimand})", found.plan.criterion.target, f"Power of {r.estimand}",
+        )
+        for r in found.table.itertuples()
+        if not np.isnan(r.power)
+    ]  # fmt: skip
+
+
+def power_figure(found: "Power", path: Path) -> Path | None:
+    """Write the curves of a report as an SVG file that needs no page around it.
+
+    Args:
+        found: from `power`.
+        path: of the file; an existing one is replaced.
+
+    Returns:
+        The path, or None where no power is stated, so that there is nothing to draw.
+    """
+    charts = _curves(found)
+    if not charts:
+        return None
+    path.write_text(drawing_alone(stacked(charts)), encoding="utf-8")
+    return path
 
 
 def _said(values: Mapping[str, float]) -> str:

@@ -85,7 +85,11 @@ def systems(
     """The model on each of R studies without what is lost, missing values to be modelled.
 
     Args:
-        model, frame, layout, lost, codes: as for `holed`.
+        model: as for `holed`.
+        frame: as for `holed`.
+        layout: as for `holed`.
+        lost: as for `holed`.
+        codes: as for `holed`.
         whole: responses without losses, (R, n).
 
     Raises:

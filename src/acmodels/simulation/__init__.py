@@ -14,7 +14,7 @@ from acmodels.generate import generate
 from acmodels.rng import check_seed, stream
 from acmodels.simulation.assumptions import Assumptions, assumptions
 from acmodels.simulation.frame import check_design, draw_frame, loaded, reference_frame
-from acmodels.simulation.losses import check_losses, draw_losses, emptied
+from acmodels.simulation.losses import check_losses, draw_losses, emptied, losable
 from acmodels.simulation.truths import assumed, categories, resolve_truth
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
@@ -23,8 +23,8 @@ from acmodels.system.layout import Array
 
 __all__ = [
     "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",
-    "check_losses", "draw_frame", "draw_losses", "emptied", "reference_frame", "resolve_truth",
-    "simulate",
+    "check_losses", "draw_frame", "draw_losses", "emptied", "losable", "reference_frame",
+    "resolve_truth", "simulate",
 ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a design assumes, stated or not, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acmodels.errors import listing
@@ -33,7 +33,7 @@ class Assumptions:
     from_priors: bool = False
     predictors: Mapping[str, str] = field(default_factory=dict[str, str])
     unstated: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict[str, str])
     losses: tuple[str, ...] = ()
 
     @property
@@ -53,11 +53,31 @@ class Assumptions:
     @property
     def sentences(self) -> tuple[str, ...]:
         """All assumptions in sentences, for a report and a methods paragraph."""
-        out = [f"Sample sizes: {'; '.join(self.units)}."] if self.units else []
+        return self.over({})
+
+    def over(
+        self, grid: Mapping[str, Sequence[float]], choices: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """The same where a grid varies some of them.
+
+        Args:
+            grid: values by key.
+            choices: keys that a researcher chooses.
+        """
+        fixed = {k: v for k, v in self.units.items() if not _varied(k, grid)}
+        stated = {k: v for k, v in self.stated.items() if k not in grid}
+        out = [f"Sample sizes: {'; '.join(fixed.values())}."] if fixed else []
+        for what, keys in (
+            ("Varied by choice", [k for k in grid if k in choices]),
+            ("Varied as an assumption", [k for k in grid if k not in choices]),
+        ):
+            said = [f"{k} = {', '.join(f'{v:g}' for v in grid[k])}" for k in keys]
+            if said:
+                out.append(f"{what}: {'; '.join(said)}.")
         if self.from_priors:
             out.append("True values of all parameters were drawn from their priors.")
-        if self.stated:
-            out.append(f"True values stated by the design: {_values(self.stated)}.")
+        if stated:
+            out.append(f"True values stated by the design: {_values(stated)}.")
         if self.drawn:
             drawn = ", ".join(f"{k} ~ {d}" for k, d in self.drawn.items())
             out.append(f"True values drawn anew for each study: {drawn}.")
@@ -106,7 +126,7 @@ def assumptions(
         from_priors=from_priors,
         predictors={n: str(e) for n, e in how.items() if n in design.exogenous},
         unstated=tuple(n for n in how if n not in design.exogenous),
-        units=tuple(_units(design)),
+        units=_units(design),
         losses=tuple(_losses(design)),
     )
 
@@ -123,8 +143,13 @@ def _values(values: Mapping[str, float]) -> str:
     return ", ".join(f"{k} = {v:g}" for k, v in values.items())
 
 
-def _units(design: Design) -> list[str]:
-    out: list[str] = []
+def _varied(unit: str, grid: Collection[str]) -> bool:
+    """Whether a grid varies the number of a kind of unit."""
+    return any(k == unit or f".{k}".startswith((f".{unit}.", f".units.{unit}")) for k in grid)
+
+
+def _units(design: Design) -> dict[str, str]:
+    out: dict[str, str] = {}
     for u in design.units:
         many = f"{u.size.mean:g}" if u.size.sd == 0 else (
             f"normal with mean {u.size.mean:g} and sd {u.size.sd:g}, at least {u.size.min},"
@@ -132,7 +157,7 @@ def _units(design: Design) -> list[str]:
         said = f"{u.name} {many}" + (f" in each {u.per}" if u.per else "")
         if u.crossed_with:
             said += f", crossed with {listing(list(u.crossed_with))}"
-        out.append(said)
+        out[u.name] = said
     return out
 
 

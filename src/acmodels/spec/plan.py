@@ -21,6 +21,8 @@ from acmodels.spec.strict import Strict, check_table
 
 type Rule = Literal["eti", "hdi", "p_region", "rope", "width", "verdict"]
 
+BUDGET = "budget"
+"""The key of `[cost]` that is no unit: what a study may cost."""
 PLAN_ONLY = ("grid", "criterion", "cost", "design_prior")
 """Tables that a plan has beyond its design."""
 
@@ -112,6 +114,10 @@ class Plan:
         criterion: when a fit counts.
         design_prior: distributions of truths, by parameter.
         replications: of each cell.
+        choices: keys of the grid that are numbers of units, items or raters: what a researcher
+            chooses. All others are assumptions.
+        budget: what a study may cost, or None.
+        left_out: points of the grid that cost more.
         table: the file's contents.
         source, path, sha256: the file.
     """
@@ -122,9 +128,17 @@ class Plan:
     design_prior: Mapping[str, Distribution]
     replications: int
     table: Mapping[str, Any]
+    choices: tuple[str, ...] = ()
+    budget: float | None = None
+    left_out: tuple[Cell, ...] = ()
     source: str = "plan"
     path: Path | None = None
     sha256: str = ""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Keys of the grid that are assumptions, not choices."""
+        return tuple(k for k in self.grid if k not in self.choices)
 
     def _repr_html_(self) -> str:
         c = self.criterion
@@ -168,6 +182,13 @@ def plan_from_table(
     }
     plain = design_part(table)
     keys = list(t.grid)
+    prices = {k: v for k, v in t.cost.items() if k != BUDGET}
+    budget = t.cost.get(BUDGET)
+    if budget is not None and not prices:
+        raise ModelError(
+            f"{source}: cost.{BUDGET}: a budget needs the cost of a unit of some kind beside it, "
+            "such as district = 2000"
+        )
     cells: list[Cell] = []
     for values in product(*t.grid.values()):
         here = copy.deepcopy(plain)
@@ -175,7 +196,7 @@ def plan_from_table(
             _put(here, key, value, source)
         design = design_from_table(here, source, path, sha256)
         cells.append(
-            Cell(dict(zip(keys, values, strict=True)), design, _cost(t.cost, design, source))
+            Cell(dict(zip(keys, values, strict=True)), design, _cost(prices, design, source))
         )
     both = [k for k in prior if k in t.grid]
     if both:
@@ -184,9 +205,36 @@ def plan_from_table(
             "stepped through or drawn"
         )
     grid = {k: tuple(v) for k, v in t.grid.items()}
+    within = [c for c in cells if budget is None or (c.cost or 0.0) <= budget]
+    if not within:
+        least = min(c.cost or 0.0 for c in cells)
+        raise ModelError(
+            f"{source}: cost.{BUDGET}: every design of the grid costs more than {budget:g}; the "
+            f"cheapest costs {least:g}"
+        )
     return Plan(
-        tuple(cells), grid, criterion, prior, t.replications, dict(table), source, path, sha256
-    )
+        tuple(within), grid, criterion, prior, t.replications, dict(table),
+        tuple(k for k in grid if is_choice(k, plain)), budget,
+        tuple(c for c in cells if c not in within), source, path, sha256,
+    )  # fmt: skip
+
+
+def is_choice(key: str, table: Mapping[str, Any]) -> bool:
+    """Whether a key of a grid is a number of units, items or raters, which a researcher chooses.
+
+    Args:
+        key: of the grid.
+        table: of the design.
+    """
+    units = table.get("units", {})
+    if key in units:
+        return True
+    first, *rest = key.split(".")
+    if first == "units" and rest:
+        first, *rest = rest
+    if first in units:
+        return rest in ([], ["n"], ["n", "mean"])
+    return rest in (["items"], ["raters"]) and first != "loss"
 
 
 def _criterion(t: CriterionTable, source: str) -> Criterion:
