@@ -52,7 +52,8 @@ def test_what_is_moved_is_in_the_plan() -> None:
     last = plan.cells[-1].design
     assert last.truth["learning ~ routines"] == 0.15
     sd = last.truth["sd(learning ~ 1 | district)"]
-    assert sd**2 / (sd**2 + 1) == pytest.approx(0.2, abs=1e-3)
+    rest = 1 + last.truth["sd(learning ~ 1 | partner)"] ** 2
+    assert sd**2 / (sd**2 + rest) == pytest.approx(0.2, abs=1e-3)
     assert last.loss.attrition == 0.25
     assert plan.criterion.target == 0.9
     assert plan.cells[0].cost == 24 * 700 + 24 * 2 * 400

@@ -7,19 +7,31 @@ import numpy as np
 
 from acmodels.errors import ModelError, listing
 from acmodels.fitting import Fit
+from acmodels.pilot_predictors import carried
 from acmodels.spec.plan import Plan
 from acmodels.system import parameters
 
 
 def plan_from_pilot(plan: Plan, pilot: Fit) -> dict[str, Any]:
-    """The contents of a plan file whose truths are a pilot's posterior.
+    """The contents of a plan file whose truths and predictors are a pilot's.
+
+    See `plan_and_words`, which also says what was carried over.
+    """
+    return plan_and_words(plan, pilot)[0]
+
+
+def plan_and_words(plan: Plan, pilot: Fit) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The contents of a plan file whose truths and predictors are a pilot's, and what it took.
 
     Coefficients and positive parameters become truths (posterior medians) and distributions of
     truths: a coefficient's is normal with its posterior mean and sd, a positive one's log-normal
     with the mean and sd of its logarithm, so that power becomes assurance that carries what the
     pilot left open (Spiegelhalter, Abrams & Myles 2004, ch. 6). They are drawn one by one, without
-    the posterior's correlations. Correlations and thresholds are held at their medians, and what
-    the plan's grid steps through stays the grid's.
+    the posterior's correlations. Intercepts, correlations and thresholds are held at their medians,
+    and what the plan's grid steps through stays the grid's.
+
+    Predictors that the plan does not describe get the pilot's distribution, level and intraclass
+    correlations, and cells are lost as in the pilot where the plan has no `[loss]`.
 
     Args:
         plan: from `load_plan`, of the same model.
@@ -27,6 +39,9 @@ def plan_from_pilot(plan: Plan, pilot: Fit) -> dict[str, Any]:
 
     Raises:
         ModelError: the fit is of a model with other parameters, or cannot be used.
+
+    Returns:
+        The plan's table, and sentences about what was carried over and what was not.
     """
     if not pilot.diagnostics.usable:
         raise ModelError(
@@ -45,17 +60,52 @@ def plan_from_pilot(plan: Plan, pilot: Fit) -> dict[str, Any]:
     truth, prior = dict(table.get("truth", {})), dict[str, Any]()
     values = pilot.draws.values
     for k, name in enumerate(pilot.draws.names):
-        if name not in known or name in plan.grid or name.endswith(" ~ 1"):
+        if name not in known or name in plan.grid or known[name].kind == "step":
             continue
         x = values[..., k].ravel()
         truth[name] = _round(float(np.median(x)))
+        if known[name].kind == "simo" or name.endswith(" ~ 1"):
+            continue
         if known[name].kind == "coefficient":
             prior[name] = {"dist": "Normal", "mu": _round(x.mean()), "sigma": _round(x.std(ddof=1))}
         elif known[name].kind not in ("cor", "threshold"):
             log = np.log(np.maximum(x, 1e-12))
             spread = {"mu": _round(log.mean()), "sigma": _round(log.std(ddof=1))}
             prior[name] = {"dist": "LogNormal", **spread}
-    return {**table, "truth": truth, "design_prior": prior}
+    found = carried(table, plan.cells[0].design, pilot)
+    table |= {"exogenous": dict(found.exogenous), "loss": dict(found.loss)}
+    table = {k: v for k, v in table.items() if v not in ({}, None)}
+    said = (*found.said, *_scales(pilot))
+    return {**table, "truth": _whole_shares(truth), "design_prior": prior}, said
+
+
+def _whole_shares(truth: dict[str, Any]) -> dict[str, Any]:
+    """Shares of monotonic effects that sum to 1 after rounding."""
+    sums: dict[str, float] = {}
+    for name, value in truth.items():
+        if name.startswith("simo("):
+            key = name.rsplit("[", 1)[0]
+            sums[key] = sums.get(key, 0.0) + value
+    return {
+        n: v / sums[n.rsplit("[", 1)[0]] if n.startswith("simo(") else v for n, v in truth.items()
+    }
+
+
+def _scales(pilot: Fit) -> list[str]:
+    """Responses whose default priors a plan would scale wrongly, since it knows no response."""
+    out: list[str] = []
+    for e in pilot.system.layout.equations:
+        sd = float(np.std(pilot.system.responses[e.response]))
+        left = [n for n, p in pilot.priors.items() if p.stated is None and n.startswith(
+            (f"{e.response} ~ ", f"sigma({e.response})", f"sd({e.response} ~ ")
+        )]  # fmt: skip
+        if e.has_sigma and left and not 0.5 <= sd <= 2:
+            out.append(
+                f"WARNING: {e.response} has an sd of {sd:.3g}, and default priors of simulated "
+                "studies are for an sd of 1; state the priors in the model (`acmodels priors` "
+                "prints those of the pilot), or divide the column by its sd"
+            )
+    return out
 
 
 def _round(value: float) -> float:

@@ -318,24 +318,30 @@ def pilot(plan: str, data: Path, **options: Any) -> None:
     """Fit PLAN's model to DATA, and write the plan with the pilot's posterior as truths."""
     from acmodels.data import read_study
     from acmodels.load import load_plan
-    from acmodels.pilot import plan_from_pilot, to_toml
+    from acmodels.pilot import plan_and_words, to_toml
 
     loaded = load_plan(plan)
     model = loaded.cells[0].design.model
     study = read_study(data)
 
+    told: list[str] = []
+
     def also(folder: Path, fitted: Any) -> None:
-        table = plan_from_pilot(loaded, fitted)
+        table, carried = plan_and_words(loaded, fitted)
+        told.extend(carried)
         if model is not None and model.path is not None:
             table["model"] = str(model.path.resolve())
         said = (
             f"{loaded.source} with truths from {study.name}: acmodels power FILE gives assurance.\n"
-            "Distributions of truths are the pilot's posterior, one parameter at a time."
+            "Distributions of truths are the pilot's posterior, one parameter at a time.\n"
+            "Predictors and losses:\n" + "\n".join(f"  {line}" for line in carried)
         )
         (folder / "plan.toml").write_text(to_toml(table, said), encoding="utf-8")
 
     fitted = fit_and_write(model, study, options, "pilot", also)
     out = options["out"] or Path("pilot")
     if not options["quiet"] and not options["as_json"]:
+        for line in told:
+            echo(line)
         echo(f"Plan: {out / 'plan.toml'}")
     finish(fitted)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.load import load_model, models_folder
+from acmodels.simulation import ASSUMED
 
 POINTS = 5
 """Numbers of districts on the curve."""
@@ -74,8 +75,8 @@ def controls(name: str) -> tuple[Control, ...]:
         found = re.fullmatch(r"sd\((\w+) ~ 1 \| district\)", parameter)
         if found:
             y = found[1]
-            share = sd**2 / (sd**2 + truth.get(f"sigma({y})", 1.0) ** 2)
-            label = f"Between districts, share of variance of {_plain(y)} (ICC)"
+            share = sd**2 / (sd**2 + _rest(truth, y))
+            label = f"Between districts, share of unexplained variance of {_plain(y)} (ICC)"
             out.append(Control(f"icc {y}", label, round(share, 2), 0.0, 0.6, 0.02))
     out.append(Control("attrition", "Rows lost (attrition)", 0.0, 0.0, 0.6, 0.05))
     out.append(Control("target", "Power wanted", 0.8, 0.5, 0.99, 0.01))
@@ -83,6 +84,13 @@ def controls(name: str) -> tuple[Control, ...]:
         what = "answer" if unit == "row" else _plain(unit)
         out.append(Control(f"cost {unit}", f"Cost of a {what}", float(cost), 0, 1e6, 50))
     return tuple(out)
+
+
+def _rest(truth: Mapping[str, float], response: str) -> float:
+    """Variance of a response that lies neither between districts nor in its predictors."""
+    found = truth.get(f"sigma({response})", ASSUMED["sigma"]) ** 2
+    other = re.compile(rf"sd\({re.escape(response)} ~ 1 \| (?!district\))")
+    return found + sum(sd**2 for name, sd in truth.items() if other.match(name))
 
 
 def _units(table: Mapping[str, Any]) -> list[Control]:
@@ -145,9 +153,9 @@ def plan_of(name: str, values: Mapping[str, float], *, sizes: bool = False) -> d
         if kind == "truth":
             table["truth"][of] = float(value)
         elif kind == "icc":
-            sigma = table["truth"].get(f"sigma({of})", 1.0)
+            rest = _rest(table["truth"], of)
             table["truth"][f"sd({of} ~ 1 | district)"] = float(
-                round(sigma * np.sqrt(value / (1 - value)), 4)
+                round(np.sqrt(rest * value / (1 - value)), 4)
             )
         elif kind == "cost":
             table["cost"][of] = float(value)

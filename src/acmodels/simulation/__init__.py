@@ -13,18 +13,25 @@ from acmodels.families import family
 from acmodels.generate import generate
 from acmodels.rng import check_seed, stream
 from acmodels.simulation.assumptions import Assumptions, assumptions
-from acmodels.simulation.frame import check_design, draw_frame, loaded, reference_frame
+from acmodels.simulation.frame import (
+    check_design,
+    draw_frame,
+    loaded,
+    predictor_names,
+    reference_frame,
+    row_kind,
+)
 from acmodels.simulation.losses import check_losses, draw_losses, emptied, losable
-from acmodels.simulation.truths import assumed, categories, resolve_truth
+from acmodels.simulation.truths import ASSUMED, assumed, categories, resolve_truth
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout
 from acmodels.system.layout import Array
 
 __all__ = [
-    "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",
-    "check_losses", "draw_frame", "draw_losses", "emptied", "losable", "reference_frame",
-    "resolve_truth", "simulate",
+    "ASSUMED", "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",
+    "check_losses", "draw_frame", "draw_losses", "emptied", "losable", "predictor_names",
+    "reference_frame", "resolve_truth", "row_kind", "simulate",
 ]  # fmt: skip
 
 
