@@ -514,10 +514,8 @@ def _by_assumption(plan: Plan, rows: "pd.DataFrame") -> "list[tuple[str, pd.Data
     keys = list(plan.conditions)
     if not keys:
         return [("", rows)]
-    return [
-        (_label({k: cast("float", v) for k, v in zip(keys, at, strict=True)}), part)
-        for at, part in rows.groupby(keys, sort=False)
-    ]
+    parts: Any = rows.groupby(keys, sort=False)
+    return [(_label(dict(zip(keys, at, strict=True))), part) for at, part in parts]
 
 
 def _at(row: Any, keys: Iterable[str]) -> str:

@@ -265,11 +265,12 @@ def _point(found: "Power") -> list[str]:
     unit = found.plan.cells[0].design.units[0]
     return [
         power_chart(
-            [Band("", [unit.size.mean], [r.power], [r.lower], [r.upper])],
-            f"{unit.name} ({r.estimand})", found.plan.criterion.target, f"Power of {r.estimand}",
+            [Band("", [unit.size.mean], [r["power"]], [r["lower"]], [r["upper"]])],
+            f"{unit.name} ({r['estimand']})", found.plan.criterion.target,
+            f"Power of {r['estimand']}",
         )
-        for r in found.table.itertuples()
-        if not np.isnan(r.power)
+        for r in found.table.to_dict("records")
+        if not np.isnan(r["power"])
     ]  # fmt: skip
 
 

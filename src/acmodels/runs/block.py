@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from acmodels.data import Study
 from acmodels.diagnosis import diagnose
 from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, EngineError
@@ -411,20 +412,7 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     truth = with_steps(layout, truth)
     stack = generate_stack(layout, truth, rngs).responses
     seeds = [child_seed(job.seed, "fit", r) for r in replicates]
-    modelled = False
-    if ready.cell.design.loss.empties:
-        lost = _losses(job, ready.cell.design, layout, ready.size, block)
-        holes = holed(ready.model, frame, layout, lost, ready.codes)
-        modelled = holes.modelled
-        if not modelled:
-            layout, stack = holes.layout, holes.responses(stack)
-        else:
-            studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
-            layout, stack = stacked(studies)
-            prepare = _once(("modelled", *at), lambda: Modelled(ready.model, ready.priors))
-            found = _modelled(job, prepare, studies, seeds)
-    if not modelled:
-        found = _whole(job, ready, _prepared(ready, *at), layout, stack, seeds)
+    found, layout, stack = _fitted(job, ready, at, (frame, layout, stack), seeds)
     seen = Seen(
         ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
     )
@@ -432,6 +420,27 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     lost = ~np.isfinite(found.values).all(axis=(1, 2))
     numbers[lost] = np.nan
     return Outcome(replicates, found.reasons, numbers)
+
+
+def _fitted(
+    job: Job,
+    ready: Ready,
+    at: tuple[str, int],
+    data: tuple[Study, Layout, Responses],
+    seeds: Sequence[int],
+) -> tuple["_Found", Layout, Responses]:
+    """Fit R data sets, less what they lose; the layout and responses that were observed too."""
+    frame, layout, stack = data
+    if not ready.cell.design.loss.empties:
+        return _whole(job, ready, _prepared(ready, *at), layout, stack, seeds), layout, stack
+    lost = _losses(job, ready.cell.design, layout, seeds[0])
+    holes = holed(ready.model, frame, layout, lost, ready.codes)
+    if not holes.modelled:
+        layout, stack = holes.layout, holes.responses(stack)
+        return _whole(job, ready, _prepared(ready, *at), layout, stack, seeds), layout, stack
+    studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
+    prepare = _once(("modelled", *at), lambda: Modelled(ready.model, ready.priors))
+    return _modelled(job, prepare, studies, seeds), *stacked(studies)
 
 
 def _whole(

@@ -65,7 +65,7 @@ def holed(
         keep = ~np.any(list(lost.values()), axis=0) if lost else np.ones(layout.n_rows, dtype=bool)
         if not keep.any():
             raise DataError(f"{frame.name}: no complete row is left")
-        thin = study(frame.frame[keep].reset_index(drop=True), frame.name)
+        thin = study(frame.frame.loc[keep].reset_index(drop=True), frame.name)
         small, at, gaps = build_layout(model, thin, codes), np.flatnonzero(keep), False
     else:
         small, needed = prune(layout, lost, model)
