@@ -296,12 +296,12 @@ def test_what_belongs_to_a_unit_is_constant_in_it() -> None:
     assert set(f["treated"]) == {0.0, 1.0}
 
 
-def test_truths_not_given_are_medians_of_stated_priors_or_the_contracts_defaults() -> None:
+def test_truths_not_given_are_by_the_contract() -> None:
     truth = drawn().truth
     assert truth["routines ~ climate"] == 0.4
     assert truth["learning ~ know"] == pytest.approx(0.7)
-    assert truth["sigma(learning)"] == pytest.approx(np.log(2) / 2)
-    assert truth["sd(learning ~ 1 | district)"] == pytest.approx(np.exp(-1))
+    assert truth["sigma(learning)"] == 1.0  # whatever its prior
+    assert truth["sd(learning ~ 1 | district)"] == 0.5
     assert truth["cor(learning ~ 1, learning ~ routines | district)"] == 0.0
     assert truth["learning ~ treated"] == 0.0
     assert truth["sigma(routines)"] == 1.0

@@ -104,9 +104,9 @@ def simulate(design: str, number: int, **options: Any) -> None:
         echo_json({"out": str(out), "studies": number, "rows": rows, **told})
     elif not options["quiet"]:
         studies = "1 study" if number == 1 else f"{number} studies"
+        echo(f"Written: {out} ({studies}, {rows} rows in all; the truth is in truth.json)")
         for line in () if said is None else said.lines:
             echo(line)
-        echo(f"Written: {out} ({studies}, {rows} rows in all; the truth is in truth.json)")
 
 
 def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
