@@ -7,7 +7,7 @@ import click
 from acmodels.cli import loops, models, start, studies, theory
 from acmodels.cli.common import fail
 from acmodels.cli.group import SECTIONS, main
-from acmodels.errors import AcmodelsError
+from acmodels.errors import AcmodelsError, DataError
 
 __all__ = ["SECTIONS", "loops", "main", "models", "run", "start", "studies", "theory"]
 
@@ -32,11 +32,17 @@ def run(args: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         fail([error.format_message()])
     except AcmodelsError as error:
-        fail(str(error).splitlines(), error.exit_code)
+        fail([*str(error).splitlines(), *_noticed(error)], error.exit_code)
     except BrokenPipeError:
         raise SystemExit(0) from None
     except MemoryError:
         fail(["out of memory; fit fewer rows, chains or draws"])
+
+
+def _noticed(error: AcmodelsError) -> list[str]:
+    """What was noticed while the data were read, which may be the reason of an error."""
+    found = error.findings if isinstance(error, DataError) else ()
+    return list(dict.fromkeys(f"{f.severity}: {f.message}" for f in found))
 
 
 def _usage(error: click.UsageError) -> str:

@@ -34,6 +34,12 @@ def options_of(*names: str) -> Decorator:
             "--workers", type=int, help="Cores to use; changes the time, never the numbers."
         ),
         "quiet": click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        "columns": click.option(
+            "--columns",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="What the columns of DATA are called and how they are read (TOML).",
+        ),
         "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     }
 

@@ -26,7 +26,7 @@ from acmodels.errors import did_you_mean
 @main.command()
 @click.argument("model", shell_complete=shipped)
 @click.argument("data", type=click.Path(path_type=Path))
-@options_of(*FITTING)
+@options_of("columns", *FITTING)
 @click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
 @click.option(
     "--confounding",
@@ -48,7 +48,7 @@ def fit(model: str, data: Path, **options: Any) -> None:
     from acmodels.data import read_study
     from acmodels.load import load_model
 
-    fit_and_write(load_model(model), read_study(data), options, "fit")
+    fit_and_write(load_model(model), read_study(data, options["columns"]), options, "fit")
 
 
 @main.command()
@@ -262,7 +262,7 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
 @main.command()
 @click.argument("model", shell_complete=shipped)
 @click.argument("data", type=click.Path(path_type=Path))
-@options_of("json")
+@options_of("columns", "json")
 def priors(model: str, data: Path, **options: Any) -> None:
     """Show the priors in force for MODEL on DATA."""
     from acmodels.data import read_study
@@ -271,7 +271,7 @@ def priors(model: str, data: Path, **options: Any) -> None:
     from acmodels.system import build_system
 
     loaded = load_model(model)
-    joint = build_system(loaded, read_study(data)).sampled
+    joint = build_system(loaded, read_study(data, options["columns"])).sampled
     found = resolve_priors(loaded.priors, joint.layout, joint.responses, loaded.source)
     if options["as_json"]:
         echo_json(
@@ -313,7 +313,7 @@ def tables(result: Path, style: Any, **options: Any) -> None:
 @main.command()
 @click.argument("plan", shell_complete=plans)
 @click.argument("data", type=click.Path(path_type=Path))
-@options_of(*FITTING)
+@options_of("columns", *FITTING)
 def pilot(plan: str, data: Path, **options: Any) -> None:
     """Fit PLAN's model to DATA, and write the plan with the pilot's posterior as truths."""
     from acmodels.data import read_study
@@ -322,7 +322,7 @@ def pilot(plan: str, data: Path, **options: Any) -> None:
 
     loaded = load_plan(plan)
     model = loaded.cells[0].design.model
-    study = read_study(data)
+    study = read_study(data, options["columns"])
 
     told: list[str] = []
 

@@ -21,7 +21,7 @@ from acmodels.cli.group import main
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("model", required=False, shell_complete=shipped)
-@options_of("quiet", "json")
+@options_of("columns", "quiet", "json")
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
     from acmodels.data import read_study
@@ -29,7 +29,7 @@ def check(data: Path, model: str | None, **options: Any) -> None:
     from acmodels.errors import DataError
 
     try:
-        study = read_study(data)
+        study = read_study(data, options["columns"])
         if model is None:
             described = describe_study(study)
         else:
@@ -173,7 +173,7 @@ def worlds(**options: Any) -> None:
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--format", "form", default="csv", show_default=True, help="csv, parquet or sav.")
-@options_of("out", "quiet", "json")
+@options_of("columns", "out", "quiet", "json")
 def export(data: Path, form: str, **options: Any) -> None:
     """Write DATA as a folder of tables with labels, missing codes and a codebook."""
     from acmodels.data import read_study
@@ -181,7 +181,7 @@ def export(data: Path, form: str, **options: Any) -> None:
     from acmodels.folder import result_folder
     from acmodels.results import mark
 
-    study = read_study(data)
+    study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("export")
     with result_folder(out, (study.path,)) as folder:
         write(study, folder, form)
@@ -198,7 +198,7 @@ def export(data: Path, form: str, **options: Any) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@options_of("out", "quiet", "json")
+@options_of("columns", "out", "quiet", "json")
 def scales(data: Path, **options: Any) -> None:
     """Say how well the items of DATA measure, and how far raters agree."""
     from acmodels.data import read_study
@@ -207,7 +207,7 @@ def scales(data: Path, **options: Any) -> None:
     from acmodels.reporting.scale_page import scale_report
     from acmodels.results import mark, write_table
 
-    study = read_study(data)
+    study = read_study(data, options["columns"])
     found = describe(study)
     out: Path = options["out"] or Path("scales")
     with result_folder(out, (study.path,)) as folder:

@@ -39,7 +39,7 @@ from acmodels.cli.group import main
     metavar="G",
     help="Say whether verdicts hold without each unit of grouping G, as district.",
 )
-@options_of(*FITTING)
+@options_of("columns", *FITTING)
 def test(
     data: Path,
     only: str | None,
@@ -60,7 +60,7 @@ def test(
     from acmodels.reporting.assessment_page import assessment_report
     from acmodels.results import mark, write_fit, write_table
 
-    study = read_study(data)
+    study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("test")
     wanted = None if only is None else [p.strip().upper() for p in only.split(",") if p.strip()]
     if wanted is not None and not wanted:
@@ -182,7 +182,7 @@ def preregister(model: str, design: str | None, power_run: Path | None, out: Pat
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--only", help="Names of pairs with commas between them; all if left out.")
-@options_of("out", "seed", "quiet", "json")
+@options_of("columns", "out", "seed", "quiet", "json")
 def rivals(data: Path, only: str | None, **options: Any) -> None:
     """Compare accounts that cannot both hold: regions, Bayes factors, districts left out."""
     from acmodels.data import read_study
@@ -192,7 +192,7 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
     from acmodels.rivals import rivals as compare
     from acmodels.rivals import rivals_table
 
-    study = read_study(data)
+    study = read_study(data, options["columns"])
     wanted = None if only is None else [n.strip() for n in only.split(",") if n.strip()]
     out: Path = options["out"] or Path("rivals")
     with result_folder(out, (study.path,)) as folder:

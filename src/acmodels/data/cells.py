@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
+from acmodels.data.dates import are_dates
+
 pc: Any = pyarrow.compute
 """Arrow's functions, which are made at run time, so that a type checker cannot see them."""
 
@@ -36,6 +38,9 @@ _INTEGERS = r"^[+-]?[0-9]+$"
 _WITH_COMMA = r"^[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?$"
 _WITH_POINT = r"^[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?$"
 _LIKE_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(?:[.,][0-9]{3})+$"
+_LIST = r"^[0-9]+(?:,\s*[0-9]+){2,}$"
+
+_SIGNS = r"[$€£¥]|USD|EUR|GBP|CHF"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Parsed:
         holds: what a message calls the contents.
     """
 
-    kind: Literal["number", "boolean", "text", "empty", "mixed"]
+    kind: Literal["number", "boolean", "date", "text", "empty", "mixed"]
     numbers: NDArray[np.float64]
     strays: NDArray[np.intp]
     holds: str = "text"
@@ -93,6 +98,8 @@ def parse(cells: pa.ChunkedArray, decimal: str = ".") -> Parsed:
     count = np.bincount(codes[held], minlength=len(words))
     nearly = np.array([bool(_NEARLY.fullmatch(word)) for word in words], dtype=np.bool_)
     kind = _kind(~np.isnan(numbers), nearly, ~np.isnan(truths), count)
+    if kind in {"text", "mixed"} and count[are_dates(words)].sum() * 2 > count.sum():
+        return Parsed("date", np.full(len(codes), np.nan), np.zeros(0, np.intp), "dates")
     if kind in {"text", "empty"}:
         return Parsed(kind, np.full(len(codes), np.nan), np.zeros(0, np.intp))
     table = truths if kind == "boolean" else numbers
@@ -125,6 +132,65 @@ def decimal_evidence(cells: pa.ChunkedArray) -> tuple[bool, bool, bool]:
     if (count(commas) + count(matches(_INTEGERS))) * 2 <= len(held):
         return False, False, clear_points
     return count(commas) > 0, count(pc.and_(commas, clear)) > 0, clear_points
+
+
+def has_decimal_comma(cells: pa.ChunkedArray) -> bool:
+    """Say whether a column of text is numbers with a decimal comma, and can be nothing else.
+
+    That is so where most cells are numbers, some have one comma, none has a point, and no comma
+    can mark thousands or stand between the parts of a list.
+    """
+    if not pc.any(pc.match_substring(cells, ",")).as_py():
+        return False
+    bare, missing = trimmed(cells)
+    held = bare.filter(pc.invert(missing))
+
+    def count(pattern: str) -> int:
+        return pc.sum(pc.match_substring_regex(held, pattern)).as_py() or 0
+
+    commas = count(_WITH_COMMA)
+    unclear = count(_LIKE_THOUSANDS) + count(_WITH_POINT) + count(_LIST)
+    return commas > 0 and not unclear and (commas + count(_INTEGERS)) * 2 > len(held)
+
+
+def is_nearly_number(word: str) -> bool:
+    """Say whether a word is a number, or one as people write them (`$1,200`, `78%`)."""
+    return any(form.fullmatch(word) for form in (_NEARLY, _POINT, _COMMA, _INFINITE))
+
+
+def as_declared(words: list[str], decimal: str) -> NDArray[np.float64]:
+    """Read numbers as people write them, where the decimal mark is known.
+
+    Signs of currency and percent are left out (`78%` is 78), thousands may be marked by the other
+    mark, a space or an apostrophe, and an amount in parentheses is negative.
+
+    Args:
+        words: text without white space around it.
+        decimal: the decimal mark.
+
+    Returns:
+        The numbers, NaN where a word is none.
+
+    >>> as_declared(["$16,960.50", "78%", "(1,200)", "n/a?", "1.5"], ".").tolist()
+    [16960.5, 78.0, -1200.0, nan, 1.5]
+    """
+    point, other = (r"\.", ",") if decimal == "." else (",", r"\.")
+    number = rf"(?:[0-9]{{1,3}}(?:(?P<t>[{other}'’\s])[0-9]{{3}})(?:(?P=t)[0-9]{{3}})*|[0-9]+)?"
+    form = re.compile(
+        rf"(?P<open>\()?(?:{_SIGNS})?\s?(?P<sign>[+\-−–])?\s?(?:{_SIGNS})?\s?"
+        rf"(?P<whole>{number})(?:{point}(?P<part>[0-9]*))?(?P<power>[eE][+-]?[0-9]+)?"
+        rf"\s?(?:%|{_SIGNS})?(?(open)\))"
+    )
+
+    def number_of(word: str) -> float:
+        found = form.fullmatch(word)
+        if found is None or not (found["whole"] or found["part"]):
+            return np.nan
+        whole = re.sub(r"[^0-9]", "", found["whole"] or "")
+        value = float(f"{whole or 0}.{found['part'] or 0}{found['power'] or ''}")
+        return -value if found["open"] or found["sign"] in ("-", "−", "–") else value
+
+    return np.array([number_of(word) for word in words], dtype=np.float64)
 
 
 def _quick(cells: pa.ChunkedArray, decimal: str) -> Parsed | None:

@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from acmodels.data.cells import MISSING, Parsed, coded, parse, pc
+from acmodels.data.cells import MISSING, Parsed, coded, is_nearly_number, parse, pc
+from acmodels.data.dates import orders
 from acmodels.data.table import Study, column_of, row_names, rows_phrase, shown
 from acmodels.errors import DataError, listing
 
-Kind = Literal["number", "boolean", "text", "empty"]
+Kind = Literal["number", "boolean", "date", "text", "empty"]
 
 _MEMO: WeakKeyDictionary[Study, dict[tuple[str, str], Any]] = WeakKeyDictionary()
 _UNREADABLE = (pa.ArrowException, OverflowError, TypeError, ValueError)
@@ -26,14 +27,15 @@ def kind(study: Study, column: str) -> Kind:
     """Say what a column holds.
 
     Text that is all numbers is a number, whatever file it came from; text that is all
-    True/TRUE/true or False/FALSE/false is boolean. A pandas categorical is text, and so are dates.
+    True/TRUE/true or False/FALSE/false is boolean. A pandas categorical is text. A column most of
+    whose cells are dates, as dates or as text, is a date.
 
     Args:
         study: the study.
         column: its name.
 
     Returns:
-        `number`, `boolean`, `text`, or `empty` where every cell is missing.
+        `number`, `boolean`, `date`, `text`, or `empty` where every cell is missing.
 
     Raises:
         DataError: no such column; a mostly numeric column with strays (named with their rows);
@@ -68,7 +70,7 @@ def numeric(study: Study, column: str, *, factor: bool = True) -> NDArray[np.flo
     parsed = _parsed(study, column)
     if parsed.kind == "mixed":
         raise _strays(study, column, parsed, factor=factor)
-    if parsed.kind == "text":
+    if parsed.kind in ("text", "date"):
         raise _not_numbers(study, column, parsed, factor=factor)
     infinite = np.flatnonzero(np.isinf(parsed.numbers))
     if len(infinite):
@@ -153,7 +155,7 @@ def _parse(study: Study, column: str) -> Parsed:
     cells, categorical = _arrow(study, column)
     held, n = cells.type, len(cells)
     if not categorical and _is_text(held):
-        return parse(cells, study.decimal)
+        return parse(cells, "," if column in study.commas else study.decimal)
     nothing = np.zeros(0, np.intp)
     if pa.types.is_null(held) or cells.null_count == n:
         return Parsed("empty", np.full(n, np.nan), nothing)
@@ -162,7 +164,8 @@ def _parse(study: Study, column: str) -> Parsed:
         what = "empty" if empty else "text"
         return Parsed(what, np.full(n, np.nan), nothing, "categories")
     if _is_date(held):
-        return Parsed("text", np.full(n, np.nan), nothing, "dates")
+        holds = "times of day" if pa.types.is_time(held) else "dates"
+        return Parsed("date", np.full(n, np.nan), nothing, holds)
     values: NDArray[np.float64] = np.array(
         pc.cast(cells, pa.float64(), safe=False).to_numpy(), dtype=np.float64
     )
@@ -343,13 +346,51 @@ def _strays(study: Study, column: str, parsed: Parsed, *, factor: bool = True) -
         f"'{shown(word)}' ({rows_phrase(row_names(study, positions), 4)})"
         for word, positions in where.items()
     ]
-    mark = "comma" if study.decimal == "," else "point"
+    comma = study.decimal == "," or column in study.commas
+    said = f"{study.name}: column '{shown(column)}' is mostly numbers but holds {listing(named)}; "
+    if all(is_nearly_number(word) for word in where):
+        marks = any(set(word) & set(",.") for word in where)
+        mark = "comma" if comma else "point"
+        return DataError(
+            f"{said}write numbers with a decimal {mark} and no thousands separator, percent sign "
+            f"or currency; or, to have them read as they are ('78%' as 78, '$1,200' as 1200), "
+            + advice(column, f'decimal = "{"," if comma else "."}"')
+            + (
+                ', or decimal = "," where the comma is a decimal comma'
+                if marks and not comma
+                else ""
+            )
+        )
     separators = any(any(c.isdigit() for c in word) and set(word) & set(",.") for word in where)
-    hint = f"write numbers with a decimal {mark} and no thousands separator, " if separators else ""
+    hint = (
+        f"write numbers with a decimal {'comma' if comma else 'point'} and no thousands "
+        "separator, " if separators else ""
+    )  # fmt: skip
     return DataError(
-        f"{study.name}: column '{shown(column)}' is mostly numbers but holds {listing(named)}; "
-        f"{hint}correct these cells{',' if factor else ' or'} leave them empty where the value is "
-        f"missing{f', or write factor({shown(column)}) if they are categories' if factor else ''}"
+        f"{said}{hint}correct these cells{',' if factor else ' or'} leave them empty where the "
+        f"value is missing"
+        f"{f', or write factor({shown(column)}) if they are categories' if factor else ''}"
+    )
+
+
+def advice(column: str, setting: str) -> str:
+    """Write the line of a file for `--columns` that gives a column a setting."""
+    from acmodels.data.mapping import toml_key, toml_text
+
+    line = f"{toml_key(column)} = {{ column = {toml_text(column)}, {setting} }}"
+    return f"write the line  {line}  in a text file columns.toml and add --columns columns.toml"
+
+
+def date_advice(study: Study, column: str) -> str:
+    """Say how a column of dates becomes a number of days or years."""
+    words = [text.strip() for text in labels(study, column) if text is not None]
+    found = orders(list(dict.fromkeys(words)))
+    order = ', order = "mdy"' if len(found) != 1 else ""
+    which = ' (or "dmy": day or month first is not clear here)' if order else ""
+    return (
+        "to use it as a number of years (or days, weeks, months) since the first date, "
+        + advice(column, f'date = "years"{order}')
+        + which
     )
 
 
@@ -357,12 +398,19 @@ def _not_numbers(study: Study, column: str, parsed: Parsed, *, factor: bool) -> 
     """Say that a column of text stands where numbers are needed."""
     distinct = sorted({text for text in labels(study, column) if text is not None})
     some = listing([shown(text) for text in distinct], 4)
+    if parsed.kind == "date":
+        fix = "turn it into numbers"
+        if parsed.holds == "dates":
+            fix = date_advice(study, column)
+        return DataError(
+            f"{study.name}: column '{shown(column)}' holds {parsed.holds} ({some}) where numbers "
+            f"are needed; {fix}"
+        )
     fix = {
-        "dates": "turn it into a number first (years since the start, for example)",
         "categories": f"turn it into a number column, or write factor({shown(column)}) to use "
         "the categories",
     }.get(parsed.holds, f"recode it as numbers, or write factor({shown(column)}) to use the labels")
-    if not factor and parsed.holds != "dates":
+    if not factor:
         fix = "recode it as numbers"
         if len(distinct) == 2:
             fix += f", for example {shown(distinct[0])} to 0 and {shown(distinct[1])} to 1"

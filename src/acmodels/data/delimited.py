@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal
 
@@ -11,6 +12,14 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from acmodels.data.headers import (
+    HEAD,
+    further_headers,
+    header_place,
+    joined_names,
+    refused,
+    wordings,
+)
 from acmodels.data.sniffing import DELIMITERS, decoded, delimiter_of
 from acmodels.data.table import Finding, rows_phrase
 from acmodels.data.tidying import (
@@ -32,21 +41,28 @@ _SAMPLE = 200_000
 
 
 def read_delimited(
-    raw: bytes, where: str, missing: tuple[str, ...] = ()
-) -> tuple[pd.DataFrame, tuple[Finding, ...], Literal[".", ","]]:
+    raw: bytes,
+    where: str,
+    missing: tuple[str, ...] = (),
+    skip: int | None = None,
+    decimal: Literal[".", ","] | None = None,
+) -> tuple[pd.DataFrame, tuple[Finding, ...], Literal[".", ","], dict[str, str]]:
     """Read a CSV file.
 
     Args:
         raw: the file.
         where: what messages call it.
         missing: cells, as written, that stand for missing besides the usual ones.
+        skip: rows below the header to leave out; None to refuse what looks like header rows.
+        decimal: the decimal mark; None to find it.
 
     Returns:
         The table, every cell text and its index each row's place in the file; what was noticed;
-        the decimal mark.
+        the decimal mark; labels of columns from header rows that were left out.
 
     Raises:
-        DataError: not text, empty, no rows, unusable column names, rows that do not line up.
+        DataError: not text, empty, no rows, unusable column names, rows that do not line up,
+            further header rows.
     """
     body, encoding = decoded(raw, where)
     findings: list[Finding] = []
@@ -63,6 +79,7 @@ def read_delimited(
         )
         findings.append(Finding("note", message))
     columns, short = _plain(layout) or _quoted(layout)
+    layout, columns, short, skipped = _below_headers(layout, columns, short, skip)
     columns, places, blank = without_blank_rows(layout, columns)
     findings.extend(blank)
     columns, noticed = without_unused(layout, columns)
@@ -73,13 +90,34 @@ def read_delimited(
     if missing:
         columns, declared = declared_missing(where, columns, missing)
         findings.extend(declared)
-    decimal, said = decimal_mark(layout, names, columns)
-    findings.extend(said)
+    if decimal is None:
+        decimal, said = decimal_mark(layout, names, columns)
+        findings.extend(said)
     table = pa.table(columns, names=list(names))
     frame = table.to_pandas(types_mapper={pa.large_string(): TEXT}.get, ignore_metadata=True)
     plain = len(places) == 0 or int(places[-1]) == len(places) - 1
     frame.index = pd.RangeIndex(len(places)) if plain else pd.Index(places)
-    return frame, tuple(findings), decimal
+    dropped = len(layout.header) > len(names) and layout.header[0].strip() != names[0]
+    labels = wordings(names, [row[1:] if dropped else row for row in skipped])
+    return frame, tuple(findings), decimal, labels
+
+
+def _below_headers(
+    layout: Layout, columns: list[pa.ChunkedArray], short: dict[int, int], skip: int | None
+) -> tuple[Layout, list[pa.ChunkedArray], dict[int, int], list[Sequence[str]]]:
+    """Leave out header rows below the header, as asked, or refuse what looks like them."""
+    head = list(zip(*(c.slice(0, HEAD).to_pylist() for c in columns), strict=True))
+    if skip is None:
+        found = further_headers(layout.header, head)
+        if found is not None:
+            raise refused(layout.where, found, layout.header_row)
+    if not skip:
+        return layout, columns, short, []
+    skipped: list[Sequence[str]] = [list(row) for row in head[:skip]]
+    header = joined_names(layout.header, skipped[0]) if skipped else layout.header
+    moved = replace(layout, header_row=layout.header_row + skip, header=header)
+    left = {place - skip: width for place, width in short.items() if place >= skip}
+    return moved, [c.slice(skip) for c in columns], left, skipped
 
 
 def _layout(where: str, body: bytes, encoding: str) -> Layout:
@@ -89,6 +127,11 @@ def _layout(where: str, body: bytes, encoding: str) -> Layout:
         sample = sample[: sample.rfind("\n") + 1]
     delimiter, skipped = delimiter_of(sample)
     layout = Layout(where, body, encoding, delimiter, 0, ())
+    records = list(islice(_records(layout), skipped, skipped + HEAD))
+    place = header_place(records)
+    if place >= 0:
+        row = skipped + place + 1
+        return Layout(where, body, encoding, delimiter, row, tuple(records[place]))
     for row, record in enumerate(_records(layout), start=1):
         if row > skipped and "".join(record).strip(" \t\ufeff"):
             return Layout(where, body, encoding, delimiter, row, tuple(record))

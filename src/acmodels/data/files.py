@@ -4,14 +4,25 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import pandas as pd
 
+from acmodels.data.coding import screened
+from acmodels.data.commas import comma_columns, plain_decimals, said_commas
 from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
+from acmodels.data.mapping import (
+    Mapped,
+    Source,
+    mapped,
+    mapped_parts,
+    missing_columns,
+    read_mapping,
+)
 from acmodels.data.parquet import read_parquet
 from acmodels.data.schemas import ESCAPED, unescaped, with_schema
 from acmodels.data.table import Finding, Study, shown
@@ -24,7 +35,7 @@ _SUFFIXES = (".csv", ".parquet", *_LABELLED)
 _READ = "a .csv, .parquet, .sav, .dta or .xlsx file, or a folder with datapackage.json"
 
 
-def read_study(path: str | os.PathLike[str]) -> Study:
+def read_study(path: str | os.PathLike[str], columns: Source | None = None) -> Study:
     """Read a file, or a folder with `datapackage.json`, several tables of which are joined.
 
     A CSV file is read as text, cell by cell: ids keep their leading zeros, and what is a number is
@@ -35,7 +46,10 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     file is ever run.
 
     Args:
-        path: the file or folder.
+        path: the file or folder; `book.xlsx#Sheet2` for one sheet of a workbook, the first if not
+            said.
+        columns: what the columns are called and how they are read: a TOML file, as for
+            `--columns`, or its contents as a mapping.
 
     Returns:
         The study.
@@ -46,16 +60,58 @@ def read_study(path: str | os.PathLike[str]) -> Study:
     if not isinstance(path, str | os.PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = f"a data path must be text or a Path, not {type(path).__name__}"
         raise DataError(msg)
-    place, is_folder = _place(os.fspath(path))
+    m = read_mapping(columns)
+    written, sheet = _sheet_of(os.fspath(path), m)
+    place, is_folder = _place(written)
     if is_folder:
-        return _read_folder(place)
+        return _read_folder(place, m)
     if place.suffix.lower() == ".toml":
         from acmodels.data.wide import from_wide
 
         return from_wide(place)
-    t = _read_table(place, place.name)
-    sha256 = {printable(place.name): t.digest}
-    return Study(shown(place.name), t.frame, t.findings, place, sha256, t.decimal, t.labels)
+    if sheet is not None and place.suffix.lower() != ".xlsx":
+        msg = f"{shown(place.name)}: is no .xlsx file, so it has no sheet '{shown(sheet)}'"
+        raise DataError(msg)
+    t = _read_table(place, place.name, reading=_Reading(sheet, m.top.skip, m.top.decimal))
+    sha256 = {printable(place.name): t.digest, **digest_of(m)}
+    name = shown(place.name) if sheet is None else f"{shown(place.name)}#{shown(sheet)}"
+    made = _study(name, t, place, sha256)
+    wrong = missing_columns(m, [made], name)
+    if wrong:
+        raise DataError(wrong, made.findings)
+    return screened(mapped(made, m))
+
+
+def _sheet_of(written: str, m: Mapped) -> tuple[str, str | None]:
+    """Take a path and the name of a sheet apart (`book.xlsx#Sheet2`)."""
+    head, mark, sheet = written.partition("#") if "#" in written else (written, "", "")
+    while mark and not _is_file(Path(head).expanduser()) and "#" in sheet:
+        more, mark, sheet = sheet.partition("#")
+        head = f"{head}#{more}"
+    if not mark or _is_file(Path(written).expanduser()) or not head.lower().endswith(".xlsx"):
+        return written, m.top.sheet
+    if not sheet.strip():
+        msg = f"{shown(head, 200)}#: the name of a sheet is lacking after #"
+        raise DataError(msg)
+    if m.top.sheet is not None and m.top.sheet != sheet:
+        msg = (
+            f"{m.said}: sheet is '{shown(m.top.sheet)}', but '{shown(sheet)}' is asked for after #; "
+            "name one"
+        )
+        raise DataError(msg)
+    return head, sheet
+
+
+def digest_of(m: Mapped) -> dict[str, str]:
+    """Return the digest of a mapping file by its name; nothing where it is no file."""
+    return {m.said: m.sha256} if m.sha256 is not None else {}
+
+
+def _study(name: str, t: "_Table", place: Path, sha256: Mapping[str, str]) -> Study:
+    """Make a study of a table, columns with a decimal comma found."""
+    commas = comma_columns(t.frame) if t.decimal == "." and not t.declared else frozenset()
+    findings = (*t.findings, *said_commas(name, t.frame, commas))
+    return Study(name, t.frame, findings, place, sha256, t.decimal, commas=commas, labels=t.labels)
 
 
 def _place(written: str) -> tuple[Path, bool]:
@@ -133,9 +189,21 @@ class _Table:
     digest: str
     decimal: Literal[".", ","] = "."
     labels: Labels = NO_LABELS
+    declared: bool = False
 
 
-def _read_table(place: Path, name: str, missing: tuple[str, ...] = ()) -> _Table:
+@dataclass(frozen=True)
+class _Reading:
+    """How a file is read, as a person said: the sheet, header rows to skip, the decimal mark."""
+
+    sheet: str | None = None
+    skip: int | None = None
+    decimal: Literal[".", ","] | None = None
+
+
+def _read_table(
+    place: Path, name: str, missing: tuple[str, ...] = (), reading: _Reading = _Reading()
+) -> _Table:
     """Read one file by its suffix."""
     where, suffix = shown(name), place.suffix.lower()
     if suffix not in _SUFFIXES:
@@ -143,17 +211,23 @@ def _read_table(place: Path, name: str, missing: tuple[str, ...] = ()) -> _Table
         msg = f"{where}: {what}; export it as .csv or .parquet, with that suffix in its name"
         raise DataError(msg)
     raw, digest = _bytes(place, where)
+    declared = reading.decimal is not None
     if suffix in _LABELLED:
-        frame, findings, labels = read_labelled(place, where)
-        return _Table(frame, findings, digest, labels=labels)
+        sheet = reading.sheet
+        said = where if sheet is None or suffix != ".xlsx" else f"{where}#{shown(sheet)}"
+        frame, findings, labels = read_labelled(place, said, sheet, reading.skip)
+        return _Table(frame, findings, digest, labels=labels, declared=declared)
     if suffix == ".parquet":
         frame, findings = read_parquet(raw, where)
-        return _Table(frame, findings, digest)
-    frame, findings, decimal = read_delimited(raw, where, missing)
-    return _Table(frame, findings, digest, decimal)
+        return _Table(frame, findings, digest, declared=declared)
+    frame, findings, decimal, wordings = read_delimited(
+        raw, where, missing, reading.skip, reading.decimal
+    )
+    labels = Labels(wordings, {}, {}) if wordings else NO_LABELS
+    return _Table(frame, findings, digest, decimal, labels, declared=declared)
 
 
-def _read_folder(folder: Path) -> Study:
+def _read_folder(folder: Path, m: Mapped) -> Study:
     """Read the tables that a folder's `datapackage.json` lists; several are joined."""
     said = shown(str(folder), 200)
     package = folder / PACKAGE
@@ -174,7 +248,8 @@ def _read_folder(folder: Path) -> Study:
             problems.append(f"{PACKAGE}: lists '{shown(path)}', which is not in the folder{near}")
             continue
         try:
-            read[name] = (path, _described(folder / path, path, resource))
+            reading = _Reading(m.top.sheet, m.top.skip, m.top.decimal)
+            read[name] = (path, _described(folder / path, path, resource, reading))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -183,33 +258,36 @@ def _read_folder(folder: Path) -> Study:
 
             problems += between(_studies(read, folder))
         raise DataError(problems)
-    sha256 = {PACKAGE: digest, **{path: t.digest for path, t in read.values()}}
+    sha256 = {PACKAGE: digest, **{path: t.digest for path, t in read.values()}, **digest_of(m)}
     if len(read) == 1:
         path, t = next(iter(read.values()))
         name = shown((folder / path).name)
-        return Study(name, t.frame, t.findings, folder, sha256, t.decimal, t.labels)
+        made = _study(name, t, folder, sha256)
+        wrong = missing_columns(m, [made], name)
+        if wrong:
+            raise DataError(wrong, made.findings)
+        return screened(mapped(made, m))
     from acmodels.data.package import package_study
 
-    tables = _studies(read, folder)
+    tables = {n: plain_decimals(mapped(t, m)) for n, t in _studies(read, folder).items()}
+    tables = {n: screened(t) for n, t in tables.items()}
     findings = [f for t in tables.values() for f in t.findings]
-    return package_study(tables, shown(folder.name), findings, path=folder, sha256=sha256)
+    made = package_study(tables, shown(folder.name), findings, path=folder, sha256=sha256)
+    return mapped_parts(made, m)
 
 
 def _studies(read: dict[str, tuple[str, _Table]], folder: Path) -> dict[str, Study]:
-    return {
-        n: Study(shown(path), t.frame, t.findings, folder, {path: t.digest}, t.decimal, t.labels)
-        for n, (path, t) in read.items()
-    }
+    return {n: _study(shown(path), t, folder, {path: t.digest}) for n, (path, t) in read.items()}
 
 
-def _described(place: Path, path: str, resource: dict[str, Any]) -> _Table:
+def _described(place: Path, path: str, resource: dict[str, Any], reading: _Reading) -> _Table:
     """Read a table of a package, with what its schema says of labels and missing codes."""
-    t = _read_table(place, path, _declared(resource))
+    t = _read_table(place, path, _declared(resource), reading)
     frame = t.frame
     if resource.get(ESCAPED) == "'":
         frame = unescaped(frame)
     frame, labels, noticed = with_schema(frame, t.labels, resource.get("schema"), shown(path))
-    return _Table(frame, (*t.findings, *noticed), t.digest, t.decimal, labels)
+    return _Table(frame, (*t.findings, *noticed), t.digest, t.decimal, labels, t.declared)
 
 
 def _resources(raw: bytes) -> dict[str, dict[str, Any]]:

@@ -5,18 +5,25 @@ import os
 import numpy as np
 import pandas as pd
 
-from acmodels.data.files import read_study
+from acmodels.data.commas import comma_columns, said_commas
+from acmodels.data.files import digest_of, read_study
+from acmodels.data.mapping import Source, mapped, missing_columns, read_mapping
 from acmodels.data.table import Finding, Study, checked_names, shown
 from acmodels.errors import DataError, listing
 
 
-def study(frame: pd.DataFrame | Study | str | os.PathLike[str], name: str = "data") -> Study:
+def study(
+    frame: pd.DataFrame | Study | str | os.PathLike[str],
+    name: str = "data",
+    columns: Source | None = None,
+) -> Study:
     """Make a study.
 
     Args:
         frame: a DataFrame, shape (rows, columns), which is copied (a named index becomes
             columns, an unnamed one is left out); a path to read; or a study, returned as it is.
         name: what messages call a DataFrame.
+        columns: what the columns are called and how they are read, as for `read_study`.
 
     Returns:
         The study.
@@ -31,7 +38,7 @@ def study(frame: pd.DataFrame | Study | str | os.PathLike[str], name: str = "dat
     if isinstance(frame, Study):
         return frame
     if isinstance(frame, str | os.PathLike):
-        return read_study(frame)
+        return read_study(frame, columns)
     if not isinstance(frame, pd.DataFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
         msg = (
             f"{name}: must be a pandas DataFrame, a path or a study, not "
@@ -47,7 +54,14 @@ def study(frame: pd.DataFrame | Study | str | os.PathLike[str], name: str = "dat
         msg = f"{name}: has no rows or no columns; pass a DataFrame that holds data"
         raise DataError(msg)
     table.columns = pd.Index(names)
-    return Study(name, table, noticed + findings)
+    commas = comma_columns(table)
+    found = (*noticed, *findings, *said_commas(name, table, commas))
+    m = read_mapping(columns)
+    made = Study(name, table, found, sha256=digest_of(m), commas=commas)
+    wrong = missing_columns(m, [made], name)
+    if wrong:
+        raise DataError(wrong)
+    return mapped(made, m)
 
 
 def _without_index(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:

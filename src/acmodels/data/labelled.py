@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
+from acmodels.data.spreadsheet import read_excel
 from acmodels.data.table import Finding, checked_names, shown
 from acmodels.errors import DataError, listing
 
@@ -38,22 +38,24 @@ class Labels:
 NO_LABELS = Labels({}, {}, {})
 
 
-def read_labelled(place: Path, where: str) -> tuple[pd.DataFrame, tuple[Finding, ...], Labels]:
+def read_labelled(
+    place: Path, where: str, sheet: str | None = None, skip: int | None = None
+) -> tuple[pd.DataFrame, tuple[Finding, ...], Labels]:
     """Read a `.sav`, `.dta` or `.xlsx` file.
 
     Args:
         place: the file.
         where: what messages call it.
+        sheet, skip: of a workbook, as `read_excel` takes them.
 
     Raises:
         DataError: it is not what its suffix says, or holds no proper table.
     """
     suffix = place.suffix.lower()
     if suffix == ".xlsx":
-        frame, findings = _excel(place, where)
-        labels = NO_LABELS
-    else:
-        frame, findings, labels = _statistical(place, where, suffix)
+        frame, findings, said = read_excel(place, where, sheet, skip)
+        return frame, findings, Labels(said, {}, {}) if said else NO_LABELS
+    frame, findings, labels = _statistical(place, where, suffix)
     names, noticed = checked_names(list(frame.columns), where)
     if not len(frame) or not names:
         raise DataError(f"{where}: has no rows or no columns; export it again, with its data")
@@ -114,33 +116,3 @@ def _plain(value: Any) -> Any:
 def _code(value: Any, labels: Mapping[Any, str]) -> str:
     said = f"{value:g}" if isinstance(value, float) else str(value)
     return f"{said} “{shown(labels[value])}”" if value in labels else said
-
-
-def _excel(place: Path, where: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
-    try:
-        with pd.ExcelFile(place, engine="openpyxl") as book:
-            sheets = list(book.sheet_names)
-            frame = cast(
-                pd.DataFrame,
-                pd.read_excel(
-                    book, sheet_name=sheets[0], dtype=object, keep_default_na=False, na_values=[""]
-                ),
-            )
-    except (BadZipFile, KeyError, ValueError, OSError, IndexError, TypeError) as error:
-        raise DataError(
-            f"{where}: cannot be read as an Excel workbook ({shown(str(error), 120)}); save it "
-            "again as .xlsx, or export the sheet as .csv"
-        ) from None
-    findings: tuple[Finding, ...] = ()
-    if len(sheets) > 1:
-        findings = (
-            Finding(
-                "note",
-                f"{where}: the first sheet, '{shown(str(sheets[0]))}', was read; the others were "
-                f"not ({listing([shown(str(s)) for s in sheets[1:]])}).",
-            ),
-        )
-    unnamed = [c for c in frame.columns if str(c).startswith("Unnamed: ")]
-    empty = [c for c in unnamed if bool(frame[c].isna().all())]
-    frame = frame.drop(columns=empty).dropna(how="all")
-    return frame.infer_objects(), findings

@@ -74,6 +74,8 @@ def structure(study: Study) -> Structure:
             # where tables are joined, ids say what belongs to what, and nothing else does
             if not is_id and (what != "text" or study.tables):
                 continue
+            if what == "date":  # dates are no ids
+                continue
             found, words = label_codes(study, name)
         except DataError as error:
             findings += [Finding("error", p, name) for p in error.problems]

@@ -50,6 +50,8 @@ class Study:
         path: the file or folder that was read; None for a DataFrame.
         sha256: hex digest of each file read, by file name; empty for a DataFrame.
         decimal: the decimal mark of numbers written as text.
+        commas: columns of text whose numbers have a decimal comma, whatever `decimal` is.
+        randomized: columns that `--columns` says were assigned at random.
         labels: what a `.sav` or `.dta` file or a data package says of its columns, or None.
         tables: of a study of several tables, each by name; `frame` is them joined.
         parts: what of those tables belongs to which units.
@@ -61,6 +63,8 @@ class Study:
     path: Path | None = None
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
     decimal: Literal[".", ","] = "."
+    commas: frozenset[str] = frozenset()
+    randomized: tuple[str, ...] = ()
     labels: "Labels | None" = None
     tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
     parts: "tuple[Part, ...]" = ()
@@ -174,10 +178,15 @@ def checked_names(
     if empty:
         places = f"column{'' if len(empty) == 1 else 's'} {listing(empty)}"
         problems.append(f"{where}: {places} of {len(clean)} has no name; name it or remove it")
-    seen: dict[str, int] = {}
-    for name in clean:
-        seen[name] = seen.get(name, 0) + 1
-    twice = [f"'{shown(name)}' ({n} times)" for name, n in seen.items() if n > 1 and name]
+    seen: dict[str, list[str]] = {}
+    for name, before in zip(clean, written, strict=True):
+        seen.setdefault(" ".join(name.split()), []).append(before)
+    twice = [
+        f"'{shown(name)}' ({len(names)} times"
+        f"{', differing only by white space' if len(set(names)) > 1 else ''})"
+        for name, names in seen.items()
+        if len(names) > 1 and name
+    ]
     if twice:
         problems.append(
             f"{where}: column names must differ, but these are used more than once: "

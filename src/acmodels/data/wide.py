@@ -81,8 +81,7 @@ def from_wide(path: str | Path) -> Study:
     m = check_table(WideTable, read_toml(place), said, error=DataError)
     form = _pattern(m.pattern, said)
     beside = {n: read_study(place.parent / p) for n, p in m.tables.items()}
-    whole = read_study(place.parent / m.table)
-    wide = _without(whole, m.skip)
+    wide = whole = read_study(place.parent / m.table, {"skip": m.skip} if m.skip else None)
     columns = {c: found for c in wide.names if (found := form.fullmatch(c))}
     problems = list(_wrong(m, wide, columns, said))
     if problems:
@@ -126,12 +125,6 @@ def _pattern(text: str, said: str) -> re.Pattern[str]:
         )
     made = [f"(?P<{p[1:-1]}>.+?)" if p.startswith("{") else re.escape(p) for p in parts]
     return re.compile("".join(made))
-
-
-def _without(study: Study, rows: int) -> Study:
-    from dataclasses import replace
-
-    return replace(study, frame=study.frame.iloc[rows:]) if rows else study
 
 
 def _wrong(

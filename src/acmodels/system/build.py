@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.data import Finding, Study, kind, labels, numeric, row_names, study_of, truth_values
+from acmodels.data.coding import named_levels, nominal
+from acmodels.data.columns import date_advice
 from acmodels.errors import DataError, InputError, ModelError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.spec.formula import INTERCEPT, GroupTerm, Operand, Term, quoted
@@ -127,6 +129,21 @@ def build_system(
             predictors, a level that varies within its unit, and so on.
     """
     study = study_for(model, study)
+    try:
+        return _joined(model, replace(study, findings=relevant(model, study)))
+    except DataError as error:  # what was noticed while reading may be the reason
+        said = (f for f in relevant(model, study) if f not in error.findings)
+        raise DataError(error.problems, (*error.findings, *said)) from None
+
+
+def relevant(model: Model, study: Study) -> tuple[Finding, ...]:
+    """What was noticed while reading, without that about columns the model does not read."""
+    read = {c for e in model.equations.values() for c, _ in uses(e, with_responses=True)}
+    return tuple(f for f in study.findings if f.column is None or f.column in read)
+
+
+def _joined(model: Model, study: Study) -> System:
+    """Join a model and the rows of a study that it needs."""
     _columns_present(model, study, with_responses=True)
     missing = _missing_cells(model, study)
     if model.missing == "model" and missing:
@@ -180,7 +197,29 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
     found += [Finding("note", n) for n in latent_notes(layout)]
+    found += [Finding("note", n) for n in _coded(layout, rows.study)]
     return found
+
+
+def _coded(layout: Layout, study: Study) -> list[str]:
+    """Notes on categories that enter as numbers, and on dates that name units or levels."""
+    out: list[str] = []
+    for name, v in layout.variables.items():
+        words = () if v.levels else nominal(study, name)
+        if words:
+            said = listing([f"“{w}”" for w in words], 4)
+            out.append(
+                f"'{name}' enters as a number, though its value labels ({said}) look like "
+                f"categories without order; write factor({quoted(name)}) if they are"
+            )
+        if v.levels and kind(study, name) == "date":
+            out.append(
+                f"'{name}' holds dates, and factor({quoted(name)}) takes each for a category"
+            )
+    for c in dict.fromkeys(c for b in layout.blocks for c in b.columns):
+        if kind(study, c) == "date":
+            out.append(f"'{c}' holds dates, and each date is taken for a unit of the grouping")
+    return out
 
 
 def build_layout(
@@ -334,6 +373,7 @@ def _missing_cells(model: Model, study: Study) -> dict[str, np.ndarray]:
             problems.append(
                 f"{study.name}: {len(lost)} rows have no '{key}', which is an id or grouping: "
                 f"rows {listing(row_names(study, lost))}; a row must say which unit it belongs to"
+                f"{_of_merged(study, key)}"
             )
     missing: dict[str, np.ndarray] = {}
     for e in model.equations.values():
@@ -353,8 +393,14 @@ def _missing_cells(model: Model, study: Study) -> dict[str, np.ndarray]:
     return {c: m for c, m in missing.items() if m.any()}
 
 
+def _of_merged(study: Study, key: str) -> str:
+    """Say that ids are lacking since cells of a spreadsheet are merged."""
+    merged = any(f.column == key and "are merged" in f.message for f in study.findings)
+    return " (its cells are merged: unmerge them and fill the value down)" if merged else ""
+
+
 def _gaps(study: Study, column: str, *, is_number: bool) -> np.ndarray:
-    if not is_number and kind(study, column) in ("text", "boolean"):
+    if not is_number and kind(study, column) in ("text", "boolean", "date"):
         return np.array([v is None for v in labels(study, column)])
     return np.isnan(numeric(study, column, factor=not is_number))
 
@@ -545,6 +591,8 @@ def _variable(
         for o in operands:
             checks.domain(name, o, values, rows.names)
         return Variable(name, values)
+    if not as_factor and kind(rows.study, name) == "date":
+        raise DataError(f"'{name}' holds dates, no numbers; {date_advice(rows.study, name)}")
     bare = next((o for o in operands if o.functions and o.functions[0] != "factor"), None)
     if bare is not None:
         if as_factor:
@@ -561,6 +609,10 @@ def _variable(
         levels = tuple(sorted(levels, key=float))
     else:
         levels = tuple(sorted(levels))
+    named = named_levels(rows.study, name, levels)
+    if named:
+        found = np.array([named[str(v)] for v in found], dtype=object)
+        levels = tuple(named[v] for v in levels)
     if len(levels) < 2:
         raise DataError(
             f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect "
@@ -568,7 +620,10 @@ def _variable(
         )
     if len(levels) > max(20, rows.n // 2):
         raise DataError(
-            f"'{name}' is text with {len(levels)} different values in {rows.n} rows; "
+            f"'{name}' has {len(levels)} different values in {rows.n} rows as a factor; "
+            "that is an id, not a predictor"
+            if as_factor
+            else f"'{name}' is text with {len(levels)} different values in {rows.n} rows; "
             "that is an id, not a predictor"
         )
     code = {v: i for i, v in enumerate(levels)}

@@ -1,0 +1,467 @@
+"""The file given by `--columns`: what the columns of a table are called, and how they are read.
+
+```toml
+missing    = [-99, "refused"]        # codes for missing, in every column
+decimal    = ","                     # the decimal mark of numbers written as text
+randomized = ["coached"]             # assigned at random
+sheet      = "Answers"               # of a workbook
+skip       = 2                       # rows below the header to leave out
+
+learning  = "learn_mean"             # a name, and the data's column
+knowledge = { column = "PK_mean", reverse = true, missing = [9], decimal = "," }
+tenure    = { column = "hired", date = "years", since = 2020-09-01 }
+```
+"""
+
+import datetime as dt
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from acmodels.data import dates
+from acmodels.data.cells import as_declared
+from acmodels.data.columns import kind, label_codes, numeric
+from acmodels.data.labelled import NO_LABELS, Labels
+from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
+from acmodels.errors import DataError, did_you_mean, listing, printable
+from acmodels.spec.strict import Strict, check_table, read_toml
+
+type Code = str | int | float
+type Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+class ColumnTable(Strict):
+    """One column: where it is in the data and how it is read."""
+
+    column: str
+    reverse: bool = False
+    missing: list[Code] = Field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
+    date: Literal["days", "weeks", "months", "years"] | None = None
+    since: dt.date | str | None = None
+    order: Literal["ymd", "mdy", "dmy"] | None = None
+
+
+class TopTable(Strict):
+    """What holds for the whole table."""
+
+    missing: list[Code] = Field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
+    randomized: list[str] = Field(default_factory=list)
+    sheet: str | None = None
+    skip: int | None = Field(default=None, ge=0)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A mapping file, read.
+
+    Attributes:
+        said: what messages call it.
+        top: what holds for the whole table.
+        columns: by name, where the column is and how it is read.
+        path, sha256: of the file, or None.
+    """
+
+    said: str = "columns"
+    top: TopTable = field(default_factory=TopTable)
+    columns: Mapping[str, ColumnTable] = field(default_factory=dict[str, ColumnTable])
+    path: Path | None = None
+    sha256: str | None = None
+
+
+def read_mapping(source: Source | None) -> Mapped:
+    """Read a mapping file, or its contents as a mapping.
+
+    Raises:
+        DataError: it is missing or wrong; every problem is named.
+    """
+    import hashlib
+
+    from acmodels.errors import ModelError
+
+    if source is None:
+        return Mapped()
+    if isinstance(source, Mapping):
+        return _checked(source, "columns", None, None)
+    path = Path(source).expanduser()
+    try:
+        table = read_toml(path)
+    except ModelError as error:
+        raise DataError([p.replace("a model or design", "it") for p in error.problems]) from None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return _checked(table, printable(path.name), path, digest)
+
+
+def _checked(table: Mapping[str, Any], said: str, path: Path | None, sha256: str | None) -> Mapped:
+    keys = tuple(TopTable.model_fields)
+    top = {k: v for k, v in table.items() if k in keys and not isinstance(v, Mapping)}
+    problems: list[str] = []
+    made, columns = TopTable(), {}
+    try:
+        made = check_table(TopTable, top, said, error=DataError)
+    except DataError as error:
+        problems += error.problems
+    for name, value in table.items():
+        if name in top:
+            continue
+        if isinstance(value, str):
+            columns[name] = ColumnTable(column=value)
+        elif isinstance(value, Mapping):
+            try:
+                columns[name] = check_table(ColumnTable, value, said, name, error=DataError)
+            except DataError as error:
+                problems += error.problems
+        else:
+            problems.append(
+                f"{said}: {shown(name)}: must be the name of a column, or a table such as "
+                f'{{ column = "NAME", reverse = true }}{did_you_mean(name, keys)}'
+            )
+    for name, c in columns.items():
+        problems += [f"{said}: {shown(name)}: {p}" for p in _contrary(c)]
+    if problems:
+        raise DataError(problems)
+    return Mapped(said, made, columns, path, sha256)
+
+
+def _contrary(c: ColumnTable) -> list[str]:
+    """Settings that cannot be together."""
+    out: list[str] = []
+    if c.date is None and (c.since is not None or c.order is not None):
+        out.append('since and order go with date (date = "years")')
+    if c.date is not None and c.decimal is not None:
+        out.append("a column is a date or a number with a decimal mark, not both")
+    if isinstance(c.since, str) and np.isnan(dates.days([c.since.strip()], "ymd")[0]):
+        out.append(f"since must be a date such as 2024-09-01, not '{shown(c.since)}'")
+    return out
+
+
+def missing_columns(m: Mapped, studies: Sequence[Study], name: str) -> list[str]:
+    """Say which columns of a mapping file no table has."""
+    known = list(dict.fromkeys(c for s in studies for c in s.names))
+    keys = tuple(TopTable.model_fields)
+    out: list[str] = []
+    for key, c in m.columns.items():
+        if c.column not in known:
+            near = did_you_mean(c.column, known) or did_you_mean(key, keys)
+            out.append(
+                f"{m.said}: {shown(key)}: {name} has no column '{shown(c.column)}'"
+                f"{near} (columns: {listing([shown(k) for k in known], 15)})"
+            )
+    for c in m.top.randomized:
+        if c not in known and c not in m.columns:
+            near = did_you_mean(c, (*m.columns, *known))
+            out.append(f"{m.said}: randomized: {name} has no column '{shown(c)}'{near}")
+    return out
+
+
+def mapped(study: Study, m: Mapped) -> Study:
+    """Return a table as a mapping file has it; columns it does not have are passed over.
+
+    Every column of the file is there by its new name too; the others keep their names.
+
+    Args:
+        study: one table.
+        m: the mapping file.
+
+    Raises:
+        DataError: a column that cannot be read as the file says; every problem is named.
+    """
+    if m == Mapped():
+        return study
+    base, findings = _whole(study, m)
+    problems: list[str] = []
+    new: dict[str, pd.Series] = {}
+    held = base.labels or NO_LABELS
+    columns, values = dict(held.columns), dict(held.values)
+    commas = set(base.commas)
+    for name, c in m.columns.items():
+        if c.column not in base.names:
+            continue
+        try:
+            made, words, noticed = _column(base, name, c, m)
+        except DataError as error:
+            problems += error.problems
+            continue
+        findings += noticed
+        new[name] = made
+        for known, found in ((columns, held.columns.get(c.column)), (values, words)):
+            known.pop(name, None)
+            if found:
+                cast(dict[str, Any], known)[name] = found
+        (commas.add if c.column in base.commas else commas.discard)(name)
+    if problems:
+        raise DataError(problems, study.findings)
+    findings += _hidden(base, m, new)
+    frame = base.frame.copy()
+    for name, made in new.items():
+        frame[name] = made
+    noted = base.labels is not None or columns or values
+    return replace(
+        base,
+        frame=frame,
+        findings=(*study.findings, *findings),
+        commas=frozenset(commas),
+        randomized=tuple(c for c in m.top.randomized if c in frame.columns),
+        labels=Labels(columns, values, held.missing, held.held) if noted else None,
+    )
+
+
+def mapped_parts(study: Study, m: Mapped) -> Study:
+    """Return a study of several tables with the columns of a mapping file that no table has.
+
+    Some columns are made where tables are joined: measures of units, scores of constructs.
+
+    Raises:
+        DataError: a column that is nowhere.
+    """
+    known = {c for t in study.tables.values() for c in t.names}
+    later = {n: c for n, c in m.columns.items() if c.column not in known}
+    made = [Study(study.name, p.frame) for p in study.parts]
+    wrong = missing_columns(m, [*study.tables.values(), *made, study], study.name)
+    if wrong:
+        raise DataError(wrong, study.findings)
+    randomized = m.top.randomized
+    if not later:
+        return replace(study, randomized=tuple(randomized)) if randomized else study
+    rest = replace(m, top=TopTable(missing=m.top.missing), columns=later)
+    parts: list[Any] = []
+    findings: list[Finding] = []
+    for part, table in zip(study.parts, made, strict=True):
+        found = mapped(replace(table, path=study.path), rest)
+        findings += [f for f in found.findings if f.column in later]
+        parts.append(replace(part, frame=found.frame))
+    whole = mapped(replace(study, findings=()), rest)
+    said = dict.fromkeys((*study.findings, *findings))
+    return replace(
+        study, frame=whole.frame, parts=tuple(parts), findings=tuple(said),
+        randomized=tuple(randomized),
+    )  # fmt: skip
+
+
+def _hidden(base: Study, m: Mapped, new: Mapping[str, Any]) -> list[Finding]:
+    """Say which columns of the data another one takes the name of."""
+    return [
+        Finding(
+            "note",
+            f"{m.said}: '{shown(name)}' is the data's column '{shown(m.columns[name].column)}'; "
+            f"the data's own column '{shown(name)}' is not used.",
+            name,
+        )
+        for name in new
+        if name in base.names and m.columns[name].column != name
+    ]
+
+
+def _whole(study: Study, m: Mapped) -> tuple[Study, list[Finding]]:
+    """Apply what holds for every column."""
+    frame, findings, out = study.frame, [], study
+    if m.top.missing:
+        said: list[str] = []
+        frame = frame.copy()
+        for c in study.names:
+            gone, counts = _stands(study, c, m.top.missing)
+            if gone.any():
+                frame[c] = frame[c].where(~gone, None)
+                said += [f"{shown(c)} {word} ({n})" for word, n in counts.items()]
+        words = listing([str(c) for c in m.top.missing])
+        found = listing(said, 20) if said else "no cell holds one"
+        findings.append(Finding("note", f"{study.name}: missing by {m.said} ({words}): {found}."))
+        out = replace(out, frame=frame)
+    if m.top.decimal is not None:
+        out, noticed = _all_declared(out, m)
+        findings += noticed
+    return out, findings
+
+
+def _all_declared(study: Study, m: Mapped) -> tuple[Study, list[Finding]]:
+    """Read every column of text that is all numbers with the decimal mark of the file."""
+    mark = m.top.decimal or "."
+    frame, read = study.frame.copy(), []
+    for c in study.names:
+        if not _is_text(study, c) or any(k.column == c and k.decimal for k in m.columns.values()):
+            continue
+        codes, words = label_codes(study, c)
+        numbers = as_declared([w.strip() for w in words], mark)
+        if len(words) and not np.isnan(numbers).any():
+            plain = all(re.fullmatch(r"[+-]?[0-9]+(?:[.][0-9]*)?", w.strip()) for w in words)
+            if not plain:
+                frame[c] = np.append(numbers, np.nan)[codes]
+                read.append(shown(c))
+    said = f"{study.name}: numbers were read with the decimal mark {mark} of {m.said} "
+    found = [Finding("note", f"{said}(in {listing(read)}).")] if read else []
+    return replace(study, frame=frame, decimal=mark, commas=frozenset()), found
+
+
+def _is_text(study: Study, column: str) -> bool:
+    dtype = study.frame[column].dtype
+    return dtype == object or isinstance(dtype, pd.StringDtype)
+
+
+def _column(
+    study: Study, name: str, c: ColumnTable, m: Mapped
+) -> tuple[pd.Series, Mapping[Any, str] | None, list[Finding]]:
+    """Read one column as the file says, with the labels its values then have."""
+    findings: list[Finding] = []
+    words = (study.labels or NO_LABELS).values.get(c.column)
+    one = study
+    if c.missing:
+        gone, counts = _stands(study, c.column, c.missing)
+        series = study.frame[c.column].where(~gone, None)
+        one = replace(study, frame=study.frame.assign(**{c.column: series}))
+        found = (
+            listing([f"{w} ({n})" for w, n in counts.items()]) if counts else "no cell holds one"
+        )
+        codes = listing([str(k) for k in c.missing])
+        findings.append(
+            Finding(
+                "note" if counts else "warning",
+                f"{study.name}: '{shown(name)}': missing by {m.said} ({codes}): {found}.",
+                name,
+            )
+        )
+    series = cast(pd.Series, one.frame[c.column])
+    if c.decimal is not None:
+        series, noticed = _declared(one, name, c, m)
+        findings += noticed
+    if c.date is not None:
+        series, noticed = _dated(one, name, c, m)
+        return series, None, [*findings, *noticed]
+    if c.reverse:
+        series, low, high = _reversed(replace(one, frame=one.frame.assign(**{c.column: series})), c)
+        findings.append(
+            Finding(
+                "note",
+                f"{study.name}: '{shown(name)}' is reversed by {m.said}: "
+                f"{low + high:g} less the value ({low:g} is the lowest, {high:g} the highest).",
+                name,
+            )
+        )
+        words = words and {
+            low + high - k: w for k, w in words.items() if isinstance(k, int | float)
+        }
+    return series, words, findings
+
+
+def _reversed(study: Study, c: ColumnTable) -> tuple[pd.Series, float, float]:
+    values = numeric(study, c.column, factor=False)
+    if np.isnan(values).all():
+        raise DataError(f"{study.name}: column '{shown(c.column)}' has no values to reverse")
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return pd.Series(low + high - values, index=study.frame.index), low, high
+
+
+def _declared(
+    study: Study, name: str, c: ColumnTable, m: Mapped
+) -> tuple[pd.Series, list[Finding]]:
+    """Read text as numbers with a known decimal mark."""
+    series = cast(pd.Series, study.frame[c.column])
+    if not _is_text(study, c.column):
+        return series, []
+    codes, words = label_codes(study, c.column)
+    bare = [w.strip() for w in words]
+    numbers = as_declared(bare, c.decimal or ".")
+    wrong = [k for k in range(len(words)) if np.isnan(numbers[k])]
+    if wrong:
+        rows = row_names(study, np.isin(codes, wrong))
+        raise DataError(
+            f"{study.name}: column '{shown(c.column)}' holds "
+            f"{listing([f"'{shown(bare[k])}'" for k in wrong])} ({rows_phrase(rows)}), which "
+            f"{'is no number' if len(wrong) == 1 else 'are no numbers'} with the decimal mark "
+            f"{c.decimal}; correct these cells, or list them in missing in {m.said}"
+        )
+    odd = next((k for k, w in enumerate(bare) if not re.fullmatch(r"[+-]?[0-9]+[.]?[0-9]*", w)), 0)
+    shows = f": '{shown(bare[odd])}' is {numbers[odd]:g}" if words else ""
+    said = f"{study.name}: '{shown(name)}' was read with the decimal mark {c.decimal}{shows}."
+    found = np.append(numbers, np.nan)[codes]
+    return pd.Series(found, index=series.index), [Finding("note", said, name)]
+
+
+def _dated(study: Study, name: str, c: ColumnTable, m: Mapped) -> tuple[pd.Series, list[Finding]]:
+    """Read dates as a number of days, weeks, months or years."""
+    codes, words = label_codes(study, c.column)
+    bare = [w.strip() for w in words]
+    if kind(study, c.column) == "number":  # 20240110, as some programs write dates
+        bare = [re.sub(r"^(\d{4})(\d{2})(\d{2})(?:\.0)?$", r"\1-\2-\3", w) for w in bare]
+    found = dates.orders(bare)
+    order = c.order or (found[0] if len(found) == 1 else None)
+    is_date = dates.are_dates(bare)
+    where = f"{study.name}: column '{shown(c.column)}'"
+    if order is None and is_date.any():
+        what = "can be read with the day or the month first" if found else (
+            "has dates with the day first and dates with the month first"
+        )  # fmt: skip
+        some = listing([shown(b) for b in bare], 4)
+        raise DataError(
+            f"{where} {what} ({some}); say which in {m.said}: "
+            f'order = "mdy" or order = "dmy", beside date = "{c.date}"'
+        )
+    moments = dates.days(bare, order or "ymd")
+    wrong = np.flatnonzero(np.isnan(moments))
+    if len(wrong):
+        rows = row_names(study, np.isin(codes, wrong))
+        raise DataError(
+            f"{where} holds {listing([f"'{shown(bare[k])}'" for k in wrong])} "
+            f"({rows_phrase(rows)}), which {'is no date' if len(wrong) == 1 else 'are no dates'}"
+            f"{f' in the order {order}' if order not in (None, 'ymd') else ''}; correct these "
+            f"cells, leave them empty, or list them in missing in {m.said}"
+        )
+    if not len(moments):
+        raise DataError(f"{where} holds no dates")
+    unit = c.date or "days"
+    start = float(np.floor(moments.min())) if c.since is None else _since(c.since)
+    numbers = (np.append(moments, np.nan)[codes] - start) / dates.UNITS[unit]
+    said = (
+        f"{study.name}: '{shown(name)}' is in {unit} since {dates.written(start)} (dates from "
+        f"{dates.written(moments.min())} to {dates.written(moments.max())})."
+    )
+    return pd.Series(numbers, index=study.frame.index), [Finding("note", said, name)]
+
+
+def _since(day: dt.date | str) -> float:
+    text = (
+        day.strip() if isinstance(day, str) else dt.date(day.year, day.month, day.day).isoformat()
+    )
+    return float(dates.days([text], "ymd")[0])
+
+
+def _stands(study: Study, column: str, codes: Sequence[Code]) -> tuple[np.ndarray, dict[str, int]]:
+    """Which cells hold a code for missing, and how many hold each."""
+    try:
+        place, words = label_codes(study, column)
+    except DataError:
+        return np.zeros(study.n_rows, dtype=np.bool_), {}
+    wanted = {_same(str(code), study.decimal): str(code) for code in codes}
+    hits = {
+        k: wanted[w] for k, word in enumerate(words) if (w := _same(word, study.decimal)) in wanted
+    }
+    counts: dict[str, int] = {}
+    for k, code in hits.items():
+        counts[code] = counts.get(code, 0) + int((place == k).sum())
+    return np.isin(place, list(hits)), counts
+
+
+def _same(word: str, decimal: str) -> str | float:
+    bare = word.strip()
+    try:
+        return float(bare.replace(",", ".") if decimal == "," else bare)
+    except ValueError:
+        return bare
+
+
+def toml_key(name: str) -> str:
+    """Write a name as a key of TOML."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_text(name)
+
+
+def toml_text(text: str) -> str:
+    """Write text as a string of TOML."""
+    return json.dumps(text, ensure_ascii=False)
