@@ -189,9 +189,20 @@ def test_thousands_are_never_taken_for_decimals_or_labels(write: Write) -> None:
     assert "if the comma marks thousands" in messages(unsure, "warning")
 
 
-def test_a_decimal_comma_between_commas_is_refused_rather_than_a_factor(write: Write) -> None:
-    found = read_study(write('x,y\n"1,5",1\n"2,5",2\n'))
-    assert "decimal point" in refusal(lambda: kind(found, "x"))
+def test_a_quoted_decimal_comma_that_can_be_nothing_else_is_read_and_said(write: Write) -> None:
+    found = read_study(write('x,y\n"1,5",1\n"-2,25",2.5\n3,NA\n'))
+    same(numeric(found, "x"), [1.5, -2.25, 3])
+    same(numeric(found, "y"), [1, 2.5, np.nan])
+    assert messages(found, "note").count("decimal comma") == 1
+
+
+@pytest.mark.parametrize("cells", [("1,5", "1,500"), ("1,5", "2.5"), ("1,2", "1,2,3")])
+def test_a_comma_that_can_be_something_else_is_not_read_as_decimal(
+    write: Write, cells: tuple[str, str]
+) -> None:
+    found = read_study(write("x,y\n" + "".join(f'"{c}",1\n' for c in cells)))
+    assert "decimal comma" not in messages(found, "note")
+    assert found.commas == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -315,7 +326,7 @@ def test_the_fast_and_the_careful_way_read_the_same(rows: list[list[str]], newli
 
     def outcome() -> object:
         try:
-            frame, findings, decimal = delimited_room.read_delimited(raw, "data.csv")
+            frame, findings, decimal, _ = delimited_room.read_delimited(raw, "data.csv")
         except DataError as problem:
             return str(problem)
         return frame.to_dict(), list(frame.index), findings, decimal
@@ -570,7 +581,8 @@ def test_parquet_types(write: Write) -> None:
     kinds = {name: kind(found, name) for name in found.names if name not in {"nested", "raw"}}
     assert kinds == {
         **dict.fromkeys(["id", "n", "x", "f", "d"], "number"),
-        **dict.fromkeys(["c", "day"], "text"),
+        "c": "text",
+        "day": "date",
         "b": "boolean",
         "nothing": "empty",
     }
@@ -671,7 +683,8 @@ def test_dtypes_of_a_dataframe() -> None:
     assert labels(found, "cut").tolist()[0] == "(0.998, 2.0]"
     kinds = {
         **dict.fromkeys(["i", "f", "h", "u", "os", "big", "sp", "pa"], "number"),
-        **dict.fromkeys(["s", "c", "k", "cut", "t", "tt", "z", "o"], "text"),
+        **dict.fromkeys(["s", "c", "k", "cut", "o"], "text"),
+        **dict.fromkeys(["t", "tt", "z"], "date"),
         "b": "boolean",
         "e": "empty",
     }

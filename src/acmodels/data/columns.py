@@ -50,6 +50,11 @@ def kind(study: Study, column: str) -> Kind:
     return parsed.kind
 
 
+def holds_dates(study: Study, column: str) -> bool:
+    """Say whether most cells of a column are dates, as dates or as text."""
+    return _parsed(study, column).kind == "date"
+
+
 def numeric(study: Study, column: str, *, factor: bool = True) -> NDArray[np.float64]:
     """Read a column as numbers; truth values become 1 and 0.
 

@@ -23,7 +23,10 @@ def comma_columns(frame: pd.DataFrame) -> frozenset[str]:
         if isinstance(series.dtype, pd.StringDtype):
             cells = pa.array(series, from_pandas=True)
         elif series.dtype == object and all(isinstance(v, str) or v is None for v in series):
-            cells = pa.array(list(series), pa.large_string())
+            try:
+                cells = pa.array(list(series), pa.large_string())
+            except UnicodeEncodeError:  # half of a surrogate pair, refused when it is asked for
+                continue
         else:
             continue
         whole = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])

@@ -95,8 +95,8 @@ def _sheet_of(written: str, m: Mapped) -> tuple[str, str | None]:
         raise DataError(msg)
     if m.top.sheet is not None and m.top.sheet != sheet:
         msg = (
-            f"{m.said}: sheet is '{shown(m.top.sheet)}', but '{shown(sheet)}' is asked for after #; "
-            "name one"
+            f"{m.said}: sheet is '{shown(m.top.sheet)}', but '{shown(sheet)}' is asked for after "
+            "#; name one"
         )
         raise DataError(msg)
     return head, sheet

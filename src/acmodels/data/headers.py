@@ -1,7 +1,7 @@
 """Rows around a table that are no data: titles above the header, further header rows below it.
 
-Survey platforms write more than one header row: Qualtrics adds the wording of each question and a row
-of JSON with `ImportId`, SurveyMonkey the parts of a question below a header with empty cells.
+Survey platforms write more than one header row: Qualtrics adds the wording of each question and a
+row of JSON with `ImportId`, SurveyMonkey the parts of a question below a header with empty cells.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,8 @@ def read_labelled(
     Args:
         place: the file.
         where: what messages call it.
-        sheet, skip: of a workbook, as `read_excel` takes them.
+        sheet: of a workbook, the first if None.
+        skip: rows below the header of a workbook to leave out.
 
     Raises:
         DataError: it is not what its suffix says, or holds no proper table.

@@ -302,8 +302,9 @@ def _all_declared(study: Study, m: Mapped) -> tuple[Study, list[Finding]]:
 
 
 def _is_text(study: Study, column: str) -> bool:
-    dtype = study.frame[column].dtype
-    return dtype == object or isinstance(dtype, pd.StringDtype)
+    return study.frame[column].dtype.kind == "O" or isinstance(
+        study.frame[column].dtype, pd.StringDtype
+    )
 
 
 def _column(

@@ -182,8 +182,8 @@ def checked_names(
     for name, before in zip(clean, written, strict=True):
         seen.setdefault(" ".join(name.split()), []).append(before)
     twice = [
-        f"'{shown(name)}' ({len(names)} times"
-        f"{', differing only by white space' if len(set(names)) > 1 else ''})"
+        f"'{shown(name)}' ({len(names)} times)"
+        f"{' with different white space' if len(set(names)) > 1 else ''}"
         for name, names in seen.items()
         if len(names) > 1 and name
     ]

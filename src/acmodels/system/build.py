@@ -12,7 +12,7 @@ import numpy as np
 
 from acmodels.data import Finding, Study, kind, labels, numeric, row_names, study_of, truth_values
 from acmodels.data.coding import named_levels, nominal
-from acmodels.data.columns import date_advice
+from acmodels.data.columns import date_advice, holds_dates
 from acmodels.errors import DataError, InputError, ModelError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.spec.formula import INTERCEPT, GroupTerm, Operand, Term, quoted
@@ -212,13 +212,14 @@ def _coded(layout: Layout, study: Study) -> list[str]:
                 f"'{name}' enters as a number, though its value labels ({said}) look like "
                 f"categories without order; write factor({quoted(name)}) if they are"
             )
-        if v.levels and kind(study, name) == "date":
-            out.append(
-                f"'{name}' holds dates, and factor({quoted(name)}) takes each for a category"
-            )
-    for c in dict.fromkeys(c for b in layout.blocks for c in b.columns):
-        if kind(study, c) == "date":
-            out.append(f"'{c}' holds dates, and each date is taken for a unit of the grouping")
+        if v.levels and holds_dates(study, name):
+            out.append(f"'{name}' holds dates, and each date is taken for a category")
+    groupings = dict.fromkeys(c for b in layout.blocks for c in b.columns)
+    out += [
+        f"'{c}' holds dates, and each date is taken for a unit of the grouping"
+        for c in groupings
+        if holds_dates(study, c)
+    ]
     return out
 
 
