@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from acmodels.data import Finding, Study, kind, labels, numeric
+from acmodels.data.coding import code_text
 from acmodels.data.scales import scales
 from acmodels.data.structure import MOST, Structure, structure
-from acmodels.errors import DataError
+from acmodels.errors import DataError, listing
 from acmodels.system import System
 from acmodels.system.missing import observed
 
@@ -127,6 +128,10 @@ def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
     label = study.labels.columns.get(name) if study.labels is not None else None
     if label:
         shown += f"{'; ' if shown else ''}{label}"
+    words = study.labels.values.get(name, {}) if study.labels is not None else {}
+    if words:
+        said = listing([f"{code_text(c)} “{w}”" for c, w in words.items()], 6)
+        shown += f"{'; ' if shown else ''}{said}"
     return {
         "name": name,
         "kind": what,
@@ -135,6 +140,7 @@ def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
         "shown": shown,
         "level": level,
         "label": label,
+        "values": {code_text(c): w for c, w in words.items()},
     }
 
 

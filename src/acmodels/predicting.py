@@ -352,6 +352,7 @@ class _Predictor:
 
     def _column(self, name: str, table: "Study") -> "Array":
         from acmodels.data import kind, labels, numeric, row_names, truth_values
+        from acmodels.data.coding import named_levels
 
         levels = self.levels(name)
         if not levels:
@@ -360,6 +361,8 @@ class _Predictor:
             found = labels(table, name)
             if kind(table, name) == "boolean" and set(levels) <= {"True", "False"}:
                 found = np.where(truth_values(table, name) == 1, "True", "False")
+            named = named_levels(table, name, dict.fromkeys(v for v in found if v is not None))
+            found = [named.get(v, v) for v in found]
             code = {v: k for k, v in enumerate(levels)}
             unknown = sorted({str(v) for v in found if v is not None} - set(code))
             if unknown:

@@ -83,8 +83,8 @@ def undeclared(study: Study) -> list[Finding]:
         counts = _counted(study, column, odd)
         if not counts:
             continue
-        said = [f"{_code(c)} “{shown(odd[c])}” ({n})" for c, n in counts.items()]
-        codes = ", ".join(_code(c) if isinstance(c, int | float) else f'"{c}"' for c in counts)
+        said = [f"{code_text(c)} “{shown(odd[c])}” ({n})" for c, n in counts.items()]
+        codes = ", ".join(code_text(c) if isinstance(c, int | float) else f'"{c}"' for c in counts)
         one = len(counts) == 1
         out.append(
             Finding(
@@ -192,7 +192,8 @@ def _as_number(word: str) -> float | str:
         return word.strip()
 
 
-def _code(code: Any) -> str:
+def code_text(code: Any) -> str:
+    """Write a code as a person does: whole numbers without a point."""
     if isinstance(code, int | float):
         return str(int(code)) if float(code).is_integer() else repr(float(code))
-    return f"'{shown(str(code))}'"
+    return shown(str(code))

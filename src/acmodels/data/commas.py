@@ -1,23 +1,29 @@
-"""Columns of text whose numbers have a decimal comma, in a table that has none otherwise."""
+"""Columns of text whose numbers are written otherwise than in the rest of the table.
 
+Decimal commas, thousands separators and currency are read where they can be read in one way only.
+"""
+
+import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from acmodels.data.cells import has_decimal_comma
+from acmodels.data.cells import as_declared, coded, has_decimal_comma, pc, trimmed
 from acmodels.data.columns import kind, numeric
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, listing
 
-if TYPE_CHECKING:
-    import numpy as np
-
 
 def comma_columns(frame: pd.DataFrame) -> frozenset[str]:
     """Find the columns of text that are numbers with a decimal comma and can be nothing else."""
-    found: list[str] = []
+    return frozenset(name for name, cells in _texts(frame) if has_decimal_comma(cells))
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield the columns of text."""
     for name in frame.columns:
         series = frame[name]
         if isinstance(series.dtype, pd.StringDtype):
@@ -30,9 +36,50 @@ def comma_columns(frame: pd.DataFrame) -> frozenset[str]:
         else:
             continue
         whole = cells if isinstance(cells, pa.ChunkedArray) else pa.chunked_array([cells])
-        if has_decimal_comma(whole):
-            found.append(str(name))
-    return frozenset(found)
+        yield str(name), whole
+
+
+_CLEAR = {
+    ".": re.compile(r"[^0-9.]*[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]*|(?:,[0-9]{3}){2,})[^0-9.,]*"),
+    ",": re.compile(r"[^0-9,]*[0-9]{1,3}(?:(?:\.[0-9]{3})+,[0-9]*|(?:\.[0-9]{3}){2,})[^0-9.,]*"),
+}
+"""Numbers whose marks say which is the decimal mark: `1,234.50`, `1,234,567`."""
+
+
+def written_out(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[Finding]]:
+    """Read columns of numbers with thousands separators that can be read in one way only.
+
+    Every cell must be a number with the one decimal mark, and some cell must say which that is.
+    Columns with a percent sign are left: whether 78% is 78 or 0.78 is for a person to say.
+
+    Args:
+        frame: as read.
+        where: what messages call it.
+
+    Returns:
+        The table, those columns as numbers, and one line about them.
+    """
+    made: dict[str, np.ndarray] = {}
+    said: list[str] = []
+    for name, cells in _texts(frame):
+        bare, missing = trimmed(cells)
+        words, codes = coded(pc.if_else(missing, None, bare))
+        if not any("," in w or "." in w for w in words) or any("%" in w for w in words):
+            continue
+        marks = [mark for mark, form in _CLEAR.items() if any(form.fullmatch(w) for w in words)]
+        if len(marks) != 1:
+            continue
+        numbers = as_declared(words, marks[0])
+        if np.isnan(numbers).any():
+            continue
+        made[name] = np.append(numbers, np.nan)[codes]
+        k = next(k for k, w in enumerate(words) if _CLEAR[marks[0]].fullmatch(w))
+        said.append(f"{shown(name)} (“{shown(words[k])}” is {numbers[k]:.10g})")
+    if not made:
+        return frame, []
+    message = f"{where}: numbers with thousands separators or currency were read: {listing(said)}."
+    one = next(iter(made)) if len(made) == 1 else None
+    return frame.assign(**made), [Finding("note", message, one)]
 
 
 def said_commas(name: str, frame: pd.DataFrame, commas: frozenset[str]) -> list[Finding]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from acmodels.data.coding import screened
-from acmodels.data.commas import comma_columns, plain_decimals, said_commas
+from acmodels.data.commas import comma_columns, plain_decimals, said_commas, written_out
 from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
 from acmodels.data.mapping import (
@@ -68,7 +68,7 @@ def read_study(path: str | os.PathLike[str], columns: Source | None = None) -> S
     if place.suffix.lower() == ".toml":
         from acmodels.data.wide import from_wide
 
-        return from_wide(place)
+        return from_wide(place, m)
     if sheet is not None and place.suffix.lower() != ".xlsx":
         msg = f"{shown(place.name)}: is no .xlsx file, so it has no sheet '{shown(sheet)}'"
         raise DataError(msg)
@@ -108,10 +108,13 @@ def digest_of(m: Mapped) -> dict[str, str]:
 
 
 def _study(name: str, t: "_Table", place: Path, sha256: Mapping[str, str]) -> Study:
-    """Make a study of a table, columns with a decimal comma found."""
-    commas = comma_columns(t.frame) if t.decimal == "." and not t.declared else frozenset()
-    findings = (*t.findings, *said_commas(name, t.frame, commas))
-    return Study(name, t.frame, findings, place, sha256, t.decimal, commas=commas, labels=t.labels)
+    """Make a study of a table, numbers that can be read in one way only read so."""
+    frame, said, commas = t.frame, list[Finding](), frozenset[str]()
+    if not t.declared:
+        frame, said = written_out(frame, name)
+        commas = comma_columns(frame) if t.decimal == "." else commas
+    findings = (*t.findings, *said, *said_commas(name, frame, commas))
+    return Study(name, frame, findings, place, sha256, t.decimal, commas=commas, labels=t.labels)
 
 
 def _place(written: str) -> tuple[Path, bool]:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from acmodels.data.commas import comma_columns, said_commas
+from acmodels.data.commas import comma_columns, said_commas, written_out
 from acmodels.data.files import digest_of, read_study
 from acmodels.data.mapping import Source, mapped, missing_columns, read_mapping
 from acmodels.data.table import Finding, Study, checked_names, shown
@@ -54,9 +54,12 @@ def study(
         msg = f"{name}: has no rows or no columns; pass a DataFrame that holds data"
         raise DataError(msg)
     table.columns = pd.Index(names)
-    commas = comma_columns(table)
-    found = (*noticed, *findings, *said_commas(name, table, commas))
     m = read_mapping(columns)
+    said: list[Finding] = []
+    if m.top.decimal is None:
+        table, said = written_out(table, name)
+    commas = comma_columns(table) if m.top.decimal is None else frozenset[str]()
+    found = (*noticed, *findings, *said, *said_commas(name, table, commas))
     made = Study(name, table, found, sha256=digest_of(m), commas=commas)
     wrong = missing_columns(m, [made], name)
     if wrong:

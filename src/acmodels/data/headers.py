@@ -18,6 +18,19 @@ HEAD = 200
 _MOST = 3
 
 
+class HeaderRowsError(DataError):
+    """Header rows stand among the data.
+
+    Args:
+        problem: one plain sentence.
+        count: how many there are.
+    """
+
+    def __init__(self, problem: str, count: int) -> None:
+        super().__init__(problem)
+        self.count = count
+
+
 @dataclass(frozen=True)
 class Further:
     """Header rows below the header.
@@ -87,18 +100,19 @@ def further_headers(header: Sequence[str], head: Sequence[Sequence[str]]) -> Fur
     return None
 
 
-def refused(where: str, found: Further, header_row: int) -> DataError:
+def refused(where: str, found: Further, header_row: int) -> HeaderRowsError:
     """Say that header rows stand among the data, and how to leave them out."""
     rows = list(range(header_row + 1, header_row + found.count + 1))
     one = found.count == 1
     said = f"row {rows[0]}" if one else f"rows {listing(rows[:-1])} and {rows[-1]}"
     unless = "" if found.sure else f"; if {'it is' if one else 'they are'} data, write skip = 0"
-    return DataError(
+    return HeaderRowsError(
         f"{where}: {said} {'is a further header row' if one else 'are further header rows'}"
         f" of an export ({listing([f"'{s}'" for s in found.sample], 4)}), not data; to leave "
         f"{'it' if one else 'them'} out, write the line  skip = {found.count}  in a text file "
         f"columns.toml and add --columns columns.toml (in Python: "
-        f'load_study(…, columns={{"skip": {found.count}}})){unless}'
+        f'load_study(…, columns={{"skip": {found.count}}})){unless}',
+        found.count,
     )
 
 

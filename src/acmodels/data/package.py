@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from acmodels.data.columns import label_codes, labels, numeric
+from acmodels.data.labelled import Labels
 from acmodels.data.package_rules import UNITS, problems, quietly, said_of
 from acmodels.data.scores import scores
 from acmodels.data.table import Finding, Study
@@ -99,8 +100,41 @@ def package_study(
             )
         )
     return Study(
-        f"{name}/{_called(keys, parts)}", frame, tuple(said), tables=tables, parts=parts, **source
+        f"{name}/{_called(keys, parts)}",
+        frame,
+        tuple(said),
+        labels=_labels(tables),
+        tables=tables,
+        parts=parts,
+        **source,
     )
+
+
+def _labels(tables: Mapping[str, Study]) -> Labels | None:
+    """The labels of columns that one table has, or several with the same labels."""
+    columns: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for name, table in tables.items():
+        if table.labels is None or name in ("items", "responses", "constructs"):
+            continue
+        for known, mine in (
+            (columns, table.labels.columns),
+            (values, table.labels.values),
+        ):
+            for column, said in mine.items():
+                others = [t for n, t in tables.items() if n != name and column in t.names]
+                held = [_said(t, column, known is columns) for t in others]
+                if all(h == said for h in held):
+                    known[column] = said
+                elif column not in UNITS.values():
+                    known[f"{name.removesuffix('s')}_{column}"] = said
+    return Labels(columns, values, {}) if columns or values else None
+
+
+def _said(table: Study, column: str, of_columns: bool) -> Any:  # noqa: FBT001
+    if table.labels is None:
+        return None
+    return (table.labels.columns if of_columns else table.labels.values).get(column)
 
 
 def study_of(study: Study, columns: Iterable[str]) -> Study:

@@ -131,7 +131,22 @@ def _unknown(table: Study, column: str, known: set[Any], other: str) -> Iterator
     bad = np.array([v is not None and v not in known for v in ids])
     if bad.any():
         said = f"{_some(ids[bad])} ({_rows(table, bad)})"
-        yield f"{table.name}: '{column}' names nothing in {other}: {said}"
+        bare = {_bare_id(v): v for v in known}
+        same = next((v for v in ids[bad] if _bare_id(v) in bare), None)
+        hint = (
+            f"; '{shown(str(same))}' here is '{shown(str(bare[_bare_id(same)]))}' there: an id "
+            "must be written alike in every table (a spreadsheet takes leading zeros away)"
+            if same is not None
+            else ""
+        )
+        yield f"{table.name}: '{column}' names nothing in {other}: {said}{hint}"
+
+
+def _bare_id(word: Any) -> str:
+    """An id without what is lost where it is kept as a number: zeros, a point, white space."""
+    text = str(word).strip().casefold()
+    text = text.removesuffix(".0")
+    return text.lstrip("0") or text
 
 
 def _some(values: Any) -> str:

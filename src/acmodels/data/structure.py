@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from acmodels.data.columns import kind, label_codes, numeric
+from acmodels.data.columns import advice, kind, label_codes, numeric
 from acmodels.data.screening import near_duplicate_labels, sentinels
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, listing
@@ -136,7 +136,8 @@ def structure(study: Study) -> Structure:
                 Finding(
                     "warning",
                     f"{study.name}: '{shown(c)}' holds {said}, which look like codes for missing "
-                    "values; leave these cells empty if they are",
+                    "values; if they are, leave these cells empty, or "
+                    f"{advice(c, f'missing = [{said}]')}",
                     c,
                 )
             )

@@ -10,6 +10,8 @@ import pandas as pd
 from pydantic import Field
 
 from acmodels.data.columns import label_codes, labels
+from acmodels.data.headers import HeaderRowsError
+from acmodels.data.mapping import Mapped, mapped, mapped_parts
 from acmodels.data.package import package_study
 from acmodels.data.package_rules import UNITS
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
@@ -55,7 +57,7 @@ class WideTable(Strict):
     tables: dict[str, str] = Field(default_factory=dict)
 
 
-def from_wide(path: str | Path) -> Study:
+def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
     """Read a wide survey export by its mapping file.
 
     The mapping (TOML) says which `table` the answers are in, which column has the `person`'s id,
@@ -66,6 +68,7 @@ def from_wide(path: str | Path) -> Study:
 
     Args:
         path: the mapping file; paths in it are relative to it.
+        mapping: what columns of the tables are called and how they are read.
 
     Returns:
         A study of several tables, as from a folder.
@@ -74,14 +77,18 @@ def from_wide(path: str | Path) -> Study:
         ModelError: the mapping is wrong.
         DataError: the export does not fit it; every problem is named.
     """
-    from acmodels.data.files import read_study
+    from acmodels.data.files import digest_of, read_study
 
     place = Path(path)
     said = printable(place.name)
     m = check_table(WideTable, read_toml(place), said, error=DataError)
     form = _pattern(m.pattern, said)
     beside = {n: read_study(place.parent / p) for n, p in m.tables.items()}
-    wide = whole = read_study(place.parent / m.table, {"skip": m.skip} if m.skip else None)
+    try:
+        wide = whole = read_study(place.parent / m.table, {"skip": m.skip} if m.skip else None)
+    except HeaderRowsError as error:
+        fix = f"to leave them out, write skip = {error.count} in {said}"
+        raise DataError(f"{p.partition('; ')[0]}; {fix}" for p in error.problems) from None
     columns = {c: found for c in wide.names if (found := form.fullmatch(c))}
     problems = list(_wrong(m, wide, columns, said))
     if problems:
@@ -111,7 +118,12 @@ def from_wide(path: str | Path) -> Study:
             )
         )
     sha256 = {**whole.sha256, **{k: v for b in beside.values() for k, v in b.sha256.items()}}
-    return package_study(tables, place.stem, findings, path=place, sha256=sha256)
+    asked = Mapped() if mapping is None else mapping
+    tables = {n: mapped(t, asked) for n, t in tables.items()}
+    sha256 |= digest_of(asked)
+    return mapped_parts(
+        package_study(tables, place.stem, findings, path=place, sha256=sha256), asked
+    )
 
 
 def _pattern(text: str, said: str) -> re.Pattern[str]:
