@@ -202,6 +202,9 @@ def mapped(study: Study, m: Mapped) -> Study:
         raise DataError(problems, study.findings)
     findings += _hidden(base, m, new)
     frame = base.frame.copy()
+    for c in m.columns.values():  # a code is missing by whatever name the column is read
+        if c.missing and c.column in base.names:
+            frame[c.column] = frame[c.column].where(~_stands(base, c.column, c.missing)[0], None)
     for name, made in new.items():
         frame[name] = made
     noted = base.labels is not None or columns or values

@@ -124,7 +124,10 @@ def _table(
         names[0] = "row"
         said = f"{where}: the first column has no name and was named 'row'; name it in the header."
         findings.append(Finding("note", said, "row"))
-    clean, noticed = checked_names(names, where)
+    try:
+        clean, noticed = checked_names(names, where)
+    except DataError as error:  # it may be the wrong sheet
+        raise DataError(error.problems, findings) from None
     findings += [*noticed, *_gaps(where, filled, places, first)]
     values: dict[str, pd.Series] = {}
     index = pd.Index(places + first - 1)
