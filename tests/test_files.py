@@ -63,7 +63,9 @@ def rows() -> list[list[Any]]:
 
 
 def as_csv(path: Path, table: list[list[Any]]) -> Path:
-    pd.DataFrame(table).to_csv(path, index=False, header=False)
+    width = max(len(row) for row in table)
+    full = [row + [None] * (width - len(row)) for row in table]
+    pd.DataFrame(full).to_csv(path, index=False, header=False)
     return path
 
 

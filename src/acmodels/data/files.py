@@ -11,18 +11,12 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from acmodels.data.applied import mapped, mapped_parts
 from acmodels.data.coding import screened
 from acmodels.data.commas import comma_columns, plain_decimals, said_commas, written_out
 from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
-from acmodels.data.mapping import (
-    Mapped,
-    Source,
-    mapped,
-    mapped_parts,
-    missing_columns,
-    read_mapping,
-)
+from acmodels.data.mapping import Mapped, Source, missing_columns, read_mapping
 from acmodels.data.parquet import read_parquet
 from acmodels.data.schemas import ESCAPED, unescaped, with_schema
 from acmodels.data.table import Finding, Study, shown

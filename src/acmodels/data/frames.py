@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pandas as pd
 
+from acmodels.data.applied import mapped
 from acmodels.data.commas import comma_columns, said_commas, written_out
 from acmodels.data.files import digest_of, read_study
-from acmodels.data.mapping import Source, mapped, missing_columns, read_mapping
+from acmodels.data.mapping import Source, missing_columns, read_mapping
 from acmodels.data.table import Finding, Study, checked_names, shown
 from acmodels.errors import DataError, listing
 

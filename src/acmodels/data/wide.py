@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from acmodels.data.applied import mapped, mapped_parts
 from acmodels.data.columns import label_codes, labels
 from acmodels.data.headers import HeaderRowsError
-from acmodels.data.mapping import Mapped, mapped, mapped_parts
+from acmodels.data.mapping import Mapped
 from acmodels.data.package import package_study
 from acmodels.data.package_rules import UNITS
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
