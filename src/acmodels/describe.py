@@ -140,7 +140,7 @@ def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
         "shown": shown,
         "level": level,
         "label": label,
-        "values": {code_text(c): w for c, w in words.items()},
+        **({"values": {code_text(c): w for c, w in words.items()}} if words else {}),
     }
 
 
