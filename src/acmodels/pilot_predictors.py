@@ -17,6 +17,8 @@ SKEWED = 1.0
 """Skewness above which a positive predictor is simulated as Gamma and not as Normal."""
 LEAST = 0.01
 """Intraclass correlation below which none is stated."""
+LOST = 0.02
+"""Share of a column's cells below which their loss is not carried over: it hardly moves power."""
 CORRELATED = 0.2
 """Correlation of two predictors from which on it is said that it is not carried over."""
 
@@ -247,12 +249,13 @@ def _losses(
     can = losable(design)
     for t in system.treatments:
         share = _digits(t.rows / max(1, system.rows_given))
-        if t.column in can and share > 0:
+        if t.column in can and share >= LOST:
             items[t.column] = share
         else:
             left.append(f"{t.column} ({100 * share:.1f} %)")
     said = [f"missing cells: {', '.join(f'{k} {100 * v:.1f} %' for k, v in items.items())}"]
-    more = [f"not carried over: missing cells of {', '.join(left)}"] if left else []
+    why = f"of columns that lack none in a design, or below {100 * LOST:g} %"
+    more = [f"not carried over: missing cells of {', '.join(left)} ({why})"] if left else []
     return ({"items": items} if items else {}), [*(said if items else []), *more]
 
 
