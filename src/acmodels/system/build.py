@@ -130,7 +130,7 @@ def build_system(
     """
     study = study_for(model, study)
     try:
-        return _joined(model, replace(study, findings=relevant(model, study)))
+        return _joined(model, replace(study, findings=relevant(model, study)), codes)
     except DataError as error:  # what was noticed while reading may be the reason
         said = (f for f in relevant(model, study) if f not in error.findings)
         raise DataError(error.problems, (*error.findings, *said)) from None
@@ -142,7 +142,7 @@ def relevant(model: Model, study: Study) -> tuple[Finding, ...]:
     return tuple(f for f in study.findings if f.column is None or f.column in read)
 
 
-def _joined(model: Model, study: Study) -> System:
+def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None) -> System:
     """Join a model and the rows of a study that it needs."""
     _columns_present(model, study, with_responses=True)
     missing = _missing_cells(model, study)
