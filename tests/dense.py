@@ -51,14 +51,15 @@ def matrices(
     for e in es:
         X = design_matrix(layout, e, responses)
         y[rows[e.response]] = responses[e.response] - e.offset
-        mean, sd = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-        turn = np.eye(X.shape[1])
-        for k, c in enumerate(e.columns):
-            prior = priors[e.coefficient(c)]
-            mean[k], sd[k] = prior.distribution.location, prior.distribution.scale
-            if prior.centered:  # raw intercept = the one at the means - means times slopes
-                mean[k] -= e.offset.mean()
-                turn[0, 1:] = -X[:, 1:].mean(axis=0)
+        names = [e.coefficient(c) for c in e.columns]
+        found = [priors[n] for n in names]
+        mean = np.array([p.distribution.location - p.constant for p in found])
+        sd = np.array([p.distribution.scale for p in found])
+        on = np.eye(len(names))  # what the priors are on, in terms of the coefficients
+        for k, p in enumerate(found):
+            if p.on:
+                on[k] = [dict(p.on).get(n, 0.0) for n in names]
+        turn = np.linalg.inv(on) if names else on
         whole = np.zeros((n, X.shape[1]))
         whole[rows[e.response]] = X
         designs.append(whole)

@@ -10,10 +10,9 @@ import numpy as np
 
 from acmodels.judging import Effect
 from acmodels.posterior import Array, Posterior
-from acmodels.priors import Priors
+from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import log_density
-from acmodels.system import Layout, Parameter, System, parameters
-from acmodels.system.columns import design_matrix
+from acmodels.system import Block, Layout, Parameter, System, parameters
 from acmodels.system.layout import residual_pairs
 
 
@@ -51,26 +50,45 @@ def log_prior(system: System, priors: Priors, posterior: Posterior) -> Array:
             alpha = prior.distribution.parameters["alpha"]
             total = total + (alpha - 1.0) * np.log(posterior[p.name])
             continue
-        x = posterior[p.name]
-        if prior.centered:
-            x = _at_means(system, p, posterior)
-        total = total + log_density(prior.distribution, x)
+        if p.kind == "sd" and _turned(layout.blocks[p.owner], priors):
+            continue
+        total = total + log_density(prior.distribution, _quantity(p, prior, posterior))
+    for block in layout.blocks:
+        if _turned(block, priors):
+            total = total + _centered_sds(block, priors, posterior)
     return total + _correlations(layout, priors, posterior)
 
 
-def _at_means(system: System, p: Parameter, posterior: Posterior) -> Array:
-    """What the default prior of an intercept or a threshold is on.
-
-    The expected response at the predictors' means; the threshold less what they add there.
-    """
-    layout = system.layout
-    e = layout.equations[p.owner]
-    means = design_matrix(layout, e, system.responses).mean(axis=0)
-    names = [e.coefficient(c) for c in e.columns]
-    total = np.full(posterior.values.shape[:2], e.offset.mean())
-    for m, n in zip(means, names, strict=True):
-        total = total + m * posterior[n]
+def _quantity(p: Parameter, prior: Prior, posterior: Posterior) -> Array:
+    """What a prior is on: the parameter, or a sum of parameters (see `Prior.on`)."""
+    if not prior.centered:
+        return posterior[p.name]
+    total = np.full(posterior.values.shape[:2], prior.constant)
+    for name, weight in prior.on:
+        total = total + weight * posterior[name]
     return posterior[p.name] - total if p.kind == "threshold" else total
+
+
+def _turned(block: Block, priors: Priors) -> bool:
+    return any(priors[block.sd(m)].on for m in block.members)
+
+
+def _centered_sds(block: Block, priors: Priors, posterior: Posterior) -> Array:
+    """Log density of the sds of a block's effects at the predictors' means."""
+    names = [block.sd(m) for m in block.members]
+    total = np.zeros(posterior.values.shape[:2])
+    sds = np.stack([posterior[n] for n in names], axis=-1)
+    K = len(names)
+    R = np.zeros((*sds.shape, K)) + np.eye(K)
+    for i, j, name in block.correlations():
+        R[..., i, j] = R[..., j, i] = posterior[name]
+    covariance = sds[..., :, None] * R * sds[..., None, :]
+    for name in names:
+        on = dict(priors[name].on) or {name: 1.0}
+        w = np.array([on.get(n, 0.0) for n in names])
+        variance = np.maximum(np.einsum("...ij,i,j->...", covariance, w, w), 0.0)
+        total = total + log_density(priors[name].distribution, np.sqrt(variance))
+    return total
 
 
 def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array | float:

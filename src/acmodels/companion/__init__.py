@@ -240,16 +240,16 @@ def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:
     e = fit.system.layout.equation(response)
     names = [e.coefficient(c) for c in e.columns]
     b = np.array([f.values[n][0] for n in names])
-    means: Array = design_matrix(fit.system.layout, e, fit.system.responses).mean(axis=0)
     P, h = np.zeros((len(b), len(b))), np.zeros(len(b))
     for k, n in enumerate(names):
         prior = fit.priors[n]
         if prior.distribution.name != "Normal":
             continue
         on = np.eye(len(b))[k]
-        centre = float(prior.distribution.parameters["mu"])
-        if prior.centered:
-            on, centre = means, centre - float(e.offset.mean())
+        centre = float(prior.distribution.parameters["mu"]) - prior.constant
+        if prior.on:
+            weights = dict(prior.on)
+            on = np.array([weights.get(other, 0.0) for other in names])
         weight = 1 / float(prior.distribution.parameters["sigma"]) ** 2
         P += weight * np.outer(on, on)
         h += weight * centre * on

@@ -58,14 +58,19 @@ class Centering:
     absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]]
 
 
-def uncertain(layout: Layout, responses: Responses) -> frozenset[tuple[int, int]]:
+def uncertain(
+    layout: Layout, responses: Responses, bases: Mapping[int, Array]
+) -> frozenset[tuple[int, int]]:
     """Members, by block position, whose sd the data do not put well away from zero."""
-    found = (m for e in layout.equations for m in _equation(layout, e, responses)[0].items())
+    found = (m for e in layout.equations for m in _equation(layout, e, responses, bases)[0].items())
     return frozenset(place for place, member in found if not member.informed)
 
 
 def centering(
-    layout: Layout, responses: Responses, plain: Set[tuple[int, int]] = frozenset()
+    layout: Layout,
+    responses: Responses,
+    plain: Set[tuple[int, int]] = frozenset(),
+    bases: Mapping[int, Array] | None = None,
 ) -> Centering:
     """Look at every equation on its own.
 
@@ -73,17 +78,20 @@ def centering(
         layout: of the model.
         responses: the data.
         plain: members that are to stay non-centred.
+        bases: by block, what its effects as written are in terms of those that are sampled (K, K),
+            where they are not the same.
     """
+    bases = bases or {}
     effects: dict[tuple[int, int], Member] = {}
     sigma: dict[int, float] = {}
     absorbed: dict[tuple[int, int], tuple[int, dict[int, Array]]] = {}
     for i, e in enumerate(layout.equations):
-        found, sigma[i] = _equation(layout, e, responses)
+        found, sigma[i] = _equation(layout, e, responses, bases)
         effects |= {
             place: replace(m, weight=np.zeros_like(m.weight)) if place in plain else m
             for place, m in found.items()
         }
-        for p, home in _absorption(layout, e, responses, effects).items():
+        for p, home in _absorption(layout, e, responses, effects, bases).items():
             absorbed[i, p] = home
     return Centering(effects, sigma, absorbed)
 
@@ -93,6 +101,7 @@ def _absorption(
     e: EquationLayout,
     responses: Responses,
     effects: Mapping[tuple[int, int], Member],
+    bases: Mapping[int, Array],
 ) -> dict[int, tuple[int, dict[int, Array]]]:
     """Find for each design column a block of well-informed effects that can take it in.
 
@@ -114,14 +123,26 @@ def _absorption(
             continue
         blur = max(m.tau**2 for m in informed) / len(block.levels)
         index = block.index(e)
-        Z = np.column_stack(
-            [group_column(layout, e, block.members[k].column, responses) for k in mine]
-        )
+        Z = _multipliers(layout, e, b, responses, bases)
         for p, H in _in_span(X, Z, index, len(block.levels)).items():
             if p not in best or blur > best[p][0]:
                 best[p] = (blur, b, {k: H[:, place] for place, k in enumerate(mine)})
     first = CONSTANT if e.codes else 0
     return {p + first: (b, shares) for p, (_, b, shares) in best.items()}
+
+
+def _multipliers(
+    layout: Layout,
+    e: EquationLayout,
+    b: int,
+    responses: Responses,
+    bases: Mapping[int, Array],
+) -> Array:
+    """What multiplies the sampled effects of a block that are of one equation, (n, effects)."""
+    members = layout.blocks[b].members
+    mine = [k for k, m in enumerate(members) if m.response == e.response]
+    Z = np.column_stack([group_column(layout, e, members[k].column, responses) for k in mine])
+    return Z @ bases[b][np.ix_(mine, mine)] if b in bases else Z
 
 
 def _in_span(X: Array, Z: Array, index: np.ndarray, J: int) -> dict[int, Array]:
@@ -141,15 +162,16 @@ def _in_span(X: Array, Z: Array, index: np.ndarray, J: int) -> dict[int, Array]:
 
 
 def _equation(
-    layout: Layout, e: EquationLayout, responses: Responses
+    layout: Layout, e: EquationLayout, responses: Responses, bases: Mapping[int, Array]
 ) -> tuple[dict[tuple[int, int], Member], float]:
     """Fit independent group effects to working residuals by a few mean-field EM rounds."""
     residual, precision = _working(layout, e, responses)
     members = [
-        (b, k, layout.blocks[b].index(e), group_column(layout, e, m.column, responses))
+        (b, k, block.index(e), z)
         for b, block in enumerate(layout.blocks)
-        for k, m in enumerate(block.members)
-        if m.response == e.response
+        for mine in [[k for k, m in enumerate(block.members) if m.response == e.response]]
+        if mine
+        for k, z in zip(mine, _multipliers(layout, e, b, responses, bases).T, strict=True)
     ]
     sigma2 = 1.0
     if e.has_sigma:

@@ -59,7 +59,11 @@ def lifted_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[int, i
 
 
 def gather(
-    layout: Layout, members: Sequence[int], made: Sequence[Any], stack: Mapping[str, Array]
+    layout: Layout,
+    members: Sequence[int],
+    made: Sequence[Any],
+    stack: Mapping[str, Array],
+    bases: Mapping[int, Array],
 ) -> Gathered:
     """Work out every copy and piece.
 
@@ -68,6 +72,7 @@ def gather(
         members: positions of the component's equations.
         made: the columns of each, as `_mixed` makes them.
         stack: responses, each (R, n).
+        bases: of blocks, as a component has them.
     """
     out = Gathered()
     means = latent_means(layout)
@@ -89,12 +94,18 @@ def gather(
                 value = cm.lifted[k][..., m.at][..., index] if fixed else -cm.lifted_mean[k]
                 add(out.pieces, (e, (*of, position[em, k])), multiplier * value)
             else:
-                c = cm.place[k]
-                value = cm.plain[..., m.at, c][..., index] if fixed else -cm.ratio[:, [c]]
+                value = cm.part(m.columns, m.at, k)
+                value = value[..., index] if value.shape[-1] > 1 else value
                 add(out.coefficients, (e, (em, k), of), multiplier * value)
         for b, k in m.effects:
             z = group_column(layout, q, layout.blocks[b].members[k].column, stack)
-            add(out.effects, (e, b, k, of), multiplier * z[..., m.at][..., index])
+            here = multiplier * z[..., m.at][..., index]
+            row = bases[b][k] if b in bases else None
+            if row is None:
+                add(out.effects, (e, b, k, of), here)
+            else:
+                for j in row.nonzero()[0]:
+                    add(out.effects, (e, b, int(j), of), here * row[j])
         observed = unit_means(layout, layout.decomposed[m.key], stack)
         known = cm.center[:, None] + (m.offset - observed)[..., index]
         add(out.pieces, (e, of), multiplier * known)

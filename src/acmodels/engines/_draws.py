@@ -13,7 +13,7 @@ from acmodels.engines._plan import (
     start_arrays,
 )
 from acmodels.spec.distribution import Distribution
-from acmodels.system import Responses, parameters
+from acmodels.system import Block, Responses, parameters
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, residual_pairs
 
@@ -65,6 +65,10 @@ def structural(
         for n, block in enumerate(layout.blocks)
     }
     _drop_signs(plan, out)
+    for b, basis in plan.bases.items():
+        block = layout.blocks[b]
+        out |= _as_written(block, basis, out)
+        effects[block.key] = effects[block.key] @ basis.T
     for r, members in enumerate(layout.residual):
         L = _cholesky_draws(draws[f"residual_partial_{r}"], len(members))
         R = L @ np.swapaxes(L, -1, -2)
@@ -90,6 +94,23 @@ def _owned(
         for place, (i, s) in enumerate(plan.owned):
             out[equations[i].scalar(s.kind)] = s.lower + above[..., place]
     return out
+
+
+def _as_written(block: Block, basis: Array, out: Mapping[str, Array]) -> dict[str, Array]:
+    """Sds and correlations of a block's effects as written, which are `basis` times the sampled."""
+    sds = np.stack([out[block.sd(m)] for m in block.members], axis=-1)
+    R = np.zeros((*sds.shape, sds.shape[-1])) + np.eye(sds.shape[-1])
+    for i, j, name in block.correlations():
+        R[..., i, j] = R[..., j, i] = out[name]
+    covariance = basis @ (sds[..., :, None] * R * sds[..., None, :]) @ basis.T
+    written = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    found = {block.sd(m): written[..., k] for k, m in enumerate(block.members)}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found |= {
+            name: covariance[..., i, j] / (written[..., i] * written[..., j])
+            for i, j, name in block.correlations()
+        }
+    return found
 
 
 def _drop_signs(plan: Plan, out: dict[str, Array]) -> None:

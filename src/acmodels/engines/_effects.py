@@ -136,9 +136,9 @@ def _by_block(problem: Problem, layout: Layout, dense: Array, chain: Array) -> d
             cut = values[:, first : first + size].reshape(len(values), g.levels, K)
             places |= {effect: cut[..., k] for k, effect in enumerate(g.effects)}
             first += size
-    return {
-        layout.blocks[b].key: np.stack(
-            [places[b, k] for k in range(len(layout.blocks[b].members))], axis=-1
-        )
-        for b in component.blocks
-    }
+    out: dict[str, Array] = {}
+    for b in component.blocks:
+        block = layout.blocks[b]
+        drawn = np.stack([places[b, k] for k in range(len(block.members))], axis=-1)
+        out[block.key] = drawn @ component.bases[b].T if b in component.bases else drawn
+    return out

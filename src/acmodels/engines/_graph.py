@@ -90,7 +90,7 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
             _thresholds(pm, plan, data, found.intercepts, found.slopes), _owned(pm, plan, data)
         )
         if layout.blocks:
-            u = _group_effects(pm, plan, data, scales, absorbed)
+            u = _as_written(pm, plan, _group_effects(pm, plan, data, scales, absorbed))
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
             if any(latent_terms(layout, e) for e in layout.equations):
                 eta = eta + _latent(pm, plan, data, found, u, shifts)
@@ -123,7 +123,8 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     if plan.slopes:
         z = pm.Flat("slopes", shape=len(plan.free))
         slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
-        standard = (slopes - data["slope_prior_location"]) / data["slope_prior_scale"]
+        sums = slopes if "slope_sums" not in data else pm.math.dot(data["slope_sums"], slopes)
+        standard = (sums - data["slope_prior_location"]) / data["slope_prior_scale"]
         _prior(pm, "slopes", plan.slope_priors, standard)
         if plan.monotonic:
             slopes = slopes[np.array(plan.free_of)] * _step_factors(pm, plan)
@@ -271,18 +272,19 @@ def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> An
     """Constants at the predictors' means, with the priors of those that are intercepts.
 
     A stated prior is on the raw intercept, which is the centred one less the predictors'
-    means times the slopes.
+    means times the slopes; a default one on the expected response where its weights have the
+    predictors.
     """
     z = pm.Flat("intercepts", shape=len(plan.intercepts))
     intercepts = data["intercept_start"] + data["intercept_unit"] * z
     if not plan.plain:
         return intercepts
     standard = intercepts[np.array(plan.plain)] - data["intercept_prior_location"]
-    if plan.raw:
-        standard = standard - data["intercept_offset"]
-        if slopes is not None:
-            standard = standard - pm.math.dot(data["intercept_shift"], slopes)
-    _prior(pm, "intercepts", plan.intercept_priors, standard / data["intercept_prior_scale"])
+    standard = standard - data["intercept_offset"]
+    if slopes is not None:
+        standard = standard - pm.math.dot(data["intercept_shift"], slopes)
+    priors = [p.distribution for p in plan.intercept_priors]
+    _prior(pm, "intercepts", priors, standard / data["intercept_prior_scale"])
     return intercepts
 
 
@@ -292,7 +294,7 @@ def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, sl
     The middle threshold of a response at the predictors' means is minus its constant; the others
     follow from the logs of the gaps between neighbours, whose Jacobian is the product of the gaps.
     A stated prior is on the raw threshold, which is the centred one plus the predictors'
-    means times the slopes.
+    means times the slopes; a default one on the threshold where its weights have the predictors.
     """
     if not plan.cuts:
         return None
@@ -302,10 +304,9 @@ def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, sl
         pm.Potential("gaps_jacobian", log_gaps.sum())
         relative = pm.math.dot(plan.gaps, pm.math.exp(log_gaps))
     at = relative - constants[plan.constant_of_cut] - data["threshold_prior_location"]
-    if "threshold_offset" in data:
-        at = at + data["threshold_offset"]
-        if slopes is not None:
-            at = at + pm.math.dot(data["threshold_shift"], slopes)
+    at = at + data["threshold_offset"]
+    if slopes is not None:
+        at = at + pm.math.dot(data["threshold_shift"], slopes)
     priors = [p.distribution for p in plan.cut_priors]
     _prior(pm, "thresholds", priors, at / data["threshold_prior_scale"])
     return pm.math.as_tensor(relative)
@@ -362,6 +363,20 @@ def _group_effects(pm: Any, plan: Plan, data: Mapping[str, Any], scales: Any, ab
             v = pm.Normal(f"group_effects_{n}_{k}", mean, c ** w[at], shape=J)
             z.append((v - mean) / c ** w[at])
             pieces.append(unit[at] * (m + c * z[k]))
+    return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+
+
+def _as_written(pm: Any, plan: Plan, u: Any) -> Any:
+    """Group effects as the formula has them, from those that are sampled."""
+    if not plan.bases:
+        return u
+    pieces: list[Any] = []
+    for b, block in enumerate(plan.layout.blocks):
+        J, K = len(block.levels), len(block.members)
+        mine = u[plan.starts[b] : plan.starts[b + 1]]
+        if b in plan.bases:
+            mine = pm.math.dot(plan.bases[b], mine.reshape((K, J))).reshape((K * J,))
+        pieces.append(mine)
     return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
 
 

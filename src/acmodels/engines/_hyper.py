@@ -333,7 +333,10 @@ def unfold(h: Hyper, x: Array) -> Array:
 def parameters(h: Hyper, x: Array) -> Array:
     """Structural parameters at coordinates with group sds positive, (..., names)."""
     out: list[Array] = []
-    for m in h.blocks.values():
+    for b, m in h.blocks.items():
+        if b in h.component.bases:
+            out += _as_written(h, m, h.component.bases[b], x)
+            continue
         out += [x[..., i] * h.units[i] for i in m.sds]
         out += _correlations(m, x)
     out += [x[..., i] * h.units[i] for i in h.sigmas.values()]
@@ -341,6 +344,18 @@ def parameters(h: Hyper, x: Array) -> Array:
         out += _correlations(m, x)
     out += [x[..., i] * h.units[i] for i in h.lifted]
     return np.stack(out, axis=-1) if out else np.zeros((*x.shape[:-1], 0))
+
+
+def _as_written(h: Hyper, m: Matrix, basis: Array, x: Array) -> list[Array]:
+    """Sds and correlations of a block's effects as written, which are `basis` times those here."""
+    sd = np.stack([x[..., i] * h.units[i] for i in m.sds], axis=-1)
+    root = basis @ (sd[..., :, None] * cholesky(m, x))
+    written = np.sqrt(np.sum(root**2, axis=-1))
+    out = [written[..., k] for k in range(m.size)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = root / written[..., None]
+    R = unit @ np.swapaxes(unit, -1, -2)
+    return out + [R[..., i, j] for i in range(m.size) for j in range(i + 1, m.size)]
 
 
 def _correlations(m: Matrix, x: Array) -> list[Array]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from acmodels.engines._copies import Copies, Gathered, copies, gather, lifted_columns
 from acmodels.engines._kernels import Cross, Structure, cross_products, pool
-from acmodels.priors import Priors
+from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.latent import latent_means, latent_terms
@@ -69,6 +69,8 @@ class Component:
         copies: what of one equation stands in another again.
         rows: sets of rows with the equations that have them.
         structure: for the kernels.
+        bases: by block, what its effects as written are in terms of those that are sampled (K, K);
+            blocks where they are the same have none.
         design: for each level of the first grouping, which design it has; empty if not pooled.
         fresh: for effects of the groupings and for coefficients, 1 where the column rests on a
             response.
@@ -83,6 +85,7 @@ class Component:
     copies: Copies
     rows: tuple[Rows, ...]
     structure: Structure
+    bases: Mapping[int, Array] = field(default_factory=dict[int, Array])
     design: Index = field(default_factory=lambda: np.zeros(0, np.int64))
     fresh: Index = field(default_factory=lambda: np.zeros(0, np.int64))
     fixed: Cross | None = None
@@ -107,6 +110,8 @@ class Moments:
         sizes: root mean square of what multiplies each effect of each grouping, in order; not of
             copies.
         lifted_means: of the column of each lifted coefficient, where centred, (R, lifted).
+        turns: by place of the equation, what its coefficients as written are in terms of the
+            internal ones (p, p), or None where they are the same but for scale and centre.
     """
 
     cross: Cross
@@ -116,6 +121,7 @@ class Moments:
     shift: Array
     sizes: Array
     lifted_means: Array
+    turns: tuple[Array | None, ...]
 
 
 def components(layout: Layout, priors: Priors) -> tuple[Component, ...]:
@@ -147,7 +153,8 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
     nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
     lifted = lifted_columns(layout, members)
     made = _made(layout, priors, members, lifted, nothing)
-    again = copies(layout, members, gather(layout, members, made, nothing))
+    bases = _bases(layout, priors, blocks)
+    again = copies(layout, members, gather(layout, members, made, nothing, bases))
     chain, dense = _arrange(_groupings(layout, blocks, again))
     coefficients = tuple(
         (e, k)
@@ -160,7 +167,15 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
     alone = set(range(len(members))) - {e for s in sets for e in s}
     sets = sorted([*sets, *((e,) for e in alone)])
     structure, rows = _structure(layout, members, (chain, dense), coefficients, again, sets)
-    return Component(members, blocks, chain, dense, coefficients, again, rows, structure)
+    return Component(members, blocks, chain, dense, coefficients, again, rows, structure, bases)
+
+
+def _bases(layout: Layout, priors: Priors, blocks: Sequence[int]) -> dict[int, Array]:
+    found = {
+        b: turned([layout.blocks[b].sd(m) for m in layout.blocks[b].members], priors)
+        for b in blocks
+    }
+    return {b: basis for b, basis in found.items() if basis is not None}
 
 
 def _made(
@@ -174,10 +189,7 @@ def _made(
     out: list[_Columns] = []
     for e, i in enumerate(members):
         q = layout.equations[i]
-        apart = tuple(k for f, k in lifted if f == e)
-        # a stated prior on a raw intercept would hang on lifted coefficients if it were centred
-        raw = q.intercept is not None and not priors[q.coefficient(q.columns[0])].centered
-        out.append(_Columns(layout, q, stack, apart, centered=not (apart and raw)))
+        out.append(_Columns(layout, q, stack, tuple(k for f, k in lifted if f == e), priors))
     return out
 
 
@@ -316,7 +328,7 @@ def _pooled(component: Component, layout: Layout) -> Component:
     f = component.structure
     if len(component.equations) != 1 or len(f.K) != 1:
         return component
-    if any(_moves(layout, b, k) for b, k in component.chain[0].effects):
+    if any(_moves(layout, component, b, k) for b, k in component.chain[0].effects):
         return component
     own = component.fixed.chain[0].reshape(int(f.J[0]), -1)
     _, design = np.unique(own, axis=0, return_inverse=True)
@@ -327,9 +339,21 @@ def _pooled(component: Component, layout: Layout) -> Component:
     return replace(component, design=design.reshape(-1).astype(np.int64))
 
 
-def _moves(layout: Layout, block: int, member: int) -> bool:
-    column = layout.blocks[block].members[member].column
-    return any(v in layout.responses for v in column.variables)
+def _moves(layout: Layout, component: Component, block: int, member: int) -> bool:
+    """Whether what multiplies a sampled effect rests on a response."""
+    return any(
+        v in layout.responses
+        for k, _ in _written(component, block, member)
+        for v in layout.blocks[block].members[k].column.variables
+    )
+
+
+def _written(component: Component, block: int, member: int) -> list[tuple[int, float]]:
+    """The effects as written that a sampled effect is a part of, with its weight in each."""
+    if block not in component.bases:
+        return [(member, 1.0)]
+    weights = component.bases[block][:, member]
+    return [(k, float(w)) for k, w in enumerate(weights) if w != 0.0]
 
 
 def _fixed(component: Component, layout: Layout, priors: Priors) -> Component:
@@ -339,13 +363,16 @@ def _fixed(component: Component, layout: Layout, priors: Priors) -> Component:
     fresh = [
         new
         for g in component.groupings
-        for new in [*(_moves(layout, b, k) for b, k in g.effects), *(True for _ in g.copies)]
+        for new in [
+            *(_moves(layout, component, b, k) for b, k in g.effects),
+            *(True for _ in g.copies),
+        ]
     ]
     fresh += [True for _ in component.copies.coefficients]
     fresh += [k in es[e].moving for e, k in component.coefficients]
     cross = _empty(component, 1)
     made = _made(layout, priors, component.equations, component.copies.lifted, nothing)
-    found = gather(layout, component.equations, made, nothing)
+    found = gather(layout, component.equations, made, nothing, component.bases)
     every = np.ones(len(fresh), dtype=np.int64)
     still = ~np.array(fresh, dtype=bool)
     Kc = len(component.structure.equation)
@@ -411,7 +438,7 @@ def moments(
     es = [layout.equations[i] for i in component.equations]
     R = next(iter(stack.values())).shape[0]
     made = _made(layout, priors, component.equations, component.copies.lifted, stack)
-    found = gather(layout, component.equations, made, stack)
+    found = gather(layout, component.equations, made, stack, component.bases)
     scale = np.concatenate([np.broadcast_to(m.scale, (R, m.p)) for m in made], axis=1)
     means = np.concatenate([np.broadcast_to(m.means, (R, m.p)) for m in made], axis=1)
     shift = np.zeros(scale.shape)
@@ -453,7 +480,8 @@ def moments(
         np.broadcast_to(made[e].lifted_mean[k][:, 0], R) for e, k in component.copies.lifted
     ]
     lifted = np.stack(lifted_means, 1) if lifted_means else np.zeros((R, 0))
-    return Moments(cross, constant, scale, means, shift, sizes, lifted)
+    turns = tuple(m.turn for m in made)
+    return Moments(cross, constant, scale, means, shift, sizes, lifted, turns)
 
 
 def rough(component: Component, layout: Layout, responses: Responses) -> tuple[Array, Array]:
@@ -482,11 +510,12 @@ class _Columns:
 
     Attributes:
         p, place: number of columns that are not lifted, and where each stands among them.
+        turn: what the coefficients as written are in terms of those of the columns here, but for
+            scale and centre, (p, p), or None where they are the same.
         X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
         scale, means, ratio: of each column, (R or 1, p); `ratio` is their quotient.
         center: what was taken off y, (R,).
         lifted, lifted_mean: of each lifted column, centred, (R or 1, n) and (R or 1, 1).
-        offset: mean of the offset.
     """
 
     def __init__(
@@ -495,20 +524,21 @@ class _Columns:
         e: EquationLayout,
         stack: Mapping[str, Array],
         lifted: tuple[int, ...],
-        *,
-        centered: bool,
+        priors: Priors,
     ) -> None:
         X = design_matrix(layout, e, stack)
         y = stack[e.response] - e.offset
         X = X if X.ndim == 3 else X[None]
-        centered = centered and e.intercept is not None
+        centered = e.intercept is not None
         kept = [k for k in range(X.shape[2]) if k not in lifted]
         self.place = {k: i for i, k in enumerate(kept)}
-        self.lifted_mean = {
-            k: X[:, :, k].mean(axis=1, keepdims=True) * float(centered) for k in lifted
-        }
+        self.lifted_mean = _lifted_means(e, lifted, priors)
         self.lifted = {k: X[:, :, k] - self.lifted_mean[k] for k in lifted}
         X = X[:, :, kept]
+        self.turn = turned([e.coefficient(e.columns[k]) for k in kept], _slopes(e, priors))
+        self._written = X
+        if self.turn is not None:
+            X = X @ self.turn
         self.p = len(kept)
         self.center = np.zeros(len(y))
         self.means = np.zeros((X.shape[0], self.p))
@@ -526,7 +556,43 @@ class _Columns:
         self.se = e.row_sd
         if self.se is not None:
             self.X, self.y = self.X / self.se[:, None], y / self.se
-        self.offset = float(e.offset.mean())
+
+    def part(self, columns: Sequence[int], at: Index, k: int) -> Array:
+        """What an internal coefficient multiplies in the sum of some columns as written, alone.
+
+        Args:
+            columns: positions of those columns in the design; the intercept is always in.
+            at: the rows, (m,).
+            k: position in the design of the column that the coefficient belongs to.
+
+        Returns:
+            (R or 1, m), or (R or 1, 1) where it is the same on every row: the internal
+            coefficient then enters through the intercept only.
+        """
+        c = self.place[k]
+        if self.turn is None:
+            return self.plain[..., at, c] if k in columns else -self.ratio[:, [c]]
+        some = [self.place[j] for j in columns if j in self.place]
+        here = self._written[:, at][..., some] @ self.turn[some, c]
+        return here / self.scale[:, [c]] - self.ratio[:, [c]]
+
+
+def _slopes(e: EquationLayout, priors: Priors) -> dict[str, Prior]:
+    """Priors of an equation's coefficients but the intercept's."""
+    return {
+        name: priors[name]
+        for k, c in enumerate(e.columns)
+        for name in [e.coefficient(c)]
+        if k != e.intercept and name in priors
+    }
+
+
+def _lifted_means(e: EquationLayout, lifted: Sequence[int], priors: Priors) -> dict[int, Array]:
+    """Where the intercept's prior has the lifted columns, so that it does not hang on those."""
+    on: dict[str, float] = {}
+    if e.intercept is not None:
+        on = dict(priors[e.coefficient(e.columns[0])].on)
+    return {k: np.full((1, 1), on.get(e.coefficient(e.columns[k]), 0.0)) for k in lifted}
 
 
 def _prior(
@@ -546,12 +612,8 @@ def _prior(
             v = np.zeros((R, m.p))
             mean = np.full(R, prior.distribution.location)
             if k == e.intercept:
-                v[:, 0] = 1.0 / m.scale[:, 0]
-                mean = mean - m.center
-                if prior.centered:
-                    mean = mean - m.offset
-                else:
-                    v[:, 1:] = -m.ratio[:, 1:]
+                v += _at_means(e, m, prior)
+                mean = mean - m.center - prior.constant
             else:
                 v[:, m.place[k]] = 1.0 / m.scale[:, m.place[k]]
             weight = prior.distribution.scale**-2.0
@@ -559,6 +621,19 @@ def _prior(
             linear[:, own] += weight * v * mean[:, None]
             square += weight * mean**2
     return precision, linear, square
+
+
+def _at_means(e: EquationLayout, made: "_Columns", prior: Prior) -> Array:
+    """What the internal coefficients add to what an intercept's prior is on, (R or 1, p)."""
+    on = dict(prior.on)
+    weights = np.zeros(made.p)
+    for k, place in made.place.items():
+        weights[place] = on.get(e.coefficient(e.columns[k]), 0.0) if k != e.intercept else 0.0
+    if made.turn is not None:
+        weights = weights @ made.turn
+    v = weights / made.scale - made.ratio
+    v[:, 0] = 1.0 / made.scale[:, 0]
+    return v
 
 
 def _effect_columns(
@@ -582,7 +657,7 @@ def _effect_columns(
                 z = np.zeros((1, n))
                 if m.response in here:
                     e = layout.equation(m.response)
-                    z = np.atleast_2d(group_column(layout, e, m.column, stack))
+                    z = np.atleast_2d(_multiplier(layout, component, e, (b, k), stack))
                     sizes.append(np.sqrt(np.mean(z**2, axis=1)))
                     if e.row_sd is not None:
                         z = z / e.row_sd
@@ -600,6 +675,22 @@ def _effect_columns(
     R = next(iter(stack.values())).shape[0]
     size = np.stack([np.broadcast_to(s, R) for s in sizes], 1) if sizes else np.zeros((R, 0))
     return out[0], out[1], size
+
+
+def _multiplier(
+    layout: Layout,
+    component: Component,
+    e: EquationLayout,
+    effect: tuple[int, int],
+    stack: Mapping[str, Array],
+) -> Array:
+    """What multiplies a sampled effect on an equation's rows, (..., n)."""
+    members = layout.blocks[effect[0]].members
+    parts = [
+        weight * group_column(layout, e, members[k].column, stack)
+        for k, weight in _written(component, *effect)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 def _wide(values: Array, se: Array | None, n: int) -> Array:
@@ -659,18 +750,24 @@ def raw_coefficients(
         which: the data sets, (R,).
         columns: the coefficients to return.
     """
-    rows = which[:, None]
-    out = internal[:, :, columns] / made.scale[rows, columns][:, None, :]
-    equation = [q for q, _ in component.coefficients]
-    for k, i in enumerate(columns):
+    scaled = internal / made.scale[which][:, None, :]
+    equation = np.array([q for q, _ in component.coefficients], dtype=np.int64)
+    out = scaled[:, :, columns]
+    for i, k in enumerate(columns):
+        q = int(equation[k])
+        own = np.flatnonzero(equation == q)
         # an intercept stands first, with scale 1; equations without one have means of 0
-        own = [j for j, q in enumerate(equation) if q == equation[i]]
-        if i != own[0]:
-            continue
-        per_unit = made.means[which][:, own[1:]] / made.scale[which][:, own[1:]]
-        out[:, :, k] += made.shift[which, None, i]
-        out[:, :, k] -= np.einsum("rsk,rk->rs", internal[:, :, own[1:]], per_unit)
-        for j, (q, _) in enumerate(component.copies.lifted):
-            if q == equation[i]:
-                out[:, :, k] -= lifted[:, :, j] * made.lifted_means[which, None, j]
+        if k == own[0]:
+            out[:, :, i] += made.shift[which, None, k]
+            means = made.means[which][:, own[1:]]
+            out[:, :, i] -= np.einsum("rsk,rk->rs", scaled[:, :, own[1:]], means)
+            for j, (lifted_in, _) in enumerate(component.copies.lifted):
+                if lifted_in == q:
+                    out[:, :, i] -= lifted[:, :, j] * made.lifted_means[which, None, j]
+        turn = made.turns[q]
+        if turn is not None:
+            row = turn[k - own[0]]
+            mixed = np.flatnonzero(row)
+            if list(mixed) != [k - own[0]]:
+                out[:, :, i] = scaled[:, :, own[mixed]] @ row[mixed]
     return out

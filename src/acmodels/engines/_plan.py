@@ -17,7 +17,7 @@ from acmodels.engines._missing import (
 )
 from acmodels.engines._start import rough, start
 from acmodels.families import Scalar, family
-from acmodels.priors import Prior, Priors
+from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Column, EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column, unit_means
@@ -43,7 +43,8 @@ class Plan:
         scales: priors of group sds, then residual sds.
         sds: for each block, where its sds start among the scales.
         sigmas: by equation, the place of its residual sd among the scales.
-        raw: positions among `intercepts` whose prior is on the raw intercept.
+        bases: by block, what its effects as written are in terms of those that are sampled (K, K);
+            blocks where they are the same have none.
         cuts: (equation, k) of every threshold, k from 0, stacked.
         owned: (equation, number) of every further number that a family owns, stacked.
         starts: where each block's effects start among all effects, and their number.
@@ -66,7 +67,7 @@ class Plan:
     scales: tuple[Prior, ...]
     sds: tuple[int, ...]
     sigmas: Mapping[int, int]
-    raw: tuple[int, ...]
+    bases: Mapping[int, Array]
     cuts: tuple[tuple[int, int], ...]
     owned: tuple[tuple[int, Scalar], ...]
     starts: tuple[int, ...]
@@ -93,9 +94,22 @@ class Plan:
         ]
 
     @property
-    def intercept_priors(self) -> list[Distribution]:
+    def intercept_priors(self) -> list[Prior]:
         equations = (self.layout.equations[self.intercepts[j]] for j in self.plain)
-        return [self.priors[e.coefficient(e.columns[0])].distribution for e in equations]
+        return [self.priors[e.coefficient(e.columns[0])] for e in equations]
+
+    @property
+    def slope_sums(self) -> Array | None:
+        """What slopes' priors are on, in terms of `free`, (free, free); None where themselves."""
+        if not any(self.priors[n].on for n in self.free):
+            return None
+        out = np.eye(len(self.free))
+        for k, n in enumerate(self.free):
+            if self.priors[n].on:
+                out[k] = 0.0
+                for other, weight in self.priors[n].on:
+                    out[k, self.free.index(other)] = weight
+        return out
 
     @property
     def cut_priors(self) -> list[Prior]:
@@ -164,21 +178,26 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         if equations[i].has_sigma:
             sigmas[i] = len(scales)
             scales.append(priors[f"sigma({equations[i].response})"])
-    raw = tuple(
-        j
-        for j in plain
-        for e in [equations[intercepts[j]]]
-        if not priors[e.coefficient(e.columns[0])].centered
-    )
+    bases = group_bases(layout, priors)
     signed = {
         (b, k): sds[b] + k
-        for b, k in sorted(uncertain(layout, responses))
+        for b, k in sorted(uncertain(layout, responses, bases))
         if scales[sds[b] + k].distribution.name in _SYMMETRIC
     }
     return Plan(
         layout, priors, tuple(stack), slopes, free, free_of, monotonic, intercepts, plain,
-        tuple(scales), tuple(sds), sigmas, raw, cuts, owned, tuple(starts), signed, unknown(layout),
+        tuple(scales), tuple(sds), sigmas, bases, cuts, owned, tuple(starts), signed,
+        unknown(layout),
     )  # fmt: skip
+
+
+def group_bases(layout: Layout, priors: Priors) -> dict[int, Array]:
+    """By block, effects as written in terms of those that default priors are on, (K, K)."""
+    found = {
+        b: turned([block.sd(m) for m in block.members], priors)
+        for b, block in enumerate(layout.blocks)
+    }
+    return {b: basis for b, basis in found.items() if basis is not None}
 
 
 def _free(
@@ -252,18 +271,15 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         out["confounder_loading"] = np.concatenate(
             [np.full(e.n, c.loadings.get(e.response, 0.0)) for e in es]
         )
-    mean_offsets = np.array([layout.equations[i].offset.mean() for i in plan.intercepts])
-    is_raw = np.array([j in plan.raw for j in plan.plain], dtype=np.float64)
-    mine = np.array(plan.plain, dtype=np.int64)
-    if plan.raw:
-        out["intercept_offset"] = is_raw * mean_offsets[mine]
-    if plan.raw and plan.slopes:
-        out["intercept_shift"] = is_raw[:, None] * shifts[mine]
-    is_raw = np.array([not p.centered for p in plan.cut_priors], dtype=np.float64)
-    if is_raw.any():
-        out["threshold_offset"] = is_raw * mean_offsets[plan.constant_of_cut]
-        if plan.slopes:
-            out["threshold_shift"] = is_raw[:, None] * shifts[plan.constant_of_cut]
+    offsets_at = np.array([layout.equations[i].offset.mean() for i in plan.intercepts])
+    for name, priors, of in (
+        ("intercept", plan.intercept_priors, np.array(plan.plain, dtype=np.int64)),
+        ("threshold", plan.cut_priors, plan.constant_of_cut),
+    ):
+        if priors:
+            out[f"{name}_offset"] = offsets_at[of] - np.array([p.constant for p in priors])
+        if priors and plan.slopes:
+            out[f"{name}_shift"] = shifts[of] - np.stack([_on(plan, p) for p in priors])
     out |= prior_arrays(plan)
     out |= start_arrays(plan, responses)
     out |= _group_arrays(plan, responses, versions)
@@ -278,6 +294,14 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         out |= linear_arrays(layout, plan.unknown, versions, places, first, effects)
         out |= missing_arrays(layout, plan.unknown, responses)
     return out
+
+
+def _on(plan: Plan, prior: Prior) -> Array:
+    """Weights of the slopes in what the prior of an intercept or a threshold is on, (slopes,)."""
+    on = dict(prior.on)
+    equations = plan.layout.equations
+    names = [equations[i].coefficient(equations[i].columns[k]) for i, k in plan.slopes]
+    return np.array([on.get(n, 0.0) for n in names])
 
 
 def _less_means(layout: Layout, responses: Responses, i: int, means: Array) -> Array:
@@ -413,13 +437,16 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
     out: dict[str, Array] = {}
     for name, priors in (
         ("slope", plan.slope_priors),
-        ("intercept", plan.intercept_priors),
+        ("intercept", [p.distribution for p in plan.intercept_priors]),
         ("threshold", [p.distribution for p in plan.cut_priors]),
     ):
         if not priors:
             continue
         out[f"{name}_prior_location"] = np.array([d.location for d in priors])
         out[f"{name}_prior_scale"] = np.array([d.scale for d in priors])
+    sums = plan.slope_sums
+    if sums is not None:
+        out["slope_sums"] = sums
     if plan.owned:
         out["owned_prior_scale"] = np.array([d.scale for d in plan.owned_priors])
     return out
@@ -432,7 +459,11 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     root = np.zeros((len(plan.free), len(plan.free)))
     intercepts = np.zeros((len(plan.intercepts), 2))
     location = np.array([d.location for d in plan.slope_priors])
-    scale = np.array([d.scale for d in plan.slope_priors])
+    root_precision = np.diag([1 / d.scale for d in plan.slope_priors])
+    if plan.slope_sums is not None:
+        root_precision = root_precision @ plan.slope_sums
+    pull = root_precision.T @ (location / np.array([d.scale for d in plan.slope_priors]))
+    precision = root_precision.T @ root_precision
     row = 0
     for i in plan.stack:
         e = layout.equations[i]
@@ -442,7 +473,7 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         rows = slice(row, row + X.shape[1])
         row += X.shape[1]
         y = responses[e.response]
-        found = start(e, X, y, location[rows], scale[rows])
+        found = start(e, X, y, pull[rows], precision[rows, rows])
         slopes[rows], root[rows, rows] = found.slopes, found.root
         if found.intercept is not None:
             at, error = found.intercept
@@ -482,7 +513,7 @@ def _owned_starts(plan: Plan, responses: Responses) -> dict[str, Array]:
 
 def _scale_units(plan: Plan, responses: Responses) -> Array:
     """Rough sds, group effects' first and residuals' after, in the order of the scales."""
-    found = centering(plan.layout, responses)
+    found = centering(plan.layout, responses, bases=plan.bases)
     unit = np.ones(len(plan.scales))
     for (b, k), member in found.effects.items():
         unit[plan.sds[b] + k] = member.tau
@@ -535,7 +566,7 @@ def _multiplier(layout: Layout, responses: Responses, i: int, column: Column) ->
 
 def centering_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
     """Unit, centring weight and place of the sd of every group effect, and what it absorbs."""
-    found = centering(plan.layout, responses, plan.signed.keys())
+    found = centering(plan.layout, responses, plan.signed.keys(), plan.bases)
     blocks = list(enumerate(plan.layout.blocks))
     pairs = [
         (found.effects[b, k], len(block.levels), plan.sds[b] + k)

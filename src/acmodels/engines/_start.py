@@ -77,20 +77,20 @@ def pooled(e: EquationLayout, y: Array) -> Array:
     return np.full(e.n, at)
 
 
-def start(e: EquationLayout, X: Array, y: Array, location: Array, scale: Array) -> Start:
+def start(e: EquationLayout, X: Array, y: Array, pull: Array, ridge: Array) -> Start:
     """Fit one equation roughly.
 
     Args:
         e: the equation.
         X: its design without the intercept, centred where there is one, shape (n, p).
         y: its response.
-        location: of the slopes' priors, shape (p,).
-        scale: of the slopes' priors, shape (p,).
+        pull: precision of the slopes' priors times their mean, shape (p,).
+        ridge: precision of the slopes' priors, shape (p, p).
     """
     has = e.has_constant
     D = np.column_stack([np.ones(e.n), X]) if has else X
-    ridge = np.concatenate([[0.0], scale**-2.0]) if has else scale**-2.0
-    pull = np.concatenate([[0.0], location * scale**-2.0]) if has else location * scale**-2.0
+    if has:
+        ridge, pull = np.pad(ridge, (1, 0)), np.pad(pull, (1, 0))
     around = pooled(e, y) if e.link == "log" else 0.0
     eta = pooled(e, y)
     beta = np.zeros(D.shape[1])
@@ -98,7 +98,7 @@ def start(e: EquationLayout, X: Array, y: Array, location: Array, scale: Array) 
     for _ in range(1 if e.has_sigma or e.se is not None else ROUNDS):
         target, precision = working(e, y, eta)
         sigma2 = _spread(e, D, target)
-        cov = np.linalg.pinv((D.T * precision) @ D / sigma2 + np.diag(ridge), hermitian=True)
+        cov = np.linalg.pinv((D.T * precision) @ D / sigma2 + ridge, hermitian=True)
         beta = cov @ ((D.T * precision) @ target / sigma2 + pull)
         eta = around + np.clip(D @ beta + e.offset - around, -8.0, 8.0)
     first = int(has)

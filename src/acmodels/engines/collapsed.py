@@ -43,6 +43,18 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
             prior = priors[e.coefficient(c)]
             if prior.distribution.name != "Normal":
                 return f"the prior of '{prior.name}' is {prior.distribution}, not normal"
+        lifted = {
+            e.coefficient(e.columns[t.column])
+            for t in latent_terms(layout, e)
+            if t.column is not None
+        }
+        for k, c in enumerate(e.columns):
+            on = [] if k == e.intercept else [n for n, _ in priors[e.coefficient(c)].on]
+            if lifted.intersection(on):
+                return (
+                    f"the default prior of '{e.coefficient(c)}' is on a sum of coefficients in "
+                    "which that of a latent mean stands"
+                )
     return None
 
 

@@ -16,7 +16,7 @@ from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, EngineError
 from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
-from acmodels.priors import Priors, resolve_priors
+from acmodels.priors import Priors, resolve_priors, response_scales
 from acmodels.rng import child_seed, stream
 from acmodels.runs.holes import Modelled, holed, stacked, systems
 from acmodels.simulation import (
@@ -242,8 +242,15 @@ class Ready:
     assumptions: Assumptions
 
 
-def resolve_design(cell: Cell, seed: int) -> tuple[Layout, Priors, dict[str, float]]:
+def resolve_design(
+    cell: Cell, seed: int, scales: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Layout, Priors, dict[str, float]]:
     """A typical layout of a design, its priors and its truths.
+
+    Args:
+        cell: the design.
+        seed: of the whole job.
+        scales: what default priors are scaled to, by response; see `design_scales`.
 
     Raises:
         ModelError: the design, its truths or the model's priors do not go together.
@@ -255,8 +262,28 @@ def resolve_design(cell: Cell, seed: int) -> tuple[Layout, Priors, dict[str, flo
     layout = build_layout(
         model, reference_frame(design, stream(seed, "reference")), categories(design, model)
     )
-    priors = resolve_priors(model.priors, layout, None, model.source)
+    priors = resolve_priors(model.priors, layout, None, model.source, scales)
     return layout, priors, resolve_truth(design, model, layout)
+
+
+def design_scales(job: Job) -> dict[str, tuple[float, float]] | None:
+    """Mean and sd of each response that default priors are scaled to, for all cells of a job.
+
+    An sd of 1, or the one that the first cell's truths imply where it is larger, and the mean
+    that they imply. None where truths are drawn from the priors, which come first then.
+    """
+    cell = job.cells[0]
+    if cell.from_priors:
+        return None
+    layout, _, truth = resolve_design(cell, job.seed)
+    whole = with_steps(layout, {k: np.array([v]) for k, v in truth.items()})
+    made = generate_stack(layout, whole, [stream(job.seed, "scales")]).responses
+    found = response_scales(layout, {k: v[0] for k, v in made.items()})
+    return {
+        e.response: (found[e.response][0], max(found[e.response][1], 1.0))
+        for e in layout.equations
+        if e.has_sigma
+    }
 
 
 def get_ready(job: Job, number: int) -> Ready:
@@ -266,13 +293,11 @@ def get_ready(job: Job, number: int) -> Ready:
         ModelError: the design does not fit the model.
         EngineError: the engine asked for cannot take the model.
     """
-    from acmodels.runs.truths import fixed_priors, truths
+    from acmodels.runs.truths import truths
 
     cell = job.cells[number]
     model = cast("Model", cell.design.model)
-    layout, priors, truth = resolve_design(cell, job.seed)
-    if cell.from_priors:
-        priors = fixed_priors(priors)
+    layout, priors, truth = resolve_design(cell, job.seed, design_scales(job))
     rng = stream(job.seed, "typical")
     typical = {k: np.array([v]) for k, v in truth.items()}
     if cell.from_priors:

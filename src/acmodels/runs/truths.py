@@ -1,28 +1,18 @@
 """Truths drawn from a model's priors, for each of R data sets."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from acmodels.errors import ModelError
 from acmodels.families import scalar_kinds
-from acmodels.priors import Prior, Priors
+from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import draw, median
-from acmodels.system import Layout, parameters
+from acmodels.system import Block, EquationLayout, Layout, parameters
 from acmodels.system.layout import Array, residual_pairs, with_steps
 
 TRIES = 1000
 """How often thresholds are drawn until they rise, or a number until it is above its bound."""
-
-
-def fixed_priors(priors: Priors) -> Priors:
-    """Priors that do not move with the data: a default intercept's is put on the raw intercept.
-
-    Beside data it is on the expected response at the predictors' means, which differ from one
-    simulated data set to the next; a truth cannot be drawn from that before there are data.
-    """
-    return {n: replace(p, centered=False) for n, p in priors.items()}
 
 
 def truths(
@@ -56,32 +46,75 @@ def truths(
 def _one(
     layout: Layout, priors: Priors, rng: np.random.Generator, *, middle: bool
 ) -> dict[str, float]:
-    out: dict[str, float] = {}
+    drawn: dict[str, float] = {}
     known = parameters(layout)
     for p in known:
-        if p.kind in ("cor", "threshold", "simo", "step"):
-            continue
-        out[p.name] = _number(priors[p.name], p.kind, rng, middle=middle)
+        if p.kind not in ("cor", "threshold", "simo", "step"):
+            drawn[p.name] = _number(priors[p.name], p.kind, rng, middle=middle)
     for e in layout.equations:
         if e.thresholds:
             mine = [priors[n] for n in e.thresholds]
-            out |= dict(zip(e.thresholds, _rising(mine, rng, middle=middle), strict=True))
+            drawn |= dict(zip(e.thresholds, _rising(mine, rng, middle=middle), strict=True))
     sets = [(len(b.members), b.correlations()) for b in layout.blocks]
     sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
     for size, pairs in sets:
         if pairs:
             eta = priors[pairs[0][2]].distribution.parameters["eta"]
             R = np.eye(size) if middle else lkj_matrix(size, eta, rng)
-            out |= {name: float(R[i, j]) for i, j, name in pairs}
+            drawn |= {name: float(R[i, j]) for i, j, name in pairs}
     for e in layout.equations:
         for effect in e.monotonic:
             names = e.shares(effect)
             alpha = priors[names[0]].distribution.parameters["alpha"]
-            drawn = rng.dirichlet(np.full(len(names), alpha))
-            share = np.full(len(names), 1 / len(names)) if middle else drawn
-            out |= dict(zip(names, map(float, share), strict=True))
-    out = with_steps(layout, out)
+            share = np.full(len(names), 1 / len(names))
+            if not middle:
+                share = rng.dirichlet(np.full(len(names), alpha))
+            drawn |= dict(zip(names, map(float, share), strict=True))
+    out = with_steps(layout, drawn)
+    for e in layout.equations:
+        out |= _coefficients_as_written(e, priors, out)
+    for block in layout.blocks:
+        out |= _effects_as_written(block, priors, out)
     return {p.name: out[p.name] for p in known}
+
+
+def _coefficients_as_written(
+    e: EquationLayout, priors: Priors, drawn: Mapping[str, float]
+) -> dict[str, float]:
+    """Coefficients and thresholds, from draws of the quantities that their priors are on."""
+    names = [n for k, c in enumerate(e.columns) for n in [e.coefficient(c)] if k != e.intercept]
+    out = {n: drawn[n] for n in names}
+    turn = turned(names, priors)
+    if turn is not None:
+        out = dict(zip(names, (turn @ [drawn[n] for n in names]).tolist(), strict=True))
+    for n in e.thresholds:
+        prior = priors[n]
+        out[n] = drawn[n] + prior.constant + sum(w * out[other] for other, w in prior.on)
+    if e.intercept is not None:
+        n = e.coefficient(e.columns[e.intercept])
+        prior = priors[n]
+        rest = sum(w * out[other] for other, w in prior.on if other != n)
+        out[n] = drawn[n] - prior.constant - rest
+    return out
+
+
+def _effects_as_written(
+    block: Block, priors: Priors, drawn: Mapping[str, float]
+) -> dict[str, float]:
+    """Sds and correlations of a block, from draws of those that its priors are on."""
+    names = [block.sd(m) for m in block.members]
+    turn = turned(names, priors)
+    if turn is None:
+        return {}
+    sds = np.array([drawn[n] for n in names])
+    R = np.eye(len(names))
+    for i, j, name in block.correlations():
+        R[i, j] = R[j, i] = drawn[name]
+    covariance = turn @ (sds[:, None] * R * sds) @ turn.T
+    written = np.sqrt(np.diag(covariance))
+    out = dict(zip(names, written.tolist(), strict=True))
+    unit = covariance / np.outer(written, written)
+    return out | {name: float(unit[i, j]) for i, j, name in block.correlations()}
 
 
 def _number(prior: Prior, kind: str, rng: np.random.Generator, *, middle: bool) -> float:
