@@ -88,8 +88,9 @@ class RankMeasure:
             truth = np.concatenate([truth, at_truth], axis=-1)
         counted = np.arange(draws.shape[1]) < L[:, None]
         below = np.sum(counted[..., None] & (draws < truth[:, None, :]), axis=1)
+        ties = np.sum(counted[..., None] & (draws == truth[:, None, :]), axis=1)  # what is held
         u = np.stack([g.random(truth.shape[1]) for g in seen.rngs])
-        rank = (below + u) / (L[:, None] + 1)
+        rank = (below + u * (ties + 1)) / (L[:, None] + 1)
         return np.stack([rank, truth, draws.mean(axis=1)], axis=-1)
 
     def _ranks_log_lik(self, layout: Layout) -> bool:

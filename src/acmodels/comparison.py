@@ -115,7 +115,7 @@ def _differing(f: Fit, other: Fit) -> list[str]:
     return [
         n
         for n, p in f.priors.items()
-        if p.distribution.name != "LKJ"
+        if p.distribution.name not in ("LKJ", "Constant")
         and (n not in other.priors or other.priors[n].distribution != p.distribution)
     ]
 

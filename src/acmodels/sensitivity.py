@@ -46,6 +46,8 @@ def log_prior(system: System, priors: Priors, posterior: Posterior) -> Array:
         if p.kind in ("cor", "step"):
             continue
         prior = priors[p.name]
+        if prior.held is not None:
+            continue
         if p.kind == "simo":  # Dirichlet, up to a constant
             alpha = prior.distribution.parameters["alpha"]
             total = total + (alpha - 1.0) * np.log(posterior[p.name])
@@ -97,7 +99,7 @@ def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array
     sets = [(len(b.members), b.correlations()) for b in layout.blocks]
     sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
     for K, pairs in sets:
-        if not pairs:
+        if not pairs or priors[pairs[0][2]].held is not None:
             continue
         eta = priors[pairs[0][2]].distribution.parameters["eta"]
         R = np.tile(np.eye(K), (*posterior.values.shape[:2], 1, 1))

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.companion.counterparts import Alone, Found, NoCounterpartError, Varying, estimate
 from acmodels.errors import listing
+from acmodels.priors import held_values
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.missing import subset, whole_rows
@@ -59,6 +60,12 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
     for e in fit.system.layout.equations:
         if e.monotonic:
             refused[e.response] = "the steps of mo() have one sign, which it cannot ask for"
+            continue
+        values = held_values(fit.priors)
+        known = [p for p in parameters(fit.system.layout) if p.name in values]
+        held = [p.name for p in known if e.response in _owners(fit, p)]
+        if held:
+            refused[e.response] = f"{listing(held, 3)} is held at a value, which it cannot ask for"
             continue
         keep = whole_rows(fit.system.sampled.layout, e)
         try:

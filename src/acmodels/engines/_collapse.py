@@ -34,7 +34,7 @@ from acmodels.engines._metropolis import Moves, metropolis
 from acmodels.engines._mixed import Component, components, moments, raw_coefficients, rough
 from acmodels.errors import EngineError
 from acmodels.posterior import Deferred, Part, Posterior
-from acmodels.priors import Priors
+from acmodels.priors import Priors, held_values
 from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
 from acmodels.system.layout import Array
@@ -133,6 +133,8 @@ class PreparedCollapsed:
             run = threads.map if apart and threads is not None else map
             found = list(run(one, tasks))
         values = {n: f.values[..., k] for f in found for k, n in enumerate(f.part.names)}
+        shape = (sampling.chains, sampling.draws)
+        values |= {n: np.full(shape, v) for n, v in held_values(self.priors).items()}
         names = tuple(p.name for p in structural(self.layout))
         keys = tuple(b.key for b in self.layout.blocks)
 
@@ -177,6 +179,12 @@ class PreparedCollapsed:
             if wanted is None or not set(wanted).isdisjoint(_names(region, self.layout))
         ]
         values = {n: p.values[..., k] for p in parts for k, n in enumerate(p.names)}
+        shape = (len(seeds), draws)
+        values |= {
+            n: np.full(shape, v)
+            for n, v in held_values(self.priors).items()
+            if wanted is None or not alone or n in wanted
+        }
         names = tuple(p.name for p in structural(self.layout) if p.name in values)
         k = np.max([p.k for p in parts], axis=0)
         return Batch(
@@ -215,7 +223,7 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     start = np.zeros(h.size)
     start[list(h.lifted)] = lifted[:, 0] / lifted[:, 1]
     start[list(h.signed)] = AWAY
-    start[list(h.sigmas.values())] = 0.9
+    start[[i for i in h.sigmas.values() if i >= 0]] = 0.9
     if not h.size:
         return Region(h, start, np.zeros((0, 0)), (), np.ones((1, 0)), scale)
     problem = Problem(h, made)

@@ -88,9 +88,12 @@ def gather(
         q = layout.equations[m.equation]
         em, cm = place[m.variable], made[place[m.variable]]
         index = m.code[layout.equations[members[e]].rows]
+        known: Any = cm.center[:, None]
         for k in range(len(q.columns)):
             fixed = k in m.columns
-            if (em, k) in position:
+            if k in cm.held:
+                known = known + (cm.held[k][..., m.at][..., index] if fixed else 0.0)
+            elif (em, k) in position:
                 value = cm.lifted[k][..., m.at][..., index] if fixed else -cm.lifted_mean[k]
                 add(out.pieces, (e, (*of, position[em, k])), multiplier * value)
             else:
@@ -107,7 +110,7 @@ def gather(
                 for j in row.nonzero()[0]:
                     add(out.effects, (e, b, int(j), of), here * row[j])
         observed = unit_means(layout, layout.decomposed[m.key], stack)
-        known = cm.center[:, None] + (m.offset - observed)[..., index]
+        known = known + (m.offset - observed)[..., index]
         add(out.pieces, (e, of), multiplier * known)
         for t in latent_terms(layout, q):
             if t.column is not None and t.column in m.columns:

@@ -30,13 +30,13 @@ class Matrix:
         sds: coordinates of the K standard deviations.
         partials: coordinates of the partial correlations, lower triangle row by row.
         eta: of its LKJ prior.
-        known: the correlation of two, where it is held; there are no partials then.
+        known: the correlations (K, K), where they are held; there are no partials then.
     """
 
     sds: tuple[int, ...]
     partials: tuple[int, ...]
     eta: float
-    known: float | None = None
+    known: Array | None = None
 
     @property
     def size(self) -> int:
@@ -61,6 +61,8 @@ class Hyper:
         blocks: the matrix of each group-effect block, by position in the layout.
         sigmas: the coordinate of each equation's residual sd, by place in the component; equations
             with known standard errors have none.
+        held: sds that are held at a value. They have no coordinate: -1 stands for the first of
+            them, -2 for the second, and so on, wherever coordinates of sds are listed.
         sets: equations whose residuals correlate, with their matrix and number of rows.
         counts: rows of each equation that stands alone.
         lifted: priors of coefficients that are coordinates too, by coordinate.
@@ -76,11 +78,20 @@ class Hyper:
     counts: Mapping[int, int]
     lifted: Mapping[int, Distribution]
     names: tuple[str, ...]
+    held: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
         """Number of coordinates, d."""
         return len(self.units)
+
+    def whole(self, x: Array) -> Array:
+        """Coordinates in the units of the data, the sds that are held after them."""
+        out = x * self.units
+        if not self.held:
+            return out
+        held = np.broadcast_to(self.held[::-1], (*x.shape[:-1], len(self.held)))
+        return np.concatenate([out, held], axis=-1)
 
     @cached_property
     def half_normal(self) -> tuple[list[int], Array, float]:
@@ -92,7 +103,7 @@ class Hyper:
     @property
     def signed(self) -> tuple[int, ...]:
         """Coordinates of group sds, whose sign means nothing."""
-        return tuple(i for m in self.blocks.values() for i in m.sds)
+        return tuple(i for m in self.blocks.values() for i in m.sds if i >= 0)
 
 
 def hyper(
@@ -109,9 +120,14 @@ def hyper(
     units: list[float] = []
     found: dict[int, Distribution] = {}
     names: list[str] = []
+    held: list[float] = []
 
     def sd(name: str) -> int:
         names.append(name)
+        value = priors[name].held
+        if value is not None:
+            held.append(value)
+            return -len(held)
         found[len(units)] = priors[name].distribution
         units.append(scale[name])
         return len(units) - 1
@@ -120,7 +136,11 @@ def hyper(
         prior = priors[correlations[0]].distribution if correlations else None
         names.extend(correlations)
         if prior is not None and prior.name == "Constant":
-            return Matrix(sds, (), 1.0, prior.parameters["value"])
+            known = np.eye(len(sds))
+            rows, columns = np.triu_indices(len(sds), 1)
+            values = [priors[n].distribution.parameters["value"] for n in correlations]
+            known[rows, columns] = known[columns, rows] = values
+            return Matrix(sds, (), 1.0, known)
         first = len(units)
         units.extend([1.0] * len(correlations))
         eta = 1.0 if prior is None else prior.parameters["eta"]
@@ -158,8 +178,9 @@ def hyper(
         lifted[len(units)] = priors[name].distribution
         units.append(scale[name])
     return Hyper(
-        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, lifted, tuple(names)
-    )
+        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, lifted,
+        tuple(names), tuple(held),
+    )  # fmt: skip
 
 
 def cholesky(matrix: Matrix, x: Array) -> Array:
@@ -167,13 +188,12 @@ def cholesky(matrix: Matrix, x: Array) -> Array:
     K = matrix.size
     if K == 1:
         return np.ones((*x.shape[:-1], 1, 1))
+    if matrix.known is not None:  # of effects with positive sds: a sign of either turns it
+        signs = _signs(matrix, x)
+        return signs[..., :, None] * np.linalg.cholesky(matrix.known) * signs[..., None, :]
     rows, columns = np.tril_indices(K, -1)
     L = np.zeros((*x.shape[:-1], K, K))
-    if matrix.known is None:
-        partial = np.tanh(x[..., list(matrix.partials)])
-    else:  # of effects with positive sds: a sign of either turns it
-        partial = matrix.known * np.sign(np.prod(x[..., list(matrix.sds)], axis=-1))[..., None]
-    L[..., rows, columns] = partial
+    L[..., rows, columns] = np.tanh(x[..., list(matrix.partials)])
     for i in range(K):
         left = np.ones(x.shape[:-1])
         for j in range(i):
@@ -182,6 +202,15 @@ def cholesky(matrix: Matrix, x: Array) -> Array:
             left = left * np.sqrt(np.maximum(1 - here**2, 1e-300))
         L[..., i, i] = left
     return L
+
+
+def _signs(matrix: Matrix, x: Array) -> Array:
+    """Signs of the sds of a matrix at coordinates (..., d); those that are held are positive."""
+    out = np.ones((*x.shape[:-1], matrix.size))
+    for k, i in enumerate(matrix.sds):
+        if i >= 0:
+            out[..., k] = np.where(x[..., i] < 0, -1.0, 1.0)
+    return out
 
 
 @dataclass(frozen=True)
@@ -217,7 +246,7 @@ class Factors:
 
 def factors(h: Hyper, x: Array) -> Factors:
     """What the kernels take at coordinates (R, N, d)."""
-    whole = x * h.units
+    whole = h.whole(x)
     c = h.component.copies
     T = [_grouping(h, g, x, whole) for g in h.component.groupings]
     cells = np.concatenate(T, axis=-1) if T else np.zeros((*x.shape[:-1], 0))
@@ -312,7 +341,7 @@ def folds(h: Hyper, folded: tuple[int, ...]) -> Array:
         flip[list(folded)] = signs
         for m in (m for m in h.blocks.values() if m.partials):
             rows, columns = np.tril_indices(m.size, -1)
-            own = flip[list(m.sds)]
+            own = _signs(m, flip)
             flip[list(m.partials)] = own[rows] * own[columns]
         out.append(flip)
     return np.array(out)
@@ -324,7 +353,7 @@ def unfold(h: Hyper, x: Array) -> Array:
     sds = list(h.priors)
     out[..., sds] = np.abs(x[..., sds])
     for m in (m for m in (*h.blocks.values(), *(m for _, m, _ in h.sets)) if m.partials):
-        signs = np.where(x[..., list(m.sds)] < 0, -1.0, 1.0)
+        signs = _signs(m, x)
         rows, columns = np.tril_indices(m.size, -1)
         out[..., list(m.partials)] *= signs[..., rows] * signs[..., columns]
     return out
@@ -333,22 +362,23 @@ def unfold(h: Hyper, x: Array) -> Array:
 def parameters(h: Hyper, x: Array) -> Array:
     """Structural parameters at coordinates with group sds positive, (..., names)."""
     out: list[Array] = []
+    whole = h.whole(x)
     for b, m in h.blocks.items():
         if b in h.component.bases:
             out += _as_written(h, m, h.component.bases[b], x)
             continue
-        out += [x[..., i] * h.units[i] for i in m.sds]
+        out += [whole[..., i] for i in m.sds]
         out += _correlations(m, x)
-    out += [x[..., i] * h.units[i] for i in h.sigmas.values()]
+    out += [whole[..., i] for i in h.sigmas.values()]
     for _, m, _ in h.sets:
         out += _correlations(m, x)
-    out += [x[..., i] * h.units[i] for i in h.lifted]
+    out += [whole[..., i] for i in h.lifted]
     return np.stack(out, axis=-1) if out else np.zeros((*x.shape[:-1], 0))
 
 
 def _as_written(h: Hyper, m: Matrix, basis: Array, x: Array) -> list[Array]:
     """Sds and correlations of a block's effects as written, which are `basis` times those here."""
-    sd = np.stack([x[..., i] * h.units[i] for i in m.sds], axis=-1)
+    sd = h.whole(x)[..., list(m.sds)]
     root = basis @ (sd[..., :, None] * cholesky(m, x))
     written = np.sqrt(np.sum(root**2, axis=-1))
     out = [written[..., k] for k in range(m.size)]

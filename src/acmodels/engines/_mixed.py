@@ -160,7 +160,7 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
         (e, k)
         for e, i in enumerate(members)
         for k in range(len(layout.equations[i].columns))
-        if (e, k) not in lifted
+        if (e, k) not in lifted and k in made[e].place
     )
     of = {i: e for e, i in enumerate(members)}
     sets = [tuple(of[i] for i in s) for s in layout.residual if s[0] in of]
@@ -445,7 +445,7 @@ def moments(
     constant = np.zeros(R)
     first = 0
     for e, m in zip(es, made, strict=True):
-        if e.intercept is not None:
+        if e.intercept in m.place:
             shift[:, first] = m.center
         first += m.p
         constant -= 0.5 * e.n * np.log(2 * np.pi)
@@ -509,7 +509,8 @@ class _Columns:
     """Columns and response of one equation, centred, scaled, and weighted by known errors.
 
     Attributes:
-        p, place: number of columns that are not lifted, and where each stands among them.
+        p, place: number of columns that are neither lifted nor held, and where each stands.
+        held: columns whose coefficient is held, times its value, each (R or 1, n).
         turn: what the coefficients as written are in terms of those of the columns here, but for
             scale and centre, (p, p), or None where they are the same.
         X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
@@ -529,8 +530,12 @@ class _Columns:
         X = design_matrix(layout, e, stack)
         y = stack[e.response] - e.offset
         X = X if X.ndim == 3 else X[None]
-        centered = e.intercept is not None
-        kept = [k for k in range(X.shape[2]) if k not in lifted]
+        values = [priors[n].held if n in priors else None for n in map(e.coefficient, e.columns)]
+        self.held = {k: v * X[:, :, k] for k, v in enumerate(values) if v is not None}
+        for known in self.held.values():
+            y = y - known
+        kept = [k for k in range(X.shape[2]) if k not in lifted and k not in self.held]
+        centered = e.intercept in kept
         self.place = {k: i for i, k in enumerate(kept)}
         self.lifted_mean = _lifted_means(e, lifted, priors)
         self.lifted = {k: X[:, :, k] - self.lifted_mean[k] for k in lifted}
@@ -610,10 +615,10 @@ def _prior(
                 continue
             prior = priors[e.coefficient(c)]
             v = np.zeros((R, m.p))
-            mean = np.full(R, prior.distribution.location)
+            mean = np.full(R, prior.distribution.location - prior.constant)
             if k == e.intercept:
                 v += _at_means(e, m, prior)
-                mean = mean - m.center - prior.constant
+                mean = mean - m.center
             else:
                 v[:, m.place[k]] = 1.0 / m.scale[:, m.place[k]]
             weight = prior.distribution.scale**-2.0

@@ -41,13 +41,16 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
             return f"'{e.response}' is {e.family}, not gaussian"
         for c in e.columns:
             prior = priors[e.coefficient(c)]
-            if prior.distribution.name != "Normal":
+            if prior.distribution.name not in ("Normal", "Constant"):
                 return f"the prior of '{prior.name}' is {prior.distribution}, not normal"
         lifted = {
             e.coefficient(e.columns[t.column])
             for t in latent_terms(layout, e)
             if t.column is not None
         }
+        for name in lifted:
+            if priors[name].held is not None:
+                return f"'{name}', the coefficient of a latent mean, is held"
         for k, c in enumerate(e.columns):
             on = [] if k == e.intercept else [n for n, _ in priors[e.coefficient(c)].on]
             if lifted.intersection(on):

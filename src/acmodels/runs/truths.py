@@ -58,13 +58,18 @@ def _one(
     sets = [(len(b.members), b.correlations()) for b in layout.blocks]
     sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
     for size, pairs in sets:
-        if pairs:
+        if pairs and priors[pairs[0][2]].held is not None:
+            drawn |= {name: priors[name].distribution.parameters["value"] for _, _, name in pairs}
+        elif pairs:
             eta = priors[pairs[0][2]].distribution.parameters["eta"]
             R = np.eye(size) if middle else lkj_matrix(size, eta, rng)
             drawn |= {name: float(R[i, j]) for i, j, name in pairs}
     for e in layout.equations:
         for effect in e.monotonic:
             names = e.shares(effect)
+            if priors[names[0]].held is not None:
+                drawn |= {n: priors[n].distribution.parameters["value"] for n in names}
+                continue
             alpha = priors[names[0]].distribution.parameters["alpha"]
             share = np.full(len(names), 1 / len(names))
             if not middle:
@@ -83,10 +88,10 @@ def _coefficients_as_written(
 ) -> dict[str, float]:
     """Coefficients and thresholds, from draws of the quantities that their priors are on."""
     names = [n for k, c in enumerate(e.columns) for n in [e.coefficient(c)] if k != e.intercept]
-    out = {n: drawn[n] for n in names}
+    out = {n: drawn[n] - (priors[n].constant if n in priors else 0.0) for n in names}
     turn = turned(names, priors)
     if turn is not None:
-        out = dict(zip(names, (turn @ [drawn[n] for n in names]).tolist(), strict=True))
+        out = dict(zip(names, (turn @ list(out.values())).tolist(), strict=True))
     for n in e.thresholds:
         prior = priors[n]
         out[n] = drawn[n] + prior.constant + sum(w * out[other] for other, w in prior.on)

@@ -149,12 +149,14 @@ def lkj(eta: float) -> Distribution:
 
 
 def constant(value: float) -> Distribution:
-    """Hold a correlation of two at a value."""
+    """Build Constant(value), which holds a parameter at a value."""
     return Distribution("Constant", {"value": value})
 
 
 def log_density(d: Distribution, x: Array) -> Array:
-    """Log density of a real or positive distribution at x, elementwise."""
+    """Log density of a real or positive distribution at x, elementwise; 0 of a constant."""
+    if d.name == "Constant":
+        return np.zeros(np.shape(x))
     z = (np.asarray(x, dtype=np.float64) - d.location) / d.scale
     if d.name == "Normal":
         return -0.5 * z * z - np.log(d.scale) - 0.5 * np.log(2 * np.pi)
@@ -166,6 +168,8 @@ def log_density(d: Distribution, x: Array) -> Array:
 
 def median(d: Distribution, above: float = 0.0) -> float:
     """Median, of a positive distribution given that it is above a bound; 0 for a correlation."""
+    if d.name == "Constant":
+        return d.parameters["value"]
     if d.kind.support in ("correlation", "binary"):
         return 0.0
     if d.name == "Normal":
@@ -236,6 +240,8 @@ def draw(d: Distribution, rng: np.random.Generator, size: int) -> Array:
     Raises:
         InputError: for LKJ, which is a distribution of matrices.
     """
+    if d.name == "Constant":
+        return np.full(size, d.parameters["value"])
     if d.name == "Bernoulli":
         return (rng.random(size) < d.parameters["p"]).astype(np.float64)
     if d.name == "Categorical":

@@ -1,0 +1,172 @@
+"""Default priors, set for the model whose numeric predictors are centered at their means."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from acmodels.families import family
+from acmodels.priors.prior import Prior
+from acmodels.spec.distribution import dirichlet, half_normal, lkj, normal
+from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
+from acmodels.system.centered import (
+    Centered,
+    Lookup,
+    centered_effects,
+    centered_equation,
+    lookup,
+)
+from acmodels.system.layout import Array
+from acmodels.system.missing import known_rows, observed
+
+
+def defaults(
+    layout: Layout, responses: Responses | None, scales: Mapping[str, tuple[float, float]]
+) -> dict[str, Prior]:
+    """The default prior of every structural parameter.
+
+    Args:
+        layout: of the model.
+        responses: what columns are scaled to; None for a design.
+        scales: mean and sd of each response on its link's scale.
+    """
+    out: dict[str, Prior] = {}
+    values = lookup(layout, responses, scales)
+    for e in layout.equations:
+        loc, s = scales[e.response]
+        found = centered_equation(layout, e, values)
+        out |= _coefficients(layout, e, found, (loc, s))
+        for effect, places in e.monotonic.items():
+            sd = float(found.written[:, list(places)].sum(axis=1).std(ddof=1)) if e.n > 1 else 1.0
+            name = f"{e.response} ~ {effect}"
+            out[name] = Prior(name, normal(0.0, 2.5 * s / (sd or 1.0)))
+            out |= {n: Prior(n, dirichlet(1.0)) for n in e.shares(effect)}
+        if e.has_sigma:
+            name = f"sigma({e.response})"
+            out[name] = Prior(name, half_normal(2.5 * s))
+        out |= _owned(layout, e, (s, found), responses)
+    for block in layout.blocks:
+        out |= _group_sds(layout, block, scales, values)
+    for p in parameters(layout):
+        if p.kind == "cor":
+            out[p.name] = Prior(p.name, lkj(1.0))
+    return out
+
+
+def _coefficients(
+    layout: Layout, e: EquationLayout, found: Centered, scale: tuple[float, float]
+) -> dict[str, Prior]:
+    """Defaults of coefficients, on those of the model with centered predictors.
+
+    Where columns add up to 1 without an intercept (cell means), the prior means are such that the
+    expected response is the mean response. Where nothing is constant, the formula passes
+    through the origin, and sizes are measured from there.
+    """
+    loc, s = scale
+    names = [e.coefficient(c) for c in e.columns]
+    through_origin = not e.has_constant and found.constant is None
+    if through_origin and e.has_sigma:
+        s = float(np.hypot(s, loc)) or 1.0
+    spread = _spreads(layout, e, found, from_zero=through_origin)
+    out: dict[str, Prior] = {}
+    for k, name in enumerate(names):
+        if k == e.intercept:
+            on = _weights(names, found.written.mean(axis=0), k)
+            at = float(e.offset.mean())
+            out[name] = Prior(name, normal(loc, 2.5 * s), on=on, constant=at)
+            continue
+        mean = 0.0
+        if not e.has_constant and found.constant is not None:
+            mean = float(loc * found.constant[k])
+        on = _weights(names, found.basis[k], k)
+        out[name] = Prior(name, normal(mean, 2.5 * s / spread[k]), on=on)
+    return out
+
+
+def _weights(names: Sequence[str], row: Array, k: int | None) -> tuple[tuple[str, float], ...]:
+    """The weights that are not 0; nothing where the sum is coefficient k alone."""
+    on = tuple((n, float(w)) for n, w in zip(names, row, strict=True) if w != 0.0)
+    return () if k is not None and on == ((names[k], 1.0),) else on
+
+
+def _group_sds(
+    layout: Layout, block: Block, scales: Mapping[str, tuple[float, float]], values: Lookup
+) -> dict[str, Prior]:
+    """Defaults of a block's sds, on those of the effects of centered predictors."""
+    out: dict[str, Prior] = {}
+    for response in dict.fromkeys(m.response for m in block.members):
+        e = layout.equation(response)
+        mine = [k for k, m in enumerate(block.members) if m.response == response]
+        found = centered_effects(layout, e, block, mine, values)
+        names = [block.sd(block.members[k]) for k in mine]
+        for place, k in enumerate(mine):
+            column = block.members[k].column
+            sd = 1.0
+            if column.parts:
+                known = known_rows(layout, e, column.variables)
+                z = found.columns[:, place]
+                sd = float(np.std(z[known] if known.sum() > 1 else z, ddof=1)) or 1.0
+            prior = half_normal(2.5 * scales[response][1] / sd)
+            on = _weights(names, found.basis[place], place)
+            out[names[place]] = Prior(names[place], prior, on=on)
+    return out
+
+
+def _owned(
+    layout: Layout, e: EquationLayout, scale: tuple[float, Centered], responses: Responses | None
+) -> dict[str, Prior]:
+    """Defaults of what a family owns: thresholds and numbers such as `nu(y)`."""
+    s, found = scale
+    fam = family(e.family)
+    y = None if responses is None else responses[e.response][observed(layout, e)]
+    rough = fam.guess(y, e.link, e.codes)
+    names = [e.coefficient(c) for c in e.columns]
+    on = _weights(names, found.written.mean(axis=0), None)
+    at = float(e.offset.mean())
+    out: dict[str, Prior] = {}
+    for name, cut in zip(e.thresholds, rough.get("threshold", ()), strict=True):
+        out[name] = Prior(name, normal(float(cut), 2.5 * s), on=on, constant=at)
+    for scalar in fam.scalars:
+        name = e.scalar(scalar.kind)
+        out[name] = Prior(name, scalar.prior(rough[scalar.kind]), lower=scalar.lower)
+    return out
+
+
+def response_scales(layout: Layout, responses: Responses | None) -> dict[str, tuple[float, float]]:
+    """Mean and sd of each response on its link's scale, which defaults are scaled to.
+
+    Args:
+        layout: of the model.
+        responses: by name; None takes an sd of 1 and a mean of 0 where the family has a residual
+            sd, and the link's own scale elsewhere.
+    """
+    return {e.response: _response_scale(layout, e.response, responses) for e in layout.equations}
+
+
+def _response_scale(
+    layout: Layout, response: str, responses: Responses | None
+) -> tuple[float, float]:
+    e = layout.equation(response)
+    fam = family(e.family)
+    if responses is not None:
+        known = observed(layout, e)
+        if known.sum() < 2:
+            known[:] = True
+        trials = None if e.trials is None else e.trials[known]
+        return fam.scale(responses[response][known], trials, e.link)
+    if fam.has_sigma:
+        return 0.0, 1.0
+    return 0.0, fam.scale(np.array([0.0, 1.0]), None, e.link)[1]
+
+
+def _spreads(layout: Layout, e: EquationLayout, found: Centered, *, from_zero: bool) -> Array:
+    """Standard deviation of each column with centered predictors, (p,)."""
+    out = np.ones(len(e.columns))
+    for k, c in enumerate(e.columns):
+        known = known_rows(layout, e, c.variables)
+        v = found.columns[:, k]
+        v = v[known] if known.sum() > 1 else v
+        if from_zero:
+            out[k] = np.sqrt(np.mean(v**2))
+        elif len(v) > 1:
+            out[k] = v.std(ddof=1)
+    return np.where(np.isfinite(out) & (out > 0), out, 1.0)

@@ -1,0 +1,104 @@
+"""Parameters that a prior of `Constant` holds at a value."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from acmodels.errors import ModelError
+from acmodels.priors.prior import Prior, pattern_kind
+from acmodels.system import Layout, parameters
+from acmodels.system.layout import residual_pairs
+
+
+def held_values(priors: Mapping[str, Prior]) -> dict[str, float]:
+    """The parameters that are held, and where."""
+    return {n: v for n, p in priors.items() for v in [p.held] if v is not None}
+
+
+def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None:
+    """Refuse values at which a parameter cannot be held.
+
+    Raises:
+        ModelError: a value outside the parameter's range; some, but not all, of the correlations of
+            one matrix or of the shares of one monotonic effect; some, but not one or all, of the
+            thresholds of one response.
+    """
+    values = held_values(priors)
+    if not values:
+        return
+    problems: list[str] = []
+    for p in parameters(layout):
+        v = values.get(p.name)
+        if v is None:
+            continue
+        where = f'{source}: priors."{priors[p.name].stated}": {p.name} cannot be held at {v:g}'
+        if p.kind in ("sd", "sigma") and v <= 0:
+            more = (
+                "; leave its term out of the formula instead" if p.kind == "sd" and v == 0 else ""
+            )
+            problems.append(f"{where}: an sd is above 0{more}")
+        elif p.kind == "cor" and abs(v) >= 1:
+            problems.append(f"{where}: a correlation lies between -1 and 1")
+        elif p.kind == "simo" and not 0 <= v <= 1:
+            problems.append(f"{where}: a share lies between 0 and 1")
+        elif p.kind not in _FREE and v <= priors[p.name].lower:
+            problems.append(f"{where}: it is above {priors[p.name].lower:g}")
+    if not problems:
+        problems = [f"{source}: priors: {said}" for said in _together(layout, values)]
+    if problems:
+        raise ModelError(problems)
+
+
+_FREE = ("coefficient", "threshold", "sd", "sigma", "cor", "simo", "step")
+"""Kinds that no family owns as a number above a bound."""
+
+
+def _together(layout: Layout, values: Mapping[str, float]) -> list[str]:
+    """What is wrong with values that belong to one whole."""
+    out: list[str] = []
+    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
+    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
+    for size, pairs in sets:
+        mine = [name for _, _, name in pairs if name in values]
+        if mine and len(mine) < len(pairs):
+            free = next(name for _, _, name in pairs if name not in values)
+            out.append(f"{mine[0]} is held and {free} of the same matrix is not; hold all or none")
+        elif mine:
+            R = np.eye(size)
+            for i, j, name in pairs:
+                R[i, j] = R[j, i] = values[name]
+            if np.linalg.eigvalsh(R)[0] <= 0:
+                out.append(
+                    f"the values at which {', '.join(mine)} are held are no correlation matrix"
+                )
+    for e in layout.equations:
+        mine = [values[n] for n in e.thresholds if n in values]
+        if 1 < len(mine) < len(e.thresholds):
+            out.append(f"{len(mine)} of the thresholds of '{e.response}' are held; hold one or all")
+        if len(mine) > 1 and np.any(np.diff(mine) <= 0):
+            out.append(f"the thresholds of '{e.response}' must rise, {_shown(mine)} do not")
+        for effect in e.monotonic:
+            names = e.shares(effect)
+            held = [values[n] for n in names if n in values]
+            if held and (len(held) < len(names) or abs(sum(held) - 1) > 1e-6):
+                out.append(
+                    f"the shares {names[0]} to [{len(names)}] must all be held, or none, and sum "
+                    f"to 1 (now {_shown(held)})"
+                )
+    return out
+
+
+def _shown(values: list[float]) -> str:
+    return ", ".join(f"{v:g}" for v in values)
+
+
+def less_held(prior: Prior, priors: Mapping[str, Prior]) -> Prior:
+    """Move what is held at a value from the weights of a prior to its constant."""
+    held = {n: v for n, _ in prior.on for v in [priors[n].held] if v is not None}
+    if not held or pattern_kind(prior.name) == "sd":
+        return prior
+    on = tuple((n, w) for n, w in prior.on if n not in held)
+    alone = on == ((prior.name, 1.0),)
+    more = sum(w * held[n] for n, w in prior.on if n in held)
+    return replace(prior, on=() if alone else on, constant=prior.constant + more)

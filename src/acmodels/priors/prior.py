@@ -1,0 +1,99 @@
+"""One prior, what it is on, and how parameters follow from what their priors are on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acmodels.families import scalar_kinds
+from acmodels.spec.distribution import Distribution
+from acmodels.system.layout import Array
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The prior of one structural parameter.
+
+    Attributes:
+        name: of the parameter.
+        distribution: the prior; for a correlation, of its whole matrix.
+        stated: the pattern that stated it, or None for a default.
+        on: what a default prior is on, where that is not the parameter alone: names and weights.
+            Of a coefficient, the weighted sum of coefficients that is the same coefficient of
+            the model with centered predictors (of an intercept, the expected response at the
+            predictors' means). Of a threshold, the threshold less this sum. Of a group sd,
+            the sd of the weighted sum of its block's effects, each named by its own sd; the prior
+            of the block's correlations is then on the correlations of these sums.
+        constant: added to the sum of a coefficient or a threshold: the mean of the offset.
+        lower: the parameter lies above this, and the prior is taken on that side only.
+    """
+
+    name: str
+    distribution: Distribution
+    stated: str | None = None
+    on: tuple[tuple[str, float], ...] = ()
+    constant: float = 0.0
+    lower: float = 0.0
+
+    @property
+    def centered(self) -> bool:
+        """Whether the prior is on a quantity at the predictors' means."""
+        return bool(self.on) or self.constant != 0.0
+
+    @property
+    def held(self) -> float | None:
+        """The value at which the parameter is held, or None."""
+        if self.distribution.name != "Constant":
+            return None
+        return self.distribution.parameters["value"]
+
+    @property
+    def note(self) -> str:
+        """What the prior is on, where that is not plainly the parameter, after a comma."""
+        out = ""
+        if self.centered:
+            kind = pattern_kind(self.name)
+            what = {"threshold": "threshold", "sd": "sd", "intercept": "expected response"}
+            out += f", on the {what.get(str(kind), 'slope')} at the predictors' means"
+            if kind == "threshold":
+                out += ", in order"
+        return out + (f", above {self.lower:g}" if self.lower > 0 else "")
+
+
+type Priors = Mapping[str, Prior]
+
+
+def pattern_kind(pattern: str) -> str | None:
+    """Say which kind of parameter a name or pattern can match: a pattern knows only its own."""
+    for prefix in ("sd", "cor", "sigma", "simo", *scalar_kinds()):
+        if pattern.startswith(f"{prefix}("):
+            return prefix
+    if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:
+        return "threshold"
+    if "~" not in pattern:
+        return None
+    return "intercept" if re.search(r"~ *1$", pattern) else "coefficient"
+
+
+def turned(names: Sequence[str], priors: Priors) -> Array | None:
+    """What parameters are, in terms of the quantities that their default priors are on.
+
+    Args:
+        names: coefficients of an equation without its intercept, or group sds of a block.
+        priors: in force.
+
+    Returns:
+        A matrix (K, K) that multiplies those quantities (for sds: the effects that they are
+        the sds of), or None where each prior is on its own parameter.
+    """
+    if not any(priors[n].on for n in names if n in priors):
+        return None
+    place = {n: k for k, n in enumerate(names)}
+    on = np.eye(len(names))
+    for n in names:
+        if n in priors and priors[n].on:
+            on[place[n]] = 0.0
+            for other, weight in priors[n].on:
+                on[place[n], place[other]] = weight
+    return np.linalg.inv(on)
