@@ -267,6 +267,48 @@ MODELS: dict[str, dict[str, Any]] = {
         },
         "priors": {"phi(rest)": {"dist": "Gamma", "alpha": 2.0, "beta": 0.2}},
     },
+    "products, powers and slopes of predictors away from zero": {
+        "equations": {
+            "y": {"formula": "y ~ x*m1 + square(x) + s:x + s + offset(o) + (1 + x*m1 |i| g)"},
+            "m1": {"formula": "m1 ~ standardize(x)*w + (1 + x |i| g) + (1 + x | q)"},
+            "likert": {"formula": "likert ~ x*m1 + (1 + x | h)", "family": "ordinal"},
+        },
+        "priors": {"sd(likert ~ 1 | h)": {"dist": "HalfNormal", "sigma": 1.0}},
+    },
+    "well known slopes of a predictor away from zero": {
+        "equations": {"v": {"formula": "v ~ x*w + (1 + x | q)"}},
+    },
+    "held at values": {
+        "equations": {
+            "y": {"formula": "y ~ x*m1 + s + offset(o) + (1 + x | g)"},
+            "m1": {"formula": "m1 ~ x + w + (1 | g) + (1 + x | h)"},
+            "m2": {"formula": "m2 ~ x + m1"},
+            "e": {"formula": "e ~ 0 + x", "family": "student"},
+        },
+        "residual_correlation": [["y", "m2"]],
+        "priors": {
+            "y ~ x": {"dist": "Constant", "value": 0.3},
+            "m1 ~ 1": {"dist": "Constant", "value": 0.2},
+            "m2 ~ *": {"dist": "Constant", "value": 0.1},
+            "e ~ x": {"dist": "Constant", "value": 0.4},
+            "nu(e)": {"dist": "Constant", "value": 4.0},
+            "sigma(m1)": {"dist": "Constant", "value": 0.8},
+            "sd(m1 ~ 1 | g)": {"dist": "Constant", "value": 0.7},
+            "cor(y, m2)": {"dist": "Constant", "value": 0.4},
+            "cor(* | h)": {"dist": "Constant", "value": -0.3},
+        },
+    },
+    "thresholds held, one and all": {
+        "equations": {
+            "likert": {"formula": "likert ~ x + offset(o) + (1 + x | g)", "family": "ordinal"},
+            "grade": {"formula": "grade ~ likert*w", "family": "ordinal", "link": "probit"},
+        },
+        "priors": {
+            "likert | t2": {"dist": "Constant", "value": 0.3},
+            "grade | t1": {"dist": "Constant", "value": -0.5},
+            "grade | t2": {"dist": "Constant", "value": 0.6},
+        },
+    },
     "an equation of units above the rows": {
         "equations": {
             "u": {"formula": "u ~ z", "level": "g"},
@@ -411,27 +453,45 @@ def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.nda
     total = 0.0
     for p in parameters(layout):
         prior = case.priors[p.name]
-        if p.kind == "cor":
+        if p.kind == "cor" or prior.held is not None or p.kind in ("simo", "step"):
+            continue
+        if p.kind == "sd":
+            total += centered_sd(case, p, value)
             continue
         at = value[p.name]
-        if prior.centered:  # on the expected response at the predictors' means
-            e = layout.equations[p.owner]
-            X = design_matrix(layout, e, responses)
-            there = float(e.offset.mean()) + sum(
-                X[:, k].mean() * value[e.coefficient(c)] for k, c in enumerate(e.columns)
-            )
+        if prior.centered:  # on a sum of parameters
+            on = prior.on if p.kind == "threshold" or prior.on else ((p.name, 1.0),)
+            there = prior.constant + sum(w * value[n] for n, w in on)
             at = at - there if p.kind == "threshold" else there
         total += float(log_density(prior.distribution, np.array(at)))
     for block in layout.blocks:
         K = len(block.members)
         R = correlation(block.correlations(), K, value)
-        if K > 1:
+        if K > 1 and case.priors[block.correlations()[0][2]].held is None:
             eta = case.priors[block.correlations()[0][2]].distribution.parameters["eta"]
             total += (eta - 1) * np.linalg.slogdet(R)[1]
         sds = np.array([value[block.sd(m)] for m in block.members])
         law: Any = stats.multivariate_normal(np.zeros(K), cast("Any", R * np.outer(sds, sds)))
         total += float(np.sum(law.logpdf(effects[block.key])))
     return total + likelihood(case, value, effects)
+
+
+def centered_sd(case: Case, p: Any, value: Mapping[str, float]) -> float:
+    """Log density of an sd, where its prior is on that of another combination of effects.
+
+    The map from sds and correlations to those of other effects goes by their covariances, whose
+    determinant of derivatives is prod(sd)^K up to a constant on either side.
+    """
+    block = case.system.layout.blocks[p.owner]
+    names = [block.sd(m) for m in block.members]
+    K = len(names)
+    sds = np.array([value[n] for n in names])
+    covariance = correlation(block.correlations(), K, value) * np.outer(sds, sds)
+    on = dict(case.priors[p.name].on) or {p.name: 1.0}
+    w = np.array([on.get(n, 0.0) for n in names])
+    there = np.sqrt(w @ covariance @ w)
+    found = float(log_density(case.priors[p.name].distribution, there))
+    return found + K * float(np.log(value[p.name]) - np.log(there))
 
 
 def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:
@@ -453,8 +513,9 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
     for r, members in enumerate(layout.residual):
         names = [layout.equations[i].response for i in members]
         R = correlation(residual_pairs(layout, r), len(members), value)
-        eta_r = case.priors[residual_pairs(layout, r)[0][2]].distribution.parameters["eta"]
-        total += (eta_r - 1) * np.linalg.slogdet(R)[1]
+        lkj = case.priors[residual_pairs(layout, r)[0][2]]
+        if lkj.held is None:
+            total += (lkj.distribution.parameters["eta"] - 1) * np.linalg.slogdet(R)[1]
         sds = np.array([value[f"sigma({n})"] for n in names])
         law: Any = stats.multivariate_normal(
             np.zeros(len(members)), cast("Any", R * np.outer(sds, sds))
@@ -538,7 +599,11 @@ def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
     }
     values, effects = _draws.structural(case.plan, draws, case.system.responses)
     flat_effects = [u.reshape(1, len(moved), -1) for u in effects.values()]
-    every = np.concatenate([values, *flat_effects], axis=2)[0].reshape(6, len(flat), -1)
+    free = [
+        k for k, q in enumerate(parameters(case.system.layout))
+        if q.kind == "step" or case.priors[q.name].held is None
+    ]  # fmt: skip
+    every = np.concatenate([values[..., free], *flat_effects], axis=2)[0].reshape(6, len(flat), -1)
     assert every.shape[2] == len(flat), "every free number is a parameter"
     a, b, c = (
         (every[2 * k] - every[2 * k + 1]) / (steps[2 * k] - steps[2 * k + 1]) for k in range(3)

@@ -66,7 +66,8 @@ def _quantity(p: Parameter, prior: Prior, posterior: Posterior) -> Array:
     if not prior.centered:
         return posterior[p.name]
     total = np.full(posterior.values.shape[:2], prior.constant)
-    for name, weight in prior.on:
+    alone = p.kind != "threshold" and not prior.on
+    for name, weight in ((p.name, 1.0),) if alone else prior.on:
         total = total + weight * posterior[name]
     return posterior[p.name] - total if p.kind == "threshold" else total
 

@@ -12,6 +12,7 @@ from acmodels.engines._plan import (
     form_name,
     start_arrays,
 )
+from acmodels.priors import held_matrix
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Block, Responses, parameters
 from acmodels.system.columns import design_matrix
@@ -27,26 +28,21 @@ def structural(
     begin = start_arrays(plan, responses)
 
     if plan.scales:
-        scales = begin["scale_unit"] * _assemble(draws, "scales", plan.scale_forms)
+        ratio = begin["scale_ratio"]
+        scales = begin["scale_unit"] * _assemble(draws, "scales", plan.scale_forms, ratio)
         out |= {p.name: scales[..., j] for j, p in enumerate(plan.scales)}
     slopes = np.zeros((1, 1, 0))
     home: Array | float = 0.0
     constants: dict[int, Array] = {}
     centred = centering_arrays(plan, responses) if layout.blocks else {}
     if plan.slopes:
-        slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
-        out |= {name: slopes[..., k] for k, name in enumerate(plan.free)}
-        slopes = slopes[..., list(plan.free_of)]
-        for n, (names, steps) in enumerate(plan.monotonic):
-            share = draws[f"shares_{n}"]
-            slopes[..., list(steps)] *= len(names) * share
-            out |= {name: share[..., k] for k, name in enumerate(names)}
+        slopes = _slopes(plan, draws, begin, out)
         home = home + (slopes @ centred["absorb_slopes"].T if centred else 0.0)
     for place, (i, k) in enumerate(plan.slopes):
         e = layout.equations[i]
         out[e.coefficient(e.columns[k])] = slopes[..., place]
     if plan.intercepts:
-        intercepts = begin["intercept_start"] + begin["intercept_unit"] * draws["intercepts"]
+        intercepts = _constants(plan, draws, begin, slopes, responses)
         home = home + (intercepts @ centred["absorb_intercepts"].T if centred else 0.0)
         for j, i in enumerate(plan.intercepts):
             e = layout.equations[i]
@@ -70,10 +66,33 @@ def structural(
         out |= _as_written(block, basis, out)
         effects[block.key] = effects[block.key] @ basis.T
     for r, members in enumerate(layout.residual):
-        L = _cholesky_draws(draws[f"residual_partial_{r}"], len(members))
+        names = [name for _, _, name in residual_pairs(layout, r)]
+        L = _factor(plan, draws, f"residual_partial_{r}", len(members), names)
         R = L @ np.swapaxes(L, -1, -2)
         out |= {name: R[..., i, j] for i, j, name in residual_pairs(layout, r)}
     return np.stack([out[p.name] for p in parameters(layout)], axis=-1), effects
+
+
+def _slopes(
+    plan: Plan, draws: Mapping[str, Array], begin: Mapping[str, Array], out: dict[str, Array]
+) -> Array:
+    """All slopes, (chain, draw, slopes); what they are made of goes to `out`."""
+    shape = next(iter(draws.values())).shape[:2]
+    slopes = np.zeros((*shape, 0))
+    if plan.free:
+        slopes = begin["slope_start"] + draws["slopes"] @ begin["slope_root"].T
+    known = np.broadcast_to(plan.held_values, (*shape, len(plan.held)))
+    slopes = np.concatenate([slopes, known], axis=-1)
+    out |= {name: slopes[..., k] for k, name in enumerate((*plan.free, *plan.held))}
+    slopes = slopes[..., list(plan.free_of)]
+    for n, (names, steps) in enumerate(plan.monotonic):
+        held = [plan.priors[x].held for x in names]
+        share = draws.get(f"shares_{n}")
+        if share is None:
+            share = np.broadcast_to(np.array(held, dtype=np.float64), (*shape, len(names)))
+        slopes[..., list(steps)] *= len(names) * share
+        out |= {name: share[..., k] for k, name in enumerate(names)}
+    return slopes
 
 
 def _owned(
@@ -83,16 +102,59 @@ def _owned(
     out: dict[str, Array] = {}
     equations = plan.layout.equations
     if plan.cuts:
-        gaps = plan.gaps
-        relative = np.zeros((1, len(plan.cuts)))
-        if gaps.shape[1]:
-            relative = np.exp(begin["gap_start"] + begin["gap_unit"] * draws["gaps"]) @ gaps.T
+        relative = _relative(plan, draws, begin)
         for place, (i, k) in enumerate(plan.cuts):
             out[equations[i].thresholds[k]] = relative[..., place] - constants[i]
-    if plan.owned:
-        above = np.exp(begin["owned_start"] + draws["owned"])
-        for place, (i, s) in enumerate(plan.owned):
-            out[equations[i].scalar(s.kind)] = s.lower + above[..., place]
+    for n, place in enumerate(plan.free_owned):
+        i, s = plan.owned[place]
+        above = np.exp(begin["owned_start"][place] + draws["owned"][..., n])
+        out[equations[i].scalar(s.kind)] = s.lower + above
+    for place, value in plan.held_owned.items():
+        i, s = plan.owned[place]
+        out[equations[i].scalar(s.kind)] = np.full(next(iter(draws.values())).shape[:2], value)
+    return out
+
+
+def _relative(plan: Plan, draws: Mapping[str, Array], begin: Mapping[str, Array]) -> Array:
+    """Thresholds relative to the middle one of their response, (chain, draw, cuts)."""
+    gaps, held = plan.gaps, plan.held_gaps
+    sizes = np.zeros((*next(iter(draws.values())).shape[:2], gaps.shape[1]))
+    free = [k for k in range(gaps.shape[1]) if k not in held]
+    if free:
+        at = begin["gap_start"][free] + begin["gap_unit"][free] * draws["gaps"]
+        sizes[..., free] = np.exp(at)
+    sizes[..., list(held)] = list(held.values())
+    return sizes @ gaps.T
+
+
+def _constants(
+    plan: Plan,
+    draws: Mapping[str, Array],
+    begin: Mapping[str, Array],
+    slopes: Array,
+    responses: Responses,
+) -> Array:
+    """Constants at the predictors' means, (chain, draw, intercepts)."""
+    free = plan.free_intercepts
+    out = np.zeros((*next(iter(draws.values())).shape[:2], len(plan.intercepts)))
+    if free:
+        out[..., free] = (
+            begin["intercept_start"][free] + begin["intercept_unit"][free] * draws["intercepts"]
+        )
+    held = {plan.plain[k]: v for k, v in plan.held_intercepts.items()}
+    if plan.held_cuts:
+        relative = _relative(plan, draws, begin)
+        held |= {
+            int(plan.constant_of_cut[k]): relative[..., k] - v for k, v in plan.held_cuts.items()
+        }
+    for j, raw in held.items():
+        i = plan.intercepts[j]
+        e = plan.layout.equations[i]
+        _, means, mean_offset = centered(e, design_matrix(plan.layout, e, responses))
+        mine = [place for place, (q, _) in enumerate(plan.slopes) if q == i]
+        out[..., j] = raw + mean_offset
+        if mine:
+            out[..., j] += slopes[..., mine] @ means
     return out
 
 
@@ -123,9 +185,17 @@ def _drop_signs(plan: Plan, out: dict[str, Array]) -> None:
             out[block.sd(m)] = out[block.sd(m)] * signs[k]
 
 
-def _assemble(draws: Mapping[str, Array], name: str, priors: Sequence[Distribution]) -> Array:
+def _assemble(
+    draws: Mapping[str, Array], name: str, priors: Sequence[Distribution], ratio: Array
+) -> Array:
     forms = by_form(priors)
-    pieces = [draws[form_name(name, n)] for n in range(len(forms))]
+    shape = next(iter(draws.values())).shape[:2]
+    pieces = [
+        np.broadcast_to(ratio[places], (*shape, len(places)))
+        if d.name == "Constant"
+        else draws[form_name(name, n)]
+        for n, (d, places) in enumerate(forms)
+    ]
     order = np.argsort(np.concatenate([places for _, places in forms]))
     return np.concatenate(pieces, axis=-1)[..., order]
 
@@ -143,7 +213,8 @@ def _block_draws(
     J, K = len(block.levels), len(block.members)
     L = None
     if K > 1:
-        L = _cholesky_draws(draws[f"partial_{n}"], K)
+        names = [name for _, _, name in block.correlations()]
+        L = _factor(plan, draws, f"partial_{n}", K, names)
         R = L @ np.swapaxes(L, -1, -2)
         out |= {name: R[..., i, j] for i, j, name in block.correlations()}
     effects: list[Array] = []
@@ -163,6 +234,17 @@ def _block_draws(
         z.append((v - w * (m + here / unit)) / c**w)
         effects.append(unit * (m + c * z[k]))
     return np.stack(effects, axis=-1)
+
+
+def _factor(
+    plan: Plan, draws: Mapping[str, Array], name: str, K: int, names: Sequence[str]
+) -> Array:
+    """Cholesky factor of a correlation matrix, (chain, draw, K, K)."""
+    known = held_matrix(K, plan.priors, names)
+    if known is None:
+        return _cholesky_draws(draws[name], K)
+    shape = next(iter(draws.values())).shape[:2]
+    return np.broadcast_to(np.linalg.cholesky(known), (*shape, K, K))
 
 
 def _cholesky_draws(partial: Array, K: int) -> Array:

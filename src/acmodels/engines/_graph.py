@@ -10,8 +10,8 @@ from acmodels.engines._missing import is_linear
 from acmodels.engines._plan import Plan, by_form, form_name, groups
 from acmodels.engines._shifts import Densities, Shifts
 from acmodels.families import family
+from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution
-from acmodels.system import Block
 from acmodels.system.latent import latent_means, latent_terms
 from acmodels.system.layout import Array, residual_pairs
 
@@ -59,7 +59,9 @@ def _standard(pm: Any, name: str, priors: Sequence[Distribution], ratio: Any) ->
     """
     forms = by_form(priors)
     pieces = [
-        _STANDARD[d.name](
+        ratio[np.array(places)]  # held at a value
+        if d.name == "Constant"
+        else _STANDARD[d.name](
             pm,
             form_name(name, n),
             ratio[np.array(places)],
@@ -121,12 +123,10 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     intercepts: Any = None
     absorbed: Any = 0.0
     if plan.slopes:
-        z = pm.Flat("slopes", shape=len(plan.free))
-        slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
-        sums = slopes if "slope_sums" not in data else pm.math.dot(data["slope_sums"], slopes)
-        standard = (sums - data["slope_prior_location"]) / data["slope_prior_scale"]
-        _prior(pm, "slopes", plan.slope_priors, standard)
-        if plan.monotonic:
+        slopes = _free_slopes(pm, plan, data)
+        if plan.held:
+            slopes = pm.math.concatenate([slopes, plan.held_values])
+        if not plan.direct:
             slopes = slopes[np.array(plan.free_of)] * _step_factors(pm, plan)
         pieces: list[Any] = []
         start = 0
@@ -152,14 +152,30 @@ def _linear_predictor(pm: Any, plan: Plan, data: Mapping[str, Any]) -> tuple[_Po
     return _Population(eta, slopes, intercepts), absorbed
 
 
+def _free_slopes(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
+    """The coefficients that are sampled, with their priors."""
+    if not plan.free:
+        return np.zeros(0)
+    z = pm.Flat("slopes", shape=len(plan.free))
+    slopes = data["slope_start"] + pm.math.dot(data["slope_root"], z)
+    sums = slopes if "slope_sums" not in data else pm.math.dot(data["slope_sums"], slopes)
+    standard = (sums - data["slope_prior_location"]) / data["slope_prior_scale"]
+    _prior(pm, "slopes", plan.slope_priors, standard)
+    return slopes
+
+
 def _step_factors(pm: Any, plan: Plan) -> Any:
     """What the mean step is multiplied by for each slope: 1, or the share times their number."""
     shares: list[Any] = [np.ones(1)]
     place = np.zeros(len(plan.slopes), dtype=np.int64)
     first = 1
     for n, (names, steps) in enumerate(plan.monotonic):
-        alpha = plan.priors[names[0]].distribution.parameters["alpha"]
-        shares.append(len(names) * pm.Dirichlet(f"shares_{n}", np.full(len(names), alpha)))
+        values = [plan.priors[x].held for x in names]
+        if values[0] is not None:
+            shares.append(len(names) * np.array(values))
+        else:
+            alpha = plan.priors[names[0]].distribution.parameters["alpha"]
+            shares.append(len(names) * pm.Dirichlet(f"shares_{n}", np.full(len(names), alpha)))
         place[list(steps)] = first + np.arange(len(names))
         first += len(names)
     return pm.math.concatenate(shares)[place]
@@ -275,17 +291,65 @@ def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> An
     means times the slopes; a default one on the expected response where its weights have the
     predictors.
     """
-    z = pm.Flat("intercepts", shape=len(plan.intercepts))
-    intercepts = data["intercept_start"] + data["intercept_unit"] * z
-    if not plan.plain:
+    known = {plan.plain[k]: v for k, v in plan.held_intercepts.items()}
+    cuts = {int(plan.constant_of_cut[k]): k for k in plan.held_cuts}
+    free = plan.free_intercepts
+    pieces: list[Any] = []
+    if free:
+        z = pm.Flat("intercepts", shape=len(free))
+        at = np.array(free)
+        pieces.append(data["intercept_start"][at] + data["intercept_unit"][at] * z)
+    pieces += [
+        (_raw(pm, plan, data, "intercept", slopes)[plan.plain.index(j)] + v).reshape((1,))
+        for j, v in known.items()
+    ]
+    if cuts:
+        relative = _relative(pm, plan, data)
+        raw = _raw(pm, plan, data, "threshold", slopes)
+        pieces += [(relative[k] + raw[k] - plan.held_cuts[k]).reshape((1,)) for k in cuts.values()]
+    intercepts = pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+    if known or cuts:
+        intercepts = intercepts[np.argsort([*free, *known, *cuts])]
+    some = [k for k in range(len(plan.plain)) if k not in plan.held_intercepts]
+    if not some:
         return intercepts
-    standard = intercepts[np.array(plan.plain)] - data["intercept_prior_location"]
-    standard = standard - data["intercept_offset"]
-    if slopes is not None:
-        standard = standard - pm.math.dot(data["intercept_shift"], slopes)
-    priors = [p.distribution for p in plan.intercept_priors]
-    _prior(pm, "intercepts", priors, standard / data["intercept_prior_scale"])
+    standard = intercepts[np.array([plan.plain[k] for k in some])]
+    at = np.array(some)
+    standard = standard - data["intercept_prior_location"][at]
+    standard = standard - _raw(pm, plan, data, "intercept", slopes)[at]
+    priors = [plan.intercept_priors[k].distribution for k in some]
+    _prior(pm, "intercepts", priors, standard / data["intercept_prior_scale"][at])
     return intercepts
+
+
+def _raw(pm: Any, plan: Plan, data: Mapping[str, Any], what: str, slopes: Any) -> Any:
+    """What lies between a constant at the predictors' means and what its prior is on."""
+    del plan
+    if slopes is None:
+        return data[f"{what}_offset"]
+    return data[f"{what}_offset"] + pm.math.dot(data[f"{what}_shift"], slopes)
+
+
+def _relative(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
+    """Thresholds of every ordered response relative to its middle one."""
+    gaps = plan.gaps.shape[1]
+    if not gaps:
+        return pm.math.as_tensor(np.zeros(len(plan.cuts)))
+    held = plan.held_gaps
+    free = [k for k in range(gaps) if k not in held]
+    pieces: list[Any] = []
+    if free:
+        model = pm.modelcontext(None)
+        z = model["gaps"] if "gaps" in model.named_vars else pm.Flat("gaps", shape=len(free))
+        at = np.array(free)
+        log_gaps = data["gap_start"][at] + data["gap_unit"][at] * z
+        if "gaps_jacobian" not in model.named_vars:
+            pm.Potential("gaps_jacobian", log_gaps.sum())
+        pieces.append(pm.math.exp(log_gaps))
+    if held:
+        pieces.append(np.array(list(held.values())))
+    sizes = pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
+    return pm.math.dot(plan.gaps[:, [*free, *held]], sizes)
 
 
 def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, slopes: Any) -> Any:
@@ -298,17 +362,13 @@ def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, sl
     """
     if not plan.cuts:
         return None
-    relative: Any = np.zeros(len(plan.cuts))
-    if plan.gaps.shape[1]:
-        log_gaps = data["gap_start"] + data["gap_unit"] * pm.Flat("gaps", shape=plan.gaps.shape[1])
-        pm.Potential("gaps_jacobian", log_gaps.sum())
-        relative = pm.math.dot(plan.gaps, pm.math.exp(log_gaps))
-    at = relative - constants[plan.constant_of_cut] - data["threshold_prior_location"]
-    at = at + data["threshold_offset"]
-    if slopes is not None:
-        at = at + pm.math.dot(data["threshold_shift"], slopes)
-    priors = [p.distribution for p in plan.cut_priors]
-    _prior(pm, "thresholds", priors, at / data["threshold_prior_scale"])
+    relative = _relative(pm, plan, data)
+    some = [k for k in range(len(plan.cuts)) if k not in plan.held_cuts]
+    if some:
+        at = relative - constants[plan.constant_of_cut] - data["threshold_prior_location"]
+        at = (at + _raw(pm, plan, data, "threshold", slopes))[np.array(some)]
+        priors = [plan.cut_priors[k].distribution for k in some]
+        _prior(pm, "thresholds", priors, at / data["threshold_prior_scale"][np.array(some)])
     return pm.math.as_tensor(relative)
 
 
@@ -316,12 +376,20 @@ def _owned(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
     """The numbers that families own, by the logs of what they are above their lower bounds."""
     if not plan.owned:
         return None
-    log_above = data["owned_start"] + pm.Flat("owned", shape=len(plan.owned))
-    pm.Potential("owned_jacobian", log_above.sum())
-    values = pm.math.exp(log_above) + np.array([s.lower for _, s in plan.owned])
-    standard = values / data["owned_prior_scale"]
-    _prior(pm, "owned", plan.owned_priors, standard, _POSITIVE)
-    return values
+    free, held = plan.free_owned, plan.held_owned
+    pieces: list[Any] = []
+    if free:
+        at = np.array(free)
+        log_above = data["owned_start"][at] + pm.Flat("owned", shape=len(free))
+        pm.Potential("owned_jacobian", log_above.sum())
+        values = pm.math.exp(log_above) + np.array([plan.owned[k][1].lower for k in free])
+        standard = values / data["owned_prior_scale"][at]
+        _prior(pm, "owned", [plan.owned_priors[k] for k in free], standard, _POSITIVE)
+        pieces.append(values)
+    if held:
+        pieces.append(np.array(list(held.values())))
+    values = pm.math.as_tensor(pieces[0]) if len(pieces) == 1 else pm.math.concatenate(pieces)
+    return values[np.argsort([*free, *held])] if held else values
 
 
 def _prior(
@@ -350,7 +418,8 @@ def _group_effects(pm: Any, plan: Plan, data: Mapping[str, Any], scales: Any, ab
     pieces: list[Any] = []
     for n, (block, first) in enumerate(zip(plan.layout.blocks, plan.sds, strict=True)):
         J, K = len(block.levels), len(block.members)
-        L = None if K == 1 else _cholesky(pm, f"partial_{n}", K, _eta(plan, block))
+        names = [name for _, _, name in block.correlations()]
+        L = None if K == 1 else _cholesky(pm, f"partial_{n}", K, plan.priors, names)
         z: list[Any] = []
         for k in range(K):
             at = slice(plan.starts[n] + k * J, plan.starts[n] + (k + 1) * J)
@@ -380,16 +449,23 @@ def _as_written(pm: Any, plan: Plan, u: Any) -> Any:
     return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)
 
 
-def _eta(plan: Plan, block: Block) -> float:
-    return plan.priors[block.correlations()[0][2]].distribution.parameters["eta"]
-
-
-def _cholesky(pm: Any, name: str, K: int, eta: float) -> Any:
-    """Cholesky factor of a K x K correlation matrix with an LKJ(eta) prior.
+def _cholesky(pm: Any, name: str, K: int, priors: Priors, names: Sequence[str]) -> Any:
+    """Cholesky factor of a K x K correlation matrix, held or with an LKJ(eta) prior.
 
     From canonical partial correlations: p[i, j] on (-1, 1) is Beta with both shapes
     eta + (K - 2 - j) / 2, and L[i, j] = p[i, j] prod_{k<j} sqrt(1 - p[i, k]^2).
+
+    Args:
+        pm: the PyMC module.
+        name: of the partial correlations.
+        K: rows.
+        priors: in force.
+        names: of the correlations, (1, 2), (1, 3), ..., (2, 3), ...
     """
+    known = held_matrix(K, priors, names)
+    if known is not None:
+        return np.linalg.cholesky(known)
+    eta = priors[names[0]].distribution.parameters["eta"]
     rows, columns = np.tril_indices(K, -1)
     shape = eta + (K - 2 - columns) / 2
     partial = 2.0 * pm.Beta(name, shape, shape, shape=len(rows)) - 1.0
@@ -565,13 +641,8 @@ def _correlate(
     if len(members) == 1:
         return eta, sigma
     for r, block in enumerate(layout.residual):
-        name = residual_pairs(layout, r)[0][2]
-        L = _cholesky(
-            pm,
-            f"residual_partial_{r}",
-            len(block),
-            plan.priors[name].distribution.parameters["eta"],
-        )
+        names = [name for _, _, name in residual_pairs(layout, r)]
+        L = _cholesky(pm, f"residual_partial_{r}", len(block), plan.priors, names)
         z: list[Any] = []
         for k, i in enumerate(block):
             p = members.index(i)

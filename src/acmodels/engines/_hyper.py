@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import betaln
 
 from acmodels.engines._mixed import Component, Grouping
-from acmodels.priors import Priors
+from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout
 from acmodels.system.layout import Array, residual_pairs
@@ -133,17 +133,13 @@ def hyper(
         return len(units) - 1
 
     def matrix(sds: tuple[int, ...], correlations: list[str]) -> Matrix:
-        prior = priors[correlations[0]].distribution if correlations else None
+        known = held_matrix(len(sds), priors, correlations)
         names.extend(correlations)
-        if prior is not None and prior.name == "Constant":
-            known = np.eye(len(sds))
-            rows, columns = np.triu_indices(len(sds), 1)
-            values = [priors[n].distribution.parameters["value"] for n in correlations]
-            known[rows, columns] = known[columns, rows] = values
+        if known is not None:
             return Matrix(sds, (), 1.0, known)
         first = len(units)
         units.extend([1.0] * len(correlations))
-        eta = 1.0 if prior is None else prior.parameters["eta"]
+        eta = 1.0 if not correlations else priors[correlations[0]].distribution.parameters["eta"]
         return Matrix(sds, tuple(range(first, len(units))), eta)
 
     blocks: dict[int, Matrix] = {}

@@ -33,8 +33,10 @@ class Plan:
         stack: positions of the equations, those of one family and link side by side.
         slopes: (equation, column) of every coefficient but the intercepts, stacked.
         free: names of the coefficients that slopes are made of: their own, or of all steps of a
-            monotonic effect their mean.
-        free_of: for each slope, the position among `free` of what it is made of.
+            monotonic effect their mean; without those that are held.
+        held: likewise, those that are held at a value.
+        free_of: for each slope, the position of what it is made of among `free` and, after these,
+            `held`.
         monotonic: for each monotonic effect, the names of its shares, and the positions of its
             steps among the slopes.
         intercepts: positions of the equations with a constant: an intercept, or thresholds.
@@ -60,6 +62,7 @@ class Plan:
     stack: tuple[int, ...]
     slopes: tuple[tuple[int, int], ...]
     free: tuple[str, ...]
+    held: tuple[str, ...]
     free_of: tuple[int, ...]
     monotonic: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]
     intercepts: tuple[int, ...]
@@ -122,6 +125,60 @@ class Plan:
         ]
 
     @property
+    def direct(self) -> bool:
+        """Whether slopes are `free` itself."""
+        return not self.monotonic and not self.held
+
+    @property
+    def held_values(self) -> Array:
+        """Where the coefficients in `held` are held."""
+        return np.array([self.priors[n].distribution.parameters["value"] for n in self.held])
+
+    @property
+    def held_intercepts(self) -> Mapping[int, float]:
+        """By place among `plain`, the value at which a raw intercept is held."""
+        found = {k: p.held for k, p in enumerate(self.intercept_priors)}
+        return {k: v for k, v in found.items() if v is not None}
+
+    @property
+    def held_cuts(self) -> Mapping[int, float]:
+        """By place among `cuts`, the value at which a raw threshold is held."""
+        found = {k: p.held for k, p in enumerate(self.cut_priors)}
+        return {k: v for k, v in found.items() if v is not None}
+
+    @property
+    def held_owned(self) -> Mapping[int, float]:
+        """By place among `owned`, the value at which a number is held."""
+        names = [self.layout.equations[i].scalar(s.kind) for i, s in self.owned]
+        found = {k: self.priors[n].held for k, n in enumerate(names)}
+        return {k: v for k, v in found.items() if v is not None}
+
+    @property
+    def free_owned(self) -> list[int]:
+        """Places among `owned` of the others."""
+        return [k for k in range(len(self.owned)) if k not in self.held_owned]
+
+    @property
+    def free_intercepts(self) -> list[int]:
+        """Places among `intercepts` of constants that are sampled: no part of them is held."""
+        known = {self.plain[k] for k in self.held_intercepts}
+        known |= {int(self.constant_of_cut[k]) for k in self.held_cuts}
+        return [j for j in range(len(self.intercepts)) if j not in known]
+
+    @property
+    def held_gaps(self) -> Mapping[int, float]:
+        """By place among the gaps, the gap between two thresholds that are both held."""
+        out: dict[int, float] = {}
+        gap = 0
+        for place, (_, k) in enumerate(self.cuts):
+            if k == 0:
+                continue
+            if place in self.held_cuts and place - 1 in self.held_cuts:
+                out[gap] = self.held_cuts[place] - self.held_cuts[place - 1]
+            gap += 1
+        return out
+
+    @property
     def gaps(self) -> Array:
         """What turns the gaps between neighbouring thresholds into thresholds.
 
@@ -161,7 +218,7 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         for k in range(len(equations[i].columns))
         if k != equations[i].intercept
     )
-    free, free_of, monotonic = _free(layout, slopes)
+    free, held, free_of, monotonic = _free(layout, priors, slopes)
     intercepts = tuple(i for i in stack if equations[i].has_constant)
     plain = tuple(j for j, i in enumerate(intercepts) if equations[i].intercept is not None)
     cuts = tuple((i, k) for i in stack for k in range(len(equations[i].thresholds)))
@@ -183,9 +240,10 @@ def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
         (b, k): sds[b] + k
         for b, k in sorted(uncertain(layout, responses, bases))
         if scales[sds[b] + k].distribution.name in _SYMMETRIC
+        and all(priors[n].held is None for _, _, n in layout.blocks[b].correlations())
     }
     return Plan(
-        layout, priors, tuple(stack), slopes, free, free_of, monotonic, intercepts, plain,
+        layout, priors, tuple(stack), slopes, free, held, free_of, monotonic, intercepts, plain,
         tuple(scales), tuple(sds), sigmas, bases, cuts, owned, tuple(starts), signed,
         unknown(layout),
     )  # fmt: skip
@@ -201,22 +259,31 @@ def group_bases(layout: Layout, priors: Priors) -> dict[int, Array]:
 
 
 def _free(
-    layout: Layout, slopes: Sequence[tuple[int, int]]
-) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]]:
+    layout: Layout, priors: Priors, slopes: Sequence[tuple[int, int]]
+) -> tuple[
+    tuple[str, ...],
+    tuple[str, ...],
+    tuple[int, ...],
+    tuple[tuple[tuple[str, ...], tuple[int, ...]], ...],
+]:
     """What slopes are made of; see `Plan`."""
-    free: list[str] = []
-    of: list[int] = []
+    of: list[str] = []
     steps: dict[str, tuple[tuple[str, ...], list[int]]] = {}
     for place, (i, k) in enumerate(slopes):
         e = layout.equations[i]
         effect = next((x for x, places in e.monotonic.items() if k in places), None)
         name = e.coefficient(e.columns[k]) if effect is None else f"{e.response} ~ {effect}"
-        if name not in free:
-            free.append(name)
-        of.append(free.index(name))
+        of.append(name)
         if effect is not None:
             steps.setdefault(name, (e.shares(effect), []))[1].append(place)
-    return tuple(free), tuple(of), tuple((n, tuple(p)) for n, p in steps.values())
+    names = list(dict.fromkeys(of))
+    free = [n for n in names if priors[n].held is None]
+    held = [n for n in names if priors[n].held is not None]
+    places = {n: k for k, n in enumerate([*free, *held])}
+    return (
+        tuple(free), tuple(held), tuple(places[n] for n in of),
+        tuple((n, tuple(p)) for n, p in steps.values()),
+    )  # fmt: skip
 
 
 def groups(plan: Plan) -> list[tuple[tuple[str, str], list[int]]]:
@@ -464,16 +531,22 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         root_precision = root_precision @ plan.slope_sums
     pull = root_precision.T @ (location / np.array([d.scale for d in plan.slope_priors]))
     precision = root_precision.T @ root_precision
+    held = dict(enumerate(plan.held_values, len(plan.free)))
     row = 0
     for i in plan.stack:
         e = layout.equations[i]
         X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
         mine = [plan.free_of[p] for p, (q, _) in enumerate(plan.slopes) if q == i]
-        X = X @ (np.array(mine)[:, None] == np.unique(mine)) if mine else X  # steps as their sum
+        known = np.array([held.get(k, 0.0) for k in mine])
+        free = [k for k in np.unique(mine) if k not in held] if mine else []
+        whole = replace(e, offset=e.offset + X @ known) if known.any() else e
+        X = (
+            X @ (np.array(mine)[:, None] == np.array(free)) if free else X[:, :0]
+        )  # steps as their sum
         rows = slice(row, row + X.shape[1])
         row += X.shape[1]
         y = responses[e.response]
-        found = start(e, X, y, pull[rows], precision[rows, rows])
+        found = start(whole, X, y, pull[rows], precision[rows, rows])
         slopes[rows], root[rows, rows] = found.slopes, found.root
         if found.intercept is not None:
             at, error = found.intercept
@@ -485,7 +558,8 @@ def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         out |= {"intercept_start": intercepts[:, 0], "intercept_unit": intercepts[:, 1]}
     if plan.scales:
         unit = _scale_units(plan, responses)
-        ratio = np.array([p.distribution.scale for p in plan.scales]) / unit
+        sizes = [p.distribution.scale if p.held is None else p.held for p in plan.scales]
+        ratio = np.array(sizes) / unit
         out |= {"scale_unit": unit, "scale_ratio": ratio}
     return out
 

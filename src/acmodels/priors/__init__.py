@@ -14,7 +14,7 @@ from typing import Any
 
 from acmodels.errors import ModelError, did_you_mean
 from acmodels.priors.defaults import defaults, response_scales
-from acmodels.priors.held import check_held, held_values, less_held
+from acmodels.priors.held import check_held, held_matrix, held_values, less_held
 from acmodels.priors.prior import Prior, Priors, pattern_kind, turned
 from acmodels.spec.distribution import Support, distribution
 from acmodels.system import Block, Layout, Parameter, Responses, parameters
@@ -23,6 +23,7 @@ from acmodels.system.missing import model_layout
 __all__ = [
     "Prior",
     "Priors",
+    "held_matrix",
     "held_values",
     "pattern_kind",
     "resolve_priors",

@@ -1,6 +1,6 @@
 """Parameters that a prior of `Constant` holds at a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,12 +8,29 @@ import numpy as np
 from acmodels.errors import ModelError
 from acmodels.priors.prior import Prior, pattern_kind
 from acmodels.system import Layout, parameters
-from acmodels.system.layout import residual_pairs
+from acmodels.system.layout import Array, residual_pairs
 
 
 def held_values(priors: Mapping[str, Prior]) -> dict[str, float]:
     """The parameters that are held, and where."""
     return {n: v for n, p in priors.items() for v in [p.held] if v is not None}
+
+
+def held_matrix(size: int, priors: Mapping[str, Prior], names: Sequence[str]) -> Array | None:
+    """The correlation matrix that is held, (size, size), or None.
+
+    Args:
+        size: its rows.
+        priors: in force.
+        names: of its correlations, row by row of the upper triangle.
+    """
+    values = [priors[n].held for n in names]
+    if not values or values[0] is None:
+        return None
+    out = np.eye(size)
+    rows, columns = np.triu_indices(size, 1)
+    out[rows, columns] = out[columns, rows] = values
+    return out
 
 
 def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None:
