@@ -449,7 +449,7 @@ def correlation(pairs: Any, K: int, value: Mapping[str, float]) -> np.ndarray:
 
 def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:
     """Priors of the structural parameters + group effects + likelihood."""
-    layout, responses = case.system.layout, case.system.responses
+    layout = case.system.layout
     total = 0.0
     for p in parameters(layout):
         prior = case.priors[p.name]

@@ -360,6 +360,26 @@ def arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
         effects = [len(plan.slopes) + s for s in plan.starts]
         out |= linear_arrays(layout, plan.unknown, versions, places, first, effects)
         out |= missing_arrays(layout, plan.unknown, responses)
+    return {k: v for k, v in out.items() if k not in _unused(plan)}
+
+
+def _unused(plan: Plan) -> list[str]:
+    """Arrays that nothing reads, since what they are about is held."""
+    out: list[str] = []
+    if not plan.free_owned:
+        out += ["owned_start", "owned_prior_scale"]
+    if len(plan.held_gaps) == plan.gaps.shape[1]:
+        out += ["gap_start", "gap_unit"]
+    if not plan.free_intercepts:
+        out += ["intercept_start", "intercept_unit"]
+    for name, held, of in (
+        ("intercept", plan.held_intercepts, plan.plain),
+        ("threshold", plan.held_cuts, plan.cuts),
+    ):
+        if len(held) == len(of):
+            out += [f"{name}_prior_location", f"{name}_prior_scale"]
+    if not plan.free:
+        out += ["slope_start", "slope_root", "slope_prior_location", "slope_prior_scale"]
     return out
 
 
