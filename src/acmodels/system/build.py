@@ -18,6 +18,7 @@ from acmodels.families import family
 from acmodels.spec.formula import INTERCEPT, GroupTerm, Operand, Term, quoted
 from acmodels.spec.model import Equation, Model, recursive_order
 from acmodels.system import checks
+from acmodels.system.centered import zero_notes
 from acmodels.system.columns import column_values, columns_of, ordered_levels, variable_values
 from acmodels.system.latent import latent_notes, latent_problems
 from acmodels.system.layout import (
@@ -198,6 +199,7 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
     found += [Finding("note", n) for n in latent_notes(layout)]
     found += [Finding("note", n) for n in _coded(layout, rows.study)]
+    found += [Finding("note", n) for n in zero_notes(layout, responses)]
     return found
 
 

@@ -199,3 +199,61 @@ def _centered_operand(operand: Operand, values: Array, known: np.ndarray) -> Arr
         sd = float(inner[known].std(ddof=1)) if known.sum() > 1 else 0.0
         inner = inner / (sd or 1.0)
     return inner
+
+
+def zero_notes(layout: Layout, responses: Responses) -> list[str]:
+    """Say where a formula's answer depends on where a predictor has its zero, and why."""
+    out: list[str] = []
+    values = lookup(layout, responses, {})
+    for e in layout.equations:
+        found = centered_equation(layout, e, values)
+        out += _notes(e, [e.columns[k] for k in found.open], values, _why(e, found))
+        for block, mine in layout.blocks_of(e.response):
+            columns = [block.members[k].column for k in mine]
+            some = centered_effects(layout, e, block, mine, values)
+            alone = (
+                f"the slopes of '{block.group}' do not correlate with its intercepts; center the "
+                "predictor, or write (x | g) instead of (x || g)"
+            )
+            out += _notes(e, [columns[k] for k in some.open], values, alone)
+        bent = [
+            c for c in e.columns if any({"log", "sqrt"} & {*p.operand.functions} for p in c.parts)
+        ]
+        out += _notes(e, bent, values, "a logarithm or a square root starts there")
+    return list(dict.fromkeys(out))
+
+
+def _why(e: EquationLayout, found: Centered) -> str:
+    if not e.has_constant and found.constant is None:
+        return "the equation has no intercept; add one, or center the predictor"
+    return (
+        "the formula has a product or a power without its lower-order terms; add them, or center "
+        "the predictor"
+    )
+
+
+def _notes(e: EquationLayout, columns: Sequence[Column], values: Lookup, why: str) -> list[str]:
+    names = [
+        p.operand.source
+        for c in columns
+        for p in c.parts
+        if p.level is None and _has_zero(p.operand) and not _binary(values(p.operand.source))
+    ]
+    if not names:
+        return []
+    shown = " and ".join(f"'{n}'" for n in dict.fromkeys(names))
+    are = "is" if len(set(names)) == 1 else "are"
+    return [f"equations.{e.response}: the answer depends on where {shown} {are} zero, since {why}"]
+
+
+def _has_zero(operand: Operand) -> bool:
+    """Whether an operand changes when a constant is added to its variable."""
+    if operand.function == "within":
+        return False
+    if operand.function in ("center", "standardize") and operand.inner is not None:
+        return bool({"square", "log", "sqrt"} & {*operand.inner.functions})
+    return operand.inner is None or operand.function == "between" or _has_zero(operand.inner)
+
+
+def _binary(values: Array) -> bool:
+    return bool(np.all((values == 0) | (values == 1)))
