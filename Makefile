@@ -12,8 +12,8 @@ setup: $(STAMP) ## make .venv (PYTHON=/path/to/python3.12 to choose)
 demo: $(STAMP) ## simulate a study, fit it, judge it, write demo/report.html
 	$(BIN)/acmodels demo --out demo
 
-test: $(STAMP) ## the tests that take seconds, and the doctests
-	$(BIN)/pytest
+test: $(STAMP) ## the tests that take seconds, and the doctests, on every core
+	$(BIN)/pytest -n auto --dist loadfile --durations 10
 
 test-statistical: $(STAMP) ## recovery and calibration: minutes
 	$(BIN)/pytest -m statistical

@@ -110,7 +110,7 @@ def _as_written(
     named = [*moved, *(n for _, _, n in block.correlations())]
     if not moved or not any(priors[n].stated for n in named):
         return {}
-    return {n: replace(priors[n], on=()) for n in sds}
+    return {n: replace(priors[n], on=()) for n in (*sds, *(n for _, _, n in block.correlations()))}
 
 
 def _match(

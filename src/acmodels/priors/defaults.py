@@ -48,7 +48,11 @@ def defaults(
         out |= _group_sds(layout, block, scales, values)
     for p in parameters(layout):
         if p.kind == "cor":
-            out[p.name] = Prior(p.name, lkj(1.0))
+            moved = not p.residual and any(
+                out[n].on for n in map(layout.blocks[p.owner].sd, layout.blocks[p.owner].members)
+            )
+            on = ((p.name, 1.0),) if moved else ()
+            out[p.name] = Prior(p.name, lkj(1.0), on=on)
     return out
 
 

@@ -24,7 +24,8 @@ class Prior:
             the model with centered predictors (of an intercept, the expected response at the
             predictors' means). Of a threshold, the threshold less this sum. Of a group sd,
             the sd of the weighted sum of its block's effects, each named by its own sd; the prior
-            of the block's correlations is then on the correlations of these sums.
+            of the block's correlations is then on the correlations of these sums, which a
+            weight of 1 on itself stands for.
         constant: added to the sum of a coefficient or a threshold: the mean of the offset.
         lower: the parameter lies above this, and the prior is taken on that side only.
     """
@@ -54,7 +55,12 @@ class Prior:
         out = ""
         if self.centered:
             kind = pattern_kind(self.name)
-            what = {"threshold": "threshold", "sd": "sd", "intercept": "expected response"}
+            what = {
+                "threshold": "threshold",
+                "sd": "sd",
+                "cor": "correlation",
+                "intercept": "expected response",
+            }
             out += f", on the {what.get(str(kind), 'slope')} at the predictors' means"
             if kind == "threshold":
                 out += ", in order"
