@@ -60,6 +60,7 @@ def frame(seed: int = 1, n: int = 36, *, balanced: bool = True) -> pd.DataFrame:
 
 
 PRIORS = {
+    "* ~ 1": {"dist": "Normal", "mu": -0.5, "sigma": 2.0},
     "* ~ *": {"dist": "Normal", "mu": 0.3, "sigma": 1.2},
     "sd(*)": {"dist": "HalfNormal", "sigma": 1.0},
     "sigma(*)": {"dist": "Exponential", "lam": 1.0},

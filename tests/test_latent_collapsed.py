@@ -16,9 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import acmodels as ac
 from acmodels.engines import _hyper, _marginal, _mixed, collapsed
 from acmodels.generate import linear_predictor
-from acmodels.priors import Priors, resolve_priors
+from acmodels.priors import Priors, held_values, resolve_priors
 from acmodels.system import System, build_system, parameters
-from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array
 
 ONE = np.zeros(1, dtype=np.int64)
@@ -40,7 +39,14 @@ def frame(seed: int = 3, units: int = 12, per: int = 4) -> pd.DataFrame:
     return frame
 
 
-RAW = {"* ~ *": {"dist": "Normal", "mu": 0.4, "sigma": 0.9}}
+HELD = {
+    "m ~ 1": {"dist": "Constant", "value": 0.3},
+    "m ~ z": {"dist": "Constant", "value": -0.4},
+    "y ~ x:w": {"dist": "Constant", "value": 0.2},
+    "sd(y ~ 1 | g)": {"dist": "Constant", "value": 0.6},
+    "sigma(m)": {"dist": "Constant", "value": 0.9},
+}
+RAW = {n: {"dist": "Normal", "mu": 0.4, "sigma": 0.9} for n in ("* ~ 1", "* ~ *")}
 MODELS: dict[str, dict[str, Any]] = {
     "1-1-1": {"m": "m ~ x + (1 | g)", "y": "y ~ within(m, g) + between(m, g) + x + (1 | g)"},
     "2-1-1, stated priors": {
@@ -71,13 +77,25 @@ MODELS: dict[str, dict[str, Any]] = {
         "m": {"formula": "m ~ x + (1 | g)", "se": "se"},
         "y": {"formula": "y ~ between(m, g) + x + (1 | g)", "se": "se"},
     },
+    "products below a latent mean": {
+        "m": "m ~ z*u + x*w + (1 + x | g)",
+        "y": "y ~ between(m, g) + within(m, g) + x*w + (1 + x | g)",
+    },
+    "held, stated": {
+        "m": "m ~ z*x + w + (1 + x | g)",
+        "y": "y ~ between(m, g) + within(m, g) + x*w + (1 | g)",
+    },
     "no intercepts": {"m": "m ~ 0 + z + (1 | g)", "y": "y ~ 0 + between(m, g) + (1 | g)"},
 }  # fmt: skip
 
 
+def _stated(name: str) -> dict[str, Any]:
+    return {**(RAW if "stated" in name else {}), **(HELD if "held" in name else {})}
+
+
 def built(name: str, data: pd.DataFrame | None = None) -> tuple[System, Priors]:
     equations = {r: e if isinstance(e, dict) else {"formula": e} for r, e in MODELS[name].items()}
-    table = {"name": "t", "equations": equations, "priors": RAW if "stated" in name else {}}
+    table = {"name": "t", "equations": equations, "priors": _stated(name)}
     model = ac.load_model(table)
     system = build_system(model, ac.study(frame() if data is None else data))
     return system, resolve_priors(model.priors, system.layout, system.responses)
@@ -90,6 +108,8 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
     the map is found by evaluating the generator's predictor, which shares no code with the engine.
     """
     layout, responses = system.layout, system.responses
+    held = held_values(priors)
+    value, lifted = {**value, **held}, lifted | set(held)
     names = [p.name for p in parameters(layout) if p.kind == "coefficient" and p.name not in lifted]
     sizes = [(len(b.levels), len(b.members)) for b in layout.blocks]
 
@@ -107,18 +127,16 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
     W = np.stack([eta(np.eye(q)[k]) - base for k in range(q)], axis=1)
     mean, V, at = np.zeros(q), np.zeros((q, q)), 0
     for e in layout.equations:
-        X = design_matrix(layout, e, responses)
-        own = [k for k, c in enumerate(e.columns) if e.coefficient(c) not in lifted]
-        m0, sd, turn = np.zeros(len(own)), np.zeros(len(own)), np.eye(len(own))
-        for i, k in enumerate(own):
-            prior = priors[e.coefficient(e.columns[k])]
-            m0[i], sd[i] = prior.distribution.location, prior.distribution.scale
-            if prior.centered:
-                m0[i] -= e.offset.mean()
-                turn[0, 1:] = -X[:, own[1:]].mean(axis=0)
-                for k2, c in enumerate(e.columns):
-                    if k2 not in own:
-                        m0[i] -= X[:, k2].mean() * value[e.coefficient(c)]
+        kept = [n for n in map(e.coefficient, e.columns) if n not in lifted]
+        own = [priors[n] for n in kept]
+        m0 = np.array([p.distribution.location - p.constant for p in own])
+        sd = np.array([p.distribution.scale for p in own])
+        on = np.eye(len(own))  # what the priors are on, in terms of the coefficients
+        for i, p in enumerate(own):
+            if p.on:
+                on[i] = [dict(p.on).get(n, 0.0) for n in kept]
+                m0[i] -= sum(w * value[n] for n, w in p.on if n in lifted)
+        turn = np.linalg.inv(on)
         mean[at : at + len(own)] = turn @ m0
         V[at : at + len(own), at : at + len(own)] = turn @ np.diag(sd**2) @ turn.T
         at += len(own)

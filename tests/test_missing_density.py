@@ -23,9 +23,8 @@ from acmodels.engines import _draws, _graph, _plan
 from acmodels.engines._missing import imputed_draws
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
-from acmodels.spec.distribution import log_density
 from acmodels.system import System, build_system, parameters
-from acmodels.system.columns import design_matrix
+from by_hand import log_prior
 
 stats: Any = scipy_stats
 
@@ -350,17 +349,7 @@ def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
 
 def prior(case: Case, v: Values, u: Effects) -> float:
     joint = case.system.sampled
-    total = 0.0
-    for p in parameters(joint.layout):
-        if p.kind == "cor":
-            continue
-        at = v[p.name]
-        if case.priors[p.name].centered:
-            e = joint.layout.equations[p.owner]
-            X = design_matrix(joint.layout, e, joint.responses)
-            there = sum(X[:, k].mean() * v[e.coefficient(c)] for k, c in enumerate(e.columns))
-            at = at - there if p.kind == "threshold" else there
-        total += float(log_density(case.priors[p.name].distribution, np.array(at)))
+    total = log_prior(joint.layout, case.priors, v)
     for block in joint.layout.blocks:
         R = np.eye(len(block.members))
         for i, j, name in block.correlations():

@@ -24,6 +24,7 @@ MODEL: dict[str, Any] = {
         "y": {"formula": "y ~ m + mo(depth)"},
     },
     "priors": {
+        "* ~ 1": {"dist": "Normal", "mu": 0, "sigma": 1},
         "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1},
         "sd(*)": {"dist": "HalfNormal", "sigma": 1},
         "sigma(*)": {"dist": "HalfNormal", "sigma": 1},

@@ -23,10 +23,10 @@ from acmodels.engines import _draws, _graph, _plan
 from acmodels.families import family
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
-from acmodels.spec.distribution import log_density
 from acmodels.system import System, build_system, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import residual_pairs
+from by_hand import log_prior
 
 N, J, H = 24, 5, 4
 
@@ -450,20 +450,7 @@ def correlation(pairs: Any, K: int, value: Mapping[str, float]) -> np.ndarray:
 def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:
     """Priors of the structural parameters + group effects + likelihood."""
     layout = case.system.layout
-    total = 0.0
-    for p in parameters(layout):
-        prior = case.priors[p.name]
-        if p.kind == "cor" or prior.held is not None or p.kind in ("simo", "step"):
-            continue
-        if p.kind == "sd":
-            total += centered_sd(case, p, value)
-            continue
-        at = value[p.name]
-        if prior.centered:  # on a sum of parameters
-            on = prior.on if p.kind == "threshold" or prior.on else ((p.name, 1.0),)
-            there = prior.constant + sum(w * value[n] for n, w in on)
-            at = at - there if p.kind == "threshold" else there
-        total += float(log_density(prior.distribution, np.array(at)))
+    total = log_prior(layout, case.priors, value)
     for block in layout.blocks:
         K = len(block.members)
         R = correlation(block.correlations(), K, value)
@@ -474,24 +461,6 @@ def by_hand(case: Case, value: Mapping[str, float], effects: Mapping[str, np.nda
         law: Any = stats.multivariate_normal(np.zeros(K), cast("Any", R * np.outer(sds, sds)))
         total += float(np.sum(law.logpdf(effects[block.key])))
     return total + likelihood(case, value, effects)
-
-
-def centered_sd(case: Case, p: Any, value: Mapping[str, float]) -> float:
-    """Log density of an sd, where its prior is on that of another combination of effects.
-
-    The map from sds and correlations to those of other effects goes by their covariances, whose
-    determinant of derivatives is prod(sd)^K up to a constant on either side.
-    """
-    block = case.system.layout.blocks[p.owner]
-    names = [block.sd(m) for m in block.members]
-    K = len(names)
-    sds = np.array([value[n] for n in names])
-    covariance = correlation(block.correlations(), K, value) * np.outer(sds, sds)
-    on = dict(case.priors[p.name].on) or {p.name: 1.0}
-    w = np.array([on.get(n, 0.0) for n in names])
-    there = np.sqrt(w @ covariance @ w)
-    found = float(log_density(case.priors[p.name].distribution, there))
-    return found + K * float(np.log(value[p.name]) - np.log(there))
 
 
 def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.ndarray]) -> float:

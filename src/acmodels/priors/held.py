@@ -112,7 +112,8 @@ def _shown(values: list[float]) -> str:
 
 def less_held(prior: Prior, priors: Mapping[str, Prior]) -> Prior:
     """Move what is held at a value from the weights of a prior to its constant."""
-    held = {n: v for n, _ in prior.on for v in [priors[n].held] if v is not None}
+    known = held_values(priors)
+    held = {n: known[n] for n, _ in prior.on if n in known}
     if not held or pattern_kind(prior.name) == "sd":
         return prior
     on = tuple((n, w) for n, w in prior.on if n not in held)
