@@ -1,5 +1,6 @@
 """Unmeasured confounding and units left out."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -426,6 +427,46 @@ def test_proportion_mediated_and_where_it_is_withheld(fit: Any, model: Any) -> N
         district=[f"d{i % 10}" for i in range(120)]
     )
     assert "not said, since the interval of total" in proportions(ac.fit(model, flat))[0]
+
+
+def test_the_estimand_is_the_ratio_and_is_withheld_where_the_total_may_be_zero(
+    data: pd.DataFrame, tmp_path: Path
+) -> None:
+    share = {"kind": "proportion_mediated", "from": "x", "to": "y"}
+    table = {
+        **TABLE,
+        "estimands": {**TABLE["estimands"], "share": share},
+        "propositions": {"P41": {"estimand": "share", "region": {"above": 0.2}}},
+    }
+    spec = ac.load_model(table)
+    found = ac.fit(spec, data)
+    rows = {r.name: r for r in found.effects.rows}
+    ratio = rows["indirect"].draws / rows["total"].draws
+    np.testing.assert_allclose(rows["share"].draws, ratio)
+    assert not rows["share"].withheld
+    assert ac.judge(found.effects, spec.propositions)["p_region"][0] == np.mean(ratio > 0.2)
+
+    noise = np.random.default_rng(0).normal(size=(120, 4))
+    flat = pd.DataFrame(noise, columns=["x", "z", "m", "y"]).assign(
+        district=[f"d{i % 10}" for i in range(120)]
+    )
+    none = ac.fit(spec, flat)
+    assert none.diagnostics.usable
+    last = none.effects.table.set_index("name").loc["share"]
+    assert last[["mean", "lower", "upper", "p_positive"]].isna().all()
+    assert none.effects.table.set_index("name").loc["total", "mean"] == pytest.approx(
+        none.effects.rows[1].draws.mean()
+    )
+    verdict = ac.judge(none.effects, spec.propositions).iloc[0]
+    assert verdict["status"] == "undecided"
+    assert "withheld, since the 95 % interval of the total effect" in verdict["reason"]
+    assert any("withheld" in f.message for f in none.findings)
+    ac.report(none, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "withheld" in page
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE)
+    left = ac.influence(none, flat, "district").table
+    assert set(left.loc[left["estimand"] == "share", "status"]) == {"undecided"}
 
 
 def test_loadings_take_their_share() -> None:

@@ -11,8 +11,10 @@ from acmodels.framework import propositions
 from acmodels.framework.operating import TARGET, rates, smallest
 from acmodels.judging import COLUMNS, judge
 from acmodels.load import load_design, load_model, shipped_models
+from acmodels.priors import resolve_priors
 from acmodels.spec.model import Model
-from acmodels.system import study_for
+from acmodels.speed import EACH, slow
+from acmodels.system import build_system, study_for
 from acmodels.system.build import uses
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def assess(
     progress: "Progress | None" = None,
     done: Callable[[str, Fit], None] | None = None,
     family_wise: bool = False,
+    missing: Literal["model", "drop"] | None = None,
 ) -> Assessment:
     """Test the framework's propositions on a study.
 
@@ -95,32 +98,24 @@ def assess(
         family_wise: ask of each of m propositions tested a probability of 1 - (1 - mass) / m
             (Bonferroni), so that under flat priors the chance of any false support is at most
             what one proposition has alone.
+        missing: what becomes of missing values, instead of what the models say: `drop` leaves out
+            rows that lack a value, which lets the exact engine take most models.
 
     Raises:
         InputError: an unknown proposition, or data that cannot be read.
     """
-    registry = propositions()
-    asked = tuple(dict.fromkeys(only)) if only is not None else tuple(registry)
-    unknown = [p for p in asked if p not in registry]
-    if unknown:
-        raise InputError(
-            [
-                f"--propositions: no proposition '{p}'{did_you_mean(p, registry)} "
-                "(`acmodels propositions` lists all)"
-                for p in unknown
-            ]
-        )
+    asked = _asked(only)
     table = data if isinstance(data, Study) else study(data)
     fits: dict[str, Fit] = {}
     refused: dict[str, tuple[str, ...]] = {}
     untested: dict[str, dict[str, Any]] = {}
-    loaded = [m if isinstance(m, Model) else load_model(m) for m in models or shipped_models()]
-    for model in loaded:
-        mine = {k: p for k, p in model.propositions.items() if p.id in asked}
-        if not mine:
-            continue
+    concerned = _concerned(models, asked, missing)
+    number = sum(not missing_columns(m, table) for m in concerned)
+    for model in concerned:
+        mine = model.propositions
+        place = f"{model.name} ({min(len(fits) + 1, number)} of {number})"
         found = _fitted(
-            replace(model, propositions=mine), table, progress,
+            model, table, _telling(progress, place),
             seed=seed, engine=engine, draws=draws, chains=chains, cores=cores,
             interval=interval, prob=prob,
         )  # fmt: skip
@@ -135,6 +130,98 @@ def assess(
     if family_wise:
         fits = _stricter(fits)
     return _assessed(fits, refused, untested, asked)
+
+
+def forecast(
+    data: Any,
+    only: Sequence[str] | None = None,
+    *,
+    models: Sequence[str | Model] | None = None,
+    engine: str = "auto",
+    missing: Literal["model", "drop"] | None = None,
+) -> tuple[str, ...]:
+    """Say which models `assess` will have to sample, why, and what would be faster.
+
+    Args:
+        data: as for `assess`.
+        only: as for `assess`.
+        models: as for `assess`.
+        engine: as for `assess`.
+        missing: as for `assess`.
+
+    Returns:
+        Sentences; none where every model is fitted exactly.
+    """
+    table = data if isinstance(data, Study) else study(data)
+    sampled: dict[str, list[str]] = {}
+    number, incomplete = 0, False
+    for model in _concerned(models, _asked(only), missing):
+        if missing_columns(model, table):
+            continue
+        try:
+            joint = build_system(model, table).sampled
+            priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
+        except AcmodelsError:
+            continue  # `assess` says why
+        number += 1
+        found = slow(joint.layout, priors, engine)
+        if found is not None:
+            sampled.setdefault(found.reason, []).append(model.name)
+            incomplete = incomplete or bool(joint.layout.gaps)
+    if not sampled:
+        return ()
+    many = sum(map(len, sampled.values()))
+    out = [f"{many} of {number} models have to be sampled, {EACH} each:"]
+    out += [f"  {listing(names, 12)}: {reason}" for reason, names in sampled.items()]
+    if incomplete:
+        out.append(
+            "Faster: --missing drop leaves out rows with missing values, so that most models are "
+            "fitted exactly, in a second or so."
+        )
+    out.append("Faster: --propositions P01,P41 fits only the models that these need.")
+    return tuple(out)
+
+
+def _asked(only: Sequence[str] | None) -> tuple[str, ...]:
+    """The propositions asked for.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    registry = propositions()
+    asked = tuple(dict.fromkeys(only)) if only is not None else tuple(registry)
+    unknown = [p for p in asked if p not in registry]
+    if unknown:
+        raise InputError(
+            [
+                f"--propositions: no proposition '{p}'{did_you_mean(p, registry)} "
+                "(`acmodels propositions` lists all)"
+                for p in unknown
+            ]
+        )
+    return asked
+
+
+def _concerned(
+    models: Sequence[str | Model] | None,
+    asked: tuple[str, ...],
+    missing: Literal["model", "drop"] | None,
+) -> list[Model]:
+    """The models that judge any of the propositions asked for, with those alone."""
+    out: list[Model] = []
+    for m in models or shipped_models():
+        model = m if isinstance(m, Model) else load_model(m)
+        mine = {k: p for k, p in model.propositions.items() if p.id in asked}
+        if mine:
+            out.append(replace(model, propositions=mine, missing=missing or model.missing))
+    return out
+
+
+def _telling(progress: "Progress | None", place: str) -> "Progress | None":
+    """Progress that says which model it is of."""
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(f"{place}: {stage}", done, total)
 
 
 def _stricter(fits: Mapping[str, Fit]) -> dict[str, Fit]:

@@ -19,10 +19,9 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
         rows: the estimands.
         least_ess: bulk and tail effective sample size asked for.
     """
-    stacked = np.concatenate(
-        [posterior.values, *(r.draws[..., None] for r in rows if r.kind != "rank")], axis=2
-    )
-    names = [*posterior.names, *(r.name for r in rows if r.kind != "rank")]
+    known = [r for r in rows if r.kind != "rank" and not r.withheld]
+    stacked = np.concatenate([posterior.values, *(r.draws[..., None] for r in known)], axis=2)
+    names = [*posterior.names, *(r.name for r in known)]
     table = summarize(stacked, drawn=posterior)
     r_hat, bulk, tail = (
         _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")

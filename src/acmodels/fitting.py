@@ -12,7 +12,7 @@ from acmodels.data import Finding, Study, study
 from acmodels.diagnosis import diagnose
 from acmodels.engines import Progress, Sampling, engine
 from acmodels.errors import EngineError, InputError, did_you_mean
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context, evaluate, kind
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.imputing import Imputations, completed, imputations, over_worlds
 from acmodels.judging import Effect, Effects, meant
@@ -340,16 +340,55 @@ def _evaluate(
 ) -> tuple[tuple[Effect, ...], list[str]]:
     context = _context(model, system, posterior.__getitem__)
     if values is None:
-        return _rows(model, context), estimand_warnings(context)
-    shown: list[Effect] = []
+        rows, wholes = _rows(model, context), _denominators(model, context)
+    else:
+        shown: list[tuple[tuple[Effect, ...], dict[int, Array]]] = []
 
-    def one(world: System, parameter: Callable[[str], Array]) -> list[Array]:
-        shown[:] = _rows(model, _context(model, world, parameter))
-        return [r.draws for r in shown]
+        def one(world: System, parameter: Callable[[str], Array]) -> list[Array]:
+            here = _context(model, world, parameter)
+            shown[:] = [(_rows(model, here), _denominators(model, here))]
+            return [r.draws for r in shown[0][0]] + list(shown[0][1].values())
 
-    draws = over_worlds(system, values, posterior, one)
-    rows = tuple(replace(r, draws=d) for r, d in zip(shown, draws, strict=True))
-    return rows, estimand_warnings(context)
+        draws = over_worlds(system, values, posterior, one)
+        rows, wholes = shown[0]
+        rows = tuple(replace(r, draws=d) for r, d in zip(rows, draws, strict=False))
+        wholes = dict(zip(wholes, draws[len(rows) :], strict=True))
+    rows, withheld = _withhold(model, rows, wholes)
+    return rows, [*estimand_warnings(context), *withheld]
+
+
+def _denominators(model: Model, context: Context) -> dict[int, Array]:
+    """What ratios divide by, by the position of their row."""
+    out: dict[int, Array] = {}
+    place = 0
+    for name, e in model.estimands.items():
+        divides = getattr(kind(e.kind, e.where), "denominator", None)
+        if divides is None:
+            place += len(evaluate(name, context))
+            continue
+        for row in divides(e, context):
+            out[place] = row.draws
+            place += 1
+    return out
+
+
+def _withhold(
+    model: Model, rows: tuple[Effect, ...], wholes: Mapping[int, Array]
+) -> tuple[tuple[Effect, ...], list[str]]:
+    """Take back ratios whose denominator may be zero, and say which and why."""
+    out, said = list(rows), list[str]()
+    for k, whole in wholes.items():
+        low, high = np.quantile(whole, [0.025, 0.975])
+        if not low <= 0 <= high:
+            continue
+        at = f" ({rows[k].at})" if rows[k].at else ""
+        why = (
+            f"'{rows[k].name}'{at} is withheld, since the 95 % interval of the total effect, "
+            f"{low:.3g} to {high:.3g}, holds 0, and a proportion of nothing has no meaning."
+        )
+        out[k] = replace(rows[k], draws=np.full_like(rows[k].draws, np.nan), withheld=why)
+        said.append(f"{model.source}: estimands.{why}")
+    return tuple(out), said
 
 
 def _rows(model: Model, context: Context) -> tuple[Effect, ...]:
@@ -371,9 +410,14 @@ def _effects(
     import pandas as pd
 
     if rows:
+        known = [k for k, r in enumerate(rows) if not r.withheld]
         draws = np.stack([r.draws for r in rows], axis=2)
-        table = summarize(draws, interval, prob, posterior)
-        positive = (draws > 0).mean(axis=(0, 1))
+        table = {c: np.full(len(rows), np.nan) for c in summarize(np.zeros((2, 8, 1)))}
+        positive = np.full(len(rows), np.nan)
+        if known:
+            for c, v in summarize(draws[:, :, known], interval, prob, posterior).items():
+                table[c][known] = v
+            positive[known] = (draws[:, :, known] > 0).mean(axis=(0, 1))
     else:
         table = {c: np.zeros(0) for c in summarize(np.zeros((2, 8, 1)))}
         positive = np.zeros(0)

@@ -37,6 +37,7 @@ class Effect:
         draws: shape (chain, draw).
         prior_sensitivity: power-scaling sensitivity to the prior (Kallioinen et al., 2024),
             or None where it was not computed.
+        withheld: why there is no number, as a sentence; then every draw is NaN.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Effect:
     at: str
     draws: Array
     prior_sensitivity: float | None = None
+    withheld: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,15 @@ def judge(effects: Effects, propositions: Mapping[str, Proposition]) -> "pd.Data
 
 def _row(effects: Effects, p: Proposition) -> dict[str, object]:
     effect = find(effects, p)
-    place = effects.rows.index(effect)
+    if effect.withheld:
+        return {
+            "proposition": p.id,
+            "model": effects.model,
+            "estimand": p.estimand,
+            "status": "undecided" if effects.usable else "unusable",
+            "reason": f"No verdict: {effect.withheld}",
+        }
+    place = next(k for k, e in enumerate(effects.rows) if e is effect)
     draws = effect.draws
     p_region = float(np.mean((draws > p.lower) & (draws < p.upper)))
     p_rope = None

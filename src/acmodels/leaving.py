@@ -319,6 +319,9 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
             "unit": unit, "n_rows": n_rows, "estimand": r.name, "at": r.at, "how": found.how,
             "pareto_k": found.k,
         }  # fmt: skip
+        if r.withheld:
+            out.append({**row, "status": "undecided"})
+            continue
         if found.how == "not possible":
             out.append({**row, "status": "unusable"})
             continue

@@ -4,8 +4,11 @@ import sys
 import time
 from typing import Any, TextIO
 
-PATIENCE = {"compiling": " (half a minute or more, for each new model)"}
-"""Stages whose end cannot be foreseen, with how long they take."""
+PATIENCE = {"compiling": " (half a minute to three minutes, for each new model)"}
+"""Stages whose end cannot be foreseen, with how long they take.
+
+A stage may say what it belongs to, as in `trust (2 of 9): compiling`.
+"""
 EVERY = 10.0
 """Seconds between plain lines."""
 
@@ -29,6 +32,9 @@ class Reporter:
             self._begin(stage, total)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
+            if time.monotonic() - self._said > 1.0:  # so that the time goes on at 0 %
+                self._said = time.monotonic()
+                self._bar.refresh()
         elif time.monotonic() - self._said > EVERY and done < total:
             self._line(done, total)
         if done >= total:
@@ -46,14 +52,19 @@ class Reporter:
                 total=total, desc=stage, file=self._stream, leave=False, bar_format=shape
             )
         else:
-            self._stream.write(f"{stage}{PATIENCE.get(stage, '')} …\n")
+            wait = PATIENCE.get(stage.rpartition(": ")[2], "")
+            self._stream.write(f"{stage}{wait} …\n")
             self._stream.flush()
 
     def _line(self, done: int, total: int) -> None:
         self._said = time.monotonic()
         spent = self._said - self._started
-        left = f", about {spent / done * (total - done):.0f} s left" if done else ""
-        self._stream.write(f"{self._stage}: {100 * done / total:.0f} %{left}\n")
+        if done:
+            left = _duration(spent / done * (total - done))
+            said = f"{done} of {total} ({100 * done / total:.0f} %), about {left} left"
+        else:
+            said = f"none of {total} done yet, {_duration(spent)} so far"
+        self._stream.write(f"{self._stage}: {said}\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -62,3 +73,11 @@ class Reporter:
             self._bar.close()
             self._bar = None
         self._stage = ""
+
+
+def _duration(seconds: float) -> str:
+    """A time as a person says it: `40 s`, `12 min`, `3 h 5 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -59,6 +59,7 @@ def recover(design: str, **options: Any) -> None:
             out=out, progress=progress, executor=executor,
         )  # fmt: skip
 
+    _warn_if_slow([loaded], loaded.replications, options)
     _run("recover", (loaded.path,), options, run, "recovery.csv", _slow(loaded))
 
 
@@ -79,6 +80,7 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
     def run(out: Path, progress: Any, executor: Any) -> Any:
         return go(plan, **_shared(options), out=out, progress=progress, executor=executor)
 
+    _warn_if_slow([plan], plan.replications, options)
     _run("calibrate", (loaded.path, plan.path), options, run, "calibration.csv", _slow(plan))
 
 
@@ -102,6 +104,7 @@ def power(plan: str, **options: Any) -> None:
             progress=progress, executor=executor,
         )  # fmt: skip
 
+    _warn_if_slow([c.design for c in loaded.cells], loaded.replications, options)
     slow = next((s for c in loaded.cells if (s := _slow(c.design))), "")
     _run("power", (loaded.path,), options, run, "power.csv", slow)
 
@@ -120,6 +123,19 @@ def _slow(design: Any) -> str:
         f'each of them, and a minute to begin. missing = "drop" at the top of {model.source} uses '
         "complete rows only and is fast; losses of outcomes alone are fast too."
     )
+
+
+def _warn_if_slow(designs: list[Any], replications: int, options: dict[str, Any]) -> None:
+    """Say what will be slow, and what would be faster, before anything runs."""
+    if options["quiet"]:
+        return
+    from acmodels.runs import Cell
+    from acmodels.runs.slow import forecast
+
+    number = options["replications"] or replications
+    cells = [Cell(d) for d in designs]
+    for line in forecast(cells, number, options["engine"], options["seed"]):
+        echo(line, err=True)
 
 
 def _shared(options: dict[str, Any]) -> dict[str, Any]:

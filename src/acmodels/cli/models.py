@@ -108,10 +108,12 @@ def fit_and_write(
 
     out = options["out"] or Path(command)
     say = sayer(options)
-    known = rehearse(model, study).findings
+    rehearsed = rehearse(model, study)
+    known = rehearsed.findings
     _check_more(model, study, options)
     for finding in known:
         say(f"{finding.severity}: {finding.message}")
+    _say_if_slow(model, rehearsed, options["engine"], say)
     with result_folder(out, (model.path, study.path)) as folder:
         progress = Reporter(quiet=options["quiet"])
         fitted = sample(
@@ -149,6 +151,20 @@ def fit_and_write(
     if command == "fit":
         finish(fitted)
     return fitted
+
+
+def _say_if_slow(model: Any, system: Any, engine: str, say: Callable[[str], None]) -> None:
+    """Say that a model has to be sampled, and what would be faster."""
+    from acmodels.priors import resolve_priors
+    from acmodels.speed import EACH, slow
+
+    joint = system.sampled
+    priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
+    found = slow(joint.layout, priors, engine)
+    if found is not None:
+        say(f"This model has to be sampled, {EACH}, since {found.reason}.")
+        for more in found.faster:
+            say(f"Faster: {more}")
 
 
 def _beside_ml(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -237,13 +253,21 @@ def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
     if len(verdicts):
         echo()
         for row in verdicts.to_dict("records"):
+            if row["mean"] != row["mean"]:  # no number
+                echo(f"{row['proposition']:<6} {row['status']:<12} {row['reason']}")
+                continue
             echo(
                 f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
                 f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['reason']}"
             )
     elif len(fitted.effects.table):
         echo()
-        for row in fitted.effects.table.to_dict("records"):
+        for row, effect in zip(
+            fitted.effects.table.to_dict("records"), fitted.effects.rows, strict=True
+        ):
+            if effect.withheld:
+                echo(effect.withheld)
+                continue
             name = f"{row['name']} [{row['at']}]" if row["at"] else row["name"]
             echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
     else:

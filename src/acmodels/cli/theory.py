@@ -39,6 +39,11 @@ from acmodels.cli.group import main
     metavar="G",
     help="Say whether verdicts hold without each unit of grouping G, as district.",
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["model", "drop"]),
+    help="Model missing values, or drop their rows, which is faster; else as each model says.",
+)
 @options_of("columns", *FITTING)
 def test(
     data: Path,
@@ -47,10 +52,11 @@ def test(
     *,
     with_rivals: bool,
     family_wise: bool,
+    missing: Any,
     **options: Any,
 ) -> None:
     """Say of each proposition of the framework what DATA say."""
-    from acmodels.assessing import assess
+    from acmodels.assessing import assess, forecast
     from acmodels.data import read_study
     from acmodels.errors import InputError
     from acmodels.folder import result_folder
@@ -67,11 +73,13 @@ def test(
         raise click.UsageError("--propositions: name at least one, as P01,P41")
     if leave_out is not None:
         check_grouping(study, leave_out)
-    say = sayer(options)
-    command = command_line()
+    say, command = sayer(options), command_line()
+    how: Any = {"engine": options["engine"], "missing": missing}
     without: dict[str, Influence] = {}
     with result_folder(out, (study.path,)) as folder:
         progress = Reporter(quiet=options["quiet"])
+        for line in () if options["quiet"] else forecast(study, wanted, **how):
+            say(line)
 
         def done(name: str, fitted: Any) -> None:
             place = folder / name
@@ -87,7 +95,7 @@ def test(
             say(f"{name}: {fitted.engine_note}")
 
         found = assess(
-            study, wanted, seed=options["seed"], engine=options["engine"], draws=options["draws"],
+            study, wanted, **how, seed=options["seed"], draws=options["draws"],
             chains=options["chains"], cores=workers_of(options["workers"]),
             interval=options["interval"], prob=options["prob"], progress=progress, done=done,
             family_wise=family_wise,

@@ -52,7 +52,12 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNu
     plan = make_plan(layout, priors, responses)
     model = build(pm, plan, arrays(plan, responses))
     names = [v.name for v in model.free_RVs]
-    compiled = nutpie.compile_pymc_model(model, var_names=names)
+    try:
+        compiled = nutpie.compile_pymc_model(model, var_names=names)
+    except RuntimeError as error:
+        if "no compiled object" in str(error):  # what Ctrl-C becomes inside the compiler
+            raise KeyboardInterrupt from None
+        raise
     done = time.perf_counter()
     seconds = {"import": imported - started, "compile": done - imported}
     return PreparedNuts(plan, model, compiled, seconds)

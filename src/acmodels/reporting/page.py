@@ -50,7 +50,8 @@ def gather(
     progress("report", 0, steps)
     estimates = _by_name(fit)
     found = strengths(fit, estimates)
-    effects: list[dict[str, Any]] = fit.effects.table.to_dict("records")
+    told = fit.effects.table.loc[[not r.withheld for r in fit.effects.rows]]
+    effects: list[dict[str, Any]] = told.to_dict("records")
     verdicts: list[dict[str, Any]] = judge(fit.effects, fit.spec.propositions).to_dict("records")
     progress("report", 1, steps)
     checks = predictive_checks(fit)

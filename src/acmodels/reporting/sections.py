@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from acmodels.judging import Status
     from acmodels.spec.model import Proposition
 
-ELSEWHERE = {"variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
+ELSEWHERE = {"proportion_mediated": "Proportions mediated",
+             "variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
              "turning_point": "Turning points, and whether they are inside the data"}  # fmt: skip
 """Kinds of estimands that are no effects, with the titles of their tables."""
 
@@ -140,6 +141,8 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     p = fit.spec.propositions[str(row["proposition"])]
     effect = find(fit.effects, p)
     status = cast("Status", row["status"])
+    if effect.withheld:
+        return _withheld_card(fit, row, status)
     interval = (cast(float, row["lower"]), cast(float, row["mean"]), cast(float, row["upper"]))
     mean, ends = with_interval(interval[1], interval[0], interval[2])
     estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
@@ -171,6 +174,28 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         reason=minus(str(row["reason"])),
         estimate=f"{mean} {ends}",
         interval=None if effect.kind in ELSEWHERE else interval,
+    )
+
+
+def _withheld_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> Card:
+    """The card of a proposition whose estimand has no number."""
+    from acmodels.framework import propositions
+
+    p = fit.spec.propositions[str(row["proposition"])]
+    theory = propositions().get(p.id)
+    what = w.claim(p, fit.spec.estimands.get(p.estimand), w.fitted_graph(fit))
+    return Card(
+        id=p.id,
+        claim=theory.statement if theory is not None else what,
+        source=theory.source if theory is not None else "",
+        status=status,
+        label=w.STATUS[status],
+        icon=charts.status_icon(status),
+        curve="",
+        facts=[("Tested as", what)] if theory is not None else [],
+        reason=minus(str(row["reason"])),
+        estimate="withheld",
+        interval=None,
     )
 
 

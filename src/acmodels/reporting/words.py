@@ -312,6 +312,11 @@ def estimand_words(e: "Estimand", graph: Graph) -> str:
         case "indirect":
             how = scale + _mediated(s, graph)
             return f"the indirect effect of {s.from_} on {s.to}{_via(s.via)}{how}"
+        case "proportion_mediated":
+            return (
+                f"the proportion of the total effect of {s.from_} on {s.to} that runs"
+                f"{_via(s.via)}{scale if s.scale == 'response' else ''}"
+            )
         case "index_of_moderated_mediation":
             return (
                 f"the change in the indirect effect of {s.from_} on {s.to}{_via(s.via)} for each "

@@ -109,7 +109,6 @@ def run(
                 )
             if not open_cells:
                 break
-    progress("fitting", 1, 1)
     outcomes = tuple(
         store.read(c, replications, (len(r.quantities), len(job.measure.columns)))
         for c, r in enumerate(ready)
@@ -142,7 +141,7 @@ def _until(
     fitted = 0
     waiting: dict[Future[Outcome], int] = {}
     last = time.monotonic()
-    progress("fitting", min(count, total), total + 1)
+    progress("fitting", min(count, total), total)
     try:
         while tasks or waiting:
             while tasks and len(waiting) < workers + 2:
@@ -158,7 +157,7 @@ def _until(
             if time.monotonic() - last > DURABLE:
                 store.commit()
                 last = time.monotonic()
-            progress("fitting", min(count, total), total + 1)
+            progress("fitting", min(count, total), total)
     except BrokenProcessPool:
         raise EngineError(
             "a worker process died (out of memory, or killed); what was finished is kept: run the "

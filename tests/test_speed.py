@@ -1,0 +1,120 @@
+"""What is slow is said before it starts, and progress says of what it is."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import acmodels as ac
+from acmodels.assessing import forecast
+from acmodels.priors import resolve_priors
+from acmodels.progress import Reporter
+from acmodels.speed import slow
+from acmodels.system import build_system
+
+DATA = Path(__file__).parents[1] / "data" / "synthetic" / "partnerships" / "data.csv"
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return pd.read_csv(DATA, dtype=dict.fromkeys(("district", "department", "partner"), str))
+
+
+def of(formula: str, data: pd.DataFrame, **keys: Any) -> Any:
+    spec = ac.load_model({"name": "t", "equations": {"y": {"formula": formula, **keys}}})
+    joint = build_system(spec, ac.study(data)).sampled
+    return slow(joint.layout, resolve_priors({}, joint.layout, joint.responses, "t"))
+
+
+def test_a_slow_model_has_its_reason_and_what_is_faster() -> None:
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"y": rng.integers(1, 8, 60).astype(float), "x": rng.normal(size=60)})
+    assert of("y ~ x", data) is None
+    ordinal = of("y ~ x", data, family="ordinal")
+    assert "ordinal" in ordinal.reason
+    assert "7 categories" in ordinal.faster[0]
+    assert "gaussian" in ordinal.faster[0]
+    holes = of("y ~ x", data.assign(x=data["x"].where(data.index > 2)))
+    assert (
+        "The 3 missing values of 'x'" in holes.faster[0] or "missing values of x" in holes.faster[0]
+    )
+    assert 'missing = "drop"' in holes.faster[0]
+
+
+def test_a_study_with_holes_is_foretold_and_can_be_dropped(table: pd.DataFrame) -> None:
+    first = table["district"] == table["district"].iloc[0]
+    holes = table.assign(leadership=table["leadership"].mask(first))
+    said = forecast(holes, ["P01"], models=["capacity_conditions"])
+    assert said[0].startswith("1 of 1 models have to be sampled")
+    assert any("leadership" in s for s in said)
+    assert any("--missing drop" in s for s in said)
+    assert forecast(holes, ["P01"], models=["capacity_conditions"], missing="drop") == ()
+    assert forecast(table, ["P01"], models=["capacity_conditions"]) == ()
+    stages: list[str] = []
+    found = ac.assess(
+        holes, ["P01"], models=["capacity_conditions"], missing="drop",
+        progress=lambda stage, *_: stages.append(stage),
+    )  # fmt: skip
+    assert found.fits["capacity_conditions"].draws.engine == "collapsed"
+    assert all(s.startswith("capacity_conditions (1 of 1): ") for s in stages)
+    assert stages
+
+
+def test_a_plan_with_an_ordinal_outcome_is_foretold() -> None:
+    from acmodels.runs import Cell
+    from acmodels.runs.slow import forecast as of_runs
+
+    plan = ac.load_plan(
+        {
+            "model": {
+                "name": "o",
+                "equations": {"y": {"formula": "y ~ x", "family": "ordinal"}},
+                "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ x"}},
+            },
+            "units": {"row": 50},
+            "truth": {"y | t1": -1.0, "y | t2": 0.0, "y | t3": 1.0},
+            "replications": 30,
+            "grid": {"row": [50, 100]},
+            "criterion": {"estimand": "b", "rule": "eti"},
+        }
+    )
+    said = of_runs([Cell(c.design) for c in plan.cells], plan.replications, "auto", 1)
+    assert "2 designs with 30 replications, 60 fits" in said[0]
+    assert any("4 categories" in s for s in said)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_lines_say_how_many_and_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("acmodels.progress.time.monotonic", lambda: now[0])
+    out = io.StringIO()
+    tell = Reporter(stream=out)
+    tell("trust (2 of 9): compiling", 0, 1)
+    tell("fitting", 0, 200)
+    now[0] = 45.0
+    tell("fitting", 0, 200)
+    now[0] = 100.0
+    tell("fitting", 10, 200)
+    tell("fitting", 200, 200)
+    first, second, none, some = out.getvalue().splitlines()
+    assert first.startswith("trust (2 of 9): compiling (half a minute")
+    assert second == "fitting …"
+    assert none == "fitting: none of 200 done yet, 45 s so far"
+    assert some == "fitting: 10 of 200 (5 %), about 32 min left"
+
+
+def test_a_bar_on_a_terminal() -> None:
+    out = Terminal()
+    tell = Reporter(stream=out)
+    tell("fitting", 0, 4)
+    tell("fitting", 2, 4)
+    tell("fitting", 4, 4)
+    assert "left" in out.getvalue()
+    assert "fitting" in out.getvalue()
