@@ -100,6 +100,13 @@ class FakeEngine:
         return fake_posterior(self.layout, np.random.default_rng(seed), shape)
 
 
+def _centre(centres: Mapping[str, tuple[float, float]], p: Any) -> tuple[float, float]:
+    """Where draws lie: thresholds one after the other, `y | t2` about 0."""
+    if p.kind == "threshold":
+        return float(p.name.rpartition("t")[2]) - 2.0, 0.1
+    return centres[p.kind]
+
+
 def fake_posterior(
     layout: Layout, rng: np.random.Generator, shape: tuple[int, int] = (CHAINS, DRAWS)
 ) -> Posterior:
@@ -107,7 +114,7 @@ def fake_posterior(
     centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05),
                "nu": (8, 0.3), "phi": (2, 0.1)}  # fmt: skip
     known = parameters(layout)
-    values = [np.asarray(rng.normal(*centres[p.kind], size=shape)) for p in known]
+    values = [np.asarray(rng.normal(*_centre(centres, p), size=shape)) for p in known]
     effects = {
         b.key: 0.5 * rng.standard_normal((*shape, len(b.levels), len(b.members)))
         for b in layout.blocks

@@ -215,3 +215,64 @@ def test_hostile_names_are_inert_in_a_drawing(tmp_path: Path) -> None:
     text = ac.plot_predictions(fit, [name], tmp_path / "p.svg").read_text(encoding="utf-8")
     assert "<script" not in text
     ET.fromstring(text)  # noqa: S314
+
+
+def ordinal_fit(link: str, groups: str = "") -> Fit:
+    codes = np.random.default_rng(3).integers(2, 6, len(fake_frame()))
+    table = {
+        "name": "t",
+        "equations": {"q": {"formula": f"q ~ x{groups}", "family": "ordinal", "link": link}},
+    }
+    return fake_fit(table, fake_frame().assign(q=codes))
+
+
+def by_hand(fit: Fit, link: str, eta: np.ndarray) -> np.ndarray:
+    """P(q = code) by differences of the distribution function, (draw, row, category)."""
+    from scipy.special import ndtr
+
+    cdf = expit if link == "logit" else ndtr
+    cuts = np.stack([draws(fit, f"q | t{k}") for k in (1, 2, 3)], axis=-1)[:, None, :]
+    below = cdf(cuts - eta[..., None])
+    ends = np.zeros((*eta.shape, 1))
+    return np.diff(np.concatenate([ends, below, ends + 1], axis=-1), axis=-1)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit"])
+def test_an_ordinal_response_has_a_probability_for_each_category(link: str) -> None:
+    fit = ordinal_fit(link)
+    x = fake_frame()["x"].to_numpy()
+    found = ac.predictions(fit)
+    p = by_hand(fit, link, np.outer(draws(fit, "q ~ x"), x))
+    assert list(found["category"][:4]) == [2, 3, 4, 5]
+    assert list(found["rowid"][:5]) == [0, 0, 0, 0, 1]
+    close(found, p.reshape(len(p), -1))
+    np.testing.assert_allclose(found.groupby("rowid")["mean"].sum(), 1.0)
+    held = ac.predictions(fit, at={"x": [-1.0, 1.0]})
+    assert list(held["category"]) == [2, 3, 4, 5] * 2
+    np.testing.assert_allclose(held.groupby("x")["mean"].sum(), 1.0)
+    change = ac.comparisons(fit, {"x": [-1.0, 1.0]})
+    ends = held["mean"].to_numpy().reshape(2, 4)
+    np.testing.assert_allclose(change["mean"], ends[1] - ends[0])
+    slope = ac.slopes(fit, "x")
+    assert abs(slope["mean"].sum()) < 1e-8
+    assert "category" not in ac.predictions(fit, scale="linear")
+
+
+def test_probabilities_of_categories_are_averaged_over_new_groups() -> None:
+    fit = ordinal_fit("probit", " + (1 | district)")
+    found = ac.predictions(fit, at={"x": 0.5})
+    sd = draws(fit, "sd(q ~ 1 | district)")
+    shrink = np.sqrt(1 + sd**2)[:, None]  # probit with a normal effect is probit again
+    cuts = np.stack([draws(fit, f"q | t{k}") for k in (1, 2, 3)], axis=-1)
+    from scipy.special import ndtr
+
+    below = ndtr((cuts - 0.5 * draws(fit, "q ~ x")[:, None]) / shrink)
+    ends = np.zeros((len(below), 1))
+    close(found, np.diff(np.concatenate([ends, below, ends + 1], axis=1), axis=1))
+
+
+def test_a_drawing_of_categories(tmp_path: Path) -> None:
+    fit = ordinal_fit("logit")
+    text = ac.plot_predictions(fit, ["x"], tmp_path / "p.svg").read_text()
+    assert "Probability of each category of q by x" in text
+    assert all(f"q = {k}" in text for k in (2, 3, 4, 5))

@@ -63,24 +63,20 @@ def test_a_study_with_holes_is_foretold_and_can_be_dropped(table: pd.DataFrame) 
     assert stages
 
 
-def test_a_plan_with_an_ordinal_outcome_is_foretold() -> None:
+def test_a_plan_with_an_ordinal_outcome_is_foretold(tmp_path: Path) -> None:
     from acmodels.runs import Cell
     from acmodels.runs.slow import forecast as of_runs
 
-    plan = ac.load_plan(
-        {
-            "model": {
-                "name": "o",
-                "equations": {"y": {"formula": "y ~ x", "family": "ordinal"}},
-                "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ x"}},
-            },
-            "units": {"row": 50},
-            "truth": {"y | t1": -1.0, "y | t2": 0.0, "y | t3": 1.0},
-            "replications": 30,
-            "grid": {"row": [50, 100]},
-            "criterion": {"estimand": "b", "rule": "eti"},
-        }
+    (tmp_path / "o.toml").write_text(
+        'name = "o"\n[equations.y]\nformula = "y ~ x"\nfamily = "ordinal"\n'
+        '[estimands.b]\nkind = "coefficient"\nparameter = "y ~ x"\n'
     )
+    (tmp_path / "plan.toml").write_text(
+        'model = "o.toml"\nreplications = 30\n[units]\nrow = 50\n'
+        '[truth]\n"y | t1" = -1.0\n"y | t2" = 0.0\n"y | t3" = 1.0\n'
+        '[grid]\nrow = [50, 100]\n[criterion]\nestimand = "b"\nrule = "eti"\n'
+    )
+    plan = ac.load_plan(tmp_path / "plan.toml")
     said = of_runs([Cell(c.design) for c in plan.cells], plan.replications, "auto", 1)
     assert "2 designs with 30 replications, 60 fits" in said[0]
     assert any("4 categories" in s for s in said)

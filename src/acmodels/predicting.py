@@ -8,15 +8,18 @@ through it is an estimand's business (`indirect`, `total`), not a comparison's.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from acmodels.errors import DataError, InputError, NotYetError, did_you_mean, listing
+from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.families import family
+from acmodels.families.ordinal import probability
 from acmodels.sizes import coefficients, covariance, summary
+from acmodels.system import own_values
 from acmodels.system.columns import apply, part_values, variable_values
 
 if TYPE_CHECKING:
@@ -51,7 +54,8 @@ def predictions(
     within its values; `at` sets predictors to the values given in every row and averages,
     once for each combination (the other predictors stay as observed; with `newdata="mean"` they
     are held at their mean, or commonest level). Mediators are taken as observed. A binomial
-    response is a proportion.
+    response is a proportion. An ordinal response has a row for each category, whose code is in the
+    column `category`, with the probability of that category.
 
     Args:
         fit: from `fit`.
@@ -67,7 +71,8 @@ def predictions(
 
     Returns:
         What identifies a row (`rowid`, counted from 0 over the rows of the equation, and its
-        predictors; or the values of `at` and `by`), then `mean, sd, median, lower, upper`.
+        predictors; or the values of `at` and `by`), `category` for an ordinal response, then
+        `mean, sd, median, lower, upper`.
 
     Raises:
         InputError: an unknown name or value, or groups that were not observed.
@@ -78,8 +83,9 @@ def predictions(
     rows = p.rows(newdata)
     if not at and not by:
         labels = {"rowid": np.arange(rows.n), **{v: p.shown(v, rows) for v in p.variables}}
-        return pd.DataFrame({**labels, **p.one_by_one(rows)})
-    return _averages(p, [(label, p.held(rows, c)) for label, c in p.grid(at or {})], by)
+        return _by_category(p, lambda q: pd.DataFrame({**labels, **q.one_by_one(rows)}))
+    sets = [(label, p.held(rows, c)) for label, c in p.grid(at or {})]
+    return _by_category(p, lambda q: _averages(q, sets, by))
 
 
 def comparisons(
@@ -109,7 +115,8 @@ def comparisons(
 
     Returns:
         The columns `term, contrast`, those of `by`, and `mean, sd, median, lower, upper`.
-        `contrast` names the second value minus the first.
+        `contrast` names the second value minus the first. An ordinal response has a row for each
+        category, as in `predictions`: the difference of its probability.
 
     Raises:
         InputError: an unknown name or value.
@@ -126,7 +133,7 @@ def comparisons(
         for name, how in wanted.items()
         for label, first, second in p.contrasts(name, how, rows)
     ]
-    return _differences(p, pairs, by)
+    return _by_category(p, lambda q: _differences(q, pairs, by))
 
 
 def slopes(
@@ -173,7 +180,7 @@ def slopes(
         step[len(pairs)] = 2 * h
         labels = {"term": name, "contrast": "dY/dX"}
         pairs.append((labels, p.changed(rows, name, here - h), p.changed(rows, name, here + h)))
-    return _differences(p, pairs, by, step)
+    return _by_category(p, lambda q: _differences(q, pairs, by, step))
 
 
 def curves(
@@ -198,7 +205,8 @@ def curves(
         points: along the axis.
 
     Returns:
-        The columns of `condition`, then `mean, sd, median, lower, upper`.
+        The columns of `condition`, `category` for an ordinal response, then `mean, sd, median,
+        lower, upper`.
 
     Raises:
         InputError: an unknown name, or not one or two of them.
@@ -219,7 +227,7 @@ def curves(
         len(grid), {v: np.concatenate([s.values(v) for s in sets]) for v in base.held}, None
     )
     shown = {name: [label[name] for label, _ in grid] for name in condition}
-    return pd.DataFrame({**shown, **p.one_by_one(rows)})
+    return _by_category(p, lambda q: pd.DataFrame({**shown, **q.one_by_one(rows)}))
 
 
 @dataclass(frozen=True)
@@ -282,6 +290,13 @@ class _Predictor:
                 "for which predictions are not computed yet by this version"
             )
         self.derived = {o.variable: o.source for o in operands if o.source != o.variable}
+        self.category: int | None = None
+
+    def of_category(self, place: int) -> "_Predictor":
+        """The same, of the probability of one category of an ordinal response."""
+        out = copy(self)
+        out.category = place
+        return out
 
     def reference(self, source: str) -> "Array":
         """Values on the equation's own rows, which `center` and `standardize` rest on."""
@@ -594,12 +609,12 @@ class _Predictor:
 
     def _mean(self, eta: "Array", variance: "Array") -> "Array":
         """Expected response, group effects of this variance integrated out (Gauss-Hermite)."""
-        if self.e.codes:
-            raise NotYetError(
-                f"expected categories of '{self.e.response}', an ordered response, are not "
-                'computed yet by this version; ask for scale="linear"'
-            )
-        mean: Callable[[Array], Array] = lambda v: family(self.e.family).mean(v, self.e.link)  # noqa: E731
+        if self.category is None:
+            mean: Callable[[Array], Array] = lambda v: family(self.e.family).mean(v, self.e.link)  # noqa: E731
+        else:
+            place = self.category
+            own = own_values(self.e, lambda name: self.fit.draws[name].reshape(-1, 1))
+            mean = lambda v: probability(v, self.e.link, own, place)  # noqa: E731
         if self.flat or not np.any(variance > 0):
             return mean(eta)
         sd = np.sqrt(variance)
@@ -645,6 +660,20 @@ def _is_latent(layout: "Layout", e: "EquationLayout", source: str) -> bool:
 
 def _is_pair(how: Any) -> bool:
     return not isinstance(how, str) and np.ndim(how) == 1 and len(how) == 2
+
+
+def _by_category(p: _Predictor, table: "Callable[[_Predictor], pd.DataFrame]") -> "pd.DataFrame":
+    """A table; of an ordinal response on its own scale, its rows for each category in turn."""
+    import pandas as pd
+
+    if not p.e.codes or p.scale == "linear":
+        return table(p)
+    tables: list[pd.DataFrame] = []
+    for place, code in enumerate(p.e.codes):
+        one = table(p.of_category(place))
+        one.insert(one.columns.get_loc("mean"), "category", code)
+        tables.append(one)
+    return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
 
 
 def _averages(

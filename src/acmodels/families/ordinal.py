@@ -98,6 +98,19 @@ def probabilities(eta: Array, link: str, own: Own | None) -> Array:
     return np.where(below < 0.5, by_below, by_above)  # each from the tail that it lies in
 
 
+def probability(eta: Array, link: str, own: Own | None, place: int) -> Array:
+    """Probability of one category, counted from 0 at the lowest, in the shape of `eta`."""
+    from scipy.special import expit, ndtr
+
+    cdf = expit if link == "logit" else ndtr
+    t = np.asarray(_given(own)["threshold"])
+    low = t[..., place - 1] - eta if place > 0 else np.full(eta.shape, -np.inf)
+    high = t[..., place] - eta if place < _count(own) else np.full(eta.shape, np.inf)
+    flip = low + high > 0  # the difference is taken in the nearer tail
+    low, high = np.where(flip, -high, low), np.where(flip, -low, high)
+    return np.asarray(cdf(high) - cdf(low))
+
+
 def mean(eta: Array, link: str, own: Own | None = None) -> Array:
     """Expected code."""
     p = probabilities(eta, link, own)

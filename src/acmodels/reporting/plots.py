@@ -23,7 +23,8 @@ def plot_predictions(
     """Draw expected responses over one predictor at values of a second, with their intervals.
 
     The other predictors are held at their means, or commonest levels; group effects are averaged
-    over new groups. No row of the data is drawn.
+    over new groups. Of an ordinal response the probability of each category is drawn, over one
+    predictor. No row of the data is drawn.
 
     Args:
         fit: from `fit`.
@@ -57,7 +58,15 @@ def plot_predictions(
         return value if isinstance(value, str) else significant(float(value))
 
     pieces: list[tuple[str, Any]] = [("", table)]
-    if second:
+    if "category" in table:
+        if second:
+            raise InputError(
+                f"'{y}' is ordinal and has a curve for each category; name one predictor, or ask "
+                'for scale = "linear"'
+            )
+        codes = dict.fromkeys(table["category"])
+        pieces = [(f"{y} = {c}", table[table["category"] == c]) for c in codes]
+    elif second:
         values = dict.fromkeys(table[second[0]])
         pieces = [(f"{second[0]} = {said(v)}", table[table[second[0]] == v]) for v in values]
     bands = [
@@ -65,6 +74,7 @@ def plot_predictions(
         for label, t in pieces
     ]
     on = "Expected" if scale == "response" else "Linear predictor of"
+    on = "Probability of each category of" if "category" in table else on
     title = f"{on} {y} by {first}" + (f" at values of {second[0]}" if second else "")
     text = prediction_chart(bands, title, first, interval_words(fit.interval, fit.prob))
     target = Path(path)

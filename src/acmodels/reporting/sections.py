@@ -192,7 +192,7 @@ def _withheld_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> C
         label=w.STATUS[status],
         icon=charts.status_icon(status),
         curve="",
-        facts=[("Tested as", what)] if theory is not None else [],
+        facts=(("Tested as", what),) if theory is not None else (),
         reason=minus(str(row["reason"])),
         estimate="withheld",
         interval=None,
