@@ -671,7 +671,7 @@ def _by_category(p: _Predictor, table: "Callable[[_Predictor], pd.DataFrame]") -
     tables: list[pd.DataFrame] = []
     for place, code in enumerate(p.e.codes):
         one = table(p.of_category(place))
-        one.insert(one.columns.get_loc("mean"), "category", code)
+        one.insert(list(one.columns).index("mean"), "category", code)
         tables.append(one)
     return pd.concat(tables).sort_index(kind="stable").reset_index(drop=True)
 
