@@ -199,8 +199,34 @@ def test_a_missing_id_is_refused_and_never_the_last_group() -> None:
     for gap in (None, "", "NA", float("nan")):
         data = frame()
         data.loc[[3, 7], "g"] = gap
-        for missing in ("model", "drop", "error"):
+        for missing in ("model", "error"):
             refused(data, "2 rows have no 'g'", "rows 4, 8", y="y ~ x + (1 | g)", missing=missing)
+
+
+def test_rows_without_an_id_are_dropped_and_counted_where_that_is_asked_for() -> None:
+    data = frame()
+    data.loc[[3, 7], "g"] = None
+    data.loc[[7, 9], "x"] = np.nan
+    s = build(data, y="y ~ x + (1 | g)", missing="drop")
+    assert (s.rows_given, s.rows_used) == (40, 37)
+    assert any("3 of 40 rows lack a value: g (2), x (2)" in f.message for f in s.findings)
+    assert "None" not in s.layout.blocks[0].levels
+    refused(frame(g=None), "'g'", "no values at all", y="y ~ x + (1 | g)", missing="drop")
+
+
+def test_as_many_group_effects_as_rows_earn_a_warning() -> None:
+    pairs = [f"p{i // 2}" for i in range(N)]
+    for term in ("(1 + x | p)", "(1 + x || p)"):
+        said = [f.message for f in build(frame(p=pairs), y=f"y ~ x + {term}").findings]
+        assert any(
+            "40 effects of 'p' (2 for each of 20 groups) and only 40 rows" in m for m in said
+        )
+    calm = [
+        build(frame(p=pairs), y="y ~ x + (1 | p)"),
+        build(frame(p=[f"p{i // 3}" for i in range(N)]), y="y ~ x + (1 + x | p)"),
+        build(frame(p=pairs), k={"formula": "k ~ x + (1 + x | p)", "family": "poisson"}),
+    ]
+    assert not any("only 40 rows" in f.message for s in calm for f in s.findings)
 
 
 def test_nested_groups() -> None:

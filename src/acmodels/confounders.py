@@ -28,6 +28,8 @@ from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed, stream
 from acmodels.spec.distribution import constant
+from acmodels.spec.model import names_of
+from acmodels.spec.names import Names, pieces, plain, spelled
 from acmodels.system import Block, EquationLayout, Layout
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Confounder, Index, residual_pairs
@@ -301,6 +303,8 @@ def confounding(
     import pandas as pd
 
     exact = fit.draws.parts and fit.system.joint is None
+    mediator, outcome = plain(mediator), plain(outcome)
+    unit = None if unit is None else spelled(unit, names_of(fit.spec.equations))
     rho = rho if rho is not None else RHO if exact else RHO_SAMPLED
     grid = sorted({0.0, *(float(r) for r in rho)})
     if not all(abs(r) < 1 for r in grid):
@@ -631,16 +635,21 @@ def _constant(fit: Fit, e: EquationLayout, column: str, unit: str) -> bool:
     return bool(np.all(high[seen] - low[seen] <= 1e-12 * (1 + np.abs(high[seen]))))
 
 
-def read_pair(text: str) -> tuple[str, str, str | None]:
+def read_pair(text: str, names: Names | None = None) -> tuple[str, str, str | None]:
     """Read `mediator:outcome` or `mediator:outcome@grouping`.
+
+    Args:
+        text: as written, names with or without backticks.
+        names: of the model, by which a name that holds a colon is told from two.
 
     Raises:
         InputError: it is neither.
     """
-    names, _, unit = text.partition("@")
-    parts = [p.strip() for p in names.split(":")]
-    if len(parts) != 2 or not all(parts) or ("@" in text and not unit.strip()):
+    written = spelled(text, names) if names is not None else text
+    pair, *unit = pieces(written, "@")
+    parts = [p.strip() for p in pieces(pair, ":")]
+    if len(parts) != 2 or not all(parts) or len(unit) > 1 or not all(u.strip() for u in unit):
         raise InputError(
             f"--confounding: write MEDIATOR:OUTCOME or MEDIATOR:OUTCOME@GROUPING, not '{text}'"
         )
-    return parts[0], parts[1], unit.strip() or None
+    return plain(parts[0]), plain(parts[1]), unit[0].strip() if unit else None

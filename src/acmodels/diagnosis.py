@@ -11,13 +11,19 @@ ESS = 400
 DIVERGENT = 0.001
 
 
-def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ESS) -> Diagnostics:
+def diagnose(
+    posterior: Posterior,
+    rows: tuple[Effect, ...],
+    least_ess: int = ESS,
+    notes: tuple[str, ...] = (),
+) -> Diagnostics:
     """Apply the contract's rule to structural parameters and estimands.
 
     Args:
         posterior: from an engine.
         rows: the estimands.
         least_ess: bulk and tail effective sample size asked for.
+        notes: what else is worth saying and does not make the result unusable.
     """
     known = [r for r in rows if r.kind != "rank" and not r.withheld]
     stacked = np.concatenate([posterior.values, *(r.draws[..., None] for r in known)], axis=2)
@@ -64,7 +70,7 @@ def diagnose(posterior: Posterior, rows: tuple[Effect, ...], least_ess: int = ES
         if not k < most
     ]
     usable = not messages
-    messages += _notes(posterior)
+    messages += [*notes, *_notes(posterior)]
     k = max((k for _, k, _ in weighted), default=None)
     return Diagnostics(posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages))
 

@@ -247,7 +247,8 @@ def _attempt(ready: _Ready, name: str) -> _Attempt:
     if ready.model.propositions:
         sampled = replace(system, layout=joint.layout, responses=joint.responses)
         rows = prior_sensitivity(rows, sampled, ready.priors, posterior)
-    diagnostics = diagnose(posterior, rows)
+    notes = tuple(f"In {s.message}" for s in system.separated)
+    diagnostics = diagnose(posterior, rows, notes=notes)
     seconds = time.perf_counter() - before
     return _Attempt(posterior, rows, diagnostics, warnings, seconds, values)
 

@@ -26,6 +26,7 @@ from acmodels.judging import Effect, find, verdict
 from acmodels.posterior import Array, Posterior, intervals
 from acmodels.reweighting import unit_likelihoods
 from acmodels.rng import child_seed
+from acmodels.spec.names import plain
 from acmodels.system import (
     Column,
     EquationLayout,
@@ -103,6 +104,7 @@ def influence(
     Raises:
         InputError: no such column, fewer than three units, or no estimands.
     """
+    by = plain(by)
     table = study_for(fit.spec, data if isinstance(data, Study) else study(data))
     if by not in table.names:
         raise InputError(f"{table.name}: no column '{by}'{did_you_mean(by, table.names)}")
@@ -234,11 +236,11 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
     layout = fit.system.layout
     if fit.draws.parts or fit.system.joint is not None or layout.residual:
         return None
-    own = [b for b in layout.blocks if b.group == by]
+    own = [b for b in layout.blocks if b.columns == (by,)]
     if not own:
         return None
     levels, code = own[0].levels, own[0].code
-    inside = [b for b in layout.blocks if b.group != by and _nested(b.code, code)]
+    inside = [b for b in layout.blocks if b.columns != (by,) and _nested(b.code, code)]
     if inside or _other_means(layout, code):
         return None
     draws = _some(fit.draws)

@@ -9,9 +9,16 @@ from typing import Any
 from acmodels.errors import ModelError, NotYetError, did_you_mean, listing, printable
 from acmodels.estimands import read_estimands
 from acmodels.families import family, scalar_kinds
-from acmodels.spec.design import Design, design_from_table
+from acmodels.spec.design import Design, design_from_table, with_model
 from acmodels.spec.model import Model, model_from_table
-from acmodels.spec.plan import PLAN_ONLY, Plan, PlanTable, design_part, plan_from_table
+from acmodels.spec.plan import (
+    PLAN_ONLY,
+    Plan,
+    PlanTable,
+    design_part,
+    plan_from_table,
+    plan_with_model,
+)
 from acmodels.spec.strict import check_table, read_toml
 
 
@@ -65,7 +72,7 @@ def load_design(source: str | Path | Mapping[str, Any]) -> Design:
             _sha256(path),
         )
     beside = design.path.parent if design.path else None
-    return replace(design, model=load_model(design.model_name, beside))
+    return with_model(design, load_model(design.model_name, beside))
 
 
 def design_of(model: Model) -> Design:
@@ -81,7 +88,7 @@ def design_of(model: Model) -> Design:
         )
     beside = None if model.path is None else model.path.parent / model.design
     source = beside if beside is not None and beside.is_file() else model.design
-    return replace(load_design(source), model=model)
+    return with_model(load_design(source), model)
 
 
 def _design_part(table: Mapping[str, Any], source: str) -> Mapping[str, Any]:
@@ -109,8 +116,7 @@ def load_plan(source: str | Path | Mapping[str, Any]) -> Plan:
         plan = plan_from_table(read_toml(path), printable(path.name), path, _sha256(path))
     beside = plan.path.parent if plan.path else None
     model = load_model(plan.cells[0].design.model_name, beside)
-    cells = tuple(replace(c, design=replace(c.design, model=model)) for c in plan.cells)
-    return replace(plan, cells=cells)
+    return plan_with_model(plan, model)
 
 
 def _find(

@@ -1,6 +1,7 @@
 """Power and assurance of a study over a grid of designs; the smallest and cheapest of them."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,13 @@ from acmodels.runs import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.runs.block import Seen
 from acmodels.runs.store import numbers_of
 from acmodels.spec.model import Model, Proposition
-from acmodels.spec.plan import BUDGET, Criterion, Plan, plan_from_table
+from acmodels.spec.plan import (
+    BUDGET,
+    Criterion,
+    Plan,
+    plan_from_table,
+    plan_with_model,
+)
 from acmodels.system import parameters
 from acmodels.system.layout import Array
 
@@ -270,11 +277,9 @@ def _confirmed(
     table = {**plan.table, "grid": {k: [v] for k, v in whole.items()}, "cost": cost}
     one = plan_from_table(table, plan.source, plan.path, plan.sha256)
     model = plan.cells[0].design.model
-    cells = tuple(replace(c, design=replace(c.design, model=model)) for c in one.cells)
+    one = one if model is None else plan_with_model(one, model)
     folder.mkdir(parents=True, exist_ok=True)
-    found = power(
-        replace(one, cells=cells), seed=seed, replications=replications, out=folder, **options
-    )
+    found = power(one, seed=seed, replications=replications, out=folder, **options)
     rows: Any = found.table.to_dict("records")
     return [r for r in rows if r["estimand"] == name]
 
@@ -557,7 +562,7 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
 
 def is_truth(key: str) -> bool:
     """Whether a key of a grid is a parameter, and no number of units."""
-    return "~" in key or "(" in key
+    return "~" in key or re.match(r"[a-z]+\d?\(", key) is not None
 
 
 def _curve(rows: "pd.DataFrame", key: str, target: float) -> tuple[float, float, float] | None:

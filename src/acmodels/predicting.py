@@ -19,6 +19,7 @@ from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.families.ordinal import probability
 from acmodels.sizes import coefficients, covariance, summary
+from acmodels.spec.names import plain, plain_keys, same
 from acmodels.system import own_values
 from acmodels.system.columns import apply, part_values, variable_values
 
@@ -125,9 +126,9 @@ def comparisons(
     rows = p.rows(newdata)
     wanted: Mapping[str, Any]
     if isinstance(variables, Mapping):
-        wanted = variables
+        wanted = plain_keys(variables)
     else:
-        wanted = dict.fromkeys([variables] if isinstance(variables, str) else variables)
+        wanted = plain_keys(dict.fromkeys([variables] if isinstance(variables, str) else variables))
     pairs = [
         ({"term": name, "contrast": label}, first, second)
         for name, how in wanted.items()
@@ -169,7 +170,7 @@ def slopes(
     rows = p.rows(newdata)
     pairs: list[tuple[dict[str, Any], _Rows, _Rows]] = []
     step: dict[int, float] = {}
-    for name in [variable] if isinstance(variable, str) else variable:
+    for name in map(plain, [variable] if isinstance(variable, str) else variable):
         p.known(name)
         if p.levels(name):
             raise InputError(
@@ -215,6 +216,7 @@ def curves(
 
     if isinstance(condition, str) or not 1 <= len(set(condition)) <= 2:
         raise InputError('condition must name one or two predictors, as ["x"] or ["x", "w"]')
+    condition = [plain(name) for name in condition]
     p = _predictor(fit, response, groups, scale, averages=True, elsewhere="mean")
     if p.groups == "observed":
         raise InputError('held values belong to no group; use groups="new"')
@@ -255,7 +257,7 @@ def _predictor(
     names = fit.system.layout.responses
     if response is None and len(names) > 1:
         raise InputError(f"the model has {len(names)} equations; say response= ({listing(names)})")
-    chosen = next(iter(names)) if response is None else response
+    chosen = next(iter(names)) if response is None else plain(response)
     if chosen not in names:
         raise InputError(
             f"'{chosen}' has no equation{did_you_mean(chosen, names)} (equations: {listing(names)})"
@@ -421,7 +423,7 @@ class _Predictor:
     ) -> list[tuple[dict[str, Any], dict[str, float]]]:
         """Spell `at` out: what is shown and what is held, for each combination."""
         choices: list[list[tuple[str, Any, float]]] = []
-        for name, given in at.items():
+        for name, given in plain_keys(at).items():
             self.known(name)
             values = [given] if isinstance(given, str | bool) or np.ndim(given) == 0 else given
             found = [self._held(name, v) for v in cast("Sequence[Value]", values)]
@@ -546,16 +548,19 @@ class _Predictor:
 
     def split(self, rows: _Rows, by: Any) -> list[tuple[dict[str, Any], np.ndarray]]:
         """Sets of rows to average over, each with what they share."""
-        names = [] if by is None or by is True else [by] if isinstance(by, str) else list(by)
+        given = [] if by is None or by is True else [by] if isinstance(by, str) else list(by)
+        names = [plain(name) for name in given]
         if not names:
             return [({}, np.arange(rows.n))]
         columns: list[np.ndarray] = []
         for name in names:
-            block = next((b for b, _ in self.blocks if b.group == name), None)
+            group = same(name, dict.fromkeys(b.group for b, _ in self.blocks))
+            block = next((b for b, _ in self.blocks if b.group == group), None)
+            codes = None if block is None or rows.codes is None else rows.codes[block.group]
             if name in self.variables:
                 columns.append(self.shown(name, rows))
-            elif block is not None and rows.codes is not None and np.all(rows.codes[name] >= 0):
-                columns.append(np.array(block.levels, dtype=object)[rows.codes[name]])
+            elif block is not None and codes is not None and np.all(codes >= 0):
+                columns.append(np.array(block.levels, dtype=object)[codes])
             else:
                 known = [*self.variables, *(b.group for b, _ in self.blocks)]
                 raise InputError(

@@ -69,13 +69,12 @@ def recover(design: str, **options: Any) -> None:
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
     """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
-    from dataclasses import replace
-
     from acmodels.calibration import calibrate as go
     from acmodels.load import design_of, load_design, load_model
+    from acmodels.spec.design import with_model
 
     loaded = load_model(model)
-    plan = design_of(loaded) if design is None else replace(load_design(design), model=loaded)
+    plan = design_of(loaded) if design is None else with_model(load_design(design), loaded)
 
     def run(out: Path, progress: Any, executor: Any) -> Any:
         return go(plan, **_shared(options), out=out, progress=progress, executor=executor)

@@ -21,6 +21,7 @@ from acmodels.cli.common import (
 )
 from acmodels.cli.group import main
 from acmodels.errors import did_you_mean
+from acmodels.spec.names import plain
 
 
 @main.command()
@@ -185,10 +186,11 @@ def _confounded(fitted: Any, study: Any, options: dict[str, Any], folder: Path) 
     from acmodels.confounders import confounding, read_pair
     from acmodels.progress import Reporter
     from acmodels.results import write_table
+    from acmodels.spec.model import names_of
 
     del study
     progress = Reporter(quiet=options["quiet"])
-    mediator, outcome, unit = read_pair(options["confounding"])
+    mediator, outcome, unit = read_pair(options["confounding"], names_of(fitted.spec.equations))
     found = confounding(
         fitted, mediator, outcome, unit=unit, prior=options["confounding_prior"], progress=progress
     )
@@ -217,15 +219,16 @@ def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
         raise click.UsageError("--confounding-prior goes with --confounding M:Y")
     if options.get("confounding"):
         from acmodels.confounders import read_pair
+        from acmodels.spec.model import names_of
 
-        for name in read_pair(options["confounding"])[:2]:
+        for name in read_pair(options["confounding"], names_of(model.equations))[:2]:
             if name not in model.equations:
                 near = did_you_mean(str(name), model.equations)
                 raise click.UsageError(
                     f"--confounding: {model.source} has no equation '{name}'{near}"
                 )
     by = options.get("leave_out")
-    if by and by not in study.names:
+    if by and plain(by) not in study.names:
         raise click.UsageError(f"--leave-out: no column '{by}'{did_you_mean(by, study.names)}")
     if (by or options.get("confounding")) and not model.estimands:
         raise click.UsageError(f"{model.source}: has no [estimands] to look at")

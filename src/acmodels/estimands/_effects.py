@@ -9,7 +9,6 @@ two arrows with slopes a and b it is ab + cov(a, b) (Kenny, Korchmaros & Bolger,
 Bauer, Preacher & Gil, 2006).
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -20,6 +19,7 @@ import numpy as np
 from acmodels.errors import EstimandError, FormulaError, did_you_mean, listing
 from acmodels.estimands import Array, Context
 from acmodels.spec.formula import Operand, parse_operand
+from acmodels.spec.names import level_of, quoted, without_backticks
 from acmodels.system import Block, Column, EquationLayout, parameters
 from acmodels.system.columns import part_values, slope, variable_values
 from acmodels.system.latent import constant_within
@@ -80,7 +80,7 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
         EstimandError: nothing in the model goes by that name, or it is a factor's reference.
     """
     layout = context.layout
-    plain, wanted = without_level(text)
+    plain, wanted = level_of(text)
     if wanted is not None:
         name = _bare(plain)
         variable = layout.variables.get(name)
@@ -89,7 +89,9 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
         reference = _reference(context, name, where, to)
         level = variable.levels.index(wanted)
         if level == reference:
-            others = [f"{name}[{v}]" for k, v in enumerate(variable.levels) if k != reference]
+            others = [
+                f"{quoted(name)}[{v}]" for k, v in enumerate(variable.levels) if k != reference
+            ]
             raise EstimandError(
                 f"{where}: '{text}' is the reference level, which the others are set against; name "
                 f"one of {listing(others, 12)}"
@@ -114,7 +116,7 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
         raise EstimandError(
             f"{where}: '{text}' enters the model as {listing(apart)} only; say which of them"
         )
-    if operand.variable not in {v for v in known if "(" not in v}:
+    if operand.variable not in {p.operand.variable for p in _all_parts(context)}:
         raise EstimandError(
             f"{where}: '{text}' predicts nothing in the model{did_you_mean(text, known)} "
             f"(predictors: {listing(sorted(known), 15)})"
@@ -123,12 +125,6 @@ def node(text: str, context: Context, where: str, to: str | None = None) -> Node
     if variable is not None and variable.levels:
         return _two_level(text, operand.variable, context, where, to)
     return Node(text, operand.variable)
-
-
-def without_level(text: str) -> tuple[str, str | None]:
-    """A name and, where it is written `sector[Public]`, the level in it."""
-    leveled = re.fullmatch(r"(.+)\[(.+)\]", text)
-    return (leveled[1], leveled[2]) if leveled else (text, None)
 
 
 def _bare(text: str) -> str:
@@ -143,7 +139,7 @@ def _two_level(text: str, name: str, context: Context, where: str, to: str | Non
     if len(levels) != 2:
         raise EstimandError(
             f"{where}: '{text}' has {len(levels)} levels; say which one, as "
-            f"{name}[{levels[-1]}] (levels: {listing(levels, 12)})"
+            f"{quoted(name)}[{levels[-1]}] (levels: {listing(levels, 12)})"
         )
     reference = _reference(context, name, where, to)
     return Node(text, name, None, 1 - reference, reference)
@@ -188,7 +184,7 @@ def _names(context: Context) -> set[str]:
     for e in context.layout.equations:
         for c in _all_columns(context, e):
             for p in c.parts:
-                out |= {p.operand.variable, p.operand.text}
+                out |= {quoted(p.operand.variable), p.operand.text}
     return out
 
 
@@ -215,7 +211,7 @@ def links(context: Context, variable: str, response: str) -> list[Node]:
         for p in c.parts:
             if p.operand.variable == variable:
                 apart = p.operand.source != variable
-                text = p.operand.source if apart else variable
+                text = p.operand.source if apart else quoted(variable)
                 out[text] = Node(text, variable, text if apart else None)
     return list(out.values())
 
@@ -471,10 +467,10 @@ def held(name: str, value: Held, context: Context, where: str) -> tuple[str, str
                 f"{where}: '{name}' has no level '{text}'{did_you_mean(text, levels)} "
                 f"(levels: {listing(levels, 12)})"
             )
-        return f"{name}={text}", variable, float(levels.index(text))
+        return f"{without_backticks(name)}={text}", variable, float(levels.index(text))
     if isinstance(value, str):
         raise EstimandError(f"{where}: '{name}' is a number; {value!r} is not")
-    return f"{name}={float(value):g}", variable, float(value)
+    return f"{without_backticks(name)}={float(value):g}", variable, float(value)
 
 
 def _plain(name: str, where: str) -> str:

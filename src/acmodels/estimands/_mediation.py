@@ -10,6 +10,7 @@ from pydantic import Field
 from acmodels.errors import EstimandError, did_you_mean, listing
 from acmodels.estimands import Array, Context, Estimand, Row
 from acmodels.estimands import _effects as fx
+from acmodels.spec.names import quoted
 from acmodels.spec.strict import Strict
 
 type Steps = tuple[tuple[fx.Node, str], ...]
@@ -127,8 +128,8 @@ def _chains(
         there = fx.links(context, name, target)
         said = [n for n in there if n.text == fx.spelled(text)]
         if not there:
-            said = [fx.Node(name, name)]
-        elif not said and fx.spelled(text) == name:
+            said = [fx.Node(quoted(name), name)]
+        elif not said and fx.spelled(text) == quoted(name):
             said = there
         if not said:
             raise EstimandError(

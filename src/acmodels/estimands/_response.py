@@ -34,6 +34,7 @@ from acmodels.estimands import _effects as fx
 from acmodels.estimands._mediation import Steps, named_paths, sharing_warnings, steps
 from acmodels.families import family
 from acmodels.rng import stream
+from acmodels.spec.names import level_of, quoted
 from acmodels.system import Block, Column, EquationLayout, Layout, own_values, parameters
 from acmodels.system.columns import apply, part_values, variable_values
 from acmodels.system.latent import LatentMean, is_latent, latent_means
@@ -219,7 +220,7 @@ def _ends(estimand: Estimand, context: Context) -> tuple[Move, str]:
     s = estimand.settings
     to = fx.equation_name(s.to, context, f"{estimand.where}.to")
     move = _move(estimand, context, to)
-    if fx.node_variable(move.source) == to:
+    if move.node.variable == to:
         raise EstimandError(f"{estimand.where}: 'from' and 'to' are the same variable")
     return move, to
 
@@ -227,7 +228,7 @@ def _ends(estimand: Estimand, context: Context) -> tuple[Move, str]:
 def _move(estimand: Estimand, context: Context, to: str) -> Move:
     s = estimand.settings
     where = f"{estimand.where}.from"
-    text, level = fx.without_level(s.from_)
+    text, level = level_of(s.from_)
     name = fx.node_variable(text)
     known = context.layout.variables.get(name)
     levels = known.levels if known is not None else ()
@@ -235,7 +236,7 @@ def _move(estimand: Estimand, context: Context, to: str) -> Move:
         if level is not None:
             raise EstimandError(
                 f"{where}: '{s.from_}' moves from the reference to that level; with values, write "
-                f'from = "{name}"'
+                f'from = "{quoted(name)}"'
             )
         return Move(name, _between(estimand, context, name), fx.Node(s.from_, name))
     if len(levels) > 2 and level is None:
@@ -278,7 +279,7 @@ def _between(estimand: Estimand, context: Context, source: str) -> tuple[float, 
             raise EstimandError(f"{where}: '{source}' is a number")
         x0, x1 = float(given[0]), float(given[1])
     else:
-        x0, x1 = (fx.held(source, v, context, where)[2] for v in given)
+        x0, x1 = (fx.held(quoted(source), v, context, where)[2] for v in given)
     if x0 == x1:
         raise EstimandError(f"{where}: the two values are the same, so that nothing moves")
     if binary and {x0, x1} != {0.0, 1.0}:
@@ -292,7 +293,7 @@ def _rows(
     out: list[Row] = []
     for label, held in fx.settings_rows(estimand.settings.at, context, estimand.where):
         for name in held:
-            if name in (fx.node_variable(move.source), to):
+            if name in (move.node.variable, to):
                 raise EstimandError(
                     f"{estimand.where}.at: '{name}' is an end of the effect and cannot be held; "
                     "values says between which values 'from' moves"

@@ -9,6 +9,7 @@ from acmodels.errors import EstimandError
 from acmodels.estimands import Context, Estimand, Row, direct, no_warnings
 from acmodels.estimands import _effects as fx
 from acmodels.estimands._mediation import Effect, ends
+from acmodels.spec.names import quoted
 from acmodels.system.columns import variable_values
 
 INSIDE = "inside"
@@ -34,9 +35,9 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
     so that its mean is P(there and inside) (Lind & Mehlum, 2010, for why both are needed).
     """
     start, to = ends(estimand, context)
-    variable = fx.node_variable(start.text)
+    variable = start.variable
     settings = estimand.settings
-    if variable in settings.at:
+    if variable in {fx.node_variable(name) for name in settings.at}:
         raise EstimandError(f"{estimand.where}.at: '{variable}' is what turns; it cannot be held")
     if start.operand is not None or start.level is not None:
         raise EstimandError(
@@ -72,7 +73,7 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
 def _slopes(estimand: Estimand, context: Context, variable: str, value: float) -> list[Row]:
     """The direct effect with the variable itself held at a value, row by row of moderators."""
     settings = estimand.settings.model_copy(
-        update={"at": {**estimand.settings.at, variable: [value]}}
+        update={"at": {**estimand.settings.at, quoted(variable): [value]}}
     )
     return direct.evaluate(replace(estimand, settings=settings), context)
 

@@ -1,7 +1,7 @@
 """The design file: units, truths and predictors of a study that is to be simulated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,8 @@ from pydantic import Field
 from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.distribution import Distribution, distribution
-from acmodels.spec.model import Model
+from acmodels.spec.model import Model, names_of
+from acmodels.spec.names import parameter, plain, plain_keys
 from acmodels.spec.strict import Strict, check_table
 
 ROW = "row"
@@ -181,7 +182,7 @@ def design_from_table(
     Raises:
         ModelError: with every problem found.
     """
-    t = check_table(DesignTable, table, source)
+    t = check_table(DesignTable, plain_design(table), source)
     units = {k: _unit(k, v) for k, v in t.units.items()}
     problems = _unit_problems(units, source)
     if problems:
@@ -197,6 +198,43 @@ def _loss(table: LossTable) -> Loss:
     if isinstance(table.items, dict):
         return Loss(table.attrition, 0.0, table.items)
     return Loss(table.attrition, table.items)
+
+
+def with_model(design: Design, model: Model) -> Design:
+    """Return a design with its model, its truths spelled as the model's parameters are."""
+    names = names_of(model.equations)
+    truth = {parameter(k, names): v for k, v in design.truth.items()}
+    return replace(design, model=model, truth=truth)
+
+
+def plain_design(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a design's table with the columns that it names without backticks.
+
+    What is no table, where one belongs, is left for the check of types.
+    """
+    out = dict(table)
+    for key, inner in (("units", ("per", "crossed_with")), ("exogenous", ("level", "icc"))):
+        if isinstance(out.get(key), dict):
+            out[key] = {
+                plain(name): {k: _plain_value(v) if k in inner else v for k, v in said.items()}
+                if isinstance(said, dict)
+                else said
+                for name, said in out[key].items()
+            }
+    if isinstance(out.get("cost"), dict):
+        out["cost"] = plain_keys(out["cost"])
+    loss = out.get("loss")
+    if isinstance(loss, dict) and isinstance(loss.get("items"), dict):
+        out["loss"] = {**loss, "items": plain_keys(loss["items"])}
+    return out
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return plain_keys(value)
+    if isinstance(value, list):
+        return [_plain_value(v) for v in value]
+    return plain(value) if isinstance(value, str) else value
 
 
 def _unit(name: str, table: int | UnitTable) -> Unit:

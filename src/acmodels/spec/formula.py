@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from acmodels.errors import FormulaError, did_you_mean
+from acmodels.spec.names import plain, quoted
 
 TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 """Functions of one numeric variable."""
@@ -43,7 +44,7 @@ cell: name (":" name)*
 name: NAME | QUOTED
 SIGN: "+" | "-"
 NAME: /[^\W\d][\w.]*/
-QUOTED: /`[^`]+`/
+QUOTED: /`(?:[^`]|``)+`/
 STRING: /"[^"]*"/ | /'[^']*'/
 INTEGER: /\d+(?![\w.])/
 NUMBER: /-?\d+(\.\d+)?/
@@ -166,13 +167,6 @@ class Formula:
         return tuple(dict.fromkeys(o.variable for o in self.operands()))
 
 
-def quoted(name: str) -> str:
-    """Put a column name in backticks where a formula could not hold it bare."""
-    import re
-
-    return name if re.fullmatch(r"[^\W\d][\w.]*", name) else f"`{name}`"
-
-
 def parse_formula(text: str) -> Formula:
     """Read one formula.
 
@@ -245,7 +239,7 @@ def _where(text: str, error: Any) -> str:
 
 
 def _name(tree: Any) -> str:
-    return str(tree.children[0]).strip("`")
+    return plain(str(tree.children[0]))
 
 
 def _operand(tree: Any, text: str) -> Operand:

@@ -10,6 +10,7 @@ from pydantic import Field
 from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError, listing
 from acmodels.spec.formula import Formula, parse_formula
+from acmodels.spec.names import Names, parameter, plain, spelled, without_backticks
 from acmodels.spec.strict import Strict, check_table
 
 Missing = Literal["model", "drop", "error"]
@@ -176,6 +177,7 @@ def model_from_table(
     """
     t = check_table(ModelTable, table, source)
     problems: list[str] = []
+    t = _plain_names(t, source, problems)
     equations = _equations(t, source, problems)
     propositions = _propositions(t, source, problems)
     if not problems:
@@ -183,6 +185,7 @@ def model_from_table(
     if problems:
         raise ModelError(problems)
     recursive_order(equations, source)
+    names = names_of(equations)
     return Model(
         name=t.name,
         title=t.title or t.name.replace("_", " "),
@@ -191,8 +194,8 @@ def model_from_table(
         missing=t.missing,
         residual_correlation=tuple((a, b) for a, b in t.residual_correlation),
         equations=equations,
-        priors=t.priors,
-        estimands=t.estimands,
+        priors={parameter(k, names): v for k, v in t.priors.items()},
+        estimands={k: _spelled_estimand(v, names) for k, v in t.estimands.items()},
         propositions=propositions,
         measures=tuple(t.measures),
         panel=(t.panel.unit, t.panel.wave) if t.panel else None,
@@ -200,6 +203,54 @@ def model_from_table(
         path=path,
         sha256=sha256,
     )
+
+
+def names_of(equations: Mapping[str, Equation]) -> Names:
+    """Collect the columns that equations name, and what else their texts may mean."""
+    columns: set[str] = set(equations)
+    taken: set[str] = {"1"}
+    for r, e in equations.items():
+        columns |= {*e.formula.variables(), *(c for g in e.formula.groups for c in g.grouping)}
+        columns |= {o.unit for o in e.formula.operands() if o.unit is not None}
+        columns |= {c for c in (e.level, e.se, e.trials, e.weights) if c is not None}
+        terms = [*e.formula.terms, *(t for g in e.formula.groups for t in g.terms)]
+        made = {t.text for t in terms if len(t.operands) > 1}
+        made |= {o.text for o in e.formula.operands() if o.function is not None}
+        made |= {g.group for g in e.formula.groups if len(g.grouping) > 1}
+        taken |= made | {f"{r} ~ {t.text}" for t in terms}
+    return Names(frozenset(columns), frozenset(taken))
+
+
+def _plain_names(t: ModelTable, source: str, problems: list[str]) -> ModelTable:
+    """Return the table with the columns that its keys and values name without backticks."""
+    equations: dict[str, EquationTable] = {}
+    for key, e in t.equations.items():
+        if plain(key) in equations:
+            problems.append(f"{source}: equations: '{plain(key)}' has two equations")
+        columns = {k: getattr(e, k) for k in ("level", "se", "trials", "weights")}
+        said = {k: plain(c) for k, c in columns.items() if c is not None}
+        equations[plain(key)] = e.model_copy(update=said)
+    pairs = [[plain(name) for name in pair] for pair in t.residual_correlation]
+    return t.model_copy(update={"equations": equations, "residual_correlation": pairs})
+
+
+def _spelled_estimand(table: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    """Return an `[estimands.NAME]` table with names of columns as formulas write them."""
+
+    def every(value: Any) -> Any:
+        if isinstance(value, str):
+            return spelled(value, names)
+        return [every(v) for v in value] if isinstance(value, list) else value
+
+    out = dict(table)
+    for key in ("from", "to", "via", "moderator"):
+        if key in out:
+            out[key] = every(out[key])
+    if isinstance(out.get("parameter"), str):
+        out["parameter"] = parameter(out["parameter"], names)
+    if isinstance(out.get("at"), dict):
+        out["at"] = {spelled(k, names): v for k, v in out["at"].items()}
+    return out
 
 
 def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equation]:
@@ -283,7 +334,8 @@ def _propositions(t: ModelTable, source: str, problems: list[str]) -> dict[str, 
         rope = (p.rope[0], p.rope[1]) if p.rope is not None else None
         if rope is not None and not rope[0] < rope[1]:
             problems.append(f"{where}.rope: the first number must be below the second")
-        out[key] = Proposition(key, p.estimand, *bounds, at=p.at, rope=rope, mass=p.mass)
+        at = None if p.at is None else without_backticks(p.at)
+        out[key] = Proposition(key, p.estimand, *bounds, at=at, rope=rope, mass=p.mass)
     return out
 
 

@@ -5,8 +5,9 @@ design, so that whatever a design can say, a grid can vary.
 """
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,8 +16,16 @@ from pydantic import Field
 
 from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
-from acmodels.spec.design import Design, DesignTable, design_from_table
+from acmodels.spec.design import (
+    Design,
+    DesignTable,
+    design_from_table,
+    plain_design,
+    with_model,
+)
 from acmodels.spec.distribution import Distribution, distribution
+from acmodels.spec.model import Model, names_of
+from acmodels.spec.names import parameter, pieces, plain, quoted, without_backticks
 from acmodels.spec.strict import Strict, check_table
 
 type Rule = Literal["eti", "hdi", "p_region", "rope", "width", "verdict"]
@@ -169,6 +178,7 @@ def plan_from_table(
     Raises:
         ModelError: with every problem found.
     """
+    table = plain_design(table)
     t = check_table(PlanTable, table, source)
     if t.criterion is None:
         raise ModelError(
@@ -180,7 +190,7 @@ def plan_from_table(
         k: distribution(v, f'{source}: design_prior."{k}"', ("real", "positive"))
         for k, v in t.design_prior.items()
     }
-    plain = design_part(table)
+    bare = design_part(table)
     keys = list(t.grid)
     prices = {k: v for k, v in t.cost.items() if k != BUDGET}
     budget = t.cost.get(BUDGET)
@@ -191,7 +201,7 @@ def plan_from_table(
         )
     cells: list[Cell] = []
     for values in product(*t.grid.values()):
-        here = copy.deepcopy(plain)
+        here = copy.deepcopy(bare)
         for key, value in zip(keys, values, strict=True):
             _put(here, key, value, source)
         design = design_from_table(here, source, path, sha256)
@@ -227,14 +237,24 @@ def is_choice(key: str, table: Mapping[str, Any]) -> bool:
         table: of the design.
     """
     units = table.get("units", {})
-    if key in units:
+    if plain(key) in units:
         return True
-    first, *rest = key.split(".")
+    first, rest = _dotted(key, ("units", *units))
     if first == "units" and rest:
         first, *rest = rest
+    if not rest:
+        first, *rest = key.split(".")
     if first in units:
         return rest in ([], ["n"], ["n", "mean"])
     return rest in (["items"], ["raters"]) and first != "loss"
+
+
+def plan_with_model(plan: Plan, model: Model) -> Plan:
+    """Return a plan with its model, its truths spelled as the model's parameters are."""
+    names = names_of(model.equations)
+    prior = {parameter(k, names): v for k, v in plan.design_prior.items()}
+    cells = tuple(replace(c, design=with_model(c.design, model)) for c in plan.cells)
+    return replace(plan, cells=cells, design_prior=prior)
 
 
 def _criterion(t: CriterionTable, source: str) -> Criterion:
@@ -270,8 +290,9 @@ def _criterion(t: CriterionTable, source: str) -> Criterion:
         raise ModelError(problems)
     rope = None if t.rope is None else (t.rope[0], t.rope[1])
     return Criterion(
-        t.estimand, t.proposition, t.at, rule, t.prob, t.target, t.mass, lower, upper, rope, t.value
-    )
+        t.estimand, t.proposition, None if t.at is None else without_backticks(t.at), rule, t.prob,
+        t.target, t.mass, lower, upper, rope, t.value,
+    )  # fmt: skip
 
 
 def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
@@ -282,24 +303,22 @@ def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
     """
     units = table.get("units", {})
     exogenous = table.get("exogenous", {})
-    if key in units:
-        if isinstance(units[key], dict):
-            units[key]["n"] = value
+    name = plain(key)
+    if name in units:
+        if isinstance(units[name], dict):
+            units[name]["n"] = value
         else:
-            units[key] = value
+            units[name] = value
         return
-    if "~" in key or "(" in key or "|" in key:
+    here: Any
+    first, path = _dotted(key, ("units", "exogenous", "loss", "truth", *units, *exogenous))
+    if path and first in ("units", "exogenous", "loss", "truth"):
+        here = table.setdefault(first, {})
+    elif path:
+        here, path = (units if first in units else exogenous), [first, *path]
+    elif "~" in key or "(" in key or "|" in key:
         table.setdefault("truth", {})[key] = value
         return
-    first, *rest = key.split(".")
-    here: Any
-    if first in ("units", "exogenous", "loss", "truth") and rest:
-        here = table.setdefault(first, {})
-        path = rest
-    elif first in units and rest:
-        here, path = units, [first, *rest]
-    elif first in exogenous and rest:
-        here, path = exogenous, [first, *rest]
     else:
         known = [*units, *table.get("truth", {}), *exogenous]
         raise ModelError(
@@ -315,6 +334,16 @@ def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
             )
         here = found
     here[path[-1]] = value
+
+
+def _dotted(key: str, names: Iterable[str]) -> tuple[str, list[str]]:
+    """Split `partnership.n` into the name that it begins with, the longest there is, and keys."""
+    for name in sorted(names, key=len, reverse=True):
+        for written in (name, quoted(name)):
+            rest = key.removeprefix(f"{written}.")
+            if rest != key and rest and not re.search("[~|]", rest):
+                return name, [plain(p) for p in pieces(rest, ".")]
+    return key, []
 
 
 def expected_units(design: Design) -> dict[str, float]:

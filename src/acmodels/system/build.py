@@ -34,6 +34,8 @@ from acmodels.system.layout import (
     Variable,
 )
 from acmodels.system.missing import observed
+from acmodels.system.rank import without_empty_cells
+from acmodels.system.separation import Unbounded, not_looked_at, separation
 
 SCALE = (1, 2, 3, 4, 5)
 """Categories of an ordered response of which nothing is known."""
@@ -54,6 +56,7 @@ class System:
         source: the data's name, for messages.
         joint: the same with the equations of incomplete predictors, or None.
         treatments: what became of each column's missing values.
+        separated: coefficients that the data do not bound.
     """
 
     layout: Layout
@@ -64,6 +67,7 @@ class System:
     source: str
     joint: "Joint | None" = None
     treatments: tuple["Treatment", ...] = ()
+    separated: tuple[Unbounded, ...] = ()
 
     @property
     def sampled(self) -> "Joint":
@@ -154,10 +158,18 @@ def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | N
     keep, dropped = _apply_missing_rule(model, study, missing)
     rows = Rows(study, keep)
     layout, responses = assemble(model, rows, codes)
-    found = examined(layout, responses, rows)
-    used = int(keep.sum())
+    layout, cells = without_empty_cells(layout, {})
+    found = [*(Finding("warning", c) for c in cells), *examined(layout, responses, rows)]
+    apart = separation(layout, responses)
+    found += [Finding("warning", s.message) for s in apart]
     return System(
-        layout, responses, (*study.findings, *dropped, *found), study.n_rows, used, study.name
+        layout,
+        responses,
+        (*study.findings, *dropped, *found),
+        study.n_rows,
+        int(keep.sum()),
+        study.name,
+        separated=apart,
     )
 
 
@@ -197,7 +209,7 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
-    found += [Finding("note", n) for n in latent_notes(layout)]
+    found += [Finding("note", n) for n in (*latent_notes(layout), *not_looked_at(layout))]
     found += [Finding("note", n) for n in _coded(layout, rows.study)]
     found += [Finding("note", n) for n in zero_notes(layout, responses)]
     return found
@@ -368,17 +380,24 @@ def _missing_cells(model: Model, study: Study) -> dict[str, np.ndarray]:
     Raises:
         DataError: a missing id, or a column without values.
     """
-    keys = keys_of(model)
     problems: list[str] = []
-    for key in keys:
-        lost = np.flatnonzero(np.array([v is None for v in labels(study, key)]))
-        if len(lost):
+    missing: dict[str, np.ndarray] = {}
+    for key in keys_of(model):
+        gaps = np.array([v is None for v in labels(study, key)])
+        lost = np.flatnonzero(gaps)
+        if gaps.all():
+            problems.append(
+                f"{study.name}: the column '{key}', an id or grouping, has no values at all"
+            )
+        elif model.missing == "drop":
+            missing[key] = gaps
+        elif len(lost):
             problems.append(
                 f"{study.name}: {len(lost)} rows have no '{key}', which is an id or grouping: "
-                f"rows {listing(row_names(study, lost))}; a row must say which unit it belongs to"
+                f"rows {listing(row_names(study, lost))}; a row must say which unit it belongs to "
+                '(missing = "drop" leaves such rows out)'
                 f"{_of_merged(study, key)}"
             )
-    missing: dict[str, np.ndarray] = {}
     for e in model.equations.values():
         for column, role in uses(e, with_responses=True):
             if role in ("grouping", "level", "unit of a mean") or column in missing:

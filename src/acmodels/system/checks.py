@@ -13,6 +13,7 @@ from acmodels.families import family
 from acmodels.spec.formula import Operand
 from acmodels.system.columns import design_matrix, group_column, variable_values
 from acmodels.system.layout import Array, Block, EquationLayout, Layout, Responses
+from acmodels.system.rank import explained, redundant
 
 type RowNames = Callable[[np.ndarray], tuple[int, ...]]
 
@@ -138,7 +139,7 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
     warnings: list[str] = []
     for e in layout.equations:
         X = design_matrix(layout, e, responses)
-        problems += _design_problems(e, X)
+        problems += _design_problems(layout, e, X)
         warnings += _design_warnings(e, X)
         warnings += _category_warnings(layout, e)
         warnings += [
@@ -156,13 +157,20 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
     return problems, list(dict.fromkeys(warnings))
 
 
-def _design_problems(e: EquationLayout, X: Array) -> list[str]:
+def _design_problems(layout: Layout, e: EquationLayout, X: Array) -> list[str]:
     problems: list[str] = []
     spread = np.ptp(X, axis=0) if len(X) else np.zeros(X.shape[1])
     constant = [k for k in range(X.shape[1]) if k != e.intercept and spread[k] == 0]
     for k in constant:
         if not e.has_constant and X[0, k] != 0 and len(constant) == 1:
             continue  # it serves as the intercept
+        parts = e.columns[k].parts
+        if X[0, k] == 0 and any(p.level is not None for p in parts):
+            problems.append(
+                f"equations.{e.response}: no row of it has '{e.columns[k].name}', so there is no "
+                "effect of that to estimate; leave those rows out of the data, or the term"
+            )
+            continue
         problems.append(
             f"equations.{e.response}: the predictor '{e.columns[k].name}' has the same value "
             f"({X[0, k]:g}) in every row, so its effect cannot be told from the intercept; leave "
@@ -170,38 +178,8 @@ def _design_problems(e: EquationLayout, X: Array) -> list[str]:
         )
     if problems:
         return problems
-    return _collinear(e, X)
-
-
-def _collinear(e: EquationLayout, X: Array) -> list[str]:
-    """Find columns that are linear combinations of those before them (pivoted by order)."""
-    if X.shape[1] < 2:
-        return []
-    keep: list[int] = []
-    problems: list[str] = []
-    scaled = X - X.mean(axis=0) if e.has_constant else X.copy()
-    norms = np.linalg.norm(scaled, axis=0)
-    for k in range(X.shape[1]):
-        if k == e.intercept:
-            continue
-        v = scaled[:, k] / norms[k]
-        if keep:
-            basis = scaled[:, keep] / norms[keep]
-            coefficients, *_ = np.linalg.lstsq(basis, v, rcond=None)
-            left = np.linalg.norm(v - basis @ coefficients)
-            if left < 1e-7:
-                of = [
-                    e.columns[j].name
-                    for j, c in zip(keep, coefficients, strict=True)
-                    if abs(c) > 1e-6
-                ]
-                problems.append(
-                    f"equations.{e.response}: the predictor '{e.columns[k].name}' is an exact "
-                    f"linear combination of {listing(of)}; leave one of them out"
-                )
-                continue
-        keep.append(k)
-    return problems
+    found = redundant(X, e.columns, constant=e.has_constant)
+    return [explained(layout, e, r) for r in found]
 
 
 def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
@@ -256,6 +234,8 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
                 f"every group of '{block.group}' has a single row in equations.{e.response}; "
                 "its sd cannot be told from the residual sd"
             )
+        else:
+            out += _many_effects(layout, e, block, len(counts))
         predictors = {v for c in e.columns for v in c.variables}
         constant = [
             v
@@ -275,6 +255,17 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
             )
         out += _slope_warnings(layout, e, block, mine, responses)
     return out
+
+
+def _many_effects(layout: Layout, e: EquationLayout, block: Block, groups: int) -> list[str]:
+    """Warn where a grouping has as many effects as an equation has rows, as lme4 does."""
+    by = [(b, mine) for b, mine in layout.blocks_of(e.response) if b.columns == block.columns]
+    each = sum(len(mine) for _, mine in by)
+    if not e.has_sigma or each * groups < e.n:
+        return []
+    effects = f"{each * groups} effects of '{block.group}' ({each} for each of {groups} groups)"
+    left = "their sds cannot be told from the residual sd"
+    return [f"equations.{e.response} has {effects} and only {e.n} rows; {left}"]
 
 
 def _slope_warnings(

@@ -19,6 +19,8 @@ from acmodels.system.known import Known, read_known
 from acmodels.system.layout import Gap, Index, Layout
 from acmodels.system.missing import read_columns, subset
 from acmodels.system.predictors import Incomplete, predictor_models
+from acmodels.system.rank import without_empty_cells
+from acmodels.system.separation import separation
 from acmodels.system.unmodelled import too_many, unmodelled
 
 
@@ -44,7 +46,10 @@ def modelled_system(
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
     _refuse(unmodelled(model, layout, known, needed, rows), model, study)
-    found = build.examined(layout, responses, rows)
+    layout, cells = without_empty_cells(layout, known.missing)
+    found = [*(Finding("warning", c) for c in cells), *build.examined(layout, responses, rows)]
+    apart = separation(layout, responses, known.missing)
+    found += [Finding("warning", s.message) for s in apart]
     wanted = [
         Incomplete(v, known.missing[v], m, known.level[v], known.code[v], known.support.get(v, ()))
         for v, m in needed.items()
@@ -69,6 +74,7 @@ def modelled_system(
         study.name,
         joint if gaps else None,
         treatments,
+        apart,
     )
 
 
