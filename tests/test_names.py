@@ -222,6 +222,10 @@ def test_by_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert done.exit_code in (0, 3), done.output
     for file in ("influence.csv", "confounding.csv", "report.html", "posterior.nc"):
         assert (Path("o") / file).exists()
+    Path("c.toml").write_text('"`score (max)`" = "`mean of items (2)`"\n')
+    frame.rename(columns={y: "mean of items (2)"}).to_csv("other.csv", index=False)
+    done = runner.invoke(main, ["check", "other.csv", "m.toml", "--columns", "c.toml"])
+    assert done.exit_code == 0, done.output
     done = runner.invoke(main, ["check", "data.csv", "m.toml"])
     assert done.exit_code == 0
     assert re.search(r"score \(max\)", done.output)

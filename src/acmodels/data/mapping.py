@@ -28,6 +28,7 @@ from pydantic import Field
 from acmodels.data import dates
 from acmodels.data.table import Study, shown
 from acmodels.errors import DataError, did_you_mean, listing, printable
+from acmodels.spec.names import plain
 from acmodels.spec.strict import Strict, check_table, read_toml
 
 type Code = str | int | float
@@ -125,7 +126,9 @@ def _checked(table: Mapping[str, Any], said: str, path: Path | None, sha256: str
         problems += [f"{said}: {shown(name)}: {p}" for p in _contrary(c)]
     if problems:
         raise DataError(problems)
-    return Mapped(said, made, columns, path, sha256)
+    bare = {plain(k): c.model_copy(update={"column": plain(c.column)}) for k, c in columns.items()}
+    made = made.model_copy(update={"randomized": [plain(c) for c in made.randomized]})
+    return Mapped(said, made, bare, path, sha256)
 
 
 def _contrary(c: ColumnTable) -> list[str]:

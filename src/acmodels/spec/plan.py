@@ -224,7 +224,7 @@ def plan_from_table(
         )
     return Plan(
         tuple(within), grid, criterion, prior, t.replications, dict(table),
-        tuple(k for k in grid if is_choice(k, plain)), budget,
+        tuple(k for k in grid if is_choice(k, bare)), budget,
         tuple(c for c in cells if c not in within), source, path, sha256,
     )  # fmt: skip
 

@@ -127,7 +127,9 @@ def build_system(
     Args:
         model: checked for itself.
         study: one table, or several that are joined as the model needs them.
-        codes: by ordered response, its categories; as the data have them where not given.
+        codes: by ordered response, its categories; as the data have them where not given. Where
+            they are, the study is one of many of a design, whose columns all stay and which are
+            not searched for separation.
 
     Raises:
         DataError: with every problem found: missing columns, strays, constant or collinear
@@ -158,9 +160,9 @@ def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | N
     keep, dropped = _apply_missing_rule(model, study, missing)
     rows = Rows(study, keep)
     layout, responses = assemble(model, rows, codes)
-    layout, cells = without_empty_cells(layout, {})
+    layout, cells = without_empty_cells(layout, {}) if codes is None else (layout, [])
     found = [*(Finding("warning", c) for c in cells), *examined(layout, responses, rows)]
-    apart = separation(layout, responses)
+    apart = separation(layout, responses) if codes is None else ()
     found += [Finding("warning", s.message) for s in apart]
     return System(
         layout,

@@ -46,9 +46,10 @@ def modelled_system(
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
     _refuse(unmodelled(model, layout, known, needed, rows), model, study)
-    layout, cells = without_empty_cells(layout, known.missing)
+    one = codes is None  # no study of a design, whose columns stay
+    layout, cells = without_empty_cells(layout, known.missing) if one else (layout, [])
     found = [*(Finding("warning", c) for c in cells), *build.examined(layout, responses, rows)]
-    apart = separation(layout, responses, known.missing)
+    apart = separation(layout, responses, known.missing) if one else ()
     found += [Finding("warning", s.message) for s in apart]
     wanted = [
         Incomplete(v, known.missing[v], m, known.level[v], known.code[v], known.support.get(v, ()))
