@@ -176,7 +176,7 @@ def forecast(
     if incomplete:
         out.append(
             "Faster: --missing drop leaves out rows with missing values, so that most models are "
-            "fitted exactly, in a second or so."
+            "fitted exactly, in seconds."
         )
     out.append("Faster: --propositions P01,P41 fits only the models that these need.")
     return tuple(out)

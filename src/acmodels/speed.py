@@ -1,9 +1,8 @@
 """What makes a fit slow, said before it starts, with what would be faster.
 
 The exact engine takes a fraction of a second. Sampling compiles the model first and then draws.
-Measured on 908 rows, three equations and five missing values with NUTS: 96 s of processor time to
-compile and about 160 s to draw four chains; without the rows that lack a value, 2 s by the exact
-engine.
+Measured by NUTS on 908 rows, two equations and a third for a predictor that lacks three values:
+96 s of processor time to compile, and 1200 steps in 12 s, so about 80 s for the 8000 of a fit.
 """
 
 from dataclasses import dataclass
