@@ -7,6 +7,7 @@ is right is worked out here by closed forms.
 import math
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import Any
 
 
 def design_effect(icc: float, n: int) -> float:
@@ -58,16 +59,79 @@ RIGHT: dict[str, Callable[[float], bool]] = {
 }
 
 
-def check(exercise: str, answer: float | None) -> bool | None:
-    """Say whether an answer is right; None is no answer yet.
+UNITS: dict[str, str] = {
+    "1.5": "a share between 0 and 1",
+    "2.1": "a share between 0 and 1",
+    "2.3": "a share between 0 and 1",
+    "2.5": "a share between 0 and 1",
+    "3.3": "a share between 0 and 1",
+    "4.1": "a share between 0 and 1",
+    "4.3": "a share between 0 and 1",
+    "5.1": "a probability between 0 and 1",
+    "5.3": "a probability between 0 and 1",
+    "5.4": "a probability between 0 and 1",
+}
+"""What an answer is measured in, where it is easily given in percent."""
+
+
+def check(exercise: str, answer: object) -> bool | None:
+    """Say whether an answer is right; None is no answer yet, and so is what is no number.
 
     >>> check("1.1", 2.8)
     1.1: right.
     True
+    >>> check("5.1", "2.5 %")
+    5.1: '2.5 %' is no number; give one number, such as 0.5.
     """
+    known = RIGHT.get(str(exercise))
+    if known is None:
+        lesson = str(exercise).partition(".")[0]
+        there = [k for k in RIGHT if k.startswith(f"{lesson}.")] or list(RIGHT)
+        print(f"There is no exercise {exercise!r}; these are there: {', '.join(there)}.")
+        return None
     if answer is None:
         print(f"{exercise}: not answered yet.")
         return None
-    right = RIGHT[exercise](float(answer))
-    print(f"{exercise}: {'right' if right else 'not yet; read the paragraph above it once more'}.")
-    return right
+    number = _number(answer)
+    if isinstance(number, str):
+        print(f"{exercise}: {number}")
+        return None
+    if known(number):
+        print(f"{exercise}: right.")
+        return True
+    percent = exercise in UNITS and known(number / 100)
+    why = (
+        f"wanted is {UNITS[exercise]}, so divide it by 100"
+        if percent
+        else "read the paragraph above it once more"
+    )
+    print(f"{exercise}: not yet; {why}.")
+    return False
+
+
+def _number(answer: object) -> float | str:
+    """An answer as one finite number, or a sentence about why it is none."""
+    text = repr(answer)
+    clear = len(text) <= 60 and "\n" not in text and " at 0x" not in text
+    shown = text if clear else f"what you gave ({type(answer).__name__})"
+    wrong = f"{shown} is no number; give one number, such as 0.5."
+    value: Any = answer
+    size = getattr(value, "size", None)
+    if size is None and hasattr(value, "__len__") and not isinstance(value, str | bytes):
+        size = len(value)
+    if isinstance(size, int) and (size != 1 or isinstance(value, dict)):
+        if isinstance(value, dict):
+            return wrong
+        many = "no values are" if size == 0 else f"{size} values are"
+        return f"{many} given where one number is wanted; work it out down to one."
+    if isinstance(value, bool | bytes | complex) or value is ...:
+        return wrong
+    try:
+        value = value.item() if hasattr(value, "item") else value
+        value = value[0] if isinstance(value, list | tuple) else value
+        if isinstance(value, bool | bytes):
+            return wrong
+        number = float(value)
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError):
+        return wrong
+    return number if math.isfinite(number) else f"{number} is no finite number; work it out again."

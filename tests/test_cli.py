@@ -440,8 +440,8 @@ def test_fit_writes_what_the_contract_names(
     assert err.count("report") <= 1
     folder = tmp_path / "fit"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "diagnostics.json", "estimands.csv", "estimates.csv", "posterior.nc", "report.html",
-        "run.json", "verdicts.csv",
+        "diagnostics.json", "estimands.csv", "estimates.csv", "posterior.nc", "r2.csv",
+        "report.html", "run.json", "verdicts.csv",
     ]  # fmt: skip
     estimates = pd.read_csv(folder / "estimates.csv")
     assert list(estimates) == ["name", *SUMMARY, *CONVERGENCE]

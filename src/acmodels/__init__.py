@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
     from acmodels.judging import judge
+    from acmodels.kept import load_fit
     from acmodels.leaving import influence
     from acmodels.load import load_design, load_model, load_plan
     from acmodels.planning import power
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from acmodels.reporting import report
     from acmodels.reporting.plots import plot_predictions
     from acmodels.simulation import simulate
-    from acmodels.sizes import r2, standardized
+    from acmodels.sizes import icc, r2, standardized
     from acmodels.worlds.making import world
 
 __all__ = [
@@ -52,9 +53,11 @@ __all__ = [
     "estimate",
     "export",
     "fit",
+    "icc",
     "influence",
     "judge",
     "load_design",
+    "load_fit",
     "load_model",
     "load_plan",
     "load_study",
@@ -86,9 +89,11 @@ _HOMES = {
     "estimate": ("acmodels.fitting", "estimate"),
     "export": ("acmodels.data.writing", "export"),
     "fit": ("acmodels.fitting", "fit"),
+    "icc": ("acmodels.sizes", "icc"),
     "influence": ("acmodels.leaving", "influence"),
     "judge": ("acmodels.judging", "judge"),
     "load_design": ("acmodels.load", "load_design"),
+    "load_fit": ("acmodels.kept", "load_fit"),
     "load_model": ("acmodels.load", "load_model"),
     "load_plan": ("acmodels.load", "load_plan"),
     "load_study": ("acmodels.data", "read_study"),

@@ -11,6 +11,7 @@ from acmodels.framework import propositions
 from acmodels.framework.operating import TARGET, rates, smallest
 from acmodels.judging import COLUMNS, judge
 from acmodels.load import load_design, load_model, shipped_models
+from acmodels.numbers import number, share, table_html
 from acmodels.priors import resolve_priors
 from acmodels.spec.model import Model
 from acmodels.speed import EACH, slow
@@ -56,7 +57,7 @@ class Assessment:
         return all(f.diagnostics.usable for f in self.fits.values())
 
     def _repr_html_(self) -> str:
-        return self.verdicts.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.verdicts)
 
 
 def assess(
@@ -281,7 +282,7 @@ class Needed:
         """As a sentence."""
         return (
             f"{self.districts[:1].upper()}{self.districts[1:]} districts with {self.others} would "
-            f"support it in {TARGET:.0%} of studies, if its effect is {self.effect:.2g}."
+            f"support it in {share(TARGET)} of studies, if its effect is {number(self.effect, 2)}."
         )
 
 

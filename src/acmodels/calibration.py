@@ -13,7 +13,8 @@ import numpy as np
 
 from acmodels.estimands import Context
 from acmodels.families import family
-from acmodels.load import design_of
+from acmodels.load import as_design
+from acmodels.numbers import table_html
 from acmodels.recovery import MOST_FAILED, check_run, effect_names, in_folder
 from acmodels.runs import Cell, Job, Result
 from acmodels.runs.block import Seen
@@ -166,11 +167,11 @@ class Calibrated:
     trusted: bool
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.table)
 
 
 def calibrate(
-    design: Design | Model,
+    design: Design | Model | str | Path,
     *,
     seed: int = 1,
     replications: int | None = None,
@@ -185,8 +186,8 @@ def calibrate(
     """Draw truths from a model's priors, data from the truths, fit, and rank the truths.
 
     Args:
-        design: that data are drawn by; its truths are not used. For a model, the design that its
-            file names.
+        design: that data are drawn by, or its path or shipped name; its truths are not used. For
+            a model, the design that its file names.
         seed: of the whole run.
         replications: how many truths; as the design says if None.
         engine: as for `recover`.
@@ -201,8 +202,7 @@ def calibrate(
         InputError: design, model and options do not go together.
     """
     check_run(replications, draws, chains, 0.95)
-    if isinstance(design, Model):
-        design = design_of(design)
+    design = as_design(design)
     cell = Cell(design, from_priors=True)
     measure = RankMeasure(log_lik=not design.loss.empties)
     job = Job("calibrate", (cell,), measure, seed, engine, draws, chains)

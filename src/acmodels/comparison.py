@@ -8,6 +8,7 @@ from acmodels.display import facts
 from acmodels.engines import Sampling, engine
 from acmodels.errors import InputError, listing
 from acmodels.fitting import Fit
+from acmodels.numbers import decimal, stated
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed
 from acmodels.system import parameters
@@ -44,9 +45,11 @@ class BayesFactor:
         return facts(
             f"{self.models[0]} against {self.models[1]}",
             {
-                "Log Bayes factor": f"{self.log:.2f} (Monte Carlo error {self.mcse:.2f})",
-                "At half the prior sd": f"{self.log_half:.2f}",
-                "At double the prior sd": f"{self.log_double:.2f}",
+                "Log Bayes factor": (
+                    f"{decimal(self.log, 2)} (Monte Carlo error {decimal(self.mcse, 2)})"
+                ),
+                "At half the prior sd": decimal(self.log_half, 2),
+                "At double the prior sd": decimal(self.log_double, 2),
                 "They differ in": self.differ or "nothing",
             },
         )
@@ -141,7 +144,8 @@ def _log_ratio(
         for p in parts:
             if p.log_marginal_likelihood is None:
                 raise InputError(
-                    f"{f.spec.source}: the weights cannot be trusted at {factor:g} times the prior "
+                    f"{f.spec.source}: the weights cannot be trusted at {stated(factor)} times "
+                    "the prior "
                     "sd, so there is no marginal likelihood"
                 )
             total += sign * p.log_marginal_likelihood

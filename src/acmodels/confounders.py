@@ -24,6 +24,7 @@ from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.fitting import Fit
 from acmodels.judging import Effect, Effects, find, judge
+from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed, stream
@@ -83,7 +84,7 @@ class Confounding:
     prob: float
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.table)
 
 
 @dataclass(frozen=True)
@@ -310,7 +311,7 @@ def confounding(
     if not all(abs(r) < 1 for r in grid):
         raise InputError("a correlation lies between -1 and 1")
     if prior is not None and not prior > 0:
-        raise InputError(f"the prior's standard deviation must be above 0, not {prior:g}")
+        raise InputError(f"the prior's standard deviation must be above 0, not {stated(prior)}")
     if not fit.spec.estimands:
         raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
     pair: _Pair | _Latent
@@ -509,7 +510,7 @@ def _nodes(sd: float | None) -> list[float]:
 
 def _mixed(fit: Fit, held: Sequence[_Held]) -> tuple[Effect, ...]:
     """Draws with the correlation integrated out: each node by its marginal likelihood."""
-    lost = [f"{h.rho:.2f}" for h in held if not h.usable]
+    lost = [decimal(h.rho, 2) for h in held if not h.usable]
     if lost:
         raise EngineError(
             f"{fit.spec.source}: effects cannot be averaged over the prior of the correlation, "

@@ -11,6 +11,7 @@ from acmodels.data.coding import code_text
 from acmodels.data.scales import scales
 from acmodels.data.structure import MOST, Structure, structure
 from acmodels.errors import DataError, listing
+from acmodels.numbers import decimal, number, stated
 from acmodels.system import System
 from acmodels.system.missing import observed
 
@@ -77,7 +78,8 @@ def _structure(found: Structure) -> list[str]:
     if shown:
         lines.append("")
         lines += [
-            f"{g.name}: {g.groups} groups of {g.smallest} to {g.largest} rows (median {g.median:g})"
+            f"{g.name}: {g.groups} groups of {g.smallest} to {g.largest} rows (median "
+            f"{stated(g.median)})"
             for g in shown
         ]
         lines += [f"{r}" for r in found.relations[:20]]
@@ -100,7 +102,7 @@ def _scales(study: Study) -> tuple[list[str], list[Finding]]:
 
 
 def _two(value: float) -> str:
-    return "   -" if np.isnan(value) else f"{value:4.2f}"
+    return "   -" if np.isnan(value) else decimal(value, 2).rjust(4)
 
 
 def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
@@ -121,7 +123,10 @@ def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
         values = numeric(study, name)
         values = values[np.isfinite(values)]
         if len(values):
-            shown = f"mean {values.mean():.3g}, from {values.min():.4g} to {values.max():.4g}"
+            shown = (
+                f"mean {number(values.mean())}, from {number(values.min(), 4)} to "
+                f"{number(values.max(), 4)}"
+            )
     level = where.levels.get(name)
     if level is not None:
         shown += f"{', ' if shown else ''}one value for each {level}"
@@ -153,7 +158,8 @@ def describe_model(system: System) -> Description:
         y = system.responses[e.response][observed(system.sampled.layout, e)]
         at = f", one for each {e.level}" if e.level else ""
         lines.append(
-            f"  {e.response} ({e.family}): {e.n} rows{at}, mean {y.mean():.3g}, sd {y.std():.3g}"
+            f"  {e.response} ({e.family}): {e.n} rows{at}, mean {number(y.mean())}, sd "
+            f"{number(y.std())}"
         )
         equations.append({"response": e.response, "family": e.family, "rows": e.n})
     groupings: list[dict[str, Any]] = []
@@ -161,7 +167,7 @@ def describe_model(system: System) -> Description:
         counts = np.bincount(block.code, minlength=len(block.levels))
         lines.append(
             f"  {block.group}: {len(block.levels)} groups of {counts.min()} to {counts.max()} rows "
-            f"(median {np.median(counts):g})"
+            f"(median {stated(np.median(counts))})"
         )
         groupings.append(
             {

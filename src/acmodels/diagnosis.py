@@ -4,6 +4,7 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.judging import Effect
+from acmodels.numbers import decimal, share
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 
 R_HAT = 1.01
@@ -41,7 +42,8 @@ def diagnose(
     if r_hat is not None and r_hat > R_HAT:
         worst = names[int(np.nanargmax(table["r_hat"]))]
         messages.append(
-            f"The chains disagree about {worst}: R-hat is {r_hat:.3f}, above {R_HAT}; draw more "
+            f"The chains disagree about {worst}: R-hat is {decimal(r_hat, 3)}, above {R_HAT}; "
+            "draw more "
             "(--draws) or simplify the model."
         )
     low = min(v for v in (bulk, tail, np.inf) if v is not None)
@@ -49,12 +51,12 @@ def diagnose(
         which = "ess_bulk" if low == bulk else "ess_tail"
         worst = names[int(np.nanargmin(table[which]))]
         messages.append(
-            f"Too few effective draws of {worst}: {low:.0f}, below {least_ess}; draw more "
+            f"Too few effective draws of {worst}: {decimal(low, 0)}, below {least_ess}; draw more "
             "(--draws)."
         )
     if divergences > DIVERGENT * total:
         messages.append(
-            f"{divergences} of {total} steps diverged, above {DIVERGENT:.1%}: part of the "
+            f"{divergences} of {total} steps diverged, above {share(DIVERGENT, 1)}: part of the "
             "posterior may not have been reached; state tighter priors on the group sds or "
             "simplify."
         )
@@ -65,7 +67,7 @@ def diagnose(
     ]
     messages += [
         f"The weights of the points behind {listing(of, 3)} cannot be trusted: Pareto k is "
-        f"{k:.2f}, not below {most:.2f}; use --engine nuts."
+        f"{decimal(k, 2)}, not below {decimal(most, 2)}; use --engine nuts."
         for of, k, most in weighted
         if not k < most
     ]
@@ -83,7 +85,8 @@ def _notes(posterior: Posterior) -> list[str]:
         bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
         if np.min(bfmi) < 0.3:
             out.append(
-                f"The sampler explored the energy slowly (BFMI {np.min(bfmi):.2f}, below 0.3); "
+                f"The sampler explored the energy slowly (BFMI {decimal(np.min(bfmi), 2)}, "
+                "below 0.3); "
                 "tails may be short (Betancourt, 2016)."
             )
     out += [

@@ -15,6 +15,10 @@ class AcmodelsError(Exception):
 
     exit_code = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the text, as the command line does."""
+        return str(self).splitlines()
+
 
 class InputError(AcmodelsError):
     """Something a person wrote (a model, a table, an option) cannot be used.

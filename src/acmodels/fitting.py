@@ -16,6 +16,8 @@ from acmodels.estimands import Context, evaluate, kind
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.imputing import Imputations, completed, imputations, over_worlds
 from acmodels.judging import Effect, Effects, meant
+from acmodels.kept import KeptFit, draws_frame, reestimate, safe
+from acmodels.numbers import number, table_html
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed
@@ -99,6 +101,16 @@ class Fit:
         """
         return _tree(self)
 
+    def frame(self) -> "pd.DataFrame":
+        """Give the draws as a table.
+
+        Returns:
+            One row a draw: the columns `chain`, `draw`, the structural parameters by name, and
+            the estimands, as `name` or, where there are several values, `name [at]`.
+        """
+        draws = {n: self.draws[n] for n in self.draws.names}
+        return draws_frame(draws, self.effects.rows)
+
     def __repr__(self) -> str:
         state = "usable" if self.diagnostics.usable else "NOT usable"
         return (
@@ -107,7 +119,7 @@ class Fit:
         )
 
     def _repr_html_(self) -> str:
-        return self.estimates.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.estimates)
 
 
 def fit(
@@ -283,14 +295,22 @@ def _priors_and_estimands(model: Model, system: System) -> Priors:
 _engine = engine  # the keyword argument of `fit` hides the function
 
 
-def estimate(fitted: Fit, *, interval: str | None = None, prob: float | None = None) -> Effects:
+def estimate(
+    fitted: Fit | KeptFit, *, interval: str | None = None, prob: float | None = None
+) -> Effects:
     """Estimands of a fit, with another interval where asked.
 
     Args:
-        fitted: from `fit`.
+        fitted: from `fit` or `load_fit`.
         interval: `eti` or `hdi`; as fitted if None.
         prob: mass of the interval; as fitted if None.
+
+    Raises:
+        InputError: no such interval.
     """
+    if isinstance(fitted, KeptFit):
+        _check_interval(interval or fitted.interval, prob or fitted.prob)
+        return reestimate(fitted, interval, prob)
     if interval is None and prob is None:
         return fitted.effects
     interval, prob = interval or fitted.interval, prob or fitted.prob
@@ -385,7 +405,7 @@ def _withhold(
         at = f" ({rows[k].at})" if rows[k].at else ""
         why = (
             f"'{rows[k].name}'{at} is withheld, since the 95 % interval of the total effect, "
-            f"{low:.3g} to {high:.3g}, holds 0, and a proportion of nothing has no meaning."
+            f"{number(low)} to {number(high)}, holds 0, and a proportion of nothing has no meaning."
         )
         out[k] = replace(rows[k], draws=np.full_like(rows[k].draws, np.nan), withheld=why)
         said.append(f"{model.source}: estimands.{why}")
@@ -471,14 +491,14 @@ def _tree(fitted: Fit) -> "xr.DataTree":
     coords: dict[str, Any] = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
     both = ("chain", "draw")
     variables: dict[str, Any] = {
-        _safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
+        safe(n): (both, posterior.values[:, :, k]) for k, n in enumerate(posterior.names)
     }
     for block in fitted.system.sampled.layout.blocks:
-        dim = f"{block.group} (group)" if block.group in both else _safe(block.group)
+        dim = f"{block.group} (group)" if block.group in both else safe(block.group)
         coords[dim] = list(block.levels)
         effects = posterior.group_effects[block.key]
         for k, m in enumerate(block.members):
-            name = _safe(f"u({m.name} | {block.group})")
+            name = safe(f"u({m.name} | {block.group})")
             variables[name] = ((*both, dim), effects[..., k])
     attributes = {
         "inference_library": "acmodels",
@@ -491,7 +511,3 @@ def _tree(fitted: Fit) -> "xr.DataTree":
         stats = {k: (both, v) for k, v in posterior.stats.items()}
         groups["sample_stats"] = xr.Dataset(stats, {k: coords[k] for k in both})
     return xr.DataTree.from_dict(groups)
-
-
-def _safe(name: str) -> str:
-    return name.replace("/", "∕")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, did_you_mean, listing
+from acmodels.numbers import decimal, stated, table_html
 from acmodels.spec.model import Proposition
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Effects:
     why_not: str = ""
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.table)
 
 
 def verdict(p_region: float, p_rope: float | None, mass: float) -> Status:
@@ -185,27 +186,28 @@ def meant(kind: str, rows: Sequence[str], at: str | None) -> list[str]:
 def region_words(p: Proposition) -> str:
     """The region as a person says it: `above 0`."""
     if np.isinf(p.upper):
-        return f"above {p.lower:g}"
+        return f"above {stated(p.lower)}"
     if np.isinf(p.lower):
-        return f"below {p.upper:g}"
-    return f"between {p.lower:g} and {p.upper:g}"
+        return f"below {stated(p.upper)}"
+    return f"between {stated(p.lower)} and {stated(p.upper)}"
 
 
 def _reason(
     p: Proposition, status: Status, p_region: float, p_rope: float | None, effects: Effects
 ) -> str:
     said = f"the probability that it lies {region_words(p)} is {_probability(p_region)}"
-    need = f"{p.mass:g}"
+    need = stated(p.mass)
     rope = ""
     if p.rope is not None and p_rope is not None:
         low, high = p.rope
         rope = (
-            f"the probability that it is negligible ({low:g} to {high:g}) is {_probability(p_rope)}"
+            f"the probability that it is negligible ({stated(low)} to {stated(high)}) is "
+            f"{_probability(p_rope)}"
         )
     if status == "unusable":
         return f"No verdict: {effects.why_not or 'a diagnostic failed'}"
     if status == "supported":
-        tail = f", and {rope}, below {1 - p.mass:g}" if rope else ""
+        tail = f", and {rope}, below {stated(1 - p.mass)}" if rope else ""
         return f"Supported, since {said}, at least the {need} asked for{tail}."
     if status == "contradicted":
         if p_rope is not None and p_rope >= p.mass:
@@ -215,7 +217,7 @@ def _reason(
             f"{_probability(1 - p_region)}, at least the {need} asked for."
         )
     if p_region >= p.mass:
-        return f"Undecided: {said}, but {rope}, not below {1 - p.mass:g}."
+        return f"Undecided: {said}, but {rope}, not below {stated(1 - p.mass)}."
     return f"Undecided: {said}, where {need} either way would decide."
 
 
@@ -223,4 +225,4 @@ def _probability(p: float) -> str:
     """A probability in words that never say 0 or 1 of a finite number of draws."""
     if p > 0.999:
         return "above 0.999"
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "below 0.001" if p < 0.001 else decimal(p, 3)

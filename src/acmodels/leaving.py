@@ -23,6 +23,7 @@ from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.fitting import Fit
 from acmodels.judging import Effect, find, verdict
+from acmodels.numbers import table_html
 from acmodels.posterior import Array, Posterior, intervals
 from acmodels.reweighting import unit_likelihoods
 from acmodels.rng import child_seed
@@ -73,7 +74,7 @@ class Influence:
     largest: "pd.DataFrame"
 
     def _repr_html_(self) -> str:
-        return self.largest.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.largest)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acmodels.errors import ModelError, NotYetError, did_you_mean, listing, printable
+from acmodels.errors import InputError, ModelError, NotYetError, did_you_mean, listing, printable
 from acmodels.estimands import read_estimands
 from acmodels.families import family, scalar_kinds
 from acmodels.spec.design import Design, design_from_table, with_model
@@ -119,6 +119,43 @@ def load_plan(source: str | Path | Mapping[str, Any]) -> Plan:
     return plan_with_model(plan, model)
 
 
+def as_design(given: Any) -> Design:
+    """A design as it was given, or loaded: a path, a shipped name, a table, or a plan's first.
+
+    Raises:
+        InputError: it is none of these, or wrong.
+    """
+    if isinstance(given, Design):
+        return given
+    if isinstance(given, Plan):
+        return given.cells[0].design
+    if isinstance(given, Model):
+        return design_of(given)
+    if isinstance(given, str | Path | Mapping):
+        return load_design(given)  # pyright: ignore[reportUnknownArgumentType]
+    raise InputError(
+        f"a design is needed, from load_design, or the path or name of one, not "
+        f"{type(given).__name__}"
+    )
+
+
+def as_plan(given: Any) -> Plan:
+    """A plan as it was given, or loaded: a path, a shipped name or a table.
+
+    Raises:
+        InputError: it is none of these, or wrong.
+    """
+    if isinstance(given, Plan):
+        return given
+    if isinstance(given, str | Path | Mapping):
+        return load_plan(given)  # pyright: ignore[reportUnknownArgumentType]
+    hint = "; a design has no [grid] or [criterion]" if isinstance(given, Design) else ""
+    raise InputError(
+        f"a plan is needed, from load_plan, or the path or name of one, not "
+        f"{type(given).__name__}{hint}"
+    )
+
+
 def _find(
     source: str | Path, beside: Path | None, folder: Path, shipped: tuple[str, ...], what: str
 ) -> Path:
@@ -131,6 +168,8 @@ def _find(
         raise ModelError(f"{text[:80]}…: cannot be read: {error.strerror}") from None
     if text in shipped:
         return folder / f"{text}.toml"
+    if what == "design" and (models_folder() / "worlds" / f"{text}.toml").is_file():
+        raise ModelError(f"no {what} '{text}', but a world has that name: world(\"{text}\")")
     raise ModelError(
         f"no {what} '{text}'{did_you_mean(text, shipped)} "
         f"(shipped: {listing(shipped) or 'none'}; a file of your own ends in .toml)"

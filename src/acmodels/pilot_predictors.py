@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.fitting import Fit
+from acmodels.numbers import decimal, number
 from acmodels.simulation import losable, predictor_names, row_kind
 from acmodels.spec.design import Design, Unit
 from acmodels.system.layout import Array, Index, Layout
@@ -224,7 +225,7 @@ def _correlations(
             if len(x) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0:
                 r = float(np.corrcoef(x, y)[0, 1])
                 if abs(r) >= CORRELATED:
-                    pairs.append(f"{b} and {a} ({r:.2f})")
+                    pairs.append(f"{b} and {a} ({decimal(r, 2)})")
     if not pairs:
         return []
     said = f"not carried over: correlations of predictors, {', '.join(pairs)}; they are drawn "
@@ -242,7 +243,7 @@ def _losses(
         share = 1 - system.rows_used / max(1, system.rows_given)
         if not share:
             return {}, []
-        said = f"losses: {100 * share:.1f} % of the rows, which lack a value in the pilot"
+        said = f"losses: {decimal(100 * share, 1)} % of the rows, which lack a value in the pilot"
         return {"attrition": _digits(share)}, [said]
     items: dict[str, float] = {}
     left: list[str] = []
@@ -252,8 +253,8 @@ def _losses(
         if t.column in can and share >= LOST:
             items[t.column] = share
         else:
-            left.append(f"{t.column} ({100 * share:.1f} %)")
-    said = [f"missing cells: {', '.join(f'{k} {100 * v:.1f} %' for k, v in items.items())}"]
+            left.append(f"{t.column} ({decimal(100 * share, 1)} %)")
+    said = [f"missing cells: {', '.join(f'{k} {decimal(100 * v, 1)} %' for k, v in items.items())}"]
     why = f"of columns that lack none in a design, or below {100 * LOST:g} %"
     more = [f"not carried over: missing cells of {', '.join(left)} ({why})"] if left else []
     return ({"items": items} if items else {}), [*(said if items else []), *more]
@@ -273,4 +274,4 @@ def _words(found: Mapping[str, Any]) -> str:
 
 
 def _digits(value: float) -> float:
-    return float(f"{value:.4g}")
+    return float(f"{number(value, 4)}")

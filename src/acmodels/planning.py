@@ -13,6 +13,8 @@ import numpy as np
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.judging import meant, verdict
+from acmodels.load import as_plan
+from acmodels.numbers import decimal, number, stated, table_html
 from acmodels.recovery import (
     MOST_FAILED,
     bounds,
@@ -139,11 +141,11 @@ class Power:
     confirmed: "pd.DataFrame | None" = None
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.table)
 
 
 def power(
-    plan: Plan,
+    plan: Plan | str | Path,
     *,
     seed: int = 1,
     replications: int | None = None,
@@ -163,7 +165,7 @@ def power(
     between points are sharper than the points.
 
     Args:
-        plan: from `load_plan`.
+        plan: from `load_plan`, or the path or shipped name of one.
         seed: of the whole run.
         replications: of each design; as the plan says if None.
         engine: as for `recover`.
@@ -183,6 +185,7 @@ def power(
     Raises:
         InputError: plan, model and options do not go together.
     """
+    plan = as_plan(plan)
     check_run(replications, draws, chains, 0.95)
     job = power_job(plan, seed, engine, draws, chains)
     number = replications or plan.replications
@@ -295,12 +298,14 @@ def _confirmed_words(plan: Plan, row: Mapping[str, Any]) -> str:
         if row["lower"] >= target
         else "which does not contradict it"
         if row["upper"] >= target
-        else f"so that it falls short of {target:g}"
+        else f"so that it falls short of {stated(target)}"
     )
     return (
-        f"{row['estimand']}: with fresh seeds{said} the power is {row['power']:.3f} (standard "
+        f"{row['estimand']}: with fresh seeds{said} the power is {decimal(row['power'], 3)} "
+        "(standard "
         f"error "
-        f"{row['mcse']:.3f}, 95 % interval {row['lower']:.3f} to {row['upper']:.3f}, {row['n']} "
+        f"{decimal(row['mcse'], 3)}, 95 % interval {decimal(row['lower'], 3)} to "
+        f"{decimal(row['upper'], 3)}, {row['n']} "
         f"replicates), {word}."
     )
 
@@ -380,7 +385,7 @@ def _proposition(plan: Plan) -> Proposition | None:
 
 
 def _label(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{k} = {v:g}" for k, v in values.items())
+    return ", ".join(f"{k} = {stated(v)}" for k, v in values.items())
 
 
 def successes(good: Array, criterion: Criterion, proposition: Proposition | None) -> Array:
@@ -475,7 +480,7 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
     if plan.left_out:
         out.append(
             f"{len(plan.left_out)} of {len(plan.left_out) + len(plan.cells)} designs cost more "
-            f"than the budget of {plan.budget:,.0f} and were left out."
+            f"than the budget of {decimal(plan.budget, 0)} and were left out."
         )
     for name, rows in table.groupby("estimand", sort=False):
         known: pd.DataFrame = rows.loc[rows["power"].notna()]
@@ -492,7 +497,7 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
 def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list[str]:
     """The cheapest design for each combination of what is assumed; never chosen among these."""
     out: list[str] = []
-    within = "" if plan.budget is None else f" within the budget of {plan.budget:,.0f}"
+    within = "" if plan.budget is None else f" within the budget of {decimal(plan.budget, 0)}"
     priced = bool(known["cost"].notna().all())
     for where, rows in _by_assumption(plan, known):
         under = f"{said}assuming {where}, " if where else said
@@ -500,16 +505,18 @@ def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list
         if not len(enough):
             best = rows.loc[rows["power"].idxmax()]
             out.append(
-                f"{under}no design of the grid{within} reaches {target:g}; the most is "
-                f"{best['power']:.3f} (standard error {best['mcse']:.3f})"
+                f"{under}no design of the grid{within} reaches {stated(target)}; the most is "
+                f"{decimal(best['power'], 3)} (standard error {decimal(best['mcse'], 3)})"
                 f"{_at(best, plan.choices)}."
             )
         elif priced:
             best = enough.loc[enough["cost"].idxmin()]
             out.append(
-                f"{under}the cheapest design of the grid{within} that reaches {target:g} costs "
-                f"{best['cost']:,.0f}{_at(best, plan.choices)}: {best['power']:.3f} (standard "
-                f"error {best['mcse']:.3f}).{_sure(best, target)}"
+                f"{under}the cheapest design of the grid{within} that reaches {stated(target)} "
+                "costs "
+                f"{decimal(best['cost'], 0)}{_at(best, plan.choices)}: {decimal(best['power'], 3)} "
+                "(standard "
+                f"error {decimal(best['mcse'], 3)}).{_sure(best, target)}"
             )
     return out
 
@@ -531,7 +538,10 @@ def _at(row: Any, keys: Iterable[str]) -> str:
 def _sure(row: Any, target: float) -> str:
     if row["lower"] >= target:
         return ""
-    return f" Its 95 % interval, {row['lower']:.3f} to {row['upper']:.3f}, holds {target:g} too."
+    return (
+        f" Its 95 % interval, {decimal(row['lower'], 3)} to {decimal(row['upper'], 3)}, "
+        f"holds {stated(target)} too."
+    )
 
 
 def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: str) -> list[str]:
@@ -549,12 +559,12 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
         fixed = at if isinstance(at, tuple) else (at,)
         where = _label({k: cast("float", v) for k, v in zip(others, fixed, strict=True)})
         what = (
-            f"the minimum detectable {key} with power {target:g} is {found[0]:.3g}"
+            f"the minimum detectable {key} with power {stated(target)} is {number(found[0])}"
             if is_truth(key)
-            else f"{target:g} is reached near {key} = {found[0]:.3g}"
+            else f"{stated(target)} is reached near {key} = {number(found[0])}"
         )
         out.append(
-            f"{said}{what}, between {found[1]:.3g} and {found[2]:.3g} with 95 % confidence"
+            f"{said}{what}, between {number(found[1])} and {number(found[2])} with 95 % confidence"
             f"{f' ({where})' if where else ''}."
         )
     return out

@@ -18,6 +18,7 @@ import numpy as np
 from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.families import family
 from acmodels.families.ordinal import probability
+from acmodels.numbers import number
 from acmodels.sizes import coefficients, covariance, summary
 from acmodels.spec.names import plain, plain_keys, same
 from acmodels.system import own_values
@@ -438,8 +439,8 @@ class _Predictor:
     def _held(self, name: str, value: Any) -> tuple[Any, float]:
         levels = self.levels(name)
         if levels:
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            text = f"{value:g}" if number else str(value)
+            numeric = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            text = number(float(value), 6) if numeric else str(value)
             if text not in levels:
                 raise InputError(
                     f"'{name}' has no level '{text}'{did_you_mean(text, levels)} "
@@ -514,7 +515,7 @@ class _Predictor:
             )
         for a, b in pairs:
             (low, x), (high, y) = self._held(name, a), self._held(name, b)
-            label = f"{high} - {low}" if levels else f"{high:g} - {low:g}"
+            label = f"{high} - {low}" if levels else f"{number(high, 6)} - {number(low, 6)}"
             yield label, self.held(rows, {name: x}), self.held(rows, {name: y})
 
     def _base(self, name: str) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 
 from acmodels.errors import InputError
 from acmodels.estimands import Context, evaluate
+from acmodels.load import as_design
+from acmodels.numbers import table_html
 from acmodels.runs import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.runs.block import Seen
 from acmodels.runs.store import numbers_of
@@ -135,11 +137,11 @@ class Recovery:
     trusted: bool
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return table_html(self.table)
 
 
 def recover(
-    design: Design,
+    design: Design | str | Path,
     *,
     seed: int = 1,
     replications: int | None = None,
@@ -159,7 +161,7 @@ def recover(
     replicates in turn share predictors and groupings, and standard errors count that.
 
     Args:
-        design: from `load_design`.
+        design: from `load_design`, or the path or shipped name of one.
         seed: of the whole run.
         replications: how often; as the design says if None.
         engine: as for `fit`, but what fails with `auto` is counted and not fitted again by NUTS.
@@ -175,6 +177,7 @@ def recover(
     Raises:
         InputError: design, model and options do not go together.
     """
+    design = as_design(design)
     check_run(replications, draws, chains, prob)
     job = Job(
         "recover", (Cell(design),), RecoveryMeasure(interval, prob), seed, engine, draws, chains

@@ -6,6 +6,7 @@ from acmodels.framework import Proposition, constructs, proposition, proposition
 from acmodels.framework.operating import TARGET, ranks, rates, smallest
 from acmodels.judging import region_words
 from acmodels.load import load_model, shipped_models
+from acmodels.numbers import decimal, number, share, stated
 from acmodels.spec.model import Model
 from acmodels.system.build import uses
 
@@ -45,7 +46,7 @@ def page(one: dict[str, Any]) -> str:
             "",
             f"Model:       {test['model']}",
             f"Estimand:    {test['estimand']}",
-            f"Rule:        {test['region']} with probability {test['mass']:g}{rope}",
+            f"Rule:        {test['region']} with probability {stated(test['mass'])}{rope}",
             f"Data:        {test['data']}",
             f"Calibration: {test['calibration']}",
         ]
@@ -105,19 +106,21 @@ def calibration_words(identifier: str, model: str) -> str:
         least = smallest(r)
         if least is not None:
             at = ", ".join(
-                f"{100 * s:.0f} % with {d}" for s, d in zip(r.supported, r.districts, strict=True)
+                f"{decimal(100 * s, 0)} % with {d}"
+                for s, d in zip(r.supported, r.districts, strict=True)
             )
             out.append(
-                f"where the effect is {r.effect:.2g}, supported in {at} districts; "
-                f"{TARGET:.0%} from {least[0]} {least[1]} districts"
+                f"where the effect is {number(r.effect, 2)}, supported in {at} districts; "
+                f"{share(TARGET)} from {least[0]} {least[1]} districts"
             )
         out.append(
-            f"where it is not so, supported in at most {r.false_support:.1%} of {r.studies} studies"
+            f"where it is not so, supported in at most {share(r.false_support, 1)} of "
+            f"{r.studies} studies"
         )
     b = ranks().get(model)
     if b is not None:
         out.append(
             f"ranks of truths in {b.studies:,} posteriors of the model are "
-            f"{'uniform' if b.p >= 1e-3 else 'not uniform'} (p = {b.p:.2g})"
+            f"{'uniform' if b.p >= 1e-3 else 'not uniform'} (p = {number(b.p, 2)})"
         )
     return "; ".join(out) or "not measured"

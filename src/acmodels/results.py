@@ -13,7 +13,10 @@ from acmodels.errors import ModelError
 from acmodels.fitting import Fit
 from acmodels.folder import MARK, write_json
 from acmodels.judging import judge
+from acmodels.kept import GROUP, kept_effects, kept_propositions
+from acmodels.numbers import decimal
 from acmodels.simulation import Simulation
+from acmodels.sizes import effect_sizes
 from acmodels.spec.design import Design
 from acmodels.worlds import World, variables
 
@@ -42,11 +45,17 @@ def write_fit(fit: Fit, folder: Path, command: Sequence[str] = ()) -> None:
         folder: an existing folder.
         command: the command line, for `run.json`.
     """
+    import xarray as xr
+
     write_table(fit.estimates, folder / "estimates.csv")
     write_table(fit.effects.table, folder / "estimands.csv")
     write_table(judge(fit.effects, fit.spec.propositions), folder / "verdicts.csv")
+    write_table(effect_sizes(fit).table, folder / "r2.csv")
     write_json(folder / "diagnostics.json", diagnostics_table(fit))
-    fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    tree = fit.posterior.copy()
+    if fit.effects.rows:
+        tree[GROUP] = xr.DataTree(kept_effects(fit.effects.rows))
+    tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
     write_json(folder / MARK, provenance(fit, command))
 
 
@@ -83,6 +92,7 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "rows_observed": fit.system.rows_observed,
         "equations": _equations(fit),
         "estimands": {k: _scale(e.settings) for k, e in fit.spec.estimands.items()},
+        "propositions": kept_propositions(fit.spec.propositions),
         "groups": {b.group: len(b.levels) for b in fit.system.layout.blocks},
         "priors": {k: dict(d) for k, d in fit.spec.priors.items()},
         "labels": dict(fit.labels),
@@ -253,4 +263,4 @@ def write_table(table: "pd.DataFrame", path: Path, digits: int | None = None) ->
 
 def seconds_words(seconds: Mapping[str, float]) -> str:
     """Times by stage in one line."""
-    return ", ".join(f"{k} {v:.1f} s" for k, v in seconds.items())
+    return ", ".join(f"{k} {decimal(v, 1)} s" for k, v in seconds.items())

@@ -12,6 +12,7 @@ from acmodels.data import Study, label_codes, study
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.fitting import Fit, fit
 from acmodels.load import load_model, models_folder
+from acmodels.numbers import decimal
 from acmodels.spec.model import Model
 from acmodels.spec.strict import Strict, check_table, read_toml
 from acmodels.system import study_for
@@ -250,9 +251,9 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
     p, q = c.probabilities
     region = first if p >= DECIDES else other if q >= DECIDES else ""
     said = [
-        f"by regions {region} (probability {max(p, q):.3f})"
+        f"by regions {region} (probability {decimal(max(p, q), 3)})"
         if region
-        else f"by regions neither is settled ({first} {p:.2f}, {other} {q:.2f})"
+        else f"by regions neither is settled ({first} {decimal(p, 2)}, {other} {decimal(q, 2)})"
     ]
     nothing = "no such term" if with_term_first else first
     kept = "the term" if with_term_first else other
@@ -260,10 +261,10 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
     factor = kept if log > STRONG else nothing if log < -STRONG else ""
     moved = factor and not all((v > 0) == (log > 0) for v in (half, double))
     said.append(
-        f"the Bayes factor speaks for {factor} (log {log:.1f}"
+        f"the Bayes factor speaks for {factor} (log {decimal(log, 1)}"
         f"{', but not at half or double the prior sd' if moved else ''})"
         if factor
-        else f"the Bayes factor does not decide (log {log:.1f})"
+        else f"the Bayes factor does not decide (log {decimal(log, 1)})"
     )
     d, se = c.elpd
     if np.isnan(d):
@@ -272,10 +273,14 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
     else:
         far = kept if d > 2 * se else nothing if d < -2 * se else ""
         said.append(
-            f"districts left out are predicted better with {far} (by {abs(d):.1f}, standard error "
-            f"{se:.1f})"
+            f"districts left out are predicted better with {far} (by {decimal(abs(d), 1)}, "
+            "standard error "
+            f"{decimal(se, 1)})"
             if far
-            else f"districts left out do not tell them apart ({d:.1f}, standard error {se:.1f})"
+            else (
+                f"districts left out do not tell them apart ({decimal(d, 1)}, standard error "
+                f"{decimal(se, 1)})"
+            )
         )
     told = kept if region and (with_term_first or region == other) else nothing if region else ""
     decided = [v for v in (told, factor, far) if v]

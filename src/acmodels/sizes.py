@@ -1,5 +1,7 @@
 """Effect sizes: standardised coefficients and shares of explained variance, draw by draw."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
     from acmodels.fitting import Fit
     from acmodels.system import Block, EquationLayout
 
+MOST_ROWS = 50_000
+"""Rows up to which the R2 of an equation with a link is computed without being asked for."""
+SIZES: Mapping[str, str] = {
+    "marginal": "R2 (predictors)",
+    "conditional": "R2 (predictors and groups)",
+    "bayesian": "R2",
+}
+"""What kinds of R2 are called where people read them."""
 SUMMARY = ("mean", "sd", "median", "lower", "upper")
 
 
@@ -34,6 +44,15 @@ def summary(fit: "Fit", draws: Array) -> dict[str, Array]:
         "lower": low,
         "upper": high,
     }
+
+
+def kind_words(kind: str) -> str:
+    """What a kind of `effect_sizes` is called where people read it.
+
+    >>> kind_words("marginal"), kind_words("icc district")
+    ('R2 (predictors)', 'ICC of district')
+    """
+    return SIZES.get(kind) or f"ICC of {kind.removeprefix('icc ')}"
 
 
 def standardized(fit: "Fit") -> "pd.DataFrame":
@@ -87,27 +106,102 @@ def r2(fit: "Fit") -> "pd.DataFrame":
     Returns:
         The columns `response, kind, mean, sd, median, lower, upper`.
     """
-    import pandas as pd
-
-    rows: list[tuple[str, str]] = []
-    found: list[Array] = []
-
-    def add(e: "EquationLayout", kind: str, draws: Array) -> None:
-        rows.append((e.response, kind))
-        found.append(draws)
-
+    found: list[_Quantity] = []
     for e in fit.system.layout.equations:
-        if not any(True for _ in fit.system.layout.blocks_of(e.response)):
-            add(e, "bayesian", _bayesian(fit, e))
+        if not _grouped(fit, e):
+            found.append((e.response, "bayesian", _bayesian(fit, e)))
             continue
         sources = _sources(fit, e)
-        shares = _shares(sources)
-        add(e, "marginal", shares["predictors"])
-        add(e, "conditional", 1 - shares["residual"])
-        for source, share in shares.items():
-            add(e, f"share of {source}", share)
-    table = summary(fit, np.column_stack(found))
-    return pd.DataFrame({"response": [r for r, _ in rows], "kind": [k for _, k in rows], **table})
+        found += _r2_of(e, sources)
+        found += [(e.response, f"share of {k}", v) for k, v in _shares(sources).items()]
+    return _table(fit, found)
+
+
+def icc(fit: "Fit") -> "pd.DataFrame":
+    """Intraclass correlations: how much of the variance left by the predictors each grouping has.
+
+    The adjusted intraclass correlation: the variance of a grouping's effects over that of all
+    group effects and the residual, with random slopes averaged over rows (Johnson, 2014). With a
+    link this is on the latent scale. Equations without group effects have no row.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `response, kind, mean, sd, median, lower, upper`, with `icc GROUPING` as kind.
+    """
+    found: list[_Quantity] = []
+    for e in fit.system.layout.equations:
+        if _grouped(fit, e) and e.se is None:
+            found += _icc_of(e, _sources(fit, e))
+    return _table(fit, found)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """R2 and intraclass correlations of a fit.
+
+    Attributes:
+        table: the columns `response, kind, mean, sd, median, lower, upper`.
+        why_not: why an equation has no R2, by response.
+    """
+
+    table: "pd.DataFrame"
+    why_not: Mapping[str, str]
+
+
+def effect_sizes(fit: "Fit") -> Sizes:
+    """R2 and intraclass correlations of every equation that has them.
+
+    Args:
+        fit: from `fit`.
+    """
+    found: list[_Quantity] = []
+    why_not: dict[str, str] = {}
+    for e in fit.system.layout.equations:
+        if not _grouped(fit, e):
+            if e.link != "identity" and e.n > MOST_ROWS:
+                why_not[e.response] = f"it takes long for more than {MOST_ROWS} rows; see ac.r2"
+                continue
+            try:
+                found.append((e.response, "bayesian", _bayesian(fit, e)))
+            except NotYetError:
+                why_not[e.response] = (
+                    f"it is not computed yet for the family {e.family} without group effects"
+                )
+            continue
+        sources = _sources(fit, e)
+        found += [*_r2_of(e, sources), *(_icc_of(e, sources) if e.se is None else [])]
+    return Sizes(_table(fit, found), why_not)
+
+
+type _Quantity = tuple[str, str, Array]
+"""Response, kind, and draws of shape (draw,)."""
+
+
+def _grouped(fit: "Fit", e: "EquationLayout") -> bool:
+    return any(True for _ in fit.system.layout.blocks_of(e.response))
+
+
+def _r2_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
+    shares = _shares(sources)
+    return [
+        (e.response, "marginal", shares["predictors"]),
+        (e.response, "conditional", 1 - shares["residual"]),
+    ]
+
+
+def _icc_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
+    shares = _shares({k: v for k, v in sources.items() if k != "predictors"})
+    return [(e.response, f"icc {k}", v) for k, v in shares.items() if k != "residual"]
+
+
+def _table(fit: "Fit", found: Sequence[_Quantity]) -> "pd.DataFrame":
+    import pandas as pd
+
+    draws = np.column_stack([q[2] for q in found]) if found else np.zeros((2, 0))
+    names = {"response": [q[0] for q in found], "kind": [q[1] for q in found]}
+    return pd.DataFrame({**names, **summary(fit, draws)})
 
 
 def coefficients(fit: "Fit", e: "EquationLayout") -> Array:
@@ -147,7 +241,7 @@ def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
     return out
 
 
-def _shares(sources: dict[str, Array]) -> dict[str, Array]:
+def _shares(sources: Mapping[str, Array]) -> dict[str, Array]:
     """Shares of a sum of variances, draw by draw.
 
     An infinite variance, as of a Student-t residual with at most two degrees of freedom, has the

@@ -18,6 +18,7 @@ from acmodels.cli.common import (
     workers_of,
 )
 from acmodels.cli.group import main
+from acmodels.numbers import decimal, number, table_text
 
 _RUNNING = ("out", "seed", "engine")
 
@@ -221,17 +222,18 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         echo_json(table)
         return
     if not options["quiet"]:
-        for line in found.table.to_string(index=False, float_format="{:.3g}".format).splitlines():
+        for line in table_text(found.table).splitlines():
             echo(line)
         echo()
         for line in (*told.lines, *getattr(found, "answers", ())):
             echo(line)
         if command == "calibrate":
             said = "uniform" if found.uniform else "NOT uniform"
-            echo(f"Ranks are {said}: p of the model {found.p_model:.2g} (Bonferroni).")
+            echo(f"Ranks are {said}: p of the model {number(found.p_model, 2)} (Bonferroni).")
         rate = found.result.fitted / found.result.seconds if found.result.seconds else 0.0
         echo(
-            f"{total} fits, {failed} failed; {found.result.fitted} fitted now, {rate:.0f} a second."
+            f"{total} fits, {failed} failed; {found.result.fitted} fitted now, "
+            f"{decimal(rate, 0)} a second."
         )
         echo(f"Report: {out / 'report.html'}")
     if not found.trusted:

@@ -14,13 +14,14 @@ from acmodels.cli.common import (
     finish,
     options_of,
     plans,
-    records,
     sayer,
     shipped,
     workers_of,
 )
 from acmodels.cli.group import main
+from acmodels.cli.telling import print_fit
 from acmodels.errors import did_you_mean
+from acmodels.numbers import stated
 from acmodels.spec.names import plain
 
 
@@ -70,7 +71,7 @@ def demo(**options: Any) -> None:
             low <= made.truth[name] <= high
             for name, low, high in zip(table["name"], table["lower"], table["upper"], strict=True)
         ]
-        of = f"{100 * fitted.prob:g} % intervals"
+        of = f"{stated(100 * fitted.prob)} % intervals"
         return f"{sum(inside)} of {len(inside)} true values lie in their {of}"
 
     def notice(fitted: Any) -> str:
@@ -148,7 +149,7 @@ def fit_and_write(
         write_fit(fitted, folder, command_line())
         if also is not None:
             also(folder, fitted)
-    _print_fit(fitted, out, options)
+    print_fit(fitted, out, options, more)
     if command == "fit":
         finish(fitted)
     return fitted
@@ -232,58 +233,6 @@ def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
         raise click.UsageError(f"--leave-out: no column '{by}'{did_you_mean(by, study.names)}")
     if (by or options.get("confounding")) and not model.estimands:
         raise click.UsageError(f"{model.source}: has no [estimands] to look at")
-
-
-def _print_fit(fitted: Any, out: Path, options: dict[str, Any]) -> None:
-    from acmodels.judging import judge
-    from acmodels.results import diagnostics_table, seconds_words
-
-    verdicts = judge(fitted.effects, fitted.spec.propositions)
-    if options["as_json"]:
-        echo_json(
-            {
-                "out": str(out),
-                "diagnostics": diagnostics_table(fitted),
-                "verdicts": records(verdicts),
-                "estimands": records(fitted.effects.table),
-            }
-        )
-        return
-    if options["quiet"]:
-        return
-    kind = "equal-tailed" if fitted.interval == "eti" else "highest-density"
-    echo(f"Intervals are {100 * fitted.prob:g} % {kind}.")
-    if len(verdicts):
-        echo()
-        for row in verdicts.to_dict("records"):
-            if row["mean"] != row["mean"]:  # no number
-                echo(f"{row['proposition']:<6} {row['status']:<12} {row['reason']}")
-                continue
-            echo(
-                f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
-                f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['reason']}"
-            )
-    elif len(fitted.effects.table):
-        echo()
-        for row, effect in zip(
-            fitted.effects.table.to_dict("records"), fitted.effects.rows, strict=True
-        ):
-            if effect.withheld:
-                echo(effect.withheld)
-                continue
-            name = f"{row['name']} [{row['at']}]" if row["at"] else row["name"]
-            echo(f"{name:<32} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
-    else:
-        echo()
-        for row in fitted.estimates.to_dict("records"):
-            echo(f"{row['name']:<40} {row['mean']:>9.4g} [{row['lower']:.4g}, {row['upper']:.4g}]")
-    echo()
-    for message in fitted.diagnostics.messages:
-        echo(message)
-    state = "usable" if fitted.diagnostics.usable else "NOT usable"
-    echo(f"Engine {fitted.engine_note}; the posterior is {state}.")
-    echo(f"Time: {seconds_words(fitted.seconds)}.")
-    echo(f"Report: {out / 'report.html'}")
 
 
 @main.command()

@@ -16,6 +16,7 @@ from acmodels.cli.common import (
     simulated,
 )
 from acmodels.cli.group import main
+from acmodels.numbers import table_text
 
 
 @main.command()
@@ -222,7 +223,7 @@ def scales(data: Path, **options: Any) -> None:
     if options["as_json"]:
         echo_json({"out": str(out), "scales": records(found.table)})
     elif not options["quiet"]:
-        for line in found.table.to_string(index=False, float_format="{:.2f}".format).splitlines():
+        for line in table_text(found.table).splitlines():
             echo(line)
         for finding in found.findings:
             echo(f"{finding.severity}: {finding.message}")

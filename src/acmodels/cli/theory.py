@@ -19,6 +19,7 @@ from acmodels.cli.common import (
     workers_of,
 )
 from acmodels.cli.group import main
+from acmodels.cli.telling import interval_of
 
 
 @main.command()
@@ -132,13 +133,10 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
     if options["quiet"]:
         return
     rows = found.verdicts.to_dict("records")
-    for row in rows:
-        if row["status"] == "not_testable":
-            continue
-        echo(
-            f"{row['proposition']:<6} {row['status']:<12} {row['mean']:>8.3f} "
-            f"[{row['lower']:.3f}, {row['upper']:.3f}]  {row['model']}"
-        )
+    tested = [r for r in rows if r["status"] != "not_testable"]
+    width = max([0, *(len(interval_of(r)) for r in tested)])
+    for r in tested:
+        echo(f"{r['proposition']:<6} {r['status']:<12} {interval_of(r):<{width}}  {r['model']}")
     lost: dict[str, list[str]] = {}
     for p, why in found.lacking.items():
         lost.setdefault(why, []).append(p)

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.companion.counterparts import Alone, Found, NoCounterpartError, Varying, estimate
 from acmodels.errors import listing
+from acmodels.numbers import decimal, number, signed
 from acmodels.priors import held_values
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
@@ -57,6 +58,7 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
 
     found: dict[str, Found] = {}
     refused: dict[str, str] = {}
+    fewer: dict[str, str] = {}
     for e in fit.system.layout.equations:
         if e.monotonic:
             refused[e.response] = "the steps of mo() have one sign, which it cannot ask for"
@@ -75,8 +77,9 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
             continue
         if not keep.all():
             one.words.append(f"on the {int(keep.sum())} of {e.n} rows that lack nothing")
+            fewer[e.response] = _several_rows(int((~keep).sum()))
         found[e.response] = one
-    rows = [_row(fit, p, found, refused) for p in parameters(fit.system.layout)]
+    rows = [_row(fit, p, found, refused, fewer) for p in parameters(fit.system.layout)]
     rows += _products(fit, found)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -120,7 +123,11 @@ def _alone(fit: "Fit", full: "EquationLayout", keep: np.ndarray) -> Alone:
 
 
 def _row(
-    fit: "Fit", p: Parameter, found: Mapping[str, Found], refused: Mapping[str, str]
+    fit: "Fit",
+    p: Parameter,
+    found: Mapping[str, Found],
+    refused: Mapping[str, str],
+    fewer: Mapping[str, str],
 ) -> dict[str, object]:
     own = [r for r in _owners(fit, p) if r in found or r in refused]
     draws = fit.draws[p.name]
@@ -153,10 +160,13 @@ def _row(
         distance = (float(draws.mean()) - value) / se
         row["distance"] = distance
         if abs(distance) > FAR:
-            reasons = list(_reasons(fit, p, response, f, distance))
+            if response in fewer:
+                reasons = list(_other_rows(fit, p, response, f, distance, fewer[response]))
+            else:
+                reasons = list(_reasons(fit, p, response, f, distance))
             if not reasons and not f.words:
                 reasons = ["for no reason that this table can see; look at the data and the fit"]
-            words.append(f"apart by {abs(distance):.2f} se" + (": " if reasons else ""))
+            words.append(f"apart by {decimal(abs(distance), 2)} se" + (": " if reasons else ""))
             words[-1] += "; ".join(reasons)
     row["note"] = "; ".join(words)
     return row
@@ -176,17 +186,46 @@ def _owners(fit: "Fit", p: Parameter) -> list[str]:
     return [layout.equations[p.owner].response]
 
 
+def _several_rows(n: int) -> str:
+    """Rows that ML leaves out, in words."""
+    return "1 row" if n == 1 else f"{n} rows"
+
+
+def _other_rows(
+    fit: "Fit", p: Parameter, response: str, f: Found, distance: float, fewer: str
+) -> Iterator[str]:
+    """Why the two part where they are not of the same rows; what else may add to it is not known.
+
+    Only what is worked out on the rows that ML has is said besides: the pull of the priors.
+    """
+    yield (
+        f"the two are not of the same rows: the model takes in {fewer} with missing values, which "
+        'it models, and ML leaves them out; fit with missing = "drop" to compare on the same rows'
+    )
+    if p.kind == "coefficient":
+        yield from _pulled(fit, p, response, f, distance)
+    if not fit.diagnostics.usable:
+        yield "a diagnostic of the posterior failed"
+
+
+def _pulled(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) -> Iterator[str]:
+    """Whether the priors account for a good part of a distance."""
+    se = f.values[p.name][1]
+    prior = fit.priors.get(p.name)
+    pull = _pull(fit, response, f).get(p.name, 0.0) / se
+    if pull * distance > 0 and abs(pull) > 0.4 * abs(distance):
+        sd = prior.distribution.parameters.get("sigma") if prior is not None else None
+        own = f"; its own prior has an sd of {number(sd / se, 2)} ML se" if sd else ""
+        yield f"the priors pull (they alone would move it by {signed(pull, 2)} se{own})"
+
+
 def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) -> Iterator[str]:
     """Why a posterior mean and an ML estimate part, as far as the fit tells."""
     value, se = f.values[p.name]
     prior = fit.priors.get(p.name)
     draws = fit.draws[p.name]
     if p.kind == "coefficient":
-        pull = _pull(fit, response, f).get(p.name, 0.0) / se
-        if pull * distance > 0 and abs(pull) > 0.4 * abs(distance):
-            sd = prior.distribution.parameters.get("sigma") if prior is not None else None
-            own = f"; its own prior has an sd of {sd / se:.2g} ML se" if sd else ""
-            yield f"the priors pull (they alone would move it by {pull:+.2f} se{own})"
+        yield from _pulled(fit, p, response, f, distance)
     elif p.kind == "sd":
         block = fit.system.layout.blocks[p.owner]
         groups = len(np.unique(block.index(fit.system.layout.equation(response))))
@@ -293,7 +332,7 @@ def _products(fit: "Fit", found: Mapping[str, Found]) -> list[dict[str, object]]
         distance = (mean - value) / se if se > 0 else np.nan
         note = f"delta method (Sobel): {a.name} times {b.name}, from the two ML fits"
         if abs(distance) > FAR:
-            note += f"; apart by {abs(distance):.2f} se, as its two coefficients are"
+            note += f"; apart by {decimal(abs(distance), 2)} se, as its two coefficients are"
         row = (effect.name, mean, float(effect.draws.std(ddof=1)), value, se, distance, note)
         rows.append(dict(zip(COLUMNS, row, strict=True)))
     return rows

@@ -15,6 +15,7 @@ from acmodels.data.cells import as_declared, coded, has_decimal_comma, pc, trimm
 from acmodels.data.columns import kind, numeric
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, listing
+from acmodels.numbers import stated
 
 
 def comma_columns(frame: pd.DataFrame) -> frozenset[str]:
@@ -74,7 +75,7 @@ def written_out(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[Fin
             continue
         made[name] = np.append(numbers, np.nan)[codes]
         k = next(k for k, w in enumerate(words) if _CLEAR[marks[0]].fullmatch(w))
-        said.append(f"{shown(name)} (“{shown(words[k])}” is {numbers[k]:.10g})")
+        said.append(f"{shown(name)} (“{shown(words[k])}” is {stated(numbers[k])})")
     if not made:
         return frame, []
     message = f"{where}: numbers with thousands separators or currency were read: {listing(said)}."

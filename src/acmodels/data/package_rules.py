@@ -9,6 +9,7 @@ import pandas as pd
 from acmodels.data.columns import label_codes, labels, numeric
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
 from acmodels.errors import DataError, listing
+from acmodels.numbers import decimal
 
 UNITS = {
     "waves": "wave_id", "districts": "district_id", "departments": "department_id",
@@ -268,7 +269,10 @@ def said_of(tables: Tables) -> Iterator[Finding]:
         per = pd.Series(labels(p, "district_id"), dtype=object).value_counts()
         yield Finding(
             "note",
-            f"partnerships per district: {per.min()} to {per.max()}, {per.mean():.1f} on average",
+            (
+                f"partnerships per district: {per.min()} to {per.max()}, {decimal(per.mean(), 1)} "
+                "on average"
+            ),
         )
         if len(per) < 10:
             yield Finding(
@@ -322,7 +326,7 @@ def _response_rates(tables: Tables) -> Iterator[Finding]:
     said: list[str] = []
     for w, rows in there.groupby("wave_id", sort=False):
         n = sum((p, w) in did for p in rows["person_id"])
-        said.append(f"wave {w} {n} of {len(rows)} ({100 * n / len(rows):.0f} %)")
+        said.append(f"wave {w} {n} of {len(rows)} ({decimal(100 * n / len(rows), 0)} %)")
     yield Finding("note", f"answered: {listing(said, 12)}")
     members = set(zip(there["person_id"], there["wave_id"], strict=True))
     strangers = [p for p in did if p not in members]

@@ -18,6 +18,7 @@ from acmodels.data.columns import label_codes, labels, numeric
 from acmodels.data.scores import LEAST, answered, item_book
 from acmodels.data.table import Finding, Study
 from acmodels.errors import DataError, listing
+from acmodels.numbers import decimal, table_html
 
 type Array = NDArray[np.float64]
 
@@ -44,7 +45,7 @@ class Scales:
     findings: tuple[Finding, ...]
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.2f}".format)
+        return table_html(self.table)
 
 
 def alpha(x: Array) -> float:
@@ -247,7 +248,7 @@ def _against(item: Mapping[str, Any]) -> list[Finding]:
     fix = "is it turned by mistake" if item["reverse"] else "is it worded the other way"
     said = (
         f"items: '{item['item']}' goes against the other items of '{item['construct']}' (item-rest "
-        f"correlation {item['item_rest']:.2f}); {fix}? See 'reverse'"
+        f"correlation {decimal(item['item_rest'], 2)}); {fix}? See 'reverse'"
     )
     return [Finding("warning", said, "item_id")]
 
@@ -270,14 +271,15 @@ def _said(row: Mapping[str, Any]) -> list[Finding]:
             Finding("warning", f"{name}: {row['items']} items; a scale of fewer than three tells "
                                "little of how well it measures")
         )  # fmt: skip
-    low = [f"{what} {row[what]:.2f}" for what in ("alpha", "omega") if row[what] < LOW]
+    low = [f"{what} {decimal(row[what], 2)}" for what in ("alpha", "omega") if row[what] < LOW]
     if low and row["items"] >= FEW_ITEMS:
         out.append(Finding("warning", f"{name}: {' and '.join(low)}; its items share little"))
     if row["target"] != "self" and row["icc1"] < 0.05:
         out.append(
             Finding(
                 "warning",
-                f"{name}: ICC(1) is {row['icc1']:.2f}: raters of one {row['target']} agree hardly "
+                f"{name}: ICC(1) is {decimal(row['icc1'], 2)}: raters of one {row['target']} "
+                "agree hardly "
                 "more than raters of different ones, so that a mean over them says little",
             )
         )

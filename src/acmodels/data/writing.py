@@ -16,6 +16,7 @@ from acmodels.data.schemas import ESCAPED, RUNS, described, plain
 from acmodels.data.table import Study, shown
 from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.folder import write_json
+from acmodels.numbers import number
 
 FORMATS = ("csv", "parquet", "sav")
 
@@ -284,7 +285,11 @@ def _held(table: Study, column: str) -> tuple[str, str, int]:
     if what == "number":
         values = numeric(table, column)
         values = values[np.isfinite(values)]
-        return what, f"{values.min():.4g} to {values.max():.4g}" if len(values) else "", gone
+        return (
+            what,
+            f"{number(values.min(), 4)} to {number(values.max(), 4)}" if len(values) else "",
+            gone,
+        )
     distinct = sorted({v for v in found if v is not None})
     few = ", ".join(distinct) if len(distinct) <= 12 else f"{len(distinct)} distinct"
     return what, few, gone

@@ -33,6 +33,7 @@ from acmodels.estimands import Array, Context, Estimand, Row
 from acmodels.estimands import _effects as fx
 from acmodels.estimands._mediation import Steps, named_paths, sharing_warnings, steps
 from acmodels.families import family
+from acmodels.numbers import number
 from acmodels.rng import stream
 from acmodels.spec.names import level_of, quoted
 from acmodels.system import Block, Column, EquationLayout, Layout, own_values, parameters
@@ -271,7 +272,7 @@ def _between(estimand: Estimand, context: Context, source: str) -> tuple[float, 
         low, high = float(np.mean(seen)), float(np.mean(seen) + np.std(seen))
         raise EstimandError(
             f"{estimand.where}: say between which values '{source}' moves, as values = "
-            f"[{low:.3g}, {high:.3g}] (here its mean and one sd more)"
+            f"[{number(low)}, {number(high)}] (here its mean and one sd more)"
         )
     where = f"{estimand.where}.values"
     if source in layout.decomposed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from acmodels.errors import AcmodelsError, InputError
 from acmodels.load import load_plan
+from acmodels.numbers import decimal, number
 from acmodels.pilot import to_toml
 from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import Control, controls, plan_of, plans
@@ -222,7 +223,7 @@ def _shown(found: Any) -> Any:
             ui.HTML("".join(parts["charts"])),
             ui.tags.figcaption(
                 f"{n:,} simulated studies of each design so far; "
-                f"Monte Carlo standard error at most {error:.3f}.",
+                f"Monte Carlo standard error at most {decimal(error, 3)}.",
                 id="state",
             ),
             data_plan=hashlib.sha256(repr(found.plan.table).encode()).hexdigest()[:12],
@@ -245,5 +246,5 @@ def _shown(found: Any) -> Any:
 
 def _cell(value: Any) -> str:
     with contextlib.suppress(TypeError, ValueError):
-        return f"{float(value):,.4g}" if float(value) < 1000 else f"{float(value):,.0f}"
+        return number(float(value), 4)
     return str(value)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from acmodels.confounders import Confounding
     from acmodels.fitting import Fit
+    from acmodels.kept import KeptFit
     from acmodels.leaving import Influence
 
 __all__ = ["report"]
 
 
 def report(
-    fit: "Fit",
+    fit: "Fit | KeptFit",
     path: str | os.PathLike[str],
     *,
     ml: "pd.DataFrame | None" = None,
@@ -35,7 +36,7 @@ def report(
     counts, smoothed densities and binned summaries. The same fit gives the same bytes.
 
     Args:
-        fit: from `fit`.
+        fit: from `fit`; or from `load_fit`, whose page is copied as it was written.
         path: of the HTML file; missing folders are made, an existing file is replaced whole.
         ml: from `maximum_likelihood`, for a section of its own; None leaves it out.
         confounding: from `confounding`, likewise.
@@ -47,12 +48,17 @@ def report(
         The path written.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written; or a fit that was read has no page, or is asked
+            for one with more in it.
     """
+    from acmodels.kept import KeptFit
     from acmodels.reporting.page import render
 
     target = Path(path)
-    text = render(fit, progress or (lambda *_: None), ml, confounding, influence, notice)
+    if isinstance(fit, KeptFit):
+        text = _kept(fit, more=any(v is not None for v in (ml, confounding, influence)) or notice)
+    else:
+        text = render(fit, progress or (lambda *_: None), ml, confounding, influence, notice)
     try:
         written(target, text)
     except OSError as error:
@@ -61,6 +67,19 @@ def report(
             "choose another place with room and the right to write"
         ) from None
     return target
+
+
+def _kept(fit: "KeptFit", *, more: bool | str) -> str:
+    """The page of a fit that was read, as it was written."""
+    page = fit.folder / "report.html"
+    if more:
+        raise InputError(
+            f"{fit.folder}: a fit that was read has its page as it was written; for more in it, "
+            "fit the model again"
+        )
+    if not page.is_file():
+        raise InputError(f"{fit.folder}: has no report.html to copy; fit the model again")
+    return page.read_text(encoding="utf-8")
 
 
 def written(target: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from acmodels.assessing import smallest_study
 from acmodels.framework import propositions
 from acmodels.framework.operating import rates
 from acmodels.judging import find
+from acmodels.numbers import decimal, number, signed
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting import write_page
@@ -124,20 +125,22 @@ def _rival(c: "Compared") -> dict[str, Any]:
         log, error, half, double = c.log_bf
         first, other = c.accounts
         numbers = [
-            (first, f"probability {c.probabilities[0]:.3f}"),
-            (other, f"probability {c.probabilities[1]:.3f}"),
+            (first, f"probability {decimal(c.probabilities[0], 3)}"),
+            (other, f"probability {decimal(c.probabilities[1], 3)}"),
             (
                 "Log Bayes factor",
                 (
-                    f"{log:.2f} for the term (Monte Carlo error {error:.2f}); {half:.2f} at half "
-                    f"and {double:.2f} at double the prior sd"
+                    f"{decimal(log, 2)} for the term (Monte Carlo error {decimal(error, 2)}); "
+                    f"{decimal(half, 2)} at half "
+                    f"and {decimal(double, 2)} at double the prior sd"
                 ),
             ),
             (
                 "Left out",
                 (
-                    f"{c.units} districts in turn: log density {c.elpd[0]:+.1f} with the term, "
-                    f"standard error {c.elpd[1]:.1f}"
+                    f"{c.units} districts in turn: log density {signed(c.elpd[0], 1)} with the "
+                    "term, "
+                    f"standard error {decimal(c.elpd[1], 1)}"
                 ),
             ),
         ]
@@ -171,7 +174,8 @@ def _would(fit: "Fit", row: dict[str, Any]) -> str:
         shift = _shift(fit, p, row)
         if shift is not None and shift > 0:
             out.append(
-                f"It would be undecided if the estimate were {shift:.2g} nearer to the other side, "
+                f"It would be undecided if the estimate were {number(shift, 2)} nearer to the "
+                "other side, "
                 "by a confounder say."
             )
     if row["prior_sensitive"] is True:
@@ -213,7 +217,7 @@ def _rates(identifier: str, model: str) -> str:
     r = rates().get((identifier, model))
     if r is None:
         return ""
-    share = f"{100 * r.false_support:.1f} %"
+    share = f"{decimal(100 * r.false_support, 1)} %"
     return f"supported in at most {share} of {r.studies} simulated studies where it is not so"
 
 
@@ -221,7 +225,8 @@ def _false(found: "Assessment", tested: int) -> str:
     if not tested:
         return ""
     return (
-        f"If all {tested} propositions tested were null, {found.expected_false:.2g} of them would "
+        f"If all {tested} propositions tested were null, {number(found.expected_false, 2)} of "
+        "them would "
         "be called supported on average, and as many contradicted, by their decision rules under "
         "flat priors; verdicts on one study are not independent."
     )
@@ -236,7 +241,11 @@ def _untested(found: "Assessment") -> list[dict[str, Any]]:
         {
             "why": why,
             "ids": ids,
-            "sized": [(p, found.needed[p]) for p in ids if p in found.needed],
+            "sized": [
+                (p, number(found.needed[p].effect, 2), found.needed[p])
+                for p in ids
+                if p in found.needed
+            ],
         }
         for why, ids in sorted(out.items(), key=lambda p: -len(p[1]))
     ]

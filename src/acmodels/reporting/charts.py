@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.judging import Status
+from acmodels.numbers import percent as percent_text
 from acmodels.posterior import Array
 from acmodels.reporting.checks import Bar, Bin, Density
-from acmodels.reporting.numbers import percent as percent_text
 from acmodels.reporting.svg import (
     TEXT_WIDTH,
     area_path,
@@ -22,6 +22,7 @@ from acmodels.reporting.svg import (
     tag,
     tick_labels,
     ticks,
+    view_box,
 )
 from acmodels.reporting.variance import Shares
 
@@ -374,7 +375,7 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
             x=left, y=height - 8, class_="note"),
     ]  # fmt: skip
     return tag(
-        "svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}",
+        "svg", *marks, xmlns="http://www.w3.org/2000/svg", viewBox=view_box(width, height),
         width=width, height=height, role="img", aria_label=title,
     )  # fmt: skip
 

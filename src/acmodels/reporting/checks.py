@@ -14,6 +14,7 @@ import numpy as np
 
 from acmodels.families import family
 from acmodels.generate import linear_predictor
+from acmodels.numbers import stated
 from acmodels.rng import stream
 from acmodels.system import own_values
 from acmodels.system.missing import observed
@@ -245,9 +246,9 @@ def _bars(y: "Array", replicated: "Array", most: int) -> tuple[Bar, ...]:
         ends = np.quantile(shares, [0.025, 0.5, 0.975])
         observed = float(np.mean((y >= low) & (y < high)))
         first, last = starts[k], (starts[k + 1] - 1 if k + 1 < len(starts) else values[-1])
-        label = f"{first:g}" if first == last else f"{first:g}–{last:g}"
+        label = stated(first) if first == last else f"{stated(first)}–{stated(last)}"
         if k + 1 == len(starts) and replicated.max() > last:
-            label = f"{first:g}+"
+            label = f"{stated(first)}+"
         out.append(Bar(label, observed, float(ends[1]), float(ends[0]), float(ends[2])))
     return tuple(out)
 

@@ -1,63 +1,15 @@
 """The path diagram: the model's population-level coefficients, drawn by hand as SVG."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from acmodels.families import family
+from acmodels.numbers import probability, significant, with_interval
 from acmodels.reporting.diagram_layout import HEAD, PRODUCT, ROW, Arrow, Box, Entry, plan
-from acmodels.reporting.numbers import probability, significant, with_interval
-from acmodels.reporting.svg import shortened, tag
-from acmodels.system.columns import design_matrix
+from acmodels.reporting.strengths import Strength
+from acmodels.reporting.svg import line_path, point, shortened, tag, view_box
 
 if TYPE_CHECKING:
     from acmodels.fitting import Fit
-
-
-@dataclass(frozen=True)
-class Strength:
-    """What an arrow shows.
-
-    Attributes:
-        mean, lower, upper: of the coefficient, on the data's own scale.
-        standardised: mean times sd(column) over the response's spread.
-        p_positive: posterior probability that it is above zero.
-    """
-
-    mean: float
-    lower: float
-    upper: float
-    standardised: float
-    p_positive: float
-
-    @property
-    def kind(self) -> str:
-        """`positive`, `negative`, or `unclear` where the interval covers zero."""
-        if self.lower > 0:
-            return "positive"
-        return "negative" if self.upper < 0 else "unclear"
-
-    @property
-    def weight(self) -> float:
-        """Line width."""
-        return 1.1 + 6.5 * min(1.0, abs(self.standardised))
-
-
-def strengths(fit: "Fit", estimates: Mapping[str, Mapping[str, float]]) -> dict[str, Strength]:
-    """Strength of every coefficient, by name."""
-    out: dict[str, Strength] = {}
-    for e in fit.system.layout.equations:
-        X = design_matrix(fit.system.layout, e, fit.system.responses)
-        y = fit.system.responses[e.response]
-        spread = family(e.family).scale(y, e.trials, e.link)[1] or 1.0
-        for c, sd in zip(e.columns, X.std(axis=0), strict=True):
-            name = e.coefficient(c)
-            row = estimates[name]
-            out[name] = Strength(
-                row["mean"], row["lower"], row["upper"],
-                float(row["mean"] * sd / spread), float((fit.draws[name] > 0).mean()),
-            )  # fmt: skip
-    return out
 
 
 def diagram(fit: "Fit", found: Mapping[str, Strength]) -> tuple[str, float]:
@@ -73,7 +25,7 @@ def diagram(fit: "Fit", found: Mapping[str, Strength]) -> tuple[str, float]:
         *(_arrow(a, found[a.entry.name]) for a in drawn),
         *(_card(b, found) if b.card else _source(b) for b in p.boxes.values()),
         *(_head(a, found[a.entry.name]) for a in drawn),
-        viewBox=f"0 0 {p.width:.0f} {p.height:.0f}",
+        viewBox=view_box(p.width, p.height),
         class_="diagram",
         role="img",
         aria_label=f"Path diagram. {described or 'No predictors.'}",
@@ -93,8 +45,9 @@ def _arrow(a: Arrow, s: Strength) -> str:
 
 def _told(a: Arrow, s: Strength) -> str:
     mean, interval = with_interval(s.mean, s.lower, s.upper)
+    where = f" at {s.at}" if s.at else ""
     return (
-        f"{a.entry.column} → {a.target}: {mean} {interval}; standardised "
+        f"{a.entry.column} → {a.target}{where}: {mean} {interval}; standardised "
         f"{significant(s.standardised, 2)}; P(above 0) {probability(s.p_positive)}"
     )
 
@@ -102,15 +55,15 @@ def _told(a: Arrow, s: Strength) -> str:
 def _curve(points: tuple[tuple[float, float], ...]) -> str:
     """Smooth between layers, straight along the lanes past them."""
     (x, y), *rest = points
-    path = f"M{x:.1f},{y:.1f}"
+    path = f"M{point(x, y)}"
     for k, (u, v) in enumerate(rest):
         last = k == len(rest) - 1
         end = u - 8 if last else u
         if k % 2 == 1:
-            path += f"L{end:.1f},{v:.1f}"
+            path += f"L{point(end, v)}"
         else:
             bend = 0.5 * (end - x)
-            path += f"C{x + bend:.1f},{y:.1f} {end - bend:.1f},{v:.1f} {end:.1f},{v:.1f}"
+            path += f"C{point(x + bend, y)} {point(end - bend, v)} {point(end, v)}"
         x, y = end, v
     return path
 
@@ -119,7 +72,7 @@ def _head(a: Arrow, s: Strength) -> str:
     x, y = a.points[-1]
     half = 3.2 + 0.5 * s.weight
     return tag(
-        "path", d=f"M{x - 9:.1f},{y - half:.1f}L{x:.1f},{y:.1f}L{x - 9:.1f},{y + half:.1f}Z",
+        "path", d=line_path([(x - 9, y - half), (x, y), (x - 9, y + half)]) + "Z",
         class_=f"head {s.kind}",
     )  # fmt: skip
 
@@ -161,7 +114,9 @@ def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
         tag("text", text=interval, x=right, y=y, text_anchor="end", class_=f"row {s.kind}"),
     ]
     if len(entry.variables) == 1:
-        return [_text(entry.column, b.x + 12, y, 20, f"row {s.kind}"), *parts]
+        name = f"{shortened(entry.column, 18)} †" if s.at else entry.column
+        whole = f"{entry.column} at {s.at}" if s.at else entry.column
+        return [_text(whole, b.x + 12, y, 20, f"row {s.kind}", name), *parts]
     rule = y - PRODUCT + ROW / 2 - 4
     label = " × ".join(entry.column.split(":"))
     return [
@@ -171,7 +126,7 @@ def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
     ]
 
 
-def _text(text: str, x: float, y: float, most: int, class_: str) -> str:
+def _text(text: str, x: float, y: float, most: int, class_: str, short: str = "") -> str:
     """Text cut to a width, whole on hover."""
-    shown = tag("tspan", text=shortened(text, most))
+    shown = tag("tspan", text=shortened(short or text, most))
     return tag("text", tag("title", text=text), shown, x=x, y=y, class_=class_)

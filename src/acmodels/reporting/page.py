@@ -5,13 +5,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acmodels.numbers import count, fixed
 from acmodels.reporting import filled
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting.checks import REPLICATES, predictive_checks
-from acmodels.reporting.diagram import diagram, strengths
-from acmodels.reporting.numbers import count, fixed
+from acmodels.reporting.diagram import diagram
 from acmodels.reporting.robustness import confounding_section, influence_section
+from acmodels.reporting.strengths import at_means, strengths
 from acmodels.reporting.variance import variance_shares
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def gather(
     checks = predictive_checks(fit)
     progress("report", 2, steps)
     shares = variance_shares(fit)
-    drawn, width = diagram(fit, found)
+    arrows = at_means(fit, found)
+    drawn, width = diagram(fit, arrows)
     progress("report", 3, steps)
     at = {f"{r['name']} at {w.at_words(str(r['at']))}" if r["at"] else str(r["name"]): r
           for r in effects if r["kind"] != "rank"}  # fmt: skip
@@ -76,6 +78,8 @@ def gather(
         "tally": _tally(verdicts),
         "diagram": drawn,
         "diagram_width": round(width),
+        "at_means": [f"{n} at {a.at}" for n, a in arrows.items() if a.at],
+        "sizes": s.size_table(fit),
         "products": [n for n in found if ":" in n.split(" ~ ", 1)[-1]],
         "estimands": s.estimand_forests(fit, effects),
         "proportions": s.proportions(fit),

@@ -7,6 +7,7 @@ outcome, within and between parts apart). `paper_files` writes them.
 
 import csv
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acmodels.errors import InputError
-from acmodels.reporting.numbers import MISSING, count, decimals, fixed, probability
+from acmodels.numbers import (
+    MISSING,
+    count,
+    decimals,
+    fixed,
+    places_of,
+    probability,
+    spread,
+    stated,
+    with_interval,
+)
 from acmodels.reporting.words import rows_words, several
+from acmodels.sizes import kind_words
 
 type Style = Literal["apa", "brms", "lavaan"]
 
@@ -46,11 +58,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Written:
-    """What `fit` left in a folder: rows of its tables, `run.json` and `diagnostics.json`."""
+    """What `fit` left in a folder: rows of its tables, `run.json` and `diagnostics.json`.
+
+    `sizes` is empty where an older version wrote the folder.
+    """
 
     estimates: tuple[Mapping[str, str], ...]
     estimands: tuple[Mapping[str, str], ...]
     verdicts: tuple[Mapping[str, str], ...]
+    sizes: tuple[Mapping[str, str], ...]
     run: Mapping[str, Any]
     diagnostics: Mapping[str, Any]
 
@@ -83,15 +99,16 @@ def read(folder: Path) -> Written:
             f"{folder}: is no result of `acmodels fit`: its run.json lacks {', '.join(lost)}"
         )
     _check_shape(folder, run)
-    return Written(estimates, estimands, verdicts, run, found)
+    sizes = _rows(folder / "r2.csv") if (folder / "r2.csv").is_file() else ()
+    return Written(estimates, estimands, verdicts, sizes, run, found)
 
 
 def _check_shape(folder: Path, run: Mapping[str, Any]) -> None:
     """Refuse a `run.json` that somebody edited into another shape."""
-    tables = ("equations", "groups", "priors", "estimands")
+    tables = ("equations", "groups", "priors", "estimands", "propositions")
     wrong = [k for k in tables if not isinstance(run.get(k, {}), dict)]
     needed = {"formula", "family", "link", "level", "rows"}
-    for k, keys in (("equations", needed), ("priors", set[str]()), ("estimands", set[str]())):
+    for k, keys in (("equations", needed), *((k, set[str]()) for k in tables[2:])):
         entries = run.get(k, {}).values() if k not in wrong else ()
         if not all(isinstance(e, dict) and keys <= set(e) for e in entries):
             wrong.append(k)
@@ -119,6 +136,8 @@ def paper_tables(found: Written, style: Style = "apa") -> tuple[Table, ...]:
     out = [make(found)]
     if found.estimands:
         out.append(_estimands(found))
+    if found.sizes:
+        out.append(_sizes(found))
     if found.verdicts:
         out.append(_verdicts(found))
     return tuple(out)
@@ -181,18 +200,32 @@ def _number(row: Mapping[str, str], column: str) -> float | None:
 
 
 def _places(rows: Sequence[Mapping[str, str]]) -> int:
-    """Decimals of a whole table: two digits of its smallest sd, 2 or 3 of them."""
-    return max([2, *(min(3, decimals(_number(r, "sd") or 1.0)) for r in rows)])
+    """Decimals of a whole table: two digits of its smallest sd, 2 or 3 of them.
+
+    A row whose numbers need more, or are large, has its own (`numbers.with_interval`).
+    """
+    sds = [sd for r in rows if (sd := _number(r, "sd"))]
+    return max([2, *(min(3, decimals(sd)) for sd in sds)])
 
 
 def _cells(row: Mapping[str, str], places: int) -> tuple[str, str, str]:
     """Mean, sd and interval."""
-    low, high = fixed(_number(row, "lower"), places), fixed(_number(row, "upper"), places)
-    return (
-        fixed(_number(row, "mean"), places),
-        fixed(_number(row, "sd"), places),
-        f"[{low},\N{NO-BREAK SPACE}{high}]",
-    )
+    mean, sd, low, high = _four(row, places)
+    return mean, sd, f"[{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def _four(row: Mapping[str, str], places: int) -> tuple[str, str, str, str]:
+    """Mean, sd and the ends of the interval, with decimals in common."""
+    mean, low, high = (_known(row, c) for c in ("mean", "lower", "upper"))
+    said, interval = with_interval(mean, low, high, places)
+    own = max(places_of(low, high, mean), places if abs(mean) < 1000 else 0)
+    ends = interval[1:-1].split(", ")
+    return said, spread(_number(row, "sd"), own), ends[0], ends[1]
+
+
+def _known(row: Mapping[str, str], column: str) -> float:
+    value = _number(row, column)
+    return math.nan if value is None else value
 
 
 def _sampled(row: Mapping[str, str]) -> tuple[str, str, str]:
@@ -206,7 +239,7 @@ def _sampled(row: Mapping[str, str]) -> tuple[str, str, str]:
 
 def _interval(found: Written) -> str:
     kind = {"eti": "equal-tailed", "hdi": "highest-density"}[found.run["interval"]]
-    return f"{100 * found.run['prob']:g}% {kind} credible interval"
+    return f"{stated(100 * found.run['prob'])}% {kind} credible interval"
 
 
 # --- styles ---------------------------------------------------------------------------------------
@@ -235,7 +268,7 @@ def _apa(found: Written) -> Table:
         f"N = {_rows_words(found.run)}. M = posterior mean; SD = posterior standard deviation; "
         f"CI = {_interval(found)}.{f' {labels}.' if labels else ''}"
     )
-    ci = f"{100 * found.run['prob']:g}% CI"
+    ci = f"{stated(100 * found.run['prob'])}% CI"
     return Table("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
 
 
@@ -253,9 +286,7 @@ def _brms(found: Written) -> Table:
         return whole
 
     def line(n: _Name, r: Mapping[str, str]) -> tuple[str, ...]:
-        mean, sd, _ = _cells(r, places)
-        ends = (fixed(_number(r, "lower"), places), fixed(_number(r, "upper"), places))
-        return name(n, r["name"]), mean, sd, *ends, *_sampled(r)
+        return name(n, r["name"]), *_four(r, places), *_sampled(r)
 
     groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
     grouped = [(n, r) for n, r in named if n.group]
@@ -270,7 +301,7 @@ def _brms(found: Written) -> Table:
     ):
         if rows:
             groups.append((title, tuple(line(n, r) for n, r in rows)))
-    prob = f"{100 * found.run['prob']:g}% CI"
+    prob = f"{stated(100 * found.run['prob'])}% CI"
     columns = (
         "",
         "Estimate",
@@ -316,7 +347,7 @@ def _lavaan(found: Written) -> Table:
                 tuple((_estimand(r), *_cells(r, places)) for r in found.estimands),
             )
         )
-    ci = f"{100 * found.run['prob']:g}% CI"
+    ci = f"{stated(100 * found.run['prob'])}% CI"
     return Table(
         "Parameter Estimates", ("", "Estimate", "Post.SD", ci), tuple(groups),
         f"Estimate: posterior mean. CI: {_interval(found)}.",
@@ -329,18 +360,35 @@ def _estimand(row: Mapping[str, str]) -> str:
 
 def _estimands(found: Written) -> Table:
     places = _places(found.estimands)
-    ci = f"{100 * found.run['prob']:g}% CI"
+    ci = f"{stated(100 * found.run['prob'])}% CI"
     rows = tuple(
         (
             _estimand(r),
             r["kind"].replace("_", " ") + _own_scale(found.run, r["name"]),
             *_cells(r, places),
-            fixed(_number(r, "p_positive"), 3),
+            probability(_number(r, "p_positive")),
         )
         for r in found.estimands
     )
     columns = ("Effect", "Kind", "M", "SD", ci, "P(> 0)")
     return Table("Effects", columns, (("", rows),), f"CI: {_interval(found)}.{_linked(found.run)}")
+
+
+def _sizes(found: Written) -> Table:
+    """R2 and intraclass correlations by outcome."""
+    places = _places(found.sizes)
+    groups = tuple(
+        (y, tuple((kind_words(r["kind"]), *_cells(r, places)) for r in rows))
+        for y, rows in _by(found.sizes, lambda r: r["response"]).items()
+    )
+    note = (
+        "R2 of an outcome with groups: marginal (predictors) and conditional (predictors and "
+        "groups; Nakagawa & Schielzeth, 2013); without groups: Bayesian R2 (Gelman et al., 2019). "
+        "ICC: intraclass correlation given the predictors. "
+        f"CI: {_interval(found)}."
+    )
+    ci = f"{stated(100 * found.run['prob'])}% CI"
+    return Table("Explained Variance", ("", "M", "SD", ci), groups, note)
 
 
 def _linked(run: Mapping[str, Any]) -> str:
@@ -370,7 +418,7 @@ def _own_scale(run: Mapping[str, Any], name: str) -> str:
 def _verdicts(found: Written) -> Table:
     rows = tuple(
         (
-            r["proposition"], r["estimand"], probability(_number(r, "p_region")),
+            _claim(found, r["proposition"]), r["estimand"], probability(_number(r, "p_region")),
             probability(_number(r, "p_rope")), r["status"].replace("_", " "),
         )
         for r in found.verdicts
@@ -382,6 +430,12 @@ def _verdicts(found: Written) -> Table:
         "model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
     )
     return Table("Propositions and Verdicts", columns, (("", rows),), note)
+
+
+def _claim(found: Written, proposition: str) -> str:
+    """A proposition with its statement, where the model file has one."""
+    said = found.run.get("propositions", {}).get(proposition, {}).get("statement")
+    return f"{proposition}. {said}" if said else proposition
 
 
 def _rows_words(run: Mapping[str, Any]) -> str:
@@ -422,10 +476,10 @@ def _model_words(run: Mapping[str, Any]) -> str:
     return " ".join(out) + " "
 
 
-def _prior(name: str, stated: Mapping[str, Any]) -> str:
-    of = ", ".join(f"{v:g}" if isinstance(v, int | float) else str(v)
-                   for k, v in stated.items() if k != "dist")  # fmt: skip
-    return f"{name} {stated.get('dist', '')}({of})"
+def _prior(name: str, given: Mapping[str, Any]) -> str:
+    of = ", ".join(stated(v) if isinstance(v, int | float) else str(v)
+                   for k, v in given.items() if k != "dist")  # fmt: skip
+    return f"{name} {given.get('dist', '')}({of})"
 
 
 def methods_words(found: Written) -> str:

@@ -41,10 +41,10 @@ def plot_predictions(
     Raises:
         InputError: an unknown name, a file of another kind, or one that cannot be written.
     """
+    from acmodels.numbers import significant
     from acmodels.predicting import curves
     from acmodels.reporting import written
     from acmodels.reporting.charts import Band, prediction_chart
-    from acmodels.reporting.numbers import significant
     from acmodels.reporting.words import interval_words
 
     target = Path(path)

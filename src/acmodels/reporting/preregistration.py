@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from acmodels.families import family
 from acmodels.framework import propositions
 from acmodels.judging import region_words
+from acmodels.numbers import number, stated
 from acmodels.reporting.words import at_words, estimand_words, graph_of, joined, plain
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
@@ -49,18 +50,22 @@ def preregistration(
     graph = graph_of(model, links)
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
-        claim = known[p.id].statement if p.id in known else ""
+        claim = p.statement or (known[p.id].statement if p.id in known else "")
         what = estimand_words(e, graph) + _settings(e.settings)
         where = f" (at {at_words(p.at)})" if p.at else ""
-        small = f" and that it is negligible ({p.rope[0]:g} to {p.rope[1]:g})" if p.rope else ""
+        small = (
+            f" and that it is negligible ({stated(p.rope[0])} to {stated(p.rope[1])})"
+            if p.rope
+            else ""
+        )
         out += [
             f"- **{p.id}** {claim}".rstrip(),
             (
                 f"  Estimand `{p.estimand}` ({what}). Supported if the posterior "
-                f"probability that it{where} lies {region_words(p)} is at least {p.mass:g}"
-                f"{f'{small} is below {1 - p.mass:g}' if small else ''}; contradicted if the "
-                f"probability that it does not is at least {p.mass:g}"
-                f"{f', or that it is negligible is at least {p.mass:g}' if small else ''}; "
+                f"probability that it{where} lies {region_words(p)} is at least {stated(p.mass)}"
+                f"{f'{small} is below {stated(1 - p.mass)}' if small else ''}; contradicted if the "
+                f"probability that it does not is at least {stated(p.mass)}"
+                f"{f', or that it is negligible is at least {stated(p.mass)}' if small else ''}; "
                 "undecided otherwise."
             ),
         ]
@@ -101,7 +106,9 @@ def _design(design: Design | None) -> list[str]:
         of = f" in each {u.per}" if u.per else ""
         with_ = " and one ".join(u.crossed_with)
         crossed = f", each with one {with_} drawn at random" if with_ else ""
-        out.append(f"- {u.name}: {u.size.mean:g}{' on average' if u.size.sd else ''}{of}{crossed}")
+        out.append(
+            f"- {u.name}: {stated(u.size.mean)}{' on average' if u.size.sd else ''}{of}{crossed}"
+        )
     return out
 
 
@@ -109,7 +116,7 @@ def _table(table: "pd.DataFrame") -> str:
     heads = [str(c) for c in table.columns]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
     for row in table.itertuples(index=False):
-        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row]
+        cells = [number(v) if isinstance(v, float) else str(v) for v in row]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -5,9 +5,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from acmodels.numbers import (
+    chance,
+    estimate,
+    fixed,
+    percent,
+    plain,
+    probability,
+    signed,
+    stated,
+    with_interval,
+)
 from acmodels.reporting import words as w
 from acmodels.reporting.charts import Band
-from acmodels.reporting.numbers import fixed, percent, probability, with_interval
 from acmodels.reporting.robustness_charts import shift_chart, strength_chart
 from acmodels.reporting.sections import Figure, Table
 
@@ -66,8 +76,8 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
             if (r["estimand"], r["at"]) in moving
         ]
         words.append(
-            f"With the correlation unknown, Normal(0, {found.prior_sd:g}) on (-1, 1), the effects "
-            f"are: {'; '.join(said)}."
+            f"With the correlation unknown, Normal(0, {stated(found.prior_sd or 0.0)}) on (-1, 1), "
+            f"the effects are: {'; '.join(said)}."
         )
     still = [
         _name(r) for _, r in found.tipping.iterrows() if (r["estimand"], r["at"]) not in moving
@@ -105,6 +115,69 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
             ("Covariate", *(f"Partial R2 with {v}" for v in of), "Correlation"), benchmarks,
         ),
     )  # fmt: skip
+
+
+def confounding_lines(found: "Confounding") -> tuple[str, ...]:
+    """The main result, for a terminal: what each effect that moves takes to tip.
+
+    Args:
+        found: from `confounding`.
+    """
+    moving = _moving(found)
+    lines = [plain(_reading(found))]
+    for _, r in found.tipping.iterrows():
+        if (r["estimand"], r["at"]) not in moving:
+            lines.append(f"  {_name(r)}: hardly moves")
+            continue
+        rows = found.table.loc[
+            (found.table["estimand"] == r["estimand"]) & (found.table["at"] == r["at"])
+        ]
+        at = rows.loc[rows["rho"] == 0].iloc[0]
+        tips = (
+            f"the interval tips at a correlation of {plain(_rho(r['rho']))}"
+            if np.isfinite(r["rho"])
+            else "the interval tips at no correlation looked at"
+        )
+        verdict = (
+            f"; the verdict, {r['verdict']}, tips at {plain(_rho(r['verdict_rho']))}"
+            if r["verdict"] and np.isfinite(r["verdict_rho"])
+            else ""
+        )
+        said = estimate(at["mean"], at["lower"], at["upper"])
+        lines.append(f"  {_name(r)}: {said} without a confounder; {tips}{verdict}")
+    what = "residuals" if found.unit is None else f"effects of {found.unit}"
+    head = (
+        f"An unmeasured confounder of {found.mediator} and {found.outcome}, by the correlation "
+        f"that it leaves in their {what}:"
+    )
+    return (head, *lines)
+
+
+def influence_lines(found: "Influence") -> tuple[str, ...]:
+    """The main result, for a terminal: the unit that moves each verdict and each effect most.
+
+    Args:
+        found: from `influence`.
+    """
+    units = found.table.drop_duplicates("unit")
+    out = [f"Each of {len(units)} units of {found.by} left out in turn:"]
+    for _, r in found.most.iterrows():
+        held = (
+            "the same whichever is left out"
+            if not r["changed_by"]
+            else f"another without {r['changed_by']} of them"
+        )
+        out.append(
+            f"  {r['proposition']} is {r['status']}: {held}; '{r['unit']}' moves it most, P(claim) "
+            f"{chance(r['p_region'])} with it and {chance(r['p_region_without'])} without"
+        )
+    for _, r in found.largest.iterrows():
+        said = estimate(r["mean"], r["lower"], r["upper"])
+        out.append(
+            f"  {_name(r)} moves most without '{r['unit']}': to {said}, by "
+            f"{signed(r['shift'], 2)} posterior sds"
+        )
+    return tuple(out)
 
 
 def _moving(found: "Confounding") -> dict[tuple[str, str], float]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from acmodels.reporting.charts import Band
-from acmodels.reporting.svg import area_path, line_path, tag, tick_labels, ticks
+from acmodels.reporting.svg import area_path, line_path, tag, tick_labels, ticks, view_box
 
 WIDTH, LEFT, RIGHT = 760.0, 74.0, 20.0
 
@@ -45,7 +45,7 @@ def strength_chart(band: Band, label: str) -> str:
             y=floor + 42, class_="tick", text_anchor="middle"),
     ]  # fmt: skip
     return tag(
-        "svg", *marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label,
+        "svg", *marks, viewBox=view_box(WIDTH, height), role="img", aria_label=label,
         class_="run wide",
     )  # fmt: skip
 
@@ -69,6 +69,6 @@ def shift_chart(shifts: Sequence[float], label: str) -> str:
         for s in shifts
     ]
     return tag(
-        "svg", *marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label,
+        "svg", *marks, viewBox=view_box(WIDTH, height), role="img", aria_label=label,
         class_="run wide",
     )  # fmt: skip

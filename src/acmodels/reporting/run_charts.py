@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from acmodels.numbers import decimal, stated
 from acmodels.reporting.charts import Band
-from acmodels.reporting.svg import TEXT_WIDTH, area_path, line_path, shortened, tag, ticks
+from acmodels.reporting.svg import TEXT_WIDTH, area_path, line_path, shortened, tag, ticks, view_box
 from acmodels.reporting.svg import tick_labels as labels_of
 from acmodels.system.layout import Array
 
@@ -29,7 +30,14 @@ def power_chart(bands: Sequence[Band], x_name: str, target: float, label: str) -
     for t in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         marks += [
             tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(t), y2=up(t), class_="gridline"),
-            tag("text", text=f"{t:g}", x=LEFT - 8, y=up(t) + 4, class_="tick", text_anchor="end"),
+            tag(
+                "text",
+                text=stated(t),
+                x=LEFT - 8,
+                y=up(t) + 4,
+                class_="tick",
+                text_anchor="end",
+            ),
         ]
     marks.append(
         tag("text", text="Power", x=LEFT - 8, y=top - 14, class_="tick", text_anchor="end")
@@ -39,7 +47,7 @@ def power_chart(bands: Sequence[Band], x_name: str, target: float, label: str) -
     )
     for v, at in zip(xs, _across(xs, low, high), strict=True):
         marks.append(
-            tag("text", text=f"{v:g}", x=at, y=floor + 20, class_="tick", text_anchor="middle")
+            tag("text", text=stated(v), x=at, y=floor + 20, class_="tick", text_anchor="middle")
         )
     marks.append(
         tag("text", text=shortened(x_name, 60), x=(LEFT + WIDTH - RIGHT) / 2, y=floor + 42,
@@ -133,10 +141,10 @@ def ecdf_chart(ranks: Array, name: str, label: str) -> str:
             class_=f"line {'c1' if outside else 'c0'}"),
         tag("text", text="0", x=left, y=floor + 18, class_="tick", text_anchor="middle"),
         tag("text", text="1", x=width - 8, y=floor + 18, class_="tick", text_anchor="middle"),
-        tag("text", text=f"{most:.2f}", x=left - 4, y=top + 8, class_="tick", text_anchor="end"),
+        tag("text", text=decimal(most, 2), x=left - 4, y=top + 8, class_="tick", text_anchor="end"),
     ]  # fmt: skip
     return tag(
-        "svg", *marks, viewBox=f"0 0 {width:g} {height:g}", width=width, height=height, role="img",
+        "svg", *marks, viewBox=view_box(width, height), width=width, height=height, role="img",
         aria_label=label, class_="run",
     )  # fmt: skip
 
@@ -148,17 +156,17 @@ def stacked(charts: Sequence[str]) -> str:
     top, inside = 0.0, list[str]()
     for chart in charts:
         height = float(chart.split('viewBox="0 0 ')[1].split('"')[0].split()[1])
-        place = f'<svg x="0" y="{top:g}" width="{WIDTH:g}" height="{height:g}"'
+        place = f'<svg x="0" y="{stated(top)}" width="{WIDTH:g}" height="{height:g}"'
         inside.append(chart.replace("<svg", place, 1))
         top += height
     return tag(
-        "svg", *inside, viewBox=f"0 0 {WIDTH:g} {top:g}", role="img", aria_label="Power",
+        "svg", *inside, viewBox=f"0 0 {WIDTH:g} {stated(top)}", role="img", aria_label="Power",
         class_="run wide",
     )  # fmt: skip
 
 
 def _svg(marks: Sequence[str], height: float, label: str) -> str:
     return tag(
-        "svg", *marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label,
+        "svg", *marks, viewBox=view_box(WIDTH, height), role="img", aria_label=label,
         class_="run wide",
     )  # fmt: skip

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from acmodels.errors import listing
+from acmodels.numbers import count, decimal, number, significant, stated
 from acmodels.reporting import write_page
 from acmodels.reporting.charts import Band
 from acmodels.reporting.figure_files import drawing_alone
-from acmodels.reporting.numbers import count, significant
 from acmodels.reporting.run_charts import coverage_chart, ecdf_chart, power_chart, stacked
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
         return count(int(v)) if isinstance(v, int | np.integer) else str(v)
 
     shown = table.assign(
-        **{c: [f"{v:.3f}" for v in table[c]] for c in ("power", "mcse") if c in table}
+        **{c: [decimal(v, 3) for v in table[c]] for c in ("power", "mcse") if c in table}
     )
     rows = [[said(v) for v in r] for r in shown.itertuples(index=False)]
     return {"title": title, "heads": list(table.columns), "rows": rows}
@@ -97,7 +97,7 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
     sentences = _failed(found.result)
     if len(off):
         sentences.append(
-            f"Coverage is more than three standard errors from {found.prob:g} for "
+            f"Coverage is more than three standard errors from {stated(found.prob)} for "
             f"{listing(list(off), 6)}."
         )
     charts = [] if not n else [
@@ -117,9 +117,9 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         ),
         "sentences": sentences,
         "chart_title": "Coverage",
-        "chart_words": f"Share of {100 * found.prob:g} % {kind} intervals that hold the truth, "
-        "plus and minus two Monte Carlo standard errors; the dashed line is what they promise, "
-        "and what is three standard errors off it is drawn in the second colour.",
+        "chart_words": f"Share of {stated(100 * found.prob)} % {kind} intervals that hold "
+        "the truth, plus and minus two Monte Carlo standard errors; the dashed line is what they "
+        "promise, and what is three standard errors off it is drawn in the second colour.",
         "charts": charts,
         "tables": [_table("Parameters and estimands", t)],
         "assumptions": _assumed(found.result),
@@ -127,7 +127,7 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         f"parameter values and refitted the model to each (acmodels "
         f"{metadata.version('acmodels')}, engine {_engines(found.result)}, seed "
         f"{found.result.job.seed}); {count(failed)} fits failed their diagnostics and are left out "
-        f"of bias, RMSE and coverage of {100 * found.prob:g} % {kind} intervals. "
+        f"of bias, RMSE and coverage of {stated(100 * found.prob)} % {kind} intervals. "
         + " ".join(_assumed(found.result)),
     }
 
@@ -145,7 +145,7 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
     verdict = "is calibrated as far as these replications tell" if found.uniform else "fails"
     said = (
         f"{model.name} {verdict}: smallest p value times the number of quantities "
-        f"{found.p_model:.2g} (it would fail below 0.001)."
+        f"{number(found.p_model, 2)} (it would fail below 0.001)."
     )
     return {
         "title": f"Calibration: {model.title or model.name}",
@@ -164,18 +164,19 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
         "methods": f"Simulation-based calibration (Talts et al., 2018) of {model.name}: {count(n)} "
         f"draws of all parameters from their priors, ranked among at most 99 near-independent "
         f"posterior draws; uniformity of {len(t)} quantities was tested at a family-wise level of "
-        f"0.001 (Bonferroni); p = {found.p_model:.2g}. acmodels {metadata.version('acmodels')}, "
+        f"0.001 (Bonferroni); p = {number(found.p_model, 2)}. acmodels "
+        f"{metadata.version('acmodels')}, "
         f"engine {_engines(found.result)}, seed {found.result.job.seed}. "
         + " ".join(_assumed(found.result)),
     }
 
 
 RULES = {
-    "eti": "the {prob:g} % equal-tailed interval excludes 0",
-    "hdi": "the {prob:g} % highest-density interval excludes 0",
-    "p_region": "the posterior probability of the region is at least {mass:g}",
-    "rope": "the posterior probability of the region of practical equivalence is at least {mass:g}",
-    "width": "the {prob:g} % equal-tailed interval is at most {value:g} wide",
+    "eti": "the {prob} % equal-tailed interval excludes 0",
+    "hdi": "the {prob} % highest-density interval excludes 0",
+    "p_region": "the posterior probability of the region is at least {mass}",
+    "rope": "the posterior probability of the region of practical equivalence is at least {mass}",
+    "width": "the {prob} % equal-tailed interval is at most {value} wide",
     "verdict": "the proposition is judged supported",
 }
 
@@ -183,7 +184,8 @@ RULES = {
 def rule_words(found: "Power") -> str:
     """When a study counts as a success, in words."""
     c = found.plan.criterion
-    return RULES[c.rule].format(prob=100 * c.prob, mass=c.mass, value=c.value or 0.0)
+    said = {"prob": 100 * c.prob, "mass": c.mass, "value": c.value or 0.0}
+    return RULES[c.rule].format(**{k: stated(v) for k, v in said.items()})
 
 
 def power_parts(found: "Power") -> dict[str, Any]:
@@ -214,7 +216,7 @@ def power_parts(found: "Power") -> dict[str, Any]:
         "sentences": [s[:1].upper() + s[1:] for s in (*found.answers, *_failed(found.result))],
         "chart_title": f"{what} curves",
         "chart_words": f"Shares of successful studies with 95 % Wilson intervals; the dashed line "
-        f"is the target, {plan.criterion.target:g}.{drawn}",
+        f"is the target, {stated(plan.criterion.target)}.{drawn}",
         "charts": _curves(found),
         "tables": [
             _table(what, t),
@@ -225,7 +227,12 @@ def power_parts(found: "Power") -> dict[str, Any]:
         f"each design were drawn from {model.name} and fitted (acmodels "
         f"{metadata.version('acmodels')}, engine {_engines(found.result)}, seed "
         f"{found.result.job.seed}); a study succeeded where {rule_words(found)}."
-        + (f" Monte Carlo standard errors were at most {known.max():.3f}." if len(known) else "")
+        + (
+            " Monte Carlo standard errors were at most "
+            f"{decimal(float(known.to_numpy(float).max()), 3)}."
+            if len(known)
+            else ""
+        )
         + f" {count(failed)} of {count(total)} fits failed their diagnostics and were counted as "
         f"neither. {' '.join(assumed)}",
     }
@@ -292,7 +299,7 @@ def power_figure(found: "Power", path: Path) -> Path | None:
 
 
 def _said(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{k} = {v:g}" for k, v in values.items())
+    return ", ".join(f"{k} = {stated(v)}" for k, v in values.items())
 
 
 def _provenance(result: "Result") -> list[tuple[str, str]]:

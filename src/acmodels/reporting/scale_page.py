@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from acmodels.numbers import count, decimal, stated
 from acmodels.reporting import write_page
-from acmodels.reporting.numbers import count
-from acmodels.reporting.svg import tag
+from acmodels.reporting.svg import tag, view_box
 
 if TYPE_CHECKING:
     from acmodels.data.scales import Scales
@@ -69,7 +69,7 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
                         r["construct"], r["target"], count(r["items"]), count(r["persons"]),
                         count(r["units"]),
                         *(_two(r[c]) for c in ("mean", "sd", "alpha", "omega", "icc1", "icc2")),
-                        f"{r['raters']:.1f}", _two(r["rwg"]), _percent(r["agreed"]),
+                        decimal(r['raters'], 1), _two(r["rwg"]), _percent(r["agreed"]),
                         _percent(r["missing"]),
                     ]
                     for r in rows
@@ -97,11 +97,11 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
 
 
 def _two(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.2f}"
+    return "" if np.isnan(value) else decimal(value, 2)
 
 
 def _percent(value: float) -> str:
-    return "" if np.isnan(value) else f"{100 * value:.0f} %"
+    return "" if np.isnan(value) else f"{decimal(100 * value, 0)} %"
 
 
 def _chart(rows: list[dict[str, Any]]) -> str:
@@ -118,7 +118,14 @@ def _chart(rows: list[dict[str, Any]]) -> str:
         bottom = height - _ROW
         parts.append(tag("line", x1=at, x2=at, y1=0, y2=bottom, class_="grid"))
         parts.append(
-            tag("text", text=f"{t:g}", x=at, y=bottom + 16, class_="tick", text_anchor="middle")
+            tag(
+                "text",
+                text=stated(t),
+                x=at,
+                y=bottom + 16,
+                class_="tick",
+                text_anchor="middle",
+            )
         )
     parts.append(tag("line", x1=x(0.7), x2=x(0.7), y1=0, y2=height - _ROW, class_="diagonal"))
     for k, r in enumerate(rows):
@@ -134,5 +141,5 @@ def _chart(rows: list[dict[str, Any]]) -> str:
             parts.append(tag("circle", cx=x(r["alpha"]), cy=y, r=4.5, class_="dot"))
     return tag(
         "svg", *parts, class_="chart", width=_WIDTH, height=height, role="img",
-        viewBox=f"0 0 {_WIDTH:g} {height:g}", aria_label="Alpha and ICC(2) of each construct",
+        viewBox=view_box(_WIDTH, height), aria_label="Alpha and ICC(2) of each construct",
     )  # fmt: skip

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from acmodels.reporting import charts
-from acmodels.reporting import words as w
-from acmodels.reporting.checks import Check
-from acmodels.reporting.diagram import Strength
-from acmodels.reporting.numbers import (
+from acmodels.numbers import (
     between,
     count,
     decimals,
@@ -23,8 +19,13 @@ from acmodels.reporting.numbers import (
     percent,
     probability,
     significant,
+    stated,
     with_interval,
 )
+from acmodels.reporting import charts
+from acmodels.reporting import words as w
+from acmodels.reporting.checks import Check
+from acmodels.reporting.strengths import Strength
 from acmodels.reporting.variance import Shares
 
 if TYPE_CHECKING:
@@ -148,12 +149,12 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
     theory = propositions().get(p.id)
     what = w.claim(p, estimand, w.fitted_graph(fit))
-    facts = [("Tested as", what)] if theory is not None else []
+    facts = [("Tested as", what)] if theory is not None or p.statement else []
     facts += [
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
         (
             f"P({minus(region_words(p))})",
-            f"{probability(cast(float, row['p_region']))} ({p.mass:g} is asked for)",
+            f"{probability(cast(float, row['p_region']))} ({stated(p.mass)} is asked for)",
         ),
         *_rope_fact(p, row),
         ("Prior", w.sensitivity_words(effect.prior_sensitivity)),
@@ -164,8 +165,8 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         curve = charts.posterior_curve(effect.draws, (p.lower, p.upper), p.rope, interval, label)
     return Card(
         id=p.id,
-        claim=theory.statement if theory is not None else what,
-        source=theory.source if theory is not None else "",
+        claim=p.statement or (theory.statement if theory is not None else what),
+        source=theory.source if theory is not None and not p.statement else "",
         status=status,
         label=w.STATUS[status],
         icon=charts.status_icon(status),
@@ -186,13 +187,13 @@ def _withheld_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> C
     what = w.claim(p, fit.spec.estimands.get(p.estimand), w.fitted_graph(fit))
     return Card(
         id=p.id,
-        claim=theory.statement if theory is not None else what,
-        source=theory.source if theory is not None else "",
+        claim=p.statement or (theory.statement if theory is not None else what),
+        source=theory.source if theory is not None and not p.statement else "",
         status=status,
         label=w.STATUS[status],
         icon=charts.status_icon(status),
         curve="",
-        facts=(("Tested as", what),) if theory is not None else (),
+        facts=(("Tested as", what),) if theory is not None or p.statement else (),
         reason=minus(str(row["reason"])),
         estimate="withheld",
         interval=None,
@@ -341,6 +342,22 @@ def variance_table(fit: "Fit", shares: Sequence[Shares]) -> Table:
     interval = w.interval_words(fit.interval, fit.prob)
     return Table(
         f"Shares of unexplained variance, mean and {interval}", ("Equation", *heads), tuple(rows)
+    )
+
+
+def size_table(fit: "Fit") -> Table:
+    """R2 and intraclass correlations of every equation, with a row for what has none."""
+    from acmodels.sizes import effect_sizes, kind_words
+
+    found = effect_sizes(fit)
+    rows = [
+        (r["response"], kind_words(r["kind"]), *with_interval(r["mean"], r["lower"], r["upper"]))
+        for r in found.table.to_dict("records")
+    ]
+    rows += [(y, "R2", "–", f"{why}") for y, why in found.why_not.items()]
+    interval = w.interval_words(fit.interval, fit.prob)
+    return Table(
+        "R2 and intraclass correlations", ("Outcome", "Quantity", "Mean", interval), tuple(rows)
     )
 
 

@@ -41,9 +41,19 @@ def percent(share: float) -> str:
     return f"{round(100 * share, 2):g}%"
 
 
+def point(x: float, y: float) -> str:
+    """A place in a drawing."""
+    return f"{x:.1f},{y:.1f}"
+
+
+def view_box(width: float, height: float) -> str:
+    """The `viewBox` of a drawing that starts at the origin."""
+    return f"0 0 {width:g} {height:g}"
+
+
 def line_path(points: Iterable[tuple[float, float]]) -> str:
     """The `d` of a polyline."""
-    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return "M" + "L".join(point(x, y) for x, y in points)
 
 
 def area_path(x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> str:
@@ -74,7 +84,7 @@ def ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
 
 def tick_labels(values: Sequence[float]) -> tuple[str, ...]:
     """Labels of ticks, all with the decimals that their step needs."""
-    from acmodels.reporting.numbers import fixed, significant
+    from acmodels.numbers import fixed, significant
 
     step = values[1] - values[0] if len(values) > 1 else 1.0
     if max(abs(v) for v in values) >= 1e6 or step < 1e-5:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from acmodels.companion import FAR
 from acmodels.judging import Status, region_words
-from acmodels.reporting.numbers import THIN, count, fixed, minus
+from acmodels.numbers import THIN, count, fixed, minus, stated
 from acmodels.spec.model import Model, Proposition
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def several(n: int, one: str, many: str | None = None) -> str:
 def interval_words(interval: str, prob: float) -> str:
     """What kind of interval: `95 % equal-tailed interval`."""
     kind = {"eti": "equal-tailed", "hdi": "highest-density"}.get(interval, interval)
-    return f"{100 * prob:g}{THIN}% {kind} interval"
+    return f"{stated(100 * prob)}{THIN}% {kind} interval"
 
 
 def summary(fit: "Fit") -> str:
@@ -188,7 +188,7 @@ def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
     said = (
         f"Of {several(len(apart), 'quantity', 'quantities')} with a maximum-likelihood estimate, "
         f"{count(near)} {'has its' if near == 1 else 'have their'} posterior mean within "
-        f"{FAR:g} ML standard errors of it (the farthest is {fixed(max(apart), 2)} away)."
+        f"{stated(FAR)} ML standard errors of it (the farthest is {fixed(max(apart), 2)} away)."
     )
     if without:
         said += (

@@ -16,6 +16,7 @@ from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, EngineError
 from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
+from acmodels.numbers import decimal
 from acmodels.priors import Priors, resolve_priors, response_scales
 from acmodels.rng import child_seed, stream
 from acmodels.runs.holes import Modelled, holed, stacked, systems
@@ -524,9 +525,9 @@ def _batch(
     reasons: list[str] = []
     for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
         if not ok:
-            reasons.append(f"weights cannot be trusted: Pareto k is {k:.2f}")
+            reasons.append(f"weights cannot be trusted: Pareto k is {decimal(k, 2)}")
         elif ess < LEAST_ESS:
-            reasons.append(f"too few effective points: {ess:.0f}, below {LEAST_ESS}")
+            reasons.append(f"too few effective points: {decimal(ess, 0)}, below {LEAST_ESS}")
         else:
             reasons.append("")
     return _Found(b.names, b.values, b.ess, tuple(reasons))

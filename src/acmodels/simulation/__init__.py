@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from acmodels.display import facts
 from acmodels.estimands import Context, evaluate
 from acmodels.families import family
 from acmodels.generate import generate
+from acmodels.load import as_design
+from acmodels.numbers import number
 from acmodels.rng import check_seed, stream
 from acmodels.simulation.assumptions import Assumptions, assumptions
 from acmodels.simulation.frame import (
@@ -62,16 +65,18 @@ class Simulation:
             {
                 "Rows": self.study.n_rows,
                 "Columns": ", ".join(str(c) for c in self.study.frame.columns),
-                "True effects": tuple(f"{k} = {v:.3g}" for k, v in self.effects.items()) or "none",
+                "True effects": tuple(f"{k} = {number(v)}" for k, v in self.effects.items())
+                or "none",
             },
         )
 
 
-def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
+def simulate(design: Design | str | Path, seed: int = 1, replicate: int = 0) -> Simulation:
     """Draw one study.
 
     Args:
-        design: units, truths, predictors and the model, from `load_design`.
+        design: units, truths, predictors and the model, from `load_design`, or the path or
+            shipped name of one.
         seed: of the whole set of replicates.
         replicate: which one; each has its own stream, whatever others are drawn.
 
@@ -80,6 +85,7 @@ def simulate(design: Design, seed: int = 1, replicate: int = 0) -> Simulation:
             grouping that is no unit).
         InputError: an impossible seed.
     """
+    design = as_design(design)
     model = loaded(design)
     rng = stream(check_seed(seed), "simulate", replicate)
     check_design(design)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acmodels.errors import listing
+from acmodels.numbers import number
 from acmodels.simulation.frame import WAVE, loaded, predictors
 from acmodels.simulation.losses import losable
 from acmodels.simulation.truths import assumed
@@ -135,7 +136,7 @@ def grouped(values: Mapping[str, float]) -> list[str]:
     """Values with the names that have them: `0.5 for sd(y ~ 1 | g), sd(m ~ 1 | g)`."""
     by: dict[str, list[str]] = {}
     for name, value in values.items():
-        by.setdefault(f"{value:.4g}", []).append(name)
+        by.setdefault(f"{number(value, 4)}", []).append(name)
     return [f"{value} for {', '.join(names)}" for value, names in by.items()]
 
 

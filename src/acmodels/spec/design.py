@@ -9,6 +9,7 @@ from pydantic import Field
 
 from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
+from acmodels.numbers import number
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, plain, plain_keys
@@ -107,7 +108,7 @@ class Exogenous:
             said += ", exactly that share of the units"
         if self.level is not None:
             said += f", level {self.level}"
-        return said + "".join(f", ICC of {u} {v:.3g}" for u, v in self.icc.items())
+        return said + "".join(f", ICC of {u} {number(v)}" for u, v in self.icc.items())
 
 
 @dataclass(frozen=True)

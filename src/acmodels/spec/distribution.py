@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import InputError, ModelError, did_you_mean, listing
+from acmodels.numbers import number
 
 type Array = NDArray[np.float64]
 type Support = Literal[
@@ -119,7 +120,7 @@ class Distribution:
 
     def __str__(self) -> str:
         """As in a file: `Normal(mu=0, sigma=1)`."""
-        inside = ", ".join(f"{k}={v:.4g}" for k, v in self.parameters.items())
+        inside = ", ".join(f"{k}={number(v, 4)}" for k, v in self.parameters.items())
         return f"{self.name}({inside})"
 
 

@@ -41,6 +41,7 @@ class PropositionTable(Strict):
     """One `[propositions.ID]` table: how an estimand is judged."""
 
     estimand: str
+    statement: str = ""
     at: str | None = None
     region: RegionTable
     rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
@@ -109,6 +110,7 @@ class Proposition:
         lower, upper: the open region in which the proposition holds.
         rope: the region of practical equivalence, or None.
         mass: the posterior probability that a claim needs.
+        statement: the claim as a person says it, or nothing.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Proposition:
     at: str | None = None
     rope: tuple[float, float] | None = None
     mass: float = 0.975
+    statement: str = ""
 
 
 @dataclass(frozen=True)
@@ -335,7 +338,10 @@ def _propositions(t: ModelTable, source: str, problems: list[str]) -> dict[str, 
         if rope is not None and not rope[0] < rope[1]:
             problems.append(f"{where}.rope: the first number must be below the second")
         at = None if p.at is None else without_backticks(p.at)
-        out[key] = Proposition(key, p.estimand, *bounds, at=at, rope=rope, mass=p.mass)
+        said = " ".join(p.statement.split())
+        out[key] = Proposition(
+            key, p.estimand, *bounds, at=at, rope=rope, mass=p.mass, statement=said
+        )
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from acmodels.data import sentinels
 from acmodels.errors import DataError, listing
 from acmodels.families import family
+from acmodels.numbers import decimal, number
 from acmodels.spec.formula import Operand
 from acmodels.system.columns import design_matrix, group_column, variable_values
 from acmodels.system.layout import Array, Block, EquationLayout, Layout, Responses
@@ -149,10 +150,11 @@ def examine(layout: Layout, responses: Responses) -> tuple[list[str], list[str]]
     warnings += _residual_warnings(layout)
     warnings += _measure_warnings(layout, responses)
     if layout.n_rows >= 1_000_000:
+        width = sum(len(e.columns) + 6 for e in layout.equations)
         warnings.insert(
             0,
             f"{layout.n_rows} rows: expect MCMC to take hours and some "
-            f"{8e-9 * layout.n_rows * sum(len(e.columns) + 6 for e in layout.equations):.1f} GB",
+            f"{decimal(8e-9 * layout.n_rows * width, 1)} GB",
         )
     return problems, list(dict.fromkeys(warnings))
 
@@ -190,8 +192,9 @@ def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
         small, large = int(np.argmin(sds)), int(np.argmax(sds))
         if sds[large] > 1e8 * sds[small]:
             out.append(
-                f"equations.{e.response}: '{e.columns[slopes[large]].name}' (sd {sds[large]:.2g}) "
-                f"stands beside '{e.columns[slopes[small]].name}' (sd {sds[small]:.2g}); "
+                f"equations.{e.response}: '{e.columns[slopes[large]].name}' (sd "
+                f"{number(sds[large], 2)}) "
+                f"stands beside '{e.columns[slopes[small]].name}' (sd {number(sds[small], 2)}); "
                 "coefficients on such different scales are hard to read, so rescale one"
             )
     many = X.shape[1] + len(e.thresholds)

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 
 from acmodels.errors import listing
+from acmodels.numbers import number
 from acmodels.system.layout import Array, Column, EquationLayout, Layout, Part
 
 TOLERANCE = 1e-7
@@ -100,10 +101,10 @@ def _equation_text(name: str, of: Sequence[str], found: Redundant) -> str:
     """The sum written out, where that is short."""
     if len(of) > 6:
         return ""
-    parts = [f"{found.constant:.4g}"] if abs(found.constant) > 1e-7 else []
+    parts = [f"{number(found.constant, 4)}"] if abs(found.constant) > 1e-7 else []
     for n, w in zip(of, found.weights, strict=True):
         sign = "- " if w < 0 else "+ " if parts else ""
-        size = "" if abs(abs(w) - 1) < 1e-6 else f"{abs(w):.4g} × "
+        size = "" if abs(abs(w) - 1) < 1e-6 else f"{number(abs(w), 4)} × "
         parts.append(f"{sign}{size}{n}")
     return f" ({name} = {' '.join(parts)})"
 

@@ -14,6 +14,7 @@ from itertools import product
 import numpy as np
 
 from acmodels.errors import listing
+from acmodels.numbers import number
 from acmodels.system.columns import design_matrix
 from acmodels.system.latent import is_latent
 from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
@@ -379,6 +380,6 @@ def _told(e: EquationLayout, c: Column, x: Array, y: Array, rows: np.ndarray) ->
         return []
     for first, second, low, high in ((zero, one, 0, 1), (one, zero, 1, 0)):
         if first.max() <= second.min() and first.min() < second.max():
-            ends = f"{low} up to {first.max():.4g}, {high} from {second.min():.4g} on"
+            ends = f"{low} up to {number(first.max(), 4)}, {high} from {number(second.min(), 4)} on"
             return [f"{c.name} alone tells them apart: {e.response} = {ends}"]
     return []
