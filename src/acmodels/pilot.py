@@ -75,8 +75,7 @@ def plan_and_words(plan: Plan, pilot: Fit) -> tuple[dict[str, Any], tuple[str, .
     found = carried(table, plan.cells[0].design, pilot)
     table |= {"exogenous": dict(found.exogenous), "loss": dict(found.loss)}
     table = {k: v for k, v in table.items() if v not in ({}, None)}
-    said = (*found.said, *_scales(pilot))
-    return {**table, "truth": _whole_shares(truth), "design_prior": prior}, said
+    return {**table, "truth": _whole_shares(truth), "design_prior": prior}, found.said
 
 
 def _whole_shares(truth: dict[str, Any]) -> dict[str, Any]:
@@ -89,23 +88,6 @@ def _whole_shares(truth: dict[str, Any]) -> dict[str, Any]:
     return {
         n: v / sums[n.rsplit("[", 1)[0]] if n.startswith("simo(") else v for n, v in truth.items()
     }
-
-
-def _scales(pilot: Fit) -> list[str]:
-    """Responses whose default priors a plan would scale wrongly, since it knows no response."""
-    out: list[str] = []
-    for e in pilot.system.layout.equations:
-        sd = float(np.std(pilot.system.responses[e.response]))
-        left = [n for n, p in pilot.priors.items() if p.stated is None and n.startswith(
-            (f"{e.response} ~ ", f"sigma({e.response})", f"sd({e.response} ~ ")
-        )]  # fmt: skip
-        if e.has_sigma and left and not 0.5 <= sd <= 2:
-            out.append(
-                f"WARNING: {e.response} has an sd of {sd:.3g}, and default priors of simulated "
-                "studies are for an sd of 1; state the priors in the model (`acmodels priors` "
-                "prints those of the pilot), or divide the column by its sd"
-            )
-    return out
 
 
 def _round(value: float) -> float:

@@ -39,7 +39,7 @@ from acmodels.system.layout import Array, with_steps
 
 BLOCK = 20
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
-HOLED, HOLED_ROWS_VARY = 10, 40
+HOLED, HOLED_ROWS_VARY = 10, 100
 """Replicates of NUTS that share predictors, groupings and missing cells, where such are modelled:
 what is compiled for one serves all; where studies differ in their rows, it serves no others."""
 DRAWS = 1000

@@ -103,36 +103,51 @@ def systems(
     return out
 
 
+MOST = 16
+"""Compiled models that are kept at once."""
+
+
 class Modelled:
-    """Prepared fits of studies whose missing values are modelled, by one compilation."""
+    """Prepared fits of studies whose missing values are modelled, by few compilations.
+
+    A compiled model serves studies of as many rows and missing cells, so long as the data put the
+    same group sds well away from zero: these are sampled otherwise than the rest.
+    """
 
     def __init__(self, model: Model, priors: Priors) -> None:
         self.model = model
         self.priors = priors
-        self._last: tuple[object, PreparedNuts] | None = None
+        self._made: dict[object, PreparedNuts] = {}
 
     def __call__(self, system: System) -> Prepared:
         """Prepare one study; the models of incomplete predictors have priors scaled to it."""
-        joint = system.sampled
-        found = resolve_priors(self.model.priors, joint.layout, joint.responses, self.model.source)
+        layout, responses = system.sampled.layout, system.sampled.responses
+        found = resolve_priors(self.model.priors, layout, responses, self.model.source)
         priors = {**found, **self.priors}
-        layout = joint.layout
-        shape = (
-            tuple(p.name for p in parameters(layout)),
-            tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
-            tuple(e.n for e in layout.equations),
-            tuple(len(b.levels) for b in layout.blocks),
-            # discrete values are summed over in the rows where they meet
-            tuple(tuple(g.cell) for g in layout.gaps)
-            if any(g.discrete for g in layout.gaps)
-            else (),
-        )
-        last = self._last
-        if last is not None and last[0] == shape:
-            return last[1].shaped(joint.layout, priors)
-        made = cast("PreparedNuts", engine("nuts").prepare(joint.layout, priors, joint.responses))
-        self._last = shape, made
+        kind = _kind(layout, responses, priors)
+        if kind in self._made:
+            return self._made[kind].shaped(layout, priors)
+        made = cast("PreparedNuts", engine("nuts").prepare(layout, priors, responses))
+        while len(self._made) >= MOST:
+            self._made.pop(next(iter(self._made)), None)
+        self._made[kind] = made
         return made
+
+
+def _kind(layout: Layout, responses: Responses, priors: Priors) -> object:
+    """What studies have in common that one compiled model serves."""
+    from acmodels.engines._plan import group_bases, uncertain
+
+    discrete = any(g.discrete for g in layout.gaps)
+    return (
+        tuple(p.name for p in parameters(layout)),
+        tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
+        tuple(e.n for e in layout.equations),
+        tuple(len(b.levels) for b in layout.blocks),
+        # discrete values are summed over in the rows where they meet
+        tuple(tuple(g.cell) for g in layout.gaps) if discrete else (),
+        tuple(sorted(uncertain(layout, responses, group_bases(layout, priors)))),
+    )
 
 
 def stacked(found: Sequence[System]) -> tuple[Layout, Responses]:

@@ -242,7 +242,7 @@ def is_choice(key: str, table: Mapping[str, Any]) -> bool:
     first, rest = _dotted(key, ("units", *units))
     if first == "units" and rest:
         first, *rest = rest
-    if not rest:
+    elif not rest:
         first, *rest = key.split(".")
     if first in units:
         return rest in ([], ["n"], ["n", "mean"])
