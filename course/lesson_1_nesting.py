@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 1. Nesting, and what ignoring it costs
 #
-# Ten people of each of 40 districts answer; half of the districts are in a programme. People of one
+# Ten people of each of 40 districts answer; half of the districts are in a program. People of one
 # district are alike: the share of the variance that lies between districts is the intraclass
 # correlation (ICC). An analysis that treats 400 people as independent believes it knows more than it
 # does. We simulate a study in which we know the truth, and look.
@@ -48,14 +48,14 @@ answer = None
 check("1.1", answer)
 
 # %% [markdown]
-# **Exercise 1.2** How many independent people are those 400 worth, for the programme's effect?
+# **Exercise 1.2** How many independent people are those 400 worth, for the program's effect?
 
 # %%
 answer = None
 check("1.2", answer)
 
 # %% [markdown]
-# The cost, in errors: the programme now does nothing, and we count how often each analysis finds an
+# The cost, in errors: the program now does nothing, and we count how often each analysis finds an
 # effect anyway. It should be 5 % of the time.
 
 # %%
@@ -101,7 +101,7 @@ check("1.4", answer)
 # %% [markdown]
 # ## A cause that differs within districts
 #
-# Now the programme is drawn by lot among the ten people of each district. Districts differ as before, but
+# Now the program is drawn by lot among the ten people of each district. Districts differ as before, but
 # each has people of both kinds, and what the district adds falls out of their difference. This time the
 # flat analysis claims *less* than it knows: what districts differ by is noise to it.
 

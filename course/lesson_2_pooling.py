@@ -9,7 +9,7 @@
 # # 2. Priors and partial pooling
 #
 # Which district does best? With four answers from one and forty from another, the extremes are the
-# small ones, by chance. A hierarchical model pulls each district towards the mean of all, the more
+# small ones, by chance. A hierarchical model pulls each district toward the mean of all, the more
 # the less it is known: *partial pooling*.
 
 # %%

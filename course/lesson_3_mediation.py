@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 3. Mediation across levels
 #
-# A programme of districts (level 2) changes what people do (level 1), which changes what they learn
+# A program of districts (level 2) changes what people do (level 1), which changes what they learn
 # (level 1): a 2-1-1 mediation. A cause that is the same for a whole district can only move the
 # district's *mean* of the mediator, so the path goes through that mean, and the slope between
 # districts is not the slope within them.

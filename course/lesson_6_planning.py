@@ -8,7 +8,7 @@
 # %% [markdown]
 # # 6. Planning a study
 #
-# How many districts? The honest way is to simulate the study, analyse it as one will, and count.
+# How many districts? The honest way is to simulate the study, analyze it as one will, and count.
 # Districts cost most and matter most: asking more people in few districts soon stops helping.
 
 # %%

@@ -513,7 +513,7 @@ def test_files_that_are_not_what_their_names_say(desk: Desk, suffix: str) -> Non
 
 
 def test_gaps_by_every_rule(desk: Desk) -> None:
-    """In outcome, mediator and predictor alike: modelled, refused with rows, or dropped."""
+    """In outcome, mediator and predictor alike: modeled, refused with rows, or dropped."""
     desk.data(lambda f: put("x", [4], None)(put("m", [5], "NA")(put("y", [6], ".")(f))))
     desk.model(PATH)
     found = desk.checked()
@@ -552,7 +552,7 @@ def test_the_exact_engine_does_not_take_gaps(desk: Desk) -> None:
     desk.model(PATH)
     got = desk.run("fit", "model.toml", "study.csv", "--engine", "collapsed", "--out", "out")
     assert got.code == 3
-    says(got.err, "missing values of 'x' are modelled", "--engine nuts")
+    says(got.err, "missing values of 'x' are modeled", "--engine nuts")
 
 
 UNMODELLED: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {

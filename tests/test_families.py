@@ -261,7 +261,10 @@ def test_truths_follow_stated_priors() -> None:
     [
         ({"nu(t)": 1.0}, ('truth."nu(t)"', "above 1")),
         ({"phi(nb)": 0.0}, ('truth."phi(nb)"', "above 0")),
-        ({"o | t1": 1.0, "o | t2": 0.5}, ('truth."o | t2"', "thresholds rise", "state all")),
+        (
+            {"o | t1": 1.0, "o | t2": 0.5},
+            ('truth."o | t2"', "thresholds must increase", "state all"),
+        ),
         ({"o ~ 1": 1.0}, ("no parameter 'o ~ 1'",)),
     ],
 )

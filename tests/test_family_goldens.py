@@ -1,4 +1,4 @@
-"""Posteriors of the generalised families beside maximum likelihood, on single-level data.
+"""Posteriors of the generalized families beside maximum likelihood, on single-level data.
 
 All six equations are one model, since compiling is what costs: each is fitted to its own
 response, and none predicts another. statsmodels gives the references, and SciPy that of the

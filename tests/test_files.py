@@ -133,7 +133,7 @@ def test_rows_of_a_sheet_are_numbered_as_the_spreadsheet_shows_them(tmp_path: Pa
     again = ac.load_study(path, columns={"sheet": "data"})
     assert again.frame.equals(study.frame)
     assert "did you mean 'data'" in refusal(lambda: ac.load_study(f"{path}#dat"))
-    assert "no .xlsx" in refusal(
+    assert "not an .xlsx" in refusal(
         lambda: ac.load_study(as_csv(tmp_path / "a.csv", table[1:]), columns={"sheet": "x"})
     )
 
@@ -178,7 +178,7 @@ def test_cells_of_a_spreadsheet_mean_what_they_show(tmp_path: Path) -> None:
     np.testing.assert_array_equal(numeric(study, "failed"), [1, np.nan, 2])
     assert "#DIV/0!" in said(study, "warning")
     assert "(row 3)" in said(study, "warning")
-    assert "formulas whose values the file does not keep (rows 2, 3, 4)" in said(study, "warning")
+    assert "formulas whose values the file does not store (rows 2, 3, 4)" in said(study, "warning")
     assert kind(study, "when") == "date"
     assert "1 of its 3 numbers as text" in said(study, "note")
 
@@ -379,7 +379,7 @@ def test_names_may_be_exchanged() -> None:
         ({"z": {"colum": "x"}}, "did you mean 'column'"),
         ({"z": "xx"}, "no column 'xx'"),
         ({"randomized": ["xs"]}, "randomized"),
-        ({"z": {"column": "x", "order": "mdy"}}, "go with date"),
+        ({"z": {"column": "x", "order": "mdy"}}, "can only be used with date"),
         ({"z": {"column": "x", "date": "years", "since": "soon"}}, "since must be a date"),
         ({"skip": -1}, "skip"),
     ],

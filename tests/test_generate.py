@@ -377,10 +377,10 @@ def test_the_frame_is_fresh_for_the_fit() -> None:
         ({"truth": {"sd(routines ~ 1 | partner)": -0.1}}, ("cannot be -0.1",)),
         (
             {"truth": {"cor(learning ~ 1, learning ~ routines | district)": 1.1}},
-            ("is no correlation",),
+            ("is not a correlation",),
         ),
         ({"exogenous": {"knows": {}}}, ("exogenous.knows", "did you mean 'know'?")),
-        ({"units": {"district": 5, "row": {"per": "district", "n": 2}}}, ("no unit", "partner")),
+        ({"units": {"district": 5, "row": {"per": "district", "n": 2}}}, ("not a unit", "partner")),
         ({"units": {**UNITS, "school": 3}}, ("not linked",)),
     ],
 )

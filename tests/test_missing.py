@@ -1,4 +1,4 @@
-"""Missing values: what leaves, what is modelled, at which level and by what; and the posterior."""
+"""Missing values: what leaves, what is modeled, at which level and by what; and the posterior."""
 
 import json
 from pathlib import Path

@@ -172,7 +172,7 @@ def test_a_response_has_no_steps() -> None:
 
 def test_one_prior_for_all_shares_and_the_exact_engine_says_why_not() -> None:
     table = {**MODEL, "priors": {"simo(m ~ mo(depth))[1]": {"dist": "Dirichlet", "alpha": 2}}}
-    with pytest.raises(ModelError, match="shares of one whole"):
+    with pytest.raises(ModelError, match="shares that sum to 1"):
         ac.fit(ac.load_model(table), data())
     with pytest.raises(Exception, match="have one sign"):
         ac.fit(ac.load_model(MODEL), data(), engine="collapsed")

@@ -608,7 +608,7 @@ def test_all_data_enter_the_density(case: Case) -> None:
 
 
 def test_the_models_above_reach_every_parametrisation() -> None:
-    """Sds with and without a sign, effects centred and not, and what groups absorb."""
+    """Sds with and without a sign, effects centered and not, and what groups absorb."""
     signed: set[bool] = set()
     weights: list[float] = []
     absorbed = False

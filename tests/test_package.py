@@ -142,15 +142,15 @@ SPOILS: dict[str, tuple[Callable[[Tables], object], str]] = {
     ),
     "district unknown": (
         lambda t: t["partnerships"].loc.__setitem__((3, "district_id"), "999"),
-        "partnerships.csv: 'district_id' names nothing in districts.csv: '999' (row 5)",
+        "partnerships.csv: 'district_id' holds ids that are not in districts.csv: '999' (row 5)",
     ),
     "partner unknown": (
         lambda t: t["partnerships"].loc.__setitem__((4, "partner_id"), "Z"),
-        "'partner_id' names nothing in partners.csv",
+        "'partner_id' holds ids that are not in partners.csv",
     ),
     "department unknown": (
         lambda t: t["partnerships"].loc.__setitem__((5, "department_id"), "zz"),
-        "'department_id' names nothing in departments.csv: 'zz' (row 7)",
+        "'department_id' holds ids that are not in departments.csv: 'zz' (row 7)",
     ),
     "department elsewhere": (
         lambda t: t["partnerships"].loc.__setitem__((6, "department_id"), "011b" if t["partnerships"].loc[6, "district_id"] != "011" else "010b"),
@@ -182,15 +182,15 @@ SPOILS: dict[str, tuple[Callable[[Tables], object], str]] = {
     ),
     "item unknown": (
         lambda t: t["responses"].loc.__setitem__((12, "item_id"), "t9"),
-        "'item_id' names nothing in items.csv: 't9' (row 14)",
+        "'item_id' holds ids that are not in items.csv: 't9' (row 14)",
     ),
     "person unknown": (
         lambda t: t["responses"].loc.__setitem__((15, "person_id"), "x9"),
-        "'person_id' names nothing in persons.csv: 'x9' (row 17)",
+        "'person_id' holds ids that are not in persons.csv: 'x9' (row 17)",
     ),
     "wave unknown": (
         lambda t: t["responses"].loc.__setitem__((18, "wave_id"), 7),
-        "'wave_id' names nothing in waves.csv: '7' (row 20)",
+        "'wave_id' holds ids that are not in waves.csv: '7' (row 20)",
     ),
     "time stands still": (
         lambda t: t["waves"].__setitem__("t_years", [1.0, 1.0]),

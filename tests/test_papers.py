@@ -132,7 +132,7 @@ def test_the_command(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as done:
         cli(["tables", str(tmp_path)])
     assert done.value.code == 2
-    assert "is no result of `acmodels fit`" in capsys.readouterr().err
+    assert "is not a result of `acmodels fit`" in capsys.readouterr().err
 
 
 def test_a_run_file_that_lacks_something_is_refused(
@@ -145,7 +145,7 @@ def test_a_run_file_that_lacks_something_is_refused(
         with pytest.raises(SystemExit) as done:
             cli(["tables", str(tmp_path / "fit"), "--out", str(tmp_path / "t")])
         assert done.value.code == 2
-        assert "is no result of `acmodels fit`" in capsys.readouterr().err
+        assert "is not a result of `acmodels fit`" in capsys.readouterr().err
     assert not (tmp_path / "t").exists()
 
 

@@ -115,7 +115,7 @@ def test_the_message_names_coefficient_term_category_and_prior() -> None:
         assert word in said
     assert "group effects" not in said
     said = message(build(d, "y ~ x + t + (1 | g)"))
-    assert "Only the population-level terms were looked at" in said
+    assert "Only the population-level terms were checked" in said
 
 
 def test_a_reference_level_whose_outcomes_are_alike_is_named() -> None:

@@ -1,4 +1,4 @@
-"""Standardised coefficients and R2 against closed forms."""
+"""Standardized coefficients and R2 against closed forms."""
 
 import sys
 from dataclasses import replace

@@ -80,7 +80,7 @@ def test_a_plan_with_an_ordinal_outcome_is_foretold(tmp_path: Path) -> None:
     )
     plan = ac.load_plan(tmp_path / "plan.toml")
     said = of_runs([Cell(c.design) for c in plan.cells], plan.replications, "auto", 1)
-    assert "2 designs with 30 replications, 60 fits" in said[0]
+    assert "2 designs with 30 replications, so 60 fits" in said[0]
     assert any("4 categories" in s for s in said)
 
 

@@ -134,7 +134,7 @@ def test_a_folder_that_is_no_fit_is_refused(folder: Path, tmp_path: Path) -> Non
 
     for path, said in (
         (tmp_path / "none", "no such folder"),
-        (tmp_path, "is no result of `acmodels fit`: it lacks"),
+        (tmp_path, "is not a result of `acmodels fit`: it has no"),
     ):
         with pytest.raises(ac.InputError, match=said):
             ac.load_fit(path)
@@ -238,7 +238,7 @@ def test_ml_says_that_the_rows_differ() -> None:
     far = found.loc[found["distance"].abs() > 0.25]
     assert len(far)
     for note in far["note"]:
-        assert f"takes in {int(gone.sum())} rows with missing values" in note
+        assert f"includes {int(gone.sum())} rows with missing values" in note
         assert "averages over the group sds" not in note
         assert "skewed" not in note
 

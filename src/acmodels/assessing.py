@@ -80,7 +80,7 @@ def assess(
     """Test the framework's propositions on a study.
 
     Each shipped model whose columns the study holds is fitted once and judges the propositions that
-    it names. A model that the data do not fit is no failure: its propositions are
+    it names. A model that cannot be fitted to the data is not an error: its propositions are
     `not_testable`, with the reason.
 
     Args:
@@ -94,13 +94,13 @@ def assess(
         cores: as for `fit`.
         interval: as for `fit`.
         prob: as for `fit`.
-        progress: told of every step.
-        done: told of each model's name and fit as soon as it is there.
-        family_wise: ask of each of m propositions tested a probability of 1 - (1 - mass) / m
+        progress: called at every step.
+        done: called with each model's name and fit as soon as it is fitted.
+        family_wise: require a probability of 1 - (1 - mass) / m of each of m tested propositions
             (Bonferroni), so that under flat priors the chance of any false support is at most
             what one proposition has alone.
-        missing: what becomes of missing values, instead of what the models say: `drop` leaves out
-            rows that lack a value, which lets the exact engine take most models.
+        missing: how to treat missing values, in place of what the models say: `drop` leaves out
+            rows with missing values, so that the exact engine can fit most models.
 
     Raises:
         InputError: an unknown proposition, or data that cannot be read.

@@ -193,9 +193,9 @@ def calibrate(
         engine: as for `recover`.
         draws: as for `recover`.
         chains: as for `recover`.
-        workers: at once; change the time and nothing else.
-        out: a folder that keeps finished replicates and is gone on with; none if None.
-        progress: told of replicates done.
+        workers: processes at once; they change the time and nothing else.
+        out: a folder that keeps finished replicates, so that a run can be continued; none if None.
+        progress: called as replicates finish.
         executor: runs blocks of replicates instead of workers of this machine.
 
     Raises:

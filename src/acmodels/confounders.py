@@ -112,7 +112,7 @@ class _Pair:
     name: str
 
     def unfit(self) -> str | None:
-        """Why the exact engine cannot take it, or None."""
+        """Return why the exact engine cannot take it, or None."""
         return engine("collapsed").unfit(self.layout, self._priors(0.0))
 
     def _priors(self, rho: float) -> Priors:
@@ -295,7 +295,7 @@ def confounding(
             the five of `RHO_SAMPLED`.
         prior: standard deviation of a normal prior of the correlation about zero, over which
             effects are averaged as well; None for the grid alone.
-        progress: told of every fit.
+        progress: called at every fit.
 
     Raises:
         InputError: the two have no such correlation; a prior or an effect on the response scale is
@@ -359,7 +359,7 @@ def _check_pair(fit: Fit, mediator: str, outcome: str) -> None:
         )
     if fit.system.joint is not None:
         raise InputError(
-            f"{fit.spec.source}: missing values are modelled, beside which no confounder is "
+            f"{fit.spec.source}: missing values are modeled, beside which no confounder is "
             'sampled; look at the sensitivity with missing = "drop"'
         )
 
@@ -409,7 +409,7 @@ def _by_rows(fit: Fit, layout: Layout, m: EquationLayout, y: EquationLayout) -> 
 
 
 def mediator_at(m: EquationLayout, y: EquationLayout) -> str:
-    """How the option is written for a grouping."""
+    """Return how the option is written for a grouping."""
     return f"{m.response}:{y.response}@GROUPING"
 
 
@@ -576,7 +576,7 @@ def _nearest(r: Array, changed: np.ndarray, now: int, edge: Array | None) -> flo
 
 
 def _benchmarks(fit: Fit, mediator: str, outcome: str, unit: str | None) -> "pd.DataFrame":
-    """How strong the measured covariates are, on the scale of the correlation.
+    """Return how strong the measured covariates are, on the scale of the correlation.
 
     Partial R2 of a coefficient is t2 / (t2 + df), t its mean over its sd; a confounder as
     strong as the covariate explains f2 = R2 / (1 - R2) of what is left of each response, so the
@@ -623,7 +623,7 @@ def _df(fit: Fit, e: EquationLayout, unit: str | None) -> float:
 
 
 def _constant(fit: Fit, e: EquationLayout, column: str, unit: str) -> bool:
-    """Whether a column is one value a unit."""
+    """Return whether a column is one value a unit."""
     block = next(b for b in fit.system.layout.blocks if b.group == unit)
     code = block.index(e)
     k = [c.name for c in e.columns].index(column)

@@ -66,7 +66,7 @@ def describe_study(study: Study) -> Description:
 
 
 def refused(name: str, problems: Iterable[str], findings: Iterable[Finding] = ()) -> dict[str, Any]:
-    """What `check --json` says of data that are refused: everything found, the worst first."""
+    """Say what `check --json` says of data that are refused: everything found, the worst first."""
     wrong = [Finding("error", p) for p in problems]
     rest = sorted(findings, key=lambda f: _ORDER[f.severity])
     return {"data": name, "findings": [_finding(f) for f in (*wrong, *rest)]}

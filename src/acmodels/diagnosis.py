@@ -78,7 +78,7 @@ def diagnose(
 
 
 def _notes(posterior: Posterior) -> list[str]:
-    """What is worth saying and does not make the result unusable."""
+    """Return what is worth saying and does not make the result unusable."""
     out: list[str] = []
     energy = posterior.stats.get("energy")
     if energy is not None:

@@ -16,7 +16,7 @@ class AcmodelsError(Exception):
     exit_code = 2
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: the text, as the command line does."""
+        """Return what a notebook shows: the text, as the command line does."""
         return str(self).splitlines()
 
 

@@ -47,7 +47,7 @@ class Fit:
         seed, interval, prob: as asked.
         seconds: wall time by stage.
         data_sha256: of the files read.
-        imputations: draws of missing values, where any are modelled.
+        imputations: draws of missing values, where any are modeled.
         labels: what the data say of the columns that the model reads, where they say something.
     """
 
@@ -73,7 +73,7 @@ class Fit:
 
     @property
     def log_marginal_likelihood(self) -> float | None:
-        """Log density of all responses, priors normalised; None where the engine cannot tell."""
+        """Log density of all responses, priors normalized; None where the engine cannot tell."""
         values = [p.log_marginal_likelihood for p in self.draws.parts]
         known = [v for v in values if v is not None]
         return float(sum(known)) if values and len(known) == len(values) else None
@@ -150,7 +150,7 @@ def fit(
         cores: chains run at once; None for all that the machine has.
         interval: equal-tailed (`eti`) or highest-density (`hdi`).
         prob: mass of the interval.
-        progress: told of every step of long work.
+        progress: called at every step of long work.
 
     Raises:
         InputError: an impossible option, or a model and data that do not go together; every
@@ -298,7 +298,7 @@ _engine = engine  # the keyword argument of `fit` hides the function
 def estimate(
     fitted: Fit | KeptFit, *, interval: str | None = None, prob: float | None = None
 ) -> Effects:
-    """Estimands of a fit, with another interval where asked.
+    """Return the estimands of a fit, with another interval where asked.
 
     Args:
         fitted: from `fit` or `load_fit`.
@@ -379,7 +379,7 @@ def _evaluate(
 
 
 def _denominators(model: Model, context: Context) -> dict[int, Array]:
-    """What ratios divide by, by the position of their row."""
+    """Return what ratios divide by, by the position of their row."""
     out: dict[int, Array] = {}
     place = 0
     for name, e in model.estimands.items():
@@ -396,7 +396,7 @@ def _denominators(model: Model, context: Context) -> dict[int, Array]:
 def _withhold(
     model: Model, rows: tuple[Effect, ...], wholes: Mapping[int, Array]
 ) -> tuple[tuple[Effect, ...], list[str]]:
-    """Take back ratios whose denominator may be zero, and say which and why."""
+    """Withhold ratios whose denominator may be zero, and say which and why."""
     out, said = list(rows), list[str]()
     for k, whole in wholes.items():
         low, high = np.quantile(whole, [0.025, 0.975])
@@ -404,8 +404,9 @@ def _withhold(
             continue
         at = f" ({rows[k].at})" if rows[k].at else ""
         why = (
-            f"'{rows[k].name}'{at} is withheld, since the 95 % interval of the total effect, "
-            f"{number(low)} to {number(high)}, holds 0, and a proportion of nothing has no meaning."
+            f"'{rows[k].name}'{at} is not reported, since the 95 % interval of the total effect, "
+            f"{number(low)} to {number(high)}, includes 0, and a proportion of an effect that "
+            "may be 0 has no meaning."
         )
         out[k] = replace(rows[k], draws=np.full_like(rows[k].draws, np.nan), withheld=why)
         said.append(f"{model.source}: estimands.{why}")

@@ -50,7 +50,7 @@ def result_folder(out: Path, inputs: Iterable[Path | None] = ()) -> Generator[Pa
 
 
 def run_folder(out: Path, store: str, inputs: Iterable[Path | None] = ()) -> None:
-    """Make ready a folder for a run that keeps what it finishes and can be gone on with.
+    """Make ready a folder for a run that keeps what it finishes and can be continued.
 
     A folder that holds such a store is left as it is; another result is replaced.
 

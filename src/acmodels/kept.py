@@ -75,9 +75,10 @@ class KeptFit:
     def __getattr__(self, name: str) -> Any:
         if name in ("spec", "system", "draws", "priors", "pymc_model", "model", "imputations"):
             raise InputError(
-                f"{self.folder}: this fit was read from a folder, which has its draws and tables "
-                f"but not the data that '{name}' rests on; fit the model again with "
-                "fit(load_model(…), load_study(…)), same seed, for what needs them"
+                f"{self.folder}: '{name}' needs the data, and this fit was read from a folder "
+                "that has "
+                "only its draws and tables; fit the model again with "
+                "fit(load_model(…), load_study(…)) and the same seed"
             )
         raise AttributeError(f"a fit read from a folder has no attribute '{name}'")
 
@@ -93,14 +94,14 @@ def load_fit(folder: str | PathLike[str]) -> KeptFit:
         `propositions`; `estimate`, `judge` and `report` take it.
 
     Raises:
-        InputError: the folder is not there, is no result of `fit`, or was changed.
+        InputError: the folder is not there, is not a result of `fit`, or was changed.
     """
     path = Path(folder)
     lost = [f for f in FILES if not (path / f).is_file()]
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give the --out of an `acmodels fit`")
     if lost:
-        raise InputError(f"{path}: is no result of `acmodels fit`: it lacks {', '.join(lost)}")
+        raise InputError(f"{path}: is not a result of `acmodels fit`: it has no {', '.join(lost)}")
     try:
         return _read(path)
     except (ValueError, KeyError, TypeError, OSError, AttributeError) as error:

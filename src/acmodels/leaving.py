@@ -100,7 +100,7 @@ def influence(
         fit: from `fit`.
         data: what it was fitted to, a study or a DataFrame.
         by: a column of it; each of its values is left out with all its rows.
-        progress: told of every unit.
+        progress: called at every unit.
 
     Raises:
         InputError: no such column, fewer than three units, or no estimands.
@@ -268,13 +268,13 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
 
 
 def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
-    """Whether each level of one grouping lies in one level of another."""
+    """Return whether each level of one grouping lies in one level of another."""
     pairs = np.unique(np.stack([inner, outer], axis=1), axis=0)
     return len(pairs) == len(np.unique(inner))
 
 
 def _other_means(layout: Layout, code: NDArray[np.int64]) -> bool:
-    """Whether other rows' observed means change when a unit is left out."""
+    """Return whether other rows' observed means change when a unit is left out."""
     return any(
         not is_latent(layout, e, source) and not _nested(layout.decomposed[source].code, code)
         for e in layout.equations

@@ -336,7 +336,7 @@ def _largest(*values: float) -> float:
 
 
 def _exponent(size: float, places: int) -> bool:
-    """Whether numbers of this size are better read with an exponent than with their decimals."""
+    """Say whether numbers of this size read better with an exponent than with decimals."""
     return size >= LARGE or (places > FINEST and 0 < size < 1e-3)
 
 

@@ -201,7 +201,7 @@ def _icc(x: Array, code: Index) -> float:
 
 
 def _constant(values: Array, code: Index) -> bool:
-    """Whether values agree within every unit, some unit having several."""
+    """Return whether values agree within every unit, some unit having several."""
     _, code = np.unique(code, return_inverse=True)
     if len(code) <= int(code.max()) + 1:
         return False
@@ -243,7 +243,7 @@ def _losses(
         share = 1 - system.rows_used / max(1, system.rows_given)
         if not share:
             return {}, []
-        said = f"losses: {decimal(100 * share, 1)} % of the rows, which lack a value in the pilot"
+        said = f"losses: {decimal(100 * share, 1)} % of the rows, with missing values in the pilot"
         return {"attrition": _digits(share)}, [said]
     items: dict[str, float] = {}
     left: list[str] = []
@@ -255,7 +255,7 @@ def _losses(
         else:
             left.append(f"{t.column} ({decimal(100 * share, 1)} %)")
     said = [f"missing cells: {', '.join(f'{k} {decimal(100 * v, 1)} %' for k, v in items.items())}"]
-    why = f"of columns that lack none in a design, or below {100 * LOST:g} %"
+    why = f"in columns that have no missing values in a design, or less than {100 * LOST:g} %"
     more = [f"not carried over: missing cells of {', '.join(left)} ({why})"] if left else []
     return ({"items": items} if items else {}), [*(said if items else []), *more]
 

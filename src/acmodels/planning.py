@@ -173,11 +173,11 @@ def power(
         chains: as for `recover`.
         mcse: stop at a design once its Monte Carlo standard error is at most this, looked at every
             160 replicates.
-        workers: at once; change the time and nothing else.
-        out: a folder that keeps finished replicates and is gone on with; none if None.
-        progress: told of replicates done.
+        workers: processes at once; they change the time and nothing else.
+        out: a folder that keeps finished replicates, so that a run can be continued; none if None.
+        progress: called as replicates finish.
         executor: runs blocks of replicates instead of workers of this machine.
-        confirm: simulate the design that is answered with once more, with fresh seeds: the
+        confirm: simulate the chosen design once more, with fresh seeds: the
             smallest by the curve where the grid has one key that is a number of units, else the
             cheapest, or the first, that reaches the target. What was chosen for its power in one
             set of replicates is then judged by another.
@@ -318,7 +318,7 @@ def pd_frame(rows: list[dict[str, Any]]) -> "pd.DataFrame":
 
 
 def power_job(plan: Plan, seed: int, engine: str, draws: int | None, chains: int | None) -> Job:
-    """What a plan asks to run.
+    """Return what a plan asks to run.
 
     Raises:
         ModelError: its criterion names nothing of the model, or a truth is drawn that is none.
@@ -389,7 +389,7 @@ def _label(values: Mapping[str, float]) -> str:
 
 
 def successes(good: Array, criterion: Criterion, proposition: Proposition | None) -> Array:
-    """Whether each replicate meets a criterion, (n, quantities), 0 or 1.
+    """Return whether each replicate meets a criterion, (n, quantities), 0 or 1.
 
     Args:
         good: numbers of `PowerMeasure`, (n, quantities, 6).
@@ -474,7 +474,7 @@ def _errors(good: Array, hits: Array) -> dict[str, float]:
 
 
 def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
-    """What the table says about the design to choose, in whole sentences."""
+    """Return what the table says about the design to choose, in whole sentences."""
     target = plan.criterion.target
     out: list[str] = []
     if plan.left_out:
@@ -540,7 +540,7 @@ def _sure(row: Any, target: float) -> str:
         return ""
     return (
         f" Its 95 % interval, {decimal(row['lower'], 3)} to {decimal(row['upper'], 3)}, "
-        f"holds {stated(target)} too."
+        f"includes {stated(target)} too."
     )
 
 
@@ -571,12 +571,12 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
 
 
 def is_truth(key: str) -> bool:
-    """Whether a key of a grid is a parameter, and no number of units."""
+    """Return whether a key of a grid is a parameter, and no number of units."""
     return "~" in key or re.match(r"[a-z]+\d?\(", key) is not None
 
 
 def _curve(rows: "pd.DataFrame", key: str, target: float) -> tuple[float, float, float] | None:
-    """Where power along a key reaches the target; see `crossing`."""
+    """Return where power along a key reaches the target; see `crossing`."""
     if len(set(rows[key])) < 3:
         return None
     return crossing(
@@ -588,7 +588,7 @@ def _curve(rows: "pd.DataFrame", key: str, target: float) -> tuple[float, float,
 def crossing(
     x: Array, share: Array, n: Array, target: float, *, root: bool = True
 ) -> tuple[float, float, float] | None:
-    """Where a rising probit curve through shares reaches a target, with its 95 % interval.
+    """Return where a rising probit curve through shares reaches a target, with its 95 % interval.
 
     probit(share) = a + b sqrt(x), by maximum likelihood; the interval is Fieller's (1954). Along
     a number of units the mean of a test statistic rises as its root, which makes the curve nearly

@@ -24,7 +24,7 @@ class Part:
         threshold: up to which k the weights can be trusted at this number of points.
         ess: effective number of weighted points.
         rounds: proposals that were needed.
-        log_marginal_likelihood: of the responses in it, priors normalised; None if unknown.
+        log_marginal_likelihood: of the responses in it, priors normalized; None if unknown.
         log_marginal_mcse: Monte Carlo standard error of that.
     """
 
@@ -138,7 +138,7 @@ COLUMNS = ("mean", "sd", "median", "lower", "upper", "r_hat", "ess_bulk", "ess_t
 def summarize(
     draws: Array, interval: str = "eti", prob: float = 0.95, drawn: Posterior | None = None
 ) -> dict[str, Array]:
-    """Summarise draws, columns as in `estimates.csv`.
+    """Summarize draws, columns as in `estimates.csv`.
 
     R-hat, ESS and MCSE are the rank-normalised ones of Vehtari et al. (2021), by ArviZ. For draws
     that were resampled from weighted points, R-hat is NaN and the others come from the points:

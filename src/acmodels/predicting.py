@@ -50,7 +50,7 @@ def predictions(
     response: str | None = None,
     scale: Scale = "response",
 ) -> "pd.DataFrame":
-    """Expected responses of one equation.
+    """Compute expected responses of one equation.
 
     Without `by` and `at` there is a row for every row of the data. `by` averages over rows
     within its values; `at` sets predictors to the values given in every row and averages,
@@ -100,7 +100,7 @@ def comparisons(
     response: str | None = None,
     scale: Scale = "response",
 ) -> "pd.DataFrame":
-    """Differences of expected responses between two values of a predictor, averaged over rows.
+    """Compare expected responses at two values of a predictor, averaged over rows.
 
     Args:
         fit: from `fit`.
@@ -194,7 +194,7 @@ def curves(
     scale: Scale = "response",
     points: int = 60,
 ) -> "pd.DataFrame":
-    """Expected responses over one predictor at values of a second, the others held.
+    """Compute expected responses over one predictor at values of a second, the others held.
 
     Args:
         fit: from `fit`.
@@ -480,7 +480,7 @@ class _Predictor:
         return [mean - sd, mean, mean + sd]
 
     def contrasts(self, name: str, how: Any, rows: _Rows) -> Iterator[tuple[str, _Rows, _Rows]]:
-        """What is compared, each with its label."""
+        """Return what is compared, each with its label."""
         self.known(name)
         levels = self.levels(name)
         pairs: list[Any]
@@ -659,7 +659,7 @@ class _Predictor:
 
 
 def _is_latent(layout: "Layout", e: "EquationLayout", source: str) -> bool:
-    """Whether a deviation or mean is taken of what the model says, not of what was observed."""
+    """Say whether a deviation or mean is taken of what the model says, not of what was observed."""
     d = layout.decomposed.get(source)
     return d is not None and d.variable in layout.responses and not e.observed
 

@@ -91,7 +91,7 @@ def bounds(draws: Array, interval: str, prob: float) -> tuple[Array, Array]:
 
 
 def _quantiles(draws: Array, low: float, high: float) -> tuple[Array, Array]:
-    """What `np.quantile` gives along axis 1 at two probabilities, in a third of its time.
+    """Return what `np.quantile` gives along axis 1 at two probabilities, in a third of its time.
 
     It parts the draws at one rank after the other, for which NumPy has vector code, and not at
     all ranks in one call, for which it has none.
@@ -169,9 +169,9 @@ def recover(
         chains: 4 by NUTS if None.
         interval: whose coverage is counted, `eti` or `hdi`.
         prob: its mass.
-        workers: at once; change the time and nothing else.
-        out: a folder that keeps finished replicates and is gone on with; none if None.
-        progress: told of replicates done.
+        workers: processes at once; they change the time and nothing else.
+        out: a folder that keeps finished replicates, so that a run can be continued; none if None.
+        progress: called as replicates finish.
         executor: runs blocks of replicates instead of workers of this machine.
 
     Raises:

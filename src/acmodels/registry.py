@@ -99,7 +99,7 @@ def needed_data(model: Model) -> str:
 
 
 def calibration_words(identifier: str, model: str) -> str:
-    """How a proposition's test behaves on simulated studies, in words."""
+    """Return how a proposition's test behaves on simulated studies, in words."""
     out: list[str] = []
     r = rates().get((identifier, model))
     if r is not None:

@@ -117,7 +117,7 @@ def rivals(
         only: names of pairs; all if None.
         seed: of the fits.
         draws: of each of four chains.
-        progress: told of every refit.
+        progress: called at every refit.
 
     Raises:
         InputError: no such pair.
@@ -241,7 +241,7 @@ def _left_out(
 
 
 def _words(c: Compared, *, with_term_first: bool) -> str:
-    """What the three comparisons say, and whether they agree.
+    """Return what the three comparisons say, and whether they agree.
 
     By regions one account or the other is likelier. The Bayes factor and the districts left out
     tell the equation with the term from that without it: without it neither account of a sign

@@ -62,7 +62,7 @@ def log_prior(system: System, priors: Priors, posterior: Posterior) -> Array:
 
 
 def _quantity(p: Parameter, prior: Prior, posterior: Posterior) -> Array:
-    """What a prior is on: the parameter, or a sum of parameters (see `Prior.on`)."""
+    """Return what a prior is on: the parameter, or a sum of parameters (see `Prior.on`)."""
     if not prior.centered:
         return posterior[p.name]
     total = np.full(posterior.values.shape[:2], prior.constant)

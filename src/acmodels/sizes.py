@@ -1,4 +1,4 @@
-"""Effect sizes: standardised coefficients and shares of explained variance, draw by draw."""
+"""Effect sizes: standardized coefficients and shares of explained variance, draw by draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def summary(fit: "Fit", draws: Array) -> dict[str, Array]:
 
 
 def kind_words(kind: str) -> str:
-    """What a kind of `effect_sizes` is called where people read it.
+    """Return what a kind of `effect_sizes` is called where people read it.
 
     >>> kind_words("marginal"), kind_words("icc district")
     ('R2 (predictors)', 'ICC of district')
@@ -56,7 +56,7 @@ def kind_words(kind: str) -> str:
 
 
 def standardized(fit: "Fit") -> "pd.DataFrame":
-    """Coefficients in standard deviations of the predictor and of the response.
+    """Compute coefficients in standard deviations of the predictor and of the response.
 
     Each draw of a coefficient is multiplied by the sd of its column of the design matrix over the
     rows of its equation (a factor's level by that of its indicator, a product by that of the
@@ -89,7 +89,7 @@ def standardized(fit: "Fit") -> "pd.DataFrame":
 
 
 def r2(fit: "Fit") -> "pd.DataFrame":
-    """How much of each response's variance its predictors and groups account for.
+    """Compute how much of each response's variance its predictors and groups account for.
 
     For an equation with group effects, the marginal R2 (predictors alone) and the conditional R2
     (predictors and groups) of Nakagawa & Schielzeth (2013), random slopes averaged over rows as
@@ -118,7 +118,7 @@ def r2(fit: "Fit") -> "pd.DataFrame":
 
 
 def icc(fit: "Fit") -> "pd.DataFrame":
-    """Intraclass correlations: how much of the variance left by the predictors each grouping has.
+    """Compute intraclass correlations: the share of unexplained variance of each grouping.
 
     The adjusted intraclass correlation: the variance of a grouping's effects over that of all
     group effects and the residual, with random slopes averaged over rows (Johnson, 2014). With a

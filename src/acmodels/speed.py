@@ -46,7 +46,7 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
     if reason is None:
         if asked == "auto":
             return None
-        return Slow(f"the engine {asked} was asked for", ("--engine auto takes the exact engine.",))
+        return Slow(f"the engine {asked} was asked for", ("--engine auto uses the exact engine.",))
     out: list[str] = []
     if layout.gaps:
         cells = sum(len(g.at) for g in layout.gaps)
@@ -59,12 +59,12 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
     if ordinal:
         shown = listing([f"'{e.response}' ({len(e.codes)} categories)" for e in ordinal])
         out.append(
-            f"Of the ordinal responses {shown}, fewer categories are faster, and a score with "
-            'family = "gaussian" (the average of several items, say) is much faster.'
+            f"Fewer categories for {shown}. A score with "
+            'family = "gaussian", such as the average of several items, is much faster.'
         )
     student = [e.response for e in layout.equations if e.family == "student"]
     if student:
         out.append(f'{listing(student)}: family = "gaussian" is much faster than student.')
     if not out and "prior" in reason:
-        out.append("Normal priors of coefficients are much faster.")
+        out.append("Normal priors on coefficients are much faster.")
     return Slow(reason, tuple(out))

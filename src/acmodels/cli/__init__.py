@@ -40,7 +40,7 @@ def run(args: Sequence[str] | None = None) -> None:
 
 
 def _noticed(error: AcmodelsError) -> list[str]:
-    """What was noticed while the data were read, which may be the reason of an error."""
+    """Return what was noticed while the data were read, which may be the reason of an error."""
     found = error.findings if isinstance(error, DataError) else ()
     return list(dict.fromkeys(f"{f.severity}: {f.message}" for f in found))
 

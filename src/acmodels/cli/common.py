@@ -38,7 +38,7 @@ def options_of(*names: str) -> Decorator:
             "--columns",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="What the columns of DATA are called and how they are read (TOML).",
+            help="A TOML file with names for the columns of DATA and how to read them.",
         ),
         "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     }

@@ -23,7 +23,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; an unknown one is named with its nearest neighbour."""
+        """Find the command; an unknown one is named with its nearest neighbor."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             names = list(self.commands)
             raise click.UsageError(

@@ -110,7 +110,7 @@ def power(plan: str, **options: Any) -> None:
 
 
 def _slow(design: Any) -> str:
-    """What makes a run slow that could be fast, and how it would be fast."""
+    """Return what makes a run slow that could be fast, and how it would be fast."""
     model = design.model
     read = {v for e in model.equations.values() for v in e.formula.variables()}
     from acmodels.simulation import losable
@@ -119,9 +119,10 @@ def _slow(design: Any) -> str:
     if not lacking or model.missing != "model":
         return ""
     return (
-        f"Studies lack values of {', '.join(lacking)}, which each fit models, by NUTS: seconds for "
-        f'each of them, and a minute to begin. missing = "drop" at the top of {model.source} uses '
-        "complete rows only and is fast; losses of outcomes alone are fast too."
+        f"The simulated studies have missing values of {', '.join(lacking)}, which each fit models "
+        "by NUTS: about a minute to compile, then seconds for each fit. Faster: missing = "
+        f'"drop" at the top of {model.source} uses complete rows only. Missing outcomes alone do '
+        "not slow a fit."
     )
 
 
@@ -185,7 +186,10 @@ def _run(
     except KeyboardInterrupt:
         progress.close()
         if not options["quiet"]:
-            echo(f"stopped; what was finished is in {out}: the same command goes on", err=True)
+            echo(
+                f"stopped; finished fits are kept in {out}: the same command continues the run",
+                err=True,
+            )
         raise
     progress.close()
     write_table(found.table, out / name)

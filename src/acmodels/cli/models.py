@@ -309,7 +309,7 @@ def pilot(plan: str, data: Path, **options: Any) -> None:
             table["model"] = str(model.path.resolve())
         said = (
             f"{loaded.source} with truths from {study.name}: acmodels power FILE gives assurance.\n"
-            "Distributions of truths are the pilot's posterior, one parameter at a time.\n"
+            "The distributions of truths are the pilot's posterior, one parameter at a time.\n"
             "Predictors and losses:\n" + "\n".join(f"  {line}" for line in carried)
         )
         (folder / "plan.toml").write_text(to_toml(table, said), encoding="utf-8")

@@ -43,7 +43,7 @@ from acmodels.cli.telling import interval_of
 @click.option(
     "--missing",
     type=click.Choice(["model", "drop"]),
-    help="Model missing values, or drop their rows, which is faster; else as each model says.",
+    help="Model missing values, or drop their rows (faster). Default: what each model says.",
 )
 @options_of("columns", *FITTING)
 def test(

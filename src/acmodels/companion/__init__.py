@@ -61,13 +61,18 @@ def maximum_likelihood(fit: "Fit") -> "pd.DataFrame":
     fewer: dict[str, str] = {}
     for e in fit.system.layout.equations:
         if e.monotonic:
-            refused[e.response] = "the steps of mo() have one sign, which it cannot ask for"
+            refused[e.response] = (
+                "the steps of mo() have one sign, which maximum likelihood cannot impose here"
+            )
             continue
         values = held_values(fit.priors)
         known = [p for p in parameters(fit.system.layout) if p.name in values]
         held = [p.name for p in known if e.response in _owners(fit, p)]
         if held:
-            refused[e.response] = f"{listing(held, 3)} is held at a value, which it cannot ask for"
+            refused[e.response] = (
+                f"{listing(held, 3)} is held at a value, which maximum likelihood cannot impose "
+                "here"
+            )
             continue
         keep = whole_rows(fit.system.sampled.layout, e)
         try:
@@ -194,12 +199,12 @@ def _several_rows(n: int) -> str:
 def _other_rows(
     fit: "Fit", p: Parameter, response: str, f: Found, distance: float, fewer: str
 ) -> Iterator[str]:
-    """Why the two part where they are not of the same rows; what else may add to it is not known.
+    """Say why the two differ where they use different rows; other reasons are not known.
 
     Only what is worked out on the rows that ML has is said besides: the pull of the priors.
     """
     yield (
-        f"the two are not of the same rows: the model takes in {fewer} with missing values, which "
+        f"the two use different rows: the model includes {fewer} with missing values, which "
         'it models, and ML leaves them out; fit with missing = "drop" to compare on the same rows'
     )
     if p.kind == "coefficient":
@@ -209,7 +214,7 @@ def _other_rows(
 
 
 def _pulled(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) -> Iterator[str]:
-    """Whether the priors account for a good part of a distance."""
+    """Return whether the priors account for a good part of a distance."""
     se = f.values[p.name][1]
     prior = fit.priors.get(p.name)
     pull = _pull(fit, response, f).get(p.name, 0.0) / se
@@ -220,7 +225,7 @@ def _pulled(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) 
 
 
 def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) -> Iterator[str]:
-    """Why a posterior mean and an ML estimate part, as far as the fit tells."""
+    """Return why a posterior mean and an ML estimate part, as far as the fit tells."""
     value, se = f.values[p.name]
     prior = fit.priors.get(p.name)
     draws = fit.draws[p.name]
@@ -240,7 +245,7 @@ def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float)
         if scale and scale < 2 * (value + se):
             yield f"the prior {prior.distribution if prior else ''} is narrow beside the estimate"
     elif p.kind == "cor":
-        yield "the prior of the correlation matrix draws it towards 0 where groups are few"
+        yield "the prior of the correlation matrix draws it toward 0 where groups are few"
     elif p.kind == "sigma":
         yield "the posterior of a residual sd is skewed, the more so where group effects are many"
     skew = abs(float(draws.mean() - np.median(draws))) > 0.1 * se
@@ -278,7 +283,7 @@ def _latent(fit: "Fit", response: str) -> list[str]:
 
 
 def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:
-    """How far normal priors alone move the coefficients of an equation from their ML estimates.
+    """Say how far normal priors alone move the coefficients of an equation from their ML estimates.
 
     The mean of the normal that is the product of the priors and of the likelihood's normal
     approximation, minus the ML estimates.

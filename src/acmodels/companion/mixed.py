@@ -5,7 +5,7 @@ Its groups are here the sets of rows that any grouping connects: the levels of a
 the outermost ones of nested groupings, one group of all rows where groupings cross.
 
 Columns and response are scaled for the optimizer, and estimates scaled back. Standard errors of
-coefficients are those of generalised least squares at the estimated sds, as lme4 gives them;
+coefficients are those of generalized least squares at the estimated sds, as lme4 gives them;
 statsmodels' own, from the curvature in coefficients and variances together, are a little larger.
 Those of sds and correlations are from the curvature of the REML criterion, with the residual
 variance that it profiles out put back by the delta method (statsmodels gives none of an sd).

@@ -131,8 +131,9 @@ def _whole(study: Study, m: Mapped) -> tuple[Study, list[Finding]]:
                 frame[c] = frame[c].where(~gone, None)
                 said += [f"{shown(c)} {word} ({n})" for word, n in counts.items()]
         words = listing([str(c) for c in m.top.missing])
-        found = listing(said, 20) if said else "no cell holds one"
-        findings.append(Finding("note", f"{study.name}: missing by {m.said} ({words}): {found}."))
+        found = listing(said, 20) if said else "none found"
+        text = f"{study.name}: set to missing by {m.said} ({words}): {found}."
+        findings.append(Finding("note", text))
         out = replace(out, frame=frame)
     if m.top.decimal is not None:
         out, noticed = _all_declared(out, m)
@@ -176,14 +177,12 @@ def _column(
         gone, counts = _stands(study, c.column, c.missing)
         series = study.frame[c.column].where(~gone, None)
         one = replace(study, frame=study.frame.assign(**{c.column: series}))
-        found = (
-            listing([f"{w} ({n})" for w, n in counts.items()]) if counts else "no cell holds one"
-        )
+        found = listing([f"{w} ({n})" for w, n in counts.items()]) if counts else "none found"
         codes = listing([str(k) for k in c.missing])
         findings.append(
             Finding(
                 "note" if counts else "warning",
-                f"{study.name}: '{shown(name)}': missing by {m.said} ({codes}): {found}.",
+                f"{study.name}: '{shown(name)}': set to missing by {m.said} ({codes}): {found}.",
                 name,
             )
         )
@@ -200,7 +199,7 @@ def _column(
             Finding(
                 "note",
                 f"{study.name}: '{shown(name)}' is reversed by {m.said}: "
-                f"{low + high:g} less the value ({low:g} is the lowest, {high:g} the highest).",
+                f"{low + high:g} minus the value ({low:g} is the lowest, {high:g} the highest).",
                 name,
             )
         )
@@ -234,7 +233,7 @@ def _declared(
         raise DataError(
             f"{study.name}: column '{shown(c.column)}' holds "
             f"{listing([f"'{shown(bare[k])}'" for k in wrong])} ({rows_phrase(rows)}), which "
-            f"{'is no number' if len(wrong) == 1 else 'are no numbers'} with the decimal mark "
+            f"{'is not a number' if len(wrong) == 1 else 'are not numbers'} with the decimal mark "
             f"{c.decimal}; correct these cells, or list them in missing in {m.said}"
         )
     odd = next((k for k, w in enumerate(bare) if not re.fullmatch(r"[+-]?[0-9]+[.]?[0-9]*", w)), 0)
@@ -269,7 +268,8 @@ def _dated(study: Study, name: str, c: ColumnTable, m: Mapped) -> tuple[pd.Serie
         rows = row_names(study, np.isin(codes, wrong))
         raise DataError(
             f"{where} holds {listing([f"'{shown(bare[k])}'" for k in wrong])} "
-            f"({rows_phrase(rows)}), which {'is no date' if len(wrong) == 1 else 'are no dates'}"
+            f"({rows_phrase(rows)}), which "
+            f"{'is not a date' if len(wrong) == 1 else 'are not dates'}"
             f"{f' in the order {order}' if order not in (None, 'ymd') else ''}; correct these "
             f"cells, leave them empty, or list them in missing in {m.said}"
         )
@@ -293,7 +293,7 @@ def _since(day: dt.date | str) -> float:
 
 
 def _stands(study: Study, column: str, codes: Sequence[Code]) -> tuple[np.ndarray, dict[str, int]]:
-    """Which cells hold a code for missing, and how many hold each."""
+    """Return which cells hold a code for missing, and how many hold each."""
     try:
         place, words = label_codes(study, column)
     except DataError:

@@ -89,9 +89,9 @@ def undeclared(study: Study) -> list[Finding]:
         out.append(
             Finding(
                 "warning",
-                f"{study.name}: '{shown(column)}' holds {listing(said)}: by "
-                f"{'its label this code means' if one else 'their labels these codes mean'} that a "
-                f"value is missing, but {'it is' if one else 'they are'} not declared missing and "
+                f"{study.name}: '{shown(column)}' holds {listing(said)}. The "
+                f"{'label says' if one else 'labels say'} that a value is missing, but the "
+                f"{'code is' if one else 'codes are'} not declared missing and "
                 f"{'is' if one else 'are'} read as {'a value' if one else 'values'}; to make "
                 f"{'it' if one else 'them'} missing, {advice(column, f'missing = [{codes}]')}",
                 column,

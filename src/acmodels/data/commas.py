@@ -91,7 +91,7 @@ def said_commas(name: str, frame: pd.DataFrame, commas: frozenset[str]) -> list[
     sample = next(str(v).strip() for v in frame[used[0]] if isinstance(v, str) and "," in v)
     said = (
         f"{name}: numbers were read with a decimal comma in {listing([shown(c) for c in used])}, "
-        f"where no value can have it as a thousands separator, so {shown(sample)} is "
+        f"since no comma there can mark thousands: {shown(sample)} is "
         f"{sample.replace(',', '.')}."
     )
     return [Finding("note", said, used[0] if len(used) == 1 else None)]

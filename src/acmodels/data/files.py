@@ -64,7 +64,7 @@ def read_study(path: str | os.PathLike[str], columns: Source | None = None) -> S
 
         return from_wide(place, m)
     if sheet is not None and place.suffix.lower() != ".xlsx":
-        msg = f"{shown(place.name)}: is no .xlsx file, so it has no sheet '{shown(sheet)}'"
+        msg = f"{shown(place.name)}: is not an .xlsx file, so it has no sheet '{shown(sheet)}'"
         raise DataError(msg)
     t = _read_table(place, place.name, reading=_Reading(sheet, m.top.skip, m.top.decimal))
     sha256 = {printable(place.name): t.digest, **digest_of(m)}
@@ -85,12 +85,12 @@ def _sheet_of(written: str, m: Mapped) -> tuple[str, str | None]:
     if not mark or _is_file(Path(written).expanduser()) or not head.lower().endswith(".xlsx"):
         return written, m.top.sheet
     if not sheet.strip():
-        msg = f"{shown(head, 200)}#: the name of a sheet is lacking after #"
+        msg = f"{shown(head, 200)}#: the name of a sheet is missing after #"
         raise DataError(msg)
     if m.top.sheet is not None and m.top.sheet != sheet:
         msg = (
-            f"{m.said}: sheet is '{shown(m.top.sheet)}', but '{shown(sheet)}' is asked for after "
-            "#; name one"
+            f"{m.said}: sheet is '{shown(m.top.sheet)}', but '{shown(sheet)}' is given after "
+            "#; keep only one of them"
         )
         raise DataError(msg)
     return head, sheet

@@ -107,7 +107,7 @@ def refused(where: str, found: Further, header_row: int) -> HeaderRowsError:
     said = f"row {rows[0]}" if one else f"rows {listing(rows[:-1])} and {rows[-1]}"
     unless = "" if found.sure else f"; if {'it is' if one else 'they are'} data, write skip = 0"
     return HeaderRowsError(
-        f"{where}: {said} {'is a further header row' if one else 'are further header rows'}"
+        f"{where}: {said} {'is an additional header row' if one else 'are additional header rows'}"
         f" of an export ({listing([f"'{s}'" for s in found.sample], 4)}), not data; to leave "
         f"{'it' if one else 'them'} out, write the line  skip = {found.count}  in a text file "
         f"columns.toml and add --columns columns.toml (in Python: "

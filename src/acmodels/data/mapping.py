@@ -135,7 +135,7 @@ def _contrary(c: ColumnTable) -> list[str]:
     """Settings that cannot be together."""
     out: list[str] = []
     if c.date is None and (c.since is not None or c.order is not None):
-        out.append('since and order go with date (date = "years")')
+        out.append('since and order can only be used with date (such as date = "years")')
     if c.date is not None and c.decimal is not None:
         out.append("a column is a date or a number with a decimal mark, not both")
     if isinstance(c.since, str) and np.isnan(dates.days([c.since.strip()], "ymd")[0]):

@@ -168,7 +168,7 @@ def _ids(table: Study) -> list[str]:
 
 
 def _parts(tables: Mapping[str, Study]) -> Iterator[Part]:
-    """What of each table can be carried, those of more keys first."""
+    """Return what of each table can be carried, those of more keys first."""
     found: list[Part] = []
     for name, table in tables.items():
         if name == "unit_measures":
@@ -238,7 +238,7 @@ def _measures(table: Study) -> Iterator[Part]:
 
 
 def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[Part]:
-    """How many events of each kind a unit had, in each wave where the study has several."""
+    """Return how many events of each kind a unit had, in each wave where the study has several."""
     if not {"unit_type", "unit_id", "kind"} <= set(table.names):
         return
     long = _long(table, ("unit_type", "unit_id", "kind"))

@@ -36,7 +36,7 @@ def problems(tables: Tables) -> list[str]:
 
 
 def _said(rule: Callable[[Tables], Iterator[str]], tables: Tables) -> list[str]:
-    """What a rule finds; a column that cannot be read is found too."""
+    """Return what a rule finds; a column that cannot be read is found too."""
     out: list[str] = []
     found = rule(tables)
     try:
@@ -47,7 +47,7 @@ def _said(rule: Callable[[Tables], Iterator[str]], tables: Tables) -> list[str]:
 
 
 def quietly(tables: Tables) -> list[Finding]:
-    """What can be said of tables that break rules; where one cannot be read, nothing more."""
+    """Say what can be said of tables that break rules; where one cannot be read, nothing more."""
     out: list[Finding] = []
     found = said_of(tables)
     try:
@@ -136,11 +136,11 @@ def _unknown(table: Study, column: str, known: set[Any], other: str) -> Iterator
         same = next((v for v in ids[bad] if _bare_id(v) in bare), None)
         hint = (
             f"; '{shown(str(same))}' here is '{shown(str(bare[_bare_id(same)]))}' there: an id "
-            "must be written alike in every table (a spreadsheet takes leading zeros away)"
+            "must be written the same way in every table (spreadsheets drop leading zeros)"
             if same is not None
             else ""
         )
-        yield f"{table.name}: '{column}' names nothing in {other}: {said}{hint}"
+        yield f"{table.name}: '{column}' holds ids that are not in {other}: {said}{hint}"
 
 
 def _bare_id(word: Any) -> str:
@@ -261,7 +261,7 @@ def _ties(tables: Tables) -> Iterator[str]:
 
 
 def said_of(tables: Tables) -> Iterator[Finding]:
-    """What a package holds, and what it cannot identify."""
+    """Return what a package holds, and what it cannot identify."""
     counts = [f"{t.n_rows} {name.replace('_', ' ')}" for name, t in tables.items()]
     yield Finding("note", f"tables: {', '.join(counts)}")
     p = tables.get("partnerships")
@@ -312,7 +312,7 @@ def said_of(tables: Tables) -> Iterator[Finding]:
 
 
 def _response_rates(tables: Tables) -> Iterator[Finding]:
-    """How many of those who were there in a wave answered."""
+    """Return how many of those who were there in a wave answered."""
     m, r = tables.get("memberships"), tables.get("responses")
     if m is None or r is None or not {"person_id", "wave_id"} <= set(m.names):
         return

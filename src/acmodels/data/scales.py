@@ -242,7 +242,7 @@ def _item(
 
 
 def _against(item: Mapping[str, Any]) -> list[Finding]:
-    """Whether an item goes against the others of its construct."""
+    """Return whether an item goes against the others of its construct."""
     if not item["item_rest"] < 0:
         return []
     fix = "is it turned by mistake" if item["reverse"] else "is it worded the other way"

@@ -242,8 +242,8 @@ def _gaps(where: str, filled: np.ndarray, places: np.ndarray, first: int) -> lis
     width = int(filled.any(axis=0).sum())
     if blank and width > 2 and filled[last].sum() == 1 and not filled[last - 1].any():
         said = (
-            f"{where}: row {last + first + 1}, after a blank row, holds one cell only and was read "
-            "as data; if it is a remark below the table, remove it."
+            f"{where}: row {last + first + 1}, after a blank row, has one cell only and was read "
+            "as data; if it is a note below the table, remove it."
         )
         out.append(Finding("warning", said, None, (last + first + 1,)))
     return out
@@ -253,8 +253,9 @@ def _errors(where: str, name: str, rows: Sequence[int], cells: Sequence[Any]) ->
     said = listing(list(dict.fromkeys(str(c).strip() for c in cells)), 4)
     return Finding(
         "warning",
-        f"{where}: column '{shown(name)}' holds {said}, a spreadsheet's sign of a formula that "
-        f"failed ({rows_phrase(rows)}), and is missing there; correct the formula, or leave the "
+        f"{where}: column '{shown(name)}' holds {said}, which a spreadsheet shows where a "
+        f"formula failed ({rows_phrase(rows)}), and is missing there; correct the formula, or "
+        "leave the "
         f"cell{'s' if len(rows) > 1 else ''} empty.",
         name,
         tuple(rows),
@@ -272,8 +273,9 @@ def _numbers_as_text(where: str, name: str, cells: Sequence[Any]) -> list[Findin
     except ValueError:
         return []
     said = (
-        f"{where}: column '{shown(name)}' keeps {len(text)} of its "
-        f"{len(text) + len(numbers)} numbers as text; 1 and the text '1' are taken for the same."
+        f"{where}: column '{shown(name)}' stores {len(text)} of its "
+        f"{len(text) + len(numbers)} numbers as text; the number 1 and the text '1' count as the "
+        "same value."
     )
     return [Finding("note", said, name)]
 
@@ -308,7 +310,7 @@ def _unsaved(where: str, found: _Sheet, place: dict[int, str], first: int) -> li
                 Finding(
                     "warning",
                     f"{where}: column '{shown(name)}' holds formulas whose values the file does "
-                    f"not keep ({rows_phrase(rows)}), and is missing there; open the file in a "
+                    f"not store ({rows_phrase(rows)}), and is missing there; open the file in a "
                     "spreadsheet program and save it.",
                     name,
                     rows,

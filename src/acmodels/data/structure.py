@@ -152,7 +152,7 @@ def _grouping(name: str, codes: NDArray[np.intp]) -> Grouping:
 def _relation(
     a: str, x: NDArray[np.intp], b: str, y: NDArray[np.intp]
 ) -> tuple[str, str]:  # fmt: skip
-    """How two groupings lie to each other, and a warning where they cannot be told apart."""
+    """Return how two groupings lie to each other, and a warning where they cannot be told apart."""
     both = (x >= 0) & (y >= 0)
     pairs = np.unique(np.stack([x[both], y[both]]), axis=1)
     left, right = len(np.unique(pairs[0])), len(np.unique(pairs[1]))

@@ -32,7 +32,7 @@ class Sampling:
         tune: warm-up steps per chain, not kept.
         chains: number of chains.
         cores: chains run at once; changes time and nothing else.
-        progress: told of every step, or None.
+        progress: called at every step, or None.
     """
 
     draws: int = 1000

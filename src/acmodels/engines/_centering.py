@@ -1,7 +1,7 @@
-"""How far each group effect should be centred, from a quick look at the data.
+"""How far each group effect should be centered, from a quick look at the data.
 
-Where the data say much about a group's effect, sampling the effect itself (centred) is
-best; where they say little, sampling it in units of its sd (non-centred) is. Between
+Where the data say much about a group's effect, sampling the effect itself (centered) is
+best; where they say little, sampling it in units of its sd (non-centered) is. Between
 the two, the best mixture is the effect's reliability, tau^2 I / (1 + tau^2 I), with I the
 information of the group's rows (Papaspiliopoulos, Roberts & Sköld, 2003). The choice
 changes the geometry that the sampler sees, never the posterior.
@@ -28,7 +28,7 @@ class Member:
 
     Attributes:
         tau: a rough sd, the unit in which effects are sampled.
-        weight: 0 non-centred to 1 centred, shape (J,).
+        weight: 0 non-centered to 1 centered, shape (J,).
     """
 
     tau: float
@@ -36,7 +36,7 @@ class Member:
 
     @property
     def informed(self) -> bool:
-        """Whether the data put the sd well away from zero, so that centring has no funnel."""
+        """Whether the data put the sd well away from zero, so that centering has no funnel."""
         known = float(np.sum(self.weight**2))
         return known >= 25.0 or (known >= 5.0 and float(self.weight.mean()) > 0.75)
 
@@ -77,7 +77,7 @@ def centering(
     Args:
         layout: of the model.
         responses: the data.
-        plain: members that are to stay non-centred.
+        plain: members that are to stay non-centered.
         bases: by block, what its effects as written are in terms of those that are sampled (K, K),
             where they are not the same.
     """
@@ -138,7 +138,7 @@ def _multipliers(
     responses: Responses,
     bases: Mapping[int, Array],
 ) -> Array:
-    """What multiplies the sampled effects of a block that are of one equation, (n, effects)."""
+    """Say what multiplies the sampled effects of a block that are of one equation, (n, effects)."""
     members = layout.blocks[b].members
     mine = [k for k, m in enumerate(members) if m.response == e.response]
     Z = np.column_stack([group_column(layout, e, members[k].column, responses) for k in mine])

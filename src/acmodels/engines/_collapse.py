@@ -248,7 +248,7 @@ class Weighted:
     Attributes:
         x: coordinates, (1, N, d).
         values: the density there.
-        log_weights: normalised, (1, N).
+        log_weights: normalized, (1, N).
         k, ess: of the weights.
         rounds: proposals used.
         log_marginal: log of the mean weight.

@@ -165,7 +165,7 @@ def _free_slopes(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
 
 
 def _step_factors(pm: Any, plan: Plan) -> Any:
-    """What the mean step is multiplied by for each slope: 1, or the share times their number."""
+    """Return what the mean step is multiplied by for each slope: 1, or share times number."""
     shares: list[Any] = [np.ones(1)]
     place = np.zeros(len(plan.slopes), dtype=np.int64)
     first = 1
@@ -184,7 +184,7 @@ def _step_factors(pm: Any, plan: Plan) -> Any:
 def _shifted(
     pm: Any, plan: Plan, data: Mapping[str, Any], shifts: Shifts, found: _Population, u: Any
 ) -> Any:
-    """What continuous missing values add to the stacked predictor beyond rough ones."""
+    """Return what continuous missing values add to the stacked predictor beyond rough ones."""
     layout = plan.layout
     place = {ik: p for p, ik in enumerate(plan.slopes)}
     total: Any = 0.0
@@ -218,7 +218,7 @@ def _shifted(
 def _latent(
     pm: Any, plan: Plan, data: Mapping[str, Any], found: _Population, u: Any, shifts: Shifts
 ) -> Any:
-    """What latent unit means add to the stacked predictor beyond observed ones."""
+    """Return what latent unit means add to the stacked predictor beyond observed ones."""
     layout = plan.layout
     place = {ik: p for p, ik in enumerate(plan.slopes)}
     moved_rest = {(m.equation, m.term): m for m in shifts.columns if m.term is not None}
@@ -236,7 +236,7 @@ def _latent(
     def moved(
         i: int, at: Any = None, only: tuple[int, ...] | None = None, n: int | None = None
     ) -> Any:
-        """What the gaps add to an equation's rows, or at a latent mean's rows to it (the nth)."""
+        """Add up what gaps change in an equation's rows, or at a latent mean's rows (the nth)."""
         e = layout.equations[i]
         total: Any = 0.0
         for j, term in enumerate(latent_terms(layout, e)):
@@ -287,7 +287,7 @@ def _latent(
 def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> Any:
     """Constants at the predictors' means, with the priors of those that are intercepts.
 
-    A stated prior is on the raw intercept, which is the centred one less the predictors'
+    A stated prior is on the raw intercept, which is the centered one less the predictors'
     means times the slopes; a default one on the expected response where its weights have the
     predictors.
     """
@@ -323,7 +323,7 @@ def _intercepts(pm: Any, plan: Plan, data: Mapping[str, Any], slopes: Any) -> An
 
 
 def _raw(pm: Any, plan: Plan, data: Mapping[str, Any], what: str, slopes: Any) -> Any:
-    """What lies between a constant at the predictors' means and what its prior is on."""
+    """Return what lies between a constant at the predictors' means and what its prior is on."""
     del plan
     if slopes is None:
         return data[f"{what}_offset"]
@@ -356,8 +356,8 @@ def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, sl
     """Thresholds of every ordered response relative to its constant, with their priors.
 
     The middle threshold of a response at the predictors' means is minus its constant; the others
-    follow from the logs of the gaps between neighbours, whose Jacobian is the product of the gaps.
-    A stated prior is on the raw threshold, which is the centred one plus the predictors'
+    follow from the logs of the gaps between neighbors, whose Jacobian is the product of the gaps.
+    A stated prior is on the raw threshold, which is the centered one plus the predictors'
     means times the slopes; a default one on the threshold where its weights have the predictors.
     """
     if not plan.cuts:
@@ -407,7 +407,7 @@ def _group_effects(pm: Any, plan: Plan, data: Mapping[str, Any], scales: Any, ab
     Given the effects before it in its block, an effect is normal with mean m and sd c. What
     is sampled is v ~ Normal(w (m + h), c^w), where h is what the effect's group absorbs of the
     population-level part, and the effect is m + c^(1 - w) (v - w (m + h)): hierarchically
-    centred where w is 1, non-centred where it is 0. All in units of a rough sd (`effect_unit`).
+    centered where w is 1, non-centered where it is 0. All in units of a rough sd (`effect_unit`).
     """
     unit, w = data["effect_unit"], data["effect_centering"]
     home = w * absorbed / unit

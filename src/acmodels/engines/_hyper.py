@@ -241,7 +241,7 @@ class Factors:
 
 
 def factors(h: Hyper, x: Array) -> Factors:
-    """What the kernels take at coordinates (R, N, d)."""
+    """Return what the kernels take at coordinates (R, N, d)."""
     whole = h.whole(x)
     c = h.component.copies
     T = [_grouping(h, g, x, whole) for g in h.component.groupings]
@@ -324,7 +324,7 @@ def log_prior(h: Hyper, x: Array) -> Array:
 
 
 def inside(h: Hyper, x: Array, folded: tuple[int, ...]) -> Array:
-    """Whether all sds are positive but those in `folded`, (...,)."""
+    """Return whether all sds are positive but those in `folded`, (...,)."""
     positive = [i for i in h.priors if i not in folded]
     return np.all(x[..., positive] > 0, axis=-1)
 

@@ -181,9 +181,9 @@ def log_density(q: Proposal, x: Array, flips: Array) -> Array:
 
 
 def pareto_smooth(log_weights: Array) -> tuple[Array, Array]:
-    """Pareto-smoothed, normalised log weights and the shape k of each row's tail.
+    """Pareto-smoothed, normalized log weights and the shape k of each row's tail.
 
-    Vehtari, Simpson, Gelman, Yao & Gabry (2024); the generalised Pareto distribution is fitted as
+    Vehtari, Simpson, Gelman, Yao & Gabry (2024); the generalized Pareto distribution is fitted as
     in Zhang & Stephens (2009), with their weakly informative prior on k.
 
     Args:
@@ -218,7 +218,7 @@ def pareto_smooth(log_weights: Array) -> tuple[Array, Array]:
 
 
 def _fit_pareto(x: Array) -> tuple[Array, Array]:
-    """Shape and scale of generalised Pareto tails, sorted, (R, M)."""
+    """Shape and scale of generalized Pareto tails, sorted, (R, M)."""
     M = x.shape[1]
     grid = 30 + int(np.sqrt(M))
     b = 1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))
@@ -242,12 +242,12 @@ def _log_sum(lw: Array) -> Array:
 
 
 def log_mean(log_weights: Array) -> Array:
-    """Logarithm of the mean weight, (R,): the normalising constant."""
+    """Logarithm of the mean weight, (R,): the normalizing constant."""
     return _log_sum(log_weights) - np.log(log_weights.shape[1])
 
 
 def effective(log_weights: Array) -> Array:
-    """Effective number of draws of normalised weights, (R,)."""
+    """Effective number of draws of normalized weights, (R,)."""
     return 1 / np.sum(np.exp(2 * log_weights), axis=1)
 
 
@@ -260,7 +260,7 @@ def resample(log_weights: Array, u: Array) -> np.ndarray:
     """Systematic resampling: (R, S) positions in proportion to weights (R, N).
 
     Args:
-        log_weights: normalised.
+        log_weights: normalized.
         u: a uniform number for each row, and S more to shuffle by, (R, 1 + S).
     """
     S = u.shape[1] - 1

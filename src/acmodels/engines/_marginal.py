@@ -39,7 +39,7 @@ class Values:
     """The density at points, and what draws of coefficients need.
 
     Attributes:
-        log: log posterior density, normalised prior included, (R, N).
+        log: log posterior density, normalized prior included, (R, N).
         mean, root: w (R, N, p) and the lower triangle of L, row by row, of the coefficients.
     """
 

@@ -50,7 +50,7 @@ def metropolis(
         kept: points to keep of each walker.
         thin: steps between them.
         rng: the stream to draw from.
-        tell: told of steps done and in all.
+        tell: called with steps done and in all.
 
     Returns:
         Shape (W, kept, d).

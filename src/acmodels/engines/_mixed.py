@@ -109,9 +109,9 @@ class Moments:
         shift: of each intercept, (R, p); zero elsewhere.
         sizes: root mean square of what multiplies each effect of each grouping, in order; not of
             copies.
-        lifted_means: of the column of each lifted coefficient, where centred, (R, lifted).
+        lifted_means: of the column of each lifted coefficient, where centered, (R, lifted).
         turns: by place of the equation, what its coefficients as written are in terms of the
-            internal ones (p, p), or None where they are the same but for scale and centre.
+            internal ones (p, p), or None where they are the same but for scale and center.
     """
 
     cross: Cross
@@ -281,7 +281,7 @@ def _sparse(
     p: int,
     sets: Sequence[tuple[int, ...]],
 ) -> tuple[Index, Index, tuple[Rows, ...]]:
-    """Which dense columns each level of the first grouping meets, and where rows fall in them."""
+    """Find the dense columns that each level of the first grouping meets, and their rows."""
     chain, dense = groupings
     P = int(first[-1]) + p
     at: list[tuple[Index, Index, Index]] = []
@@ -340,7 +340,7 @@ def _pooled(component: Component, layout: Layout) -> Component:
 
 
 def _moves(layout: Layout, component: Component, block: int, member: int) -> bool:
-    """Whether what multiplies a sampled effect rests on a response."""
+    """Return whether what multiplies a sampled effect rests on a response."""
     return any(
         v in layout.responses
         for k, _ in _written(component, block, member)
@@ -506,17 +506,17 @@ def rough(component: Component, layout: Layout, responses: Responses) -> tuple[A
 
 
 class _Columns:
-    """Columns and response of one equation, centred, scaled, and weighted by known errors.
+    """Columns and response of one equation, centered, scaled, and weighted by known errors.
 
     Attributes:
         p, place: number of columns that are neither lifted nor held, and where each stands.
         held: columns whose coefficient is held, times its value, each (R or 1, n).
         turn: what the coefficients as written are in terms of those of the columns here, but for
-            scale and centre, (p, p), or None where they are the same.
+            scale and center, (p, p), or None where they are the same.
         X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
         scale, means, ratio: of each column, (R or 1, p); `ratio` is their quotient.
         center: what was taken off y, (R,).
-        lifted, lifted_mean: of each lifted column, centred, (R or 1, n) and (R or 1, 1).
+        lifted, lifted_mean: of each lifted column, centered, (R or 1, n) and (R or 1, 1).
     """
 
     def __init__(
@@ -563,7 +563,7 @@ class _Columns:
             self.X, self.y = self.X / self.se[:, None], y / self.se
 
     def part(self, columns: Sequence[int], at: Index, k: int) -> Array:
-        """What an internal coefficient multiplies in the sum of some columns as written, alone.
+        """Say what an internal coefficient multiplies in the sum of some columns as written, alone.
 
         Args:
             columns: positions of those columns in the design; the intercept is always in.
@@ -593,7 +593,7 @@ def _slopes(e: EquationLayout, priors: Priors) -> dict[str, Prior]:
 
 
 def _lifted_means(e: EquationLayout, lifted: Sequence[int], priors: Priors) -> dict[int, Array]:
-    """Where the intercept's prior has the lifted columns, so that it does not hang on those."""
+    """Say where the intercept's prior has the lifted columns, so that it does not hang on those."""
     on: dict[str, float] = {}
     if e.intercept is not None:
         on = dict(priors[e.coefficient(e.columns[0])].on)
@@ -629,7 +629,7 @@ def _prior(
 
 
 def _at_means(e: EquationLayout, made: "_Columns", prior: Prior) -> Array:
-    """What the internal coefficients add to what an intercept's prior is on, (R or 1, p)."""
+    """Return what the internal coefficients add to what an intercept's prior is on, (R or 1, p)."""
     on = dict(prior.on)
     weights = np.zeros(made.p)
     for k, place in made.place.items():
@@ -648,7 +648,7 @@ def _effect_columns(
     rows: Rows,
     found: Gathered,
 ) -> tuple[Array, Array, Array]:
-    """What multiplies the effects of chain and dense groupings on a set of rows; their sizes."""
+    """Find what multiplies effects of chain and dense groupings on a set of rows; their sizes."""
     n = len(rows.level)
     here = {layout.equations[component.equations[e]].response: e for e in rows.equations}
     again = list(found.effects.values())
@@ -689,7 +689,7 @@ def _multiplier(
     effect: tuple[int, int],
     stack: Mapping[str, Array],
 ) -> Array:
-    """What multiplies a sampled effect on an equation's rows, (..., n)."""
+    """Return what multiplies a sampled effect on an equation's rows, (..., n)."""
     members = layout.blocks[effect[0]].members
     parts = [
         weight * group_column(layout, e, members[k].column, stack)

@@ -52,7 +52,7 @@ class Plan:
         starts: where each block's effects start among all effects, and their number.
         signed: by block and member, the places among the scales of group sds that are sampled
             with a sign. Where the data do not put an sd well away from zero, its log has a
-            long tail; with a symmetric prior on the whole line and non-centred effects the
+            long tail; with a symmetric prior on the whole line and non-centered effects the
             posterior is smooth through zero, and the sd is the absolute value.
         unknown: what is missing, and the rows of the graph that stand for each equation's.
     """
@@ -180,7 +180,7 @@ class Plan:
 
     @property
     def gaps(self) -> Array:
-        """What turns the gaps between neighbouring thresholds into thresholds.
+        """What turns the gaps between neighboring thresholds into thresholds.
 
         Thresholds of an equation relative to its middle one, shape (cuts, gaps).
         """
@@ -266,7 +266,7 @@ def _free(
     tuple[int, ...],
     tuple[tuple[tuple[str, ...], tuple[int, ...]], ...],
 ]:
-    """What slopes are made of; see `Plan`."""
+    """Return what slopes are made of; see `Plan`."""
     of: list[str] = []
     steps: dict[str, tuple[tuple[str, ...], list[int]]] = {}
     for place, (i, k) in enumerate(slopes):
@@ -298,7 +298,7 @@ def groups(plan: Plan) -> list[tuple[tuple[str, str], list[int]]]:
 
 
 def centered(e: EquationLayout, X: Array) -> tuple[Array, Array, float]:
-    """Design without the intercept, centred beside a constant; its means; the offset's mean."""
+    """Design without the intercept, centered beside a constant; its means; the offset's mean."""
     if not e.has_constant:
         return X, np.zeros(X.shape[1]), 0.0
     rest = X[:, int(e.intercept is not None) :]
@@ -399,7 +399,7 @@ def _less_means(layout: Layout, responses: Responses, i: int, means: Array) -> A
 def _likelihood_arrays(
     plan: Plan, key: str, members: list[int], versions: Versions
 ) -> dict[str, Array]:
-    """What the likelihood of some equations of one family reads, those of observed rows first.
+    """Say what the likelihood of some equations of one family reads, those of observed rows first.
 
     Rows whose response is missing, or that rest on a discrete missing value, have arrays of
     their own (`special_...`), which `order` puts after the others.
@@ -461,7 +461,7 @@ def _response(versions: Versions, i: int) -> Array:
 
 
 def _latent_arrays(plan: Plan, responses: Responses, versions: Versions) -> dict[str, Array]:
-    """What latent unit means are made of, their observed counterparts, and what they multiply."""
+    """List what latent unit means are made of, the observed ones, and what they multiply."""
     layout = plan.layout
     out: dict[str, Array] = {}
     for n, m in enumerate(latent_means(layout)):
@@ -540,7 +540,7 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
 
 
 def start_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
-    """Where the sampler starts, and the units and directions in which it steps."""
+    """Return where the sampler starts, and the units and directions in which it steps."""
     layout = plan.layout
     slopes = np.zeros(len(plan.free))
     root = np.zeros((len(plan.free), len(plan.free)))
@@ -659,7 +659,7 @@ def _multiplier(layout: Layout, responses: Responses, i: int, column: Column) ->
 
 
 def centering_arrays(plan: Plan, responses: Responses) -> dict[str, Array]:
-    """Unit, centring weight and place of the sd of every group effect, and what it absorbs."""
+    """Unit, centering weight and place of the sd of every group effect, and what it absorbs."""
     found = centering(plan.layout, responses, plan.signed.keys(), plan.bases)
     blocks = list(enumerate(plan.layout.blocks))
     pairs = [

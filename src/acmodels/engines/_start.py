@@ -19,7 +19,7 @@ ROUNDS = 6
 
 @dataclass(frozen=True)
 class Start:
-    """For one equation, with a design centred where there is an intercept.
+    """For one equation, with a design centered where there is an intercept.
 
     Attributes:
         intercept: estimate and standard error, or None.
@@ -82,7 +82,7 @@ def start(e: EquationLayout, X: Array, y: Array, pull: Array, ridge: Array) -> S
 
     Args:
         e: the equation.
-        X: its design without the intercept, centred where there is one, shape (n, p).
+        X: its design without the intercept, centered where there is one, shape (n, p).
         y: its response.
         pull: precision of the slopes' priors times their mean, shape (p,).
         ridge: precision of the slopes' priors, shape (p, p).

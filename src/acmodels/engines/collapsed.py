@@ -6,7 +6,7 @@ once. The few that are left are sampled by importance from a folded t proposal a
 Pareto-smoothed weights; where those cannot be trusted the proposal adapts, and beyond that the
 collapsed density is sampled by Metropolis steps. Coefficients and group effects are then drawn from
 their normal distributions. Lindley & Smith (1972) for the algebra; Bates et al. (2015) for its
-parametrisation; Vehtari et al. (2024) for the weights.
+parametrization; Vehtari et al. (2024) for the weights.
 """
 
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
     if layout.gaps:
         names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.gaps))
-        return f"missing values of {listing(names)} are modelled"
+        return f"missing values of {listing(names)} are modeled"
     if layout.confounder is not None:
         return "a cause that is not measured is sampled"
     for e in layout.equations:

@@ -3,7 +3,7 @@
 The equations are stacked into one tall linear predictor, so that the graph, and with
 it the time to compile, grows little with the number of equations and groupings. Every
 free quantity is sampled in units, and coefficients along directions, that a rough fit
-gives (`_start`); group effects are centred as far as the data speak (`_centering`);
+gives (`_start`); group effects are centered as far as the data speak (`_centering`);
 correlation matrices are built from partial correlations with independent Beta priors
 (Lewandowski, Kurowicka & Joe, 2009). All of these and the data are `pm.Data`: one
 compilation serves any further responses of the design.
@@ -92,7 +92,7 @@ class PreparedNuts:
         return replace(self, plan=replace(plan, scales=tuple(places)))
 
     def _turns(self, quantities: int) -> bool:
-        """Whether the mass matrix adapts to correlations."""
+        """Return whether the mass matrix adapts to correlations."""
         return quantities <= LOW_RANK_UP_TO and not self.plan.unknown.size
 
     def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
@@ -143,7 +143,7 @@ class PreparedNuts:
 
 
 def _shape(layout: Layout) -> tuple[object, ...]:
-    """What of a layout is compiled in."""
+    """Return what of a layout is compiled in."""
     rows = tuple((e.n, e.codes, tuple(c.name for c in e.columns)) for e in layout.equations)
     means = tuple(len(d.levels) for d in layout.decomposed.values())
     constant = tuple(

@@ -189,7 +189,7 @@ def _names(context: Context) -> set[str]:
 
 
 def _decompositions(context: Context, variable: str) -> list[Operand]:
-    """What `within` and `between` take of a variable, as written."""
+    """Return what `within` and `between` take of a variable, as written."""
     found = (p.operand for p in _all_parts(context))
     return list(dict.fromkeys(o for o in found if o.variable == variable and o.source != variable))
 
@@ -223,7 +223,7 @@ def _all_columns(context: Context, e: EquationLayout) -> Iterator[Column]:
 
 
 def touches(column: Column, n: Node) -> bool:
-    """Whether a column changes with a node.
+    """Return whether a column changes with a node.
 
     A bare variable is not what `within` and `between` take of it; those are nodes of their own.
     """
@@ -238,7 +238,7 @@ def _is(part: Part, n: Node) -> bool:
 
 
 def arrow(context: Context, n: Node, response: str) -> bool:
-    """Whether a node has a direct arrow into a response's equation."""
+    """Return whether a node has a direct arrow into a response's equation."""
     return any(touches(c, n) for c in _all_columns(context, context.layout.equation(response)))
 
 
@@ -282,7 +282,7 @@ def paths(context: Context, start: Node, to: str) -> list[tuple[Node, ...]]:
 
 
 def leg(context: Context, n: Node, response: str, onward: Node | None) -> bool:
-    """Whether a node has an arrow into that of a response which the next node takes on."""
+    """Return whether a node has an arrow into that of a response which the next node takes on."""
     e = context.layout.equation(response)
     return any(
         touches(c, n) and carried(context, c, b, onward) for c, b in _with_blocks(context, e)
@@ -290,7 +290,7 @@ def leg(context: Context, n: Node, response: str, onward: Node | None) -> bool:
 
 
 def carried(context: Context, column: Column, block: Block | None, onward: Node | None) -> bool:
-    """Whether a column of a response's equation is part of what the next node takes of it.
+    """Return whether a column of a response's equation is part of what the next node takes of it.
 
     `between(m, g)` takes the columns and group effects that are constant within g, `within(m, g)`
     the others.
@@ -522,7 +522,7 @@ def node_variable(text: str) -> str:
 def curved(
     context: Context, variable: str, all_paths: Sequence[Sequence[tuple[Node, str]]]
 ) -> bool:
-    """Whether a variable enters a step of some path through a square, log or root."""
+    """Return whether a variable enters a step of some path through a square, log or root."""
     return any(
         p.operand.variable == variable and bool(_BENT & set(p.operand.functions))
         for path in all_paths

@@ -37,7 +37,7 @@ class Mediated(Effect):
 
 
 def ends(estimand: Estimand, context: Context) -> tuple[fx.Node, str]:
-    """Where an effect on the linear scale starts and ends.
+    """Return where an effect on the linear scale starts and ends.
 
     Raises:
         EstimandError: a name is not in the model, or keys of the response scale are set.
@@ -180,7 +180,7 @@ def sum_of_paths(context: Context, all_paths: Sequence[Steps], held: fx.At) -> A
 
 
 def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
-    """What a reader of a product of slopes must know."""
+    """Return what a reader of a product of slopes must know."""
     out: list[str] = []
     for path in all_paths:
         for (_, response), (_, target) in pairwise(path):
@@ -196,7 +196,7 @@ def path_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
 
 
 def sharing_warnings(context: Context, all_paths: Sequence[Steps]) -> list[str]:
-    """What groupings do to effects through mediators, on either scale."""
+    """Return what groupings do to effects through mediators, on either scale."""
     out: list[str] = []
     for path in all_paths:
         for (n, response), (taken, target) in pairwise(path):

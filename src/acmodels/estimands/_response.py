@@ -153,7 +153,7 @@ def indirect(estimand: Estimand, context: Context) -> list[Row]:
 
 
 def response_warnings(estimand: Estimand, context: Context) -> list[str]:
-    """What a reader of an effect on the outcome's scale must know."""
+    """Return what a reader of an effect on the outcome's scale must know."""
     move, to = _ends(estimand, context)
     every = [steps(move.node, p, to) for p in fx.paths(context, move.node, to)]
     out = sharing_warnings(context, every) if estimand.kind != "direct" else []
@@ -191,7 +191,7 @@ def _confounders(context: Context, move: Move, to: str, named: Sequence[Steps]) 
 
 
 def _leads(context: Context, start: fx.Node, to: str, avoid: set[str]) -> bool:
-    """Whether an arrow or a path that avoids some responses leads to a response."""
+    """Return whether an arrow or a path that avoids some responses leads to a response."""
     if any(fx.arrow(context, n, to) for n in _spellings(context, start, to)):
         return True
     return any(not avoid & {n.variable for n in p} for p in fx.paths(context, start, to))
@@ -212,7 +212,7 @@ def _over_arms(estimand: Estimand, effect: Callable[[int], Array]) -> Array:
 
 
 def _ends(estimand: Estimand, context: Context) -> tuple[Move, str]:
-    """What moves, and what it is to move.
+    """Return what moves, and what it is to move.
 
     Raises:
         EstimandError: a name is not in the model, `from` is a transform, or `values` is missing
@@ -236,7 +236,8 @@ def _move(estimand: Estimand, context: Context, to: str) -> Move:
     if levels and s.values is not None:
         if level is not None:
             raise EstimandError(
-                f"{where}: '{s.from_}' moves from the reference to that level; with values, write "
+                f"{where}: '{s.from_}' already means the change from the reference to that "
+                "level; to give values, write "
                 f'from = "{quoted(name)}"'
             )
         return Move(name, _between(estimand, context, name), fx.Node(s.from_, name))
@@ -453,7 +454,7 @@ class _Plan:
         return not any(np.any(v) for v in self.draws.values())
 
     def sources(self, response: str) -> list[str]:
-        """What an equation reads."""
+        """Return what an equation reads."""
         found = [s for c in self.columns(response) for s in c.sources]
         return list(dict.fromkeys(found))
 
@@ -532,7 +533,7 @@ class _Plan:
         return {(m.variable, m.unit): m for m in latent_means(self.layout)}
 
     def moving(self, column: Column) -> bool:
-        """Whether a column rests on something drawn."""
+        """Return whether a column rests on something drawn."""
         return any(
             s != self.move.source
             and self.variable(s) in self.drawn
@@ -608,7 +609,7 @@ def _check_column(where: str, plan: _Plan, e: EquationLayout, column: Column) ->
 
 
 def _reference(plan: _Plan, e: EquationLayout, source: str) -> Array:
-    """What `center` and `standardize` refer to: values as observed."""
+    """Return what `center` and `standardize` refer to: values as observed."""
     return variable_values(plan.layout, source, plan.context.responses)[e.rows]
 
 

@@ -17,10 +17,10 @@ class Settings(Mediated):
 def evaluate(estimand: Estimand, context: Context) -> list[Row]:
     """Indirect effect over total effect, draw by draw; one row for each combination of moderators.
 
-    It is no share where the two have opposite signs or the direct effect works against the
+    It is not a share where the two have opposite signs or the direct effect works against the
     indirect one: then it lies outside of 0 to 1. Where the total effect may be zero it has no
     meaning (MacKinnon, Warsi & Dwyer, 1995), so that a fit withholds it where the 95 % interval of
-    the total effect holds 0; see `denominator`.
+    the total effect includes 0; see `denominator`.
     """
     parts = _rows(indirect.evaluate, estimand, context, estimand.settings)
     wholes = denominator(estimand, context)

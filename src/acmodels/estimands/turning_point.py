@@ -27,7 +27,7 @@ class Settings(Effect):
 
 
 def evaluate(estimand: Estimand, context: Context) -> list[Row]:
-    """Where the direct slope is zero, and whether that is there and inside the data.
+    """Return where the direct slope is zero, and whether that is there and inside the data.
 
     The slope of a quadratic is linear, s(x) = b + 2 c x, and zero at -b / (2 c). For each
     combination of moderators there are two rows: the place, and with `inside` as the last part of

@@ -1,4 +1,4 @@
-"""Ordered categories by cumulative logit or probit, with a threshold between any two neighbours.
+"""Ordered categories by cumulative logit or probit, with a threshold between any two neighbors.
 
 P(y <= k) = F(t_k - eta), so that a larger predictor makes higher categories likelier (McCullagh,
 1980; R's polr, brms). The thresholds `y | t1`, `y | t2` ... stand in for the intercept, which an

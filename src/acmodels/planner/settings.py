@@ -62,7 +62,7 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def controls(name: str) -> tuple[Control, ...]:
-    """What can be moved of a plan, in the order of the page."""
+    """Return what can be moved of a plan, in the order of the page."""
     table = _table(name)
     most = float(max(table["grid"].get("district", [table["units"]["district"]])))
     out = [Control("districts", "Districts, at most", most, 20, max(200.0, most), 10)]

@@ -42,7 +42,7 @@ _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
 
 
 def _kind(p: Parameter) -> str:
-    """What patterns match a parameter by: as `pattern_kind` says of its name."""
+    """Return what patterns match a parameter by: as `pattern_kind` says of its name."""
     intercept = p.kind == "coefficient" and p.name.endswith(" ~ 1")
     return "intercept" if intercept else p.kind
 
@@ -161,8 +161,8 @@ def _one_prior_per_matrix(
         first = shares.setdefault(p.name.rsplit("[", 1)[0], priors[p.name])
         if first.distribution != priors[p.name].distribution:
             raise ModelError(
-                f"{source}: priors: {first.name} and {p.name} are shares of one whole, which has "
-                "one Dirichlet prior; state it for all by a pattern"
+                f"{source}: priors: {first.name} and {p.name} are shares that sum to 1 and have "
+                "one Dirichlet prior; state it for all of them with a pattern"
             )
     seen: dict[tuple[int, bool], Prior] = {}
     for p in known:
@@ -172,5 +172,5 @@ def _one_prior_per_matrix(
         if first.distribution != priors[p.name].distribution:
             raise ModelError(
                 f"{source}: priors: {first.name} and {p.name} belong to one correlation matrix, "
-                "which has one LKJ prior; state it for both by a pattern"
+                "which has one LKJ prior; state it for both with a pattern"
             )

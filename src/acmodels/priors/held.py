@@ -72,7 +72,7 @@ _FREE = ("coefficient", "threshold", "sd", "sigma", "cor", "simo", "step")
 
 
 def _together(layout: Layout, values: Mapping[str, float]) -> list[str]:
-    """What is wrong with values that belong to one whole."""
+    """Return what is wrong with values that belong to one whole."""
     out: list[str] = []
     sets = [(len(b.members), b.correlations()) for b in layout.blocks]
     sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
@@ -87,14 +87,15 @@ def _together(layout: Layout, values: Mapping[str, float]) -> list[str]:
                 R[i, j] = R[j, i] = values[name]
             if np.linalg.eigvalsh(R)[0] <= 0:
                 out.append(
-                    f"the values at which {', '.join(mine)} are held are no correlation matrix"
+                    f"the values at which {', '.join(mine)} are held do not make a correlation "
+                    "matrix"
                 )
     for e in layout.equations:
         mine = [values[n] for n in e.thresholds if n in values]
         if 1 < len(mine) < len(e.thresholds):
             out.append(f"{len(mine)} of the thresholds of '{e.response}' are held; hold one or all")
         if len(mine) > 1 and np.any(np.diff(mine) <= 0):
-            out.append(f"the thresholds of '{e.response}' must rise, {_shown(mine)} do not")
+            out.append(f"the thresholds of '{e.response}' must increase, but {_shown(mine)} do not")
         for effect in e.monotonic:
             names = e.shares(effect)
             held = [values[n] for n in names if n in values]

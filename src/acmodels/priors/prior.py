@@ -83,7 +83,7 @@ def pattern_kind(pattern: str) -> str | None:
 
 
 def turned(names: Sequence[str], priors: Priors) -> Array | None:
-    """What parameters are, in terms of the quantities that their default priors are on.
+    """Return what parameters are, in terms of the quantities that their default priors are on.
 
     Args:
         names: coefficients of an equation without its intercept, or group sds of a block.

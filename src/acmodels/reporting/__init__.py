@@ -42,7 +42,7 @@ def report(
         confounding: from `confounding`, likewise.
         influence: from `influence`, likewise.
         notice: what a reader must know first, at the top of the page; that data are simulated, say.
-        progress: told of every step.
+        progress: called at every step.
 
     Returns:
         The path written.
@@ -74,8 +74,9 @@ def _kept(fit: "KeptFit", *, more: bool | str) -> str:
     page = fit.folder / "report.html"
     if more:
         raise InputError(
-            f"{fit.folder}: a fit that was read has its page as it was written; for more in it, "
-            "fit the model again"
+            f"{fit.folder}: the report of a fit that was loaded is copied as it was written; to "
+            "add "
+            "sections to it, fit the model again"
         )
     if not page.is_file():
         raise InputError(f"{fit.folder}: has no report.html to copy; fit the model again")

@@ -164,7 +164,7 @@ def _map(rows: list[dict[str, Any]], names: dict[Any, str]) -> list[tuple[str, l
 
 
 def _would(fit: "Fit", row: dict[str, Any]) -> str:
-    """What would change a verdict."""
+    """Return what would change a verdict."""
     p = next(p for p in fit.spec.propositions.values() if p.id == row["proposition"])
     out: list[str] = []
     if row["status"] == "undecided":
@@ -184,7 +184,7 @@ def _would(fit: "Fit", row: dict[str, Any]) -> str:
 
 
 def _shift(fit: "Fit", p: "Proposition", row: dict[str, Any]) -> float | None:
-    """How far a one-sided verdict is from being undecided, on the estimand's scale."""
+    """Return how far a one-sided verdict is from being undecided, on the estimand's scale."""
     x = find(fit.effects, p).draws
     yes = row["status"] == "supported"
     if np.isinf(p.upper) and np.isfinite(p.lower):
@@ -199,7 +199,7 @@ def _shift(fit: "Fit", p: "Proposition", row: dict[str, Any]) -> float | None:
 
 
 def _without(found: "Influence | None", identifier: str) -> str:
-    """Whether a verdict holds without each unit in turn."""
+    """Return whether a verdict holds without each unit in turn."""
     if found is None or not len(found.most):
         return ""
     mine = found.most.loc[found.most["proposition"] == identifier].to_dict("records")
@@ -213,7 +213,7 @@ def _without(found: "Influence | None", identifier: str) -> str:
 
 
 def _rates(identifier: str, model: str) -> str:
-    """How often the test is wrong on simulated studies."""
+    """Return how often the test is wrong on simulated studies."""
     r = rates().get((identifier, model))
     if r is None:
         return ""
@@ -233,7 +233,7 @@ def _false(found: "Assessment", tested: int) -> str:
 
 
 def _untested(found: "Assessment") -> list[dict[str, Any]]:
-    """Why propositions were not tested, most frequent first; with the study that each needs."""
+    """Say why propositions were not tested, most frequent first; with the study that each needs."""
     out: dict[str, list[str]] = {}
     for p, why in found.lacking.items():
         out.setdefault(why, []).append(p)

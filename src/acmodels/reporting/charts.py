@@ -1,4 +1,4 @@
-"""Charts as inline SVG that take their colours from the page and keep their text's size.
+"""Charts as inline SVG that take their colors from the page and keep their text's size.
 
 Positions along a chart are shares of its width, so that it fits a phone and a printed page
 alike while labels stay as large as the text; curves are stretched in a frame of their own.

@@ -2,7 +2,7 @@
 
 Replicates keep the observed predictors and the fitted group effects (Gelman, Meng &
 Stern, 1996). Nothing here leaves a row's value: densities are smoothed, binary
-responses binned, categories and counts of few rows put together with their neighbours, and
+responses binned, categories and counts of few rows put together with their neighbors, and
 what is too small to be pooled is not shown at all.
 """
 
@@ -226,7 +226,7 @@ def _density(y: "Array", replicated: "Array") -> Density:
 
 
 def _bars(y: "Array", replicated: "Array", most: int) -> tuple[Bar, ...]:
-    """Shares of whole numbers, neighbours put together until each bar holds enough rows."""
+    """Shares of whole numbers, neighbors put together until each bar holds enough rows."""
     enough = max(PER_BIN, 0 if len(np.unique(y)) <= most else len(y) // most)
     values, counts = np.unique(y, return_counts=True)
     starts: list[float] = []

@@ -47,7 +47,7 @@ def _told(a: Arrow, s: Strength) -> str:
     mean, interval = with_interval(s.mean, s.lower, s.upper)
     where = f" at {s.at}" if s.at else ""
     return (
-        f"{a.entry.column} → {a.target}{where}: {mean} {interval}; standardised "
+        f"{a.entry.column} → {a.target}{where}: {mean} {interval}; standardized "
         f"{significant(s.standardised, 2)}; P(above 0) {probability(s.p_positive)}"
     )
 

@@ -1,4 +1,4 @@
-"""The drawings of a report as files of their own, in the colours of print."""
+"""The drawings of a report as files of their own, in the colors of print."""
 
 import re
 from importlib.resources import files
@@ -45,7 +45,7 @@ def write_figures(page: Path, out: Path) -> tuple[Path, ...]:
 
 
 def drawing_alone(drawing: str) -> str:
-    """A drawing of a report as the contents of an SVG file, in the colours of print."""
+    """A drawing of a report as the contents of an SVG file, in the colors of print."""
     return _alone(drawing, _print_style())
 
 
@@ -60,7 +60,7 @@ def _alone(drawing: str, style: str) -> str:
 
 
 def _print_style() -> str:
-    """The page's rules of drawings for light paper, with colours and fonts written out.
+    """The page's rules of drawings for light paper, with colors and fonts written out.
 
     Word, Inkscape and what makes PNG of a drawing know no variables.
     """

@@ -157,7 +157,7 @@ def _findings(fit: "Fit") -> list[tuple[str, str]]:
 
 
 def provenance(fit: "Fit") -> tuple[tuple[str, str], ...]:
-    """What made this page, as term and value."""
+    """Return what made this page, as term and value."""
     import platform
 
     chains, draws = fit.draws.values.shape[:2]

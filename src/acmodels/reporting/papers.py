@@ -90,13 +90,13 @@ def read(folder: Path) -> Written:
             else error
         )
         raise InputError(
-            f"{folder}: is no result of `acmodels fit` (it needs run.json, diagnostics.json, "
+            f"{folder}: is not a result of `acmodels fit` (it needs run.json, diagnostics.json, "
             f"estimates.csv, estimands.csv and verdicts.csv): {said}"
         ) from None
     lost = sorted(NEEDED - set(run if isinstance(run, dict) else ()))
     if lost:
         raise InputError(
-            f"{folder}: is no result of `acmodels fit`: its run.json lacks {', '.join(lost)}"
+            f"{folder}: is not a result of `acmodels fit`: its run.json lacks {', '.join(lost)}"
         )
     _check_shape(folder, run)
     sizes = _rows(folder / "r2.csv") if (folder / "r2.csv").is_file() else ()
@@ -439,7 +439,7 @@ def _claim(found: Written, proposition: str) -> str:
 
 
 def _rows_words(run: Mapping[str, Any]) -> str:
-    """What was fitted, with the equations that had fewer rows."""
+    """Return what was fitted, with the equations that had fewer rows."""
     equations = run.get("equations", {})
     left_out = run["rows_given"] - run["rows_used"]
     said = f", {count(left_out)} left out for missing values" if left_out else ""

@@ -22,7 +22,7 @@ _ANALYSIS = (
 
 
 MISSING = {
-    "model": "modelled, so that no row is left out that could say something",
+    "model": "modeled, so that no row is left out that could say something",
     "drop": "rows with any are left out",
     "error": "none are allowed",
 }
@@ -122,7 +122,7 @@ def _table(table: "pd.DataFrame") -> str:
 
 
 def _settings(s: Any) -> str:
-    """What an estimand holds beyond its ends: moderators, arm, shape."""
+    """Return what an estimand holds beyond its ends: moderators, arm, shape."""
     at = [f"{k} at {joined([plain(v) for v in vs])}" for k, vs in getattr(s, "at", {}).items()]
     out = f", with {joined(at)}" if at else ""
     if getattr(s, "arm", None) is not None:

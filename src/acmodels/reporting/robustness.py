@@ -136,7 +136,7 @@ def confounding_lines(found: "Confounding") -> tuple[str, ...]:
         tips = (
             f"the interval tips at a correlation of {plain(_rho(r['rho']))}"
             if np.isfinite(r["rho"])
-            else "the interval tips at no correlation looked at"
+            else "the interval tips at none of the correlations tried"
         )
         verdict = (
             f"; the verdict, {r['verdict']}, tips at {plain(_rho(r['verdict_rho']))}"
@@ -192,7 +192,7 @@ def _moving(found: "Confounding") -> dict[tuple[str, str], float]:
 
 
 def _reading(found: "Confounding") -> str:
-    """How strong the measured covariates are beside what it takes."""
+    """Return how strong the measured covariates are beside what it takes."""
     tips = found.tipping.loc[found.tipping["rho"].notna()]
     if not len(tips):
         said = "No interval crosses zero at any of the correlations looked at."
@@ -215,7 +215,7 @@ def _rho(value: float) -> str:
 
 
 def influence_section(found: "Influence") -> InfluenceSection:
-    """How far each effect moves, and which unit moves each verdict most."""
+    """Return how far each effect moves, and which unit moves each verdict most."""
     table = found.table
     units = table.drop_duplicates("unit")
     how = units["how"].value_counts().to_dict()

@@ -114,7 +114,7 @@ def coverage_chart(
 
 
 def ecdf_chart(ranks: Array, name: str, label: str) -> str:
-    """How far the cumulative distribution of ranks is above the uniform one, with a 95 % band.
+    """Say how far the cumulative distribution of ranks is above the uniform one, with a 95 % band.
 
     The band is the pointwise one of n uniform numbers, widened by Bonferroni over 20 places.
     """

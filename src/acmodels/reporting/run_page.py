@@ -51,7 +51,7 @@ def _gather(found: "Recovery | Calibrated | Power") -> dict[str, Any]:
 
 
 def _failed(result: "Result") -> list[str]:
-    """What went wrong with how many fits, the commonest first."""
+    """Return what went wrong with how many fits, the commonest first."""
     reasons = Counter(
         why.split(":")[0] for o in result.outcomes for why in o.reasons if why
     )  # details after the colon differ from fit to fit
@@ -67,7 +67,7 @@ def _status(result: "Result", good: str, *, trusted: bool) -> str:
 
 
 def _assumed(result: "Result") -> tuple[str, ...]:
-    """What the studies of a run rest on, in sentences."""
+    """Return what the studies of a run rest on, in sentences."""
     return result.ready[0].assumptions.sentences
 
 
@@ -117,9 +117,9 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         ),
         "sentences": sentences,
         "chart_title": "Coverage",
-        "chart_words": f"Share of {stated(100 * found.prob)} % {kind} intervals that hold "
+        "chart_words": f"Share of {stated(100 * found.prob)} % {kind} intervals that contain "
         "the truth, plus and minus two Monte Carlo standard errors; the dashed line is what they "
-        "promise, and what is three standard errors off it is drawn in the second colour.",
+        "promise, and what is three standard errors off it is drawn in the second color.",
         "charts": charts,
         "tables": [_table("Parameters and estimands", t)],
         "assumptions": _assumed(found.result),
@@ -189,7 +189,7 @@ def rule_words(found: "Power") -> str:
 
 
 def power_parts(found: "Power") -> dict[str, Any]:
-    """What is shown of power: title, lead, sentences, charts, tables and a methods paragraph."""
+    """Collect what is shown of power: title, lead, sentences, charts, tables and methods."""
     plan, t = found.plan, found.table
     model = found.result.ready[0].model
     total = sum(len(o.reasons) for o in found.result.outcomes)
@@ -233,8 +233,8 @@ def power_parts(found: "Power") -> dict[str, Any]:
             if len(known)
             else ""
         )
-        + f" {count(failed)} of {count(total)} fits failed their diagnostics and were counted as "
-        f"neither. {' '.join(assumed)}",
+        + f" {count(failed)} of {count(total)} fits failed their diagnostics and were left "
+        f"out. {' '.join(assumed)}",
     }
 
 

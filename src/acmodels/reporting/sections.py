@@ -154,7 +154,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
         (
             f"P({minus(region_words(p))})",
-            f"{probability(cast(float, row['p_region']))} ({stated(p.mass)} is asked for)",
+            f"{probability(cast(float, row['p_region']))} ({stated(p.mass)} is required)",
         ),
         *_rope_fact(p, row),
         ("Prior", w.sensitivity_words(effect.prior_sensitivity)),
@@ -392,7 +392,7 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
 
 
 def _spread_title(fit: "Fit") -> str:
-    """What the table holds beside standard deviations."""
+    """Return what the table holds beside standard deviations."""
     from acmodels.system import parameters
 
     names = {
@@ -507,11 +507,11 @@ def equation_table(fit: "Fit") -> Table:
 
 
 def missing_table(fit: "Fit") -> Table:
-    """How missing values were treated, column by column."""
+    """Return how missing values were treated, column by column."""
     rows: list[tuple[str, ...]] = []
     for t in fit.system.treatments:
         level = t.level or "data row"
         modelled = count(t.units) if t.units else "none"
         rows.append((t.column, t.role, level, count(t.rows), modelled, t.model or "none", t.how))
-    heads = ("Column", "Role", "Level", "Rows without", "Values modelled", "Model", "In words")
+    heads = ("Column", "Role", "Level", "Rows without", "Values modeled", "Model", "In words")
     return Table("How missing values were treated", heads, tuple(rows))

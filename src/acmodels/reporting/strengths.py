@@ -95,7 +95,7 @@ def at_means(fit: "Fit", found: Mapping[str, Strength]) -> dict[str, Strength]:
 
 
 def _sizes(fit: "Fit", e: "EquationLayout") -> Array:
-    """What turns each coefficient of an equation into a standardised one."""
+    """Return what turns each coefficient of an equation into a standardized one."""
     X = design_matrix(fit.system.layout, e, fit.system.responses)
     y = fit.system.responses[e.response]
     spread = family(e.family).scale(y, e.trials, e.link)[1] or 1.0

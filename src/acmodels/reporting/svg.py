@@ -1,4 +1,4 @@
-"""A small SVG writer: every attribute and text escaped, colours left to the page's CSS."""
+"""A small SVG writer: every attribute and text escaped, colors left to the page's CSS."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -67,7 +67,7 @@ def several(n: int, one: str, many: str | None = None) -> str:
 
 
 def interval_words(interval: str, prob: float) -> str:
-    """What kind of interval: `95 % equal-tailed interval`."""
+    """Return what kind of interval: `95 % equal-tailed interval`."""
     kind = {"eti": "equal-tailed", "hdi": "highest-density"}.get(interval, interval)
     return f"{stated(100 * prob)}{THIN}% {kind} interval"
 
@@ -99,7 +99,7 @@ def summary(fit: "Fit") -> str:
 
 
 def rows_words(equations: Mapping[str, tuple[str | None, int]], observed: int) -> str:
-    """What a model was fitted to.
+    """Return what a model was fitted to.
 
     Args:
         equations: level and rows with an observed response, by response.
@@ -125,7 +125,7 @@ def rows_words(equations: Mapping[str, tuple[str | None, int]], observed: int) -
 
 
 def fitted_words(fit: "Fit") -> str:
-    """What a fit was to."""
+    """Return what a fit was to."""
     system = fit.system
     each = {e.response: (e.level, system.observed[e.response]) for e in system.layout.equations}
     return rows_words(each, system.rows_observed)
@@ -138,14 +138,14 @@ def _some(names: Sequence[str], most: int = 6) -> str:
 
 
 def units(layout: "Layout") -> str:
-    """How many units each grouping has; never which."""
+    """Return how many units each grouping has; never which."""
     sizes = {b.group: len(b.levels) for b in layout.blocks}
     said = [f"{count(n)} units of {group}" for group, n in sizes.items()]
     return f" from {joined(said)}" if said else ""
 
 
 def status_line(d: "Diagnostics") -> str:
-    """Whether the posterior can be used."""
+    """Return whether the posterior can be used."""
     if not d.usable:
         return "These results cannot be used: a diagnostic failed."
     return "The results can be used: every diagnostic held."
@@ -158,7 +158,7 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
         agree = "agree" if d.max_r_hat <= 1.01 else "do not agree"
         out.append(
             f"The chains {agree}: the largest R-hat is {fixed(d.max_r_hat, 3)} "
-            "(at most 1.01 is asked for)."
+            "(it should be at most 1.01)."
         )
     if d.min_ess_bulk is not None and d.min_ess_tail is not None:
         out.append(
@@ -179,7 +179,7 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
 
 
 def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How near the posterior lies to maximum likelihood, in a sentence or two."""
+    """Return how near the posterior lies to maximum likelihood, in a sentence or two."""
     apart = [abs(float(r["distance"])) for r in rows if math.isfinite(r["distance"])]
     without = len(rows) - len(apart)
     if not apart:
@@ -298,7 +298,7 @@ def _mediated(s: Any, graph: Graph) -> str:
 
 
 def estimand_words(e: "Estimand", graph: Graph) -> str:
-    """What an estimand is, in a phrase, with its scale."""
+    """Return what an estimand is, in a phrase, with its scale."""
     s: Any = e.settings
     scale = _scale(s, getattr(s, "to", None), graph)
     match e.kind:

@@ -40,7 +40,7 @@ from acmodels.system.layout import Array, with_steps
 BLOCK = 20
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
 HOLED, HOLED_ROWS_VARY = 10, 100
-"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modelled:
+"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modeled:
 what is compiled for one serves all; where studies differ in their rows, it serves no others."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
@@ -329,7 +329,7 @@ def get_ready(job: Job, number: int) -> Ready:
 
 
 def _rows_vary(design: Design) -> bool:
-    """Whether studies differ in their number of rows, and compiled code with them."""
+    """Return whether studies differ in their number of rows, and compiled code with them."""
     return design.loss.attrition > 0 or any(u.size.sd > 0 for u in design.units)
 
 
@@ -345,7 +345,7 @@ def _typical_holes(
     """A typical layout and responses without what is lost, and the layout that is sampled.
 
     Raises:
-        DataError: values are missing that cannot be modelled.
+        DataError: values are missing that cannot be modeled.
     """
     model = cast("Model", cell.design.model)
     frame = reference_frame(cell.design, stream(job.seed, "reference"))
@@ -374,7 +374,7 @@ _lock = threading.Lock()
 
 
 def _once[T](at: tuple[str, str, int], make: Callable[[], T]) -> T:
-    """What `make` returns, made once in each process."""
+    """Return what `make` returns, made once in each process."""
     with _lock:
         lock = _locks.setdefault(at, threading.Lock())
     with lock:
@@ -477,7 +477,7 @@ def _whole(
     stack: Responses,
     seeds: Sequence[int],
 ) -> "_Found":
-    """Fit R data sets in which nothing has to be modelled."""
+    """Fit R data sets in which nothing has to be modeled."""
     prepared = first.onto(layout)
     if prepared is None:  # a group that no row drew, say
         one = {k: v[0] for k, v in stack.items()}
@@ -490,7 +490,7 @@ def _whole(
 def _modelled(
     job: Job, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
 ) -> "_Found":
-    """Fit R data sets whose missing values are modelled; draws of the model's own parameters."""
+    """Fit R data sets whose missing values are modeled; draws of the model's own parameters."""
     data = [s.sampled.responses for s in studies]
     found = _one_by_one(job, (prepare(s) for s in studies), data, seeds)
     own = [p.name for p in parameters(studies[0].layout)]

@@ -30,7 +30,7 @@ class Holed:
     Attributes:
         layout: on the rows that are fitted.
         rows: by response, their places among the rows of the whole equation.
-        modelled: whether values are left that have to be modelled.
+        modelled: whether values are left that have to be modeled.
     """
 
     layout: Layout
@@ -82,7 +82,7 @@ def systems(
     codes: Mapping[str, tuple[int, ...]],
     whole: Responses,
 ) -> list[System]:
-    """The model on each of R studies without what is lost, missing values to be modelled.
+    """The model on each of R studies without what is lost, missing values to be modeled.
 
     Args:
         model: as for `holed`.
@@ -93,7 +93,7 @@ def systems(
         whole: responses without losses, (R, n).
 
     Raises:
-        DataError: values are missing that cannot be modelled.
+        DataError: values are missing that cannot be modeled.
     """
     out: list[System] = []
     for r in range(len(next(iter(whole.values())))):
@@ -108,7 +108,7 @@ MOST = 16
 
 
 class Modelled:
-    """Prepared fits of studies whose missing values are modelled, by few compilations.
+    """Prepared fits of studies whose missing values are modeled, by few compilations.
 
     A compiled model serves studies of as many rows and missing cells, so long as the data put the
     same group sds well away from zero: these are sampled otherwise than the rest.
@@ -135,7 +135,7 @@ class Modelled:
 
 
 def _kind(layout: Layout, responses: Responses, priors: Priors) -> object:
-    """What studies have in common that one compiled model serves."""
+    """Return what studies have in common that one compiled model serves."""
     from acmodels.engines._plan import group_bases, uncertain
 
     discrete = any(g.discrete for g in layout.gaps)

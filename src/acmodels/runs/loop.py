@@ -70,7 +70,7 @@ def run(
         store: of this job; holds what was done before.
         replications: of each cell.
         workers: threads or processes; change the time and nothing else.
-        progress: told of replicates done.
+        progress: called as replicates finish.
         executor: runs the blocks, instead of workers of this machine.
         enough: asked after each `batch` replicates of a cell, in their order, whether to stop.
         batch: replicates between such questions.

@@ -30,12 +30,12 @@ def forecast(cells: Sequence[Cell], replications: int, asked: str, seed: int) ->
     designs = f"{len(cells)} designs with " if len(cells) > 1 else ""
     first = (
         f"Every fit has to be sampled, since {found.reason}: {designs}{replications} replications, "
-        f"{many} fits of seconds to minutes each. Each design is compiled first, half a minute or "
-        "more, so that nothing is counted until then."
+        f"so {many} fits of seconds to minutes each. Each design is compiled first, which takes "
+        "half a minute or more; no fit is counted until then."
     )
     last = (
-        "Faster: fewer replications to begin with, as --replications 50, and fewer draws than "
-        f"{CHAIN_DRAWS} a chain, as --draws 250. What is finished is kept, and the same command "
-        "with more replications goes on."
+        "Faster: begin with fewer replications, such as --replications 50, and with fewer draws a "
+        f"chain than the default of {CHAIN_DRAWS}, such as --draws 250. Finished fits are kept; "
+        "the same command with more replications continues from them."
     )
     return (first, *(f"Faster: {s}" for s in found.faster), last)

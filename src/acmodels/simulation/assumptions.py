@@ -145,7 +145,7 @@ def _values(values: Mapping[str, float]) -> str:
 
 
 def _varied(unit: str, grid: Collection[str]) -> bool:
-    """Whether a grid varies the number of a kind of unit."""
+    """Return whether a grid varies the number of a kind of unit."""
     return any(k == unit or f".{k}".startswith((f".{unit}.", f".units.{unit}")) for k in grid)
 
 
@@ -173,7 +173,7 @@ def _losses(design: Design) -> list[str]:
     shares = {n: s for n, s in shares.items() if s > 0}
     if shares:
         missing = loaded(design).missing
-        then = "modelled" if missing == "model" else "left out with their rows"
+        then = "modeled" if missing == "model" else "left out with their rows"
         cells = ", ".join(f"{n} {100 * s:g} %" for n, s in shares.items())
-        out.append(f"cells of {cells}, which are {then} in the fit")
+        out.append(f"empty cells in {cells}, {then} in the fit")
     return out

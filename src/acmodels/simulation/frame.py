@@ -111,8 +111,9 @@ def check_design(design: Design) -> None:
         if e.level is not None:
             keys.append(e.level)
         problems += [
-            f"{design.source}: units: equations.{r} of {model.source} groups by '{k}', which is no "
-            f"unit of the design{did_you_mean(k, units)}"
+            f"{design.source}: units: equations.{r} of {model.source} groups by '{k}', which is "
+            "not a "
+            f"unit in the design{did_you_mean(k, units)}"
             for k in dict.fromkeys(keys)
             if k not in units
         ]
@@ -137,7 +138,7 @@ def predictor_names(model: Model) -> list[str]:
 
 
 def predictors(design: Design, model: Model) -> dict[str, Exogenous]:
-    """How each predictor of a model is drawn: as the design says, or standard normal."""
+    """Return how each predictor of a model is drawn: as the design says, or standard normal."""
     plain = Exogenous(normal(0.0, 1.0), None, {})
     out = {n: design.exogenous.get(n, plain) for n in predictor_names(model)}
     for e in model.equations.values():
@@ -194,8 +195,8 @@ def row_kind(design: Design) -> str:
         return ROW
     if len(leaves) != 1:
         raise ModelError(
-            f"{design.source}: units: {listing(leaves)} are not linked; say how one lies in the "
-            "other with per, or crosses it with crossed_with"
+            f"{design.source}: units: {listing(leaves)} are not linked; say which lies in "
+            "the other with per, or that they cross with crossed_with"
         )
     return leaves[0]
 
@@ -236,7 +237,7 @@ def _clustered(e: Exogenous, level: str, n: int, frame: _Frame, rng: np.random.G
     for unit, share in e.icc.items():
         place = frame.above.get(level, {}).get(unit)
         if place is None:
-            raise ModelError(f"exogenous: '{unit}' is no unit above '{level}'")
+            raise ModelError(f"exogenous: '{unit}' is not a unit above '{level}'")
         z = z + np.sqrt(share) * rng.standard_normal(frame.size[unit])[place]
     if e.distribution.name == "Normal":
         return e.distribution.location + e.distribution.scale * z

@@ -44,7 +44,7 @@ def _levels(model: Model, name: str) -> list[str]:
 
 
 def _known(model: Model, name: str) -> bool:
-    """Whether a predictor is one that is never missing, whatever its level."""
+    """Return whether a predictor is one that is never missing, whatever its level."""
     return any(
         name in (e.se, e.trials, e.weights) or any(o.variable == name for o in e.formula.offsets)
         for e in model.equations.values()
@@ -52,14 +52,14 @@ def _known(model: Model, name: str) -> bool:
 
 
 def check_losses(design: Design) -> None:
-    """Refuse losses of columns that lose none.
+    """Refuse losses in columns whose values are always known.
 
     Raises:
         ModelError: naming the column.
     """
     can = losable(design)
     problems = [
-        f"{design.source}: loss.items.{name}: no cells of such a column are emptied"
+        f"{design.source}: loss.items.{name}: cells of this column cannot be empty"
         f"{did_you_mean(name, can)} (columns that can lack values: {listing(list(can), 15)}; ids, "
         "Bernoulli predictors, predictors of higher units, offsets, standard errors, trials and "
         "weights are always known)"

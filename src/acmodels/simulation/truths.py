@@ -62,7 +62,9 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
         if p.kind in ("sd", "sigma") and value < 0:
             raise ModelError(f'{design.source}: truth."{name}": an sd cannot be {value:g}')
         if p.kind == "cor" and abs(value) > 1:
-            raise ModelError(f'{design.source}: truth."{name}": {value:g} is no correlation')
+            raise ModelError(
+                f'{design.source}: truth."{name}": {value:g} is not a correlation (-1 to 1)'
+            )
         if p.kind in scalar_kinds() and not value > prior.lower:
             raise ModelError(
                 f'{design.source}: truth."{name}": it must be above {prior.lower:g}, not {value:g}'
@@ -133,7 +135,7 @@ def categories(design: Design, model: Model) -> dict[str, tuple[int, ...]]:
 
 
 def _owned(layout: Layout) -> dict[str, float]:
-    """What families own where neither the design nor the model says."""
+    """Return what families own where neither the design nor the model says."""
     out: dict[str, float] = {}
     for e in layout.equations:
         rough = family(e.family).guess(None, e.link, e.codes)
@@ -148,7 +150,7 @@ def _check_thresholds(design: Design, layout: Layout, truth: Mapping[str, float]
         for low, high in pairwise(e.thresholds):
             if not truth[low] < truth[high]:
                 raise ModelError(
-                    f'{design.source}: truth."{high}": thresholds rise, but {high} = '
+                    f'{design.source}: truth."{high}": thresholds must increase, but {high} = '
                     f"{truth[high]:g} is not above {low} = {truth[low]:g}; state all of them"
                 )
 
@@ -164,6 +166,7 @@ def _check_correlations(design: Design, layout: Layout, truth: Mapping[str, floa
         if np.linalg.eigvalsh(R)[0] < -1e-8:
             said = listing([f"{name} = {truth[name]:g}" for _, _, name in pairs])
             raise ModelError(
-                f"{design.source}: truth: these correlations cannot hold together, since their "
+                f"{design.source}: truth: these correlations are not possible together, since "
+                "their "
                 f"matrix is not positive semi-definite: {said}"
             )

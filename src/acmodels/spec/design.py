@@ -309,22 +309,23 @@ def _exogenous(
     if balanced and icc:
         raise ModelError(
             f'{where}: assign = "balanced" gives each value its share of the units in random '
-            "order, so it takes no icc"
+            "order, so it cannot have an icc"
         )
     return Exogenous(drawn, level, {k: float(v) for k, v in icc.items()}, balanced)
 
 
 def _balanced(table: Mapping[str, Any], drawn: Distribution, where: str) -> bool:
-    """Whether a predictor is allocated by exact shares."""
+    """Return whether a predictor is allocated by exact shares."""
     assign = table.get("assign", "random")
     if assign not in ("random", "balanced"):
         raise ModelError(
             f'{where}.assign: "balanced" (exactly the stated share of the units) or "random" '
-            f"(each unit for itself, the default), not {assign!r}"
+            f"(each unit drawn independently, the default), not {assign!r}"
             f"{did_you_mean(str(assign), ('balanced', 'random'))}"
         )
     if assign == "balanced" and drawn.name not in ("Bernoulli", "Categorical"):
         raise ModelError(
-            f'{where}.assign: "balanced" goes with Bernoulli and Categorical, not {drawn.name}'
+            f'{where}.assign: "balanced" can only be used with Bernoulli and Categorical, not '
+            f"{drawn.name}"
         )
     return assign == "balanced"

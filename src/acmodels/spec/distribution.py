@@ -1,6 +1,6 @@
 """Univariate distributions by name: priors, exogenous predictors, design priors.
 
-Spelled and parametrised as in PyMC. Each is a location-scale family around a
+Spelled and parametrized as in PyMC. Each is a location-scale family around a
 standard form (LogNormal and Gamma with their shape kept), which is what lets an
 engine sample on a unit scale whatever the units of the data.
 """

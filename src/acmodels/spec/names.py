@@ -118,7 +118,7 @@ def same(text: str, known: Iterable[str]) -> str | None:
 
 @lru_cache
 def _pattern(names: Names) -> re.Pattern[str]:
-    """What is looked for in a text, in turn: backticks, names, levels in brackets."""
+    """Return what is looked for in a text, in turn: backticks, names, levels in brackets."""
     odd = [n for n in sorted(names.columns, key=len, reverse=True) if _odd(n, names)]
     # the number in spline(x, 4) is no column
     found = [rf"{'(?<!, )' if _is_number(n) else ''}{re.escape(n)}" for n in odd]
@@ -129,7 +129,7 @@ def _pattern(names: Names) -> re.Pattern[str]:
 
 
 def _odd(name: str, names: Names) -> bool:
-    """Whether a name needs backticks and can be told from what stands about it without them."""
+    """Say whether a name needs backticks and can be told from what stands about it without them."""
     if name in names.taken or _PLAIN.fullmatch(name) or not re.search(r"\w", name):
         return False
     before = level_of(name)[0]

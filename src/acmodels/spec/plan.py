@@ -166,7 +166,7 @@ class Plan:
 
 
 def design_part(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a plan's table is a design."""
+    """Return what of a plan's table is a design."""
     return {k: v for k, v in table.items() if k not in PLAN_ONLY}
 
 
@@ -196,7 +196,7 @@ def plan_from_table(
     budget = t.cost.get(BUDGET)
     if budget is not None and not prices:
         raise ModelError(
-            f"{source}: cost.{BUDGET}: a budget needs the cost of a unit of some kind beside it, "
+            f"{source}: cost.{BUDGET}: a budget needs the cost of a unit of at least one kind, "
             "such as district = 2000"
         )
     cells: list[Cell] = []
@@ -230,7 +230,7 @@ def plan_from_table(
 
 
 def is_choice(key: str, table: Mapping[str, Any]) -> bool:
-    """Whether a key of a grid is a number of units, items or raters, which a researcher chooses.
+    """Say whether a key of a grid is a number of units, items or raters (a choice).
 
     Args:
         key: of the grid.

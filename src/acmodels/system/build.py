@@ -45,7 +45,7 @@ SCALE = (1, 2, 3, 4, 5)
 class System:
     """A model on a study: what stays, and the responses.
 
-    Where missing values are modelled, rough ones stand in `layout` and `responses` (after a fit,
+    Where missing values are modeled, rough ones stand in `layout` and `responses` (after a fit,
     those of the posterior), and `joint` has the models of incomplete predictors too.
 
     Attributes:
@@ -105,7 +105,7 @@ class Treatment:
         role: `outcome`, `mediator` or `predictor`.
         level: the id column in whose units it has one value each, or None for data rows.
         rows: data rows without a value.
-        units: values that were modelled, by unit of its level; 0 where none needed to be.
+        units: values that were modeled, by unit of its level; 0 where none needed to be.
         how: in a sentence, without a full stop.
         model: the formula of its distribution, or nothing.
     """
@@ -144,7 +144,7 @@ def build_system(
 
 
 def relevant(model: Model, study: Study) -> tuple[Finding, ...]:
-    """What was noticed while reading, without that about columns the model does not read."""
+    """Return what was noticed while reading, without that about columns the model does not read."""
     read = {c for e in model.equations.values() for c, _ in uses(e, with_responses=True)}
     return tuple(f for f in study.findings if f.column is None or f.column in read)
 
@@ -200,7 +200,7 @@ def assemble(
 
 
 def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding]:
-    """What is to be said about the data.
+    """Collect problems and warnings about the data.
 
     Raises:
         DataError: constant or collinear predictors, responses that their family refuses.
@@ -265,7 +265,7 @@ def build_layout(
 
 
 def _further(e: Equation, rows: "Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
-    """What an equation reads beside exogenous columns of its design, on the data's rows."""
+    """Return what an equation reads beside exogenous columns of its design, on the data's rows."""
     out = {o.source: responses[o.source] for o in e.formula.operands() if o.source in responses}
     out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials, e.weights) if c}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
@@ -616,7 +616,7 @@ def _variable(
             checks.domain(name, o, values, rows.names)
         return Variable(name, values)
     if not as_factor and kind(rows.study, name) == "date":
-        raise DataError(f"'{name}' holds dates, no numbers; {date_advice(rows.study, name)}")
+        raise DataError(f"'{name}' holds dates, not numbers; {date_advice(rows.study, name)}")
     bare = next((o for o in operands if o.functions and o.functions[0] != "factor"), None)
     if bare is not None:
         if as_factor:

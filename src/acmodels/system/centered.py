@@ -219,7 +219,7 @@ def zero_notes(layout: Layout, responses: Responses) -> list[str]:
         bent = [
             c for c in e.columns if any({"log", "sqrt"} & {*p.operand.functions} for p in c.parts)
         ]
-        out += _notes(e, bent, values, "a logarithm or a square root starts there")
+        out += _notes(e, bent, values, "its logarithm or square root is taken")
     return list(dict.fromkeys(out))
 
 
@@ -247,7 +247,7 @@ def _notes(e: EquationLayout, columns: Sequence[Column], values: Lookup, why: st
 
 
 def _has_zero(operand: Operand) -> bool:
-    """Whether an operand changes when a constant is added to its variable."""
+    """Return whether an operand changes when a constant is added to its variable."""
     if operand.function == "within":
         return False
     if operand.function in ("center", "standardize") and operand.inner is not None:

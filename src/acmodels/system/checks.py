@@ -169,8 +169,9 @@ def _design_problems(layout: Layout, e: EquationLayout, X: Array) -> list[str]:
         parts = e.columns[k].parts
         if X[0, k] == 0 and any(p.level is not None for p in parts):
             problems.append(
-                f"equations.{e.response}: no row of it has '{e.columns[k].name}', so there is no "
-                "effect of that to estimate; leave those rows out of the data, or the term"
+                f"equations.{e.response}: none of its rows has '{e.columns[k].name}', so this "
+                "effect cannot be estimated; leave the rows that have it out of the data, or leave "
+                "the term out"
             )
             continue
         problems.append(

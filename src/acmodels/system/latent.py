@@ -2,7 +2,7 @@
 
 Where x has an equation, `between(x, g)` is its latent mean in g and `within(x, g)` is x minus that:
 the intercept, the terms that are constant within g and the effects of g (and of groupings above).
-An observed mean of few rows is that plus noise, which biases its effect towards the one within
+An observed mean of few rows is that plus noise, which biases its effect toward the one within
 (Lüdtke, Marsh, Robitzsch, Trautwein, Asparouhov & Muthén, 2008). Design matrices hold observed
 means throughout; engines and the generator add what the latent ones differ by.
 """

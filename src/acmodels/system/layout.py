@@ -113,7 +113,7 @@ class EquationLayout:
         scalars: kinds of the further numbers that the family owns, such as `nu`.
         weights: of the rows' log likelihoods, of mean 1, shape (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
-            neighbours and stand in for the intercept.
+            neighbors and stand in for the intercept.
     """
 
     response: str
@@ -269,7 +269,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Gap:
-    """Values of a variable that are missing and modelled, each by the variable's own equation.
+    """Values of a variable that are missing and modeled, each by the variable's own equation.
 
     Attributes:
         variable: the column.
@@ -323,7 +323,7 @@ class Layout:
         variables: exogenous predictors by name.
         n_rows: N.
         decomposed: deviations from unit means, and unit means, by their text.
-        gaps: missing values that are modelled; design columns hold rough values in their place.
+        gaps: missing values that are modeled; design columns hold rough values in their place.
         auxiliary: responses that are exogenous predictors with missing values; their equations,
             which come last, are models of these alone.
         confounder: a cause that is not measured, its loadings held.

@@ -1,4 +1,4 @@
-"""Missing values that are modelled: which equations read them, and data with them filled in.
+"""Missing values that are modeled: which equations read them, and data with them filled in.
 
 A continuous value is a quantity of its own, with its variable's equation as distribution (Little &
 Rubin, 2002, chapter 15; Ibrahim, Chen, Lipsitz & Herring, 2005). The values of a discrete one are

@@ -1,4 +1,4 @@
-"""A model on a study with missing values that are modelled.
+"""A model on a study with missing values that are modeled.
 
 What is missing is settled in this order. A value that is one for all rows of a unit is taken from
 another row of the unit. An outcome that is missing and predicts nothing leaves its equation, which
@@ -30,7 +30,7 @@ def modelled_system(
     missing: Mapping[str, np.ndarray],
     codes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> build.System:
-    """Join a model and a study whose missing values are modelled.
+    """Join a model and a study whose missing values are modeled.
 
     Args:
         model: checked for itself.
@@ -39,7 +39,7 @@ def modelled_system(
         codes: by ordered response, its categories; as the data have them where not given.
 
     Raises:
-        DataError: as `build_system`, and for what cannot be modelled, by name.
+        DataError: as `build_system`, and for what cannot be modeled, by name.
     """
     known, rows = read_known(model, study, missing)
     layout, _ = build.assemble(model, rows, codes)
@@ -63,7 +63,7 @@ def modelled_system(
     if gaps:
         _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
-    said = f'{build.said_missing(study, missing)}; values are modelled (missing = "model")'
+    said = f'{build.said_missing(study, missing)}; values are modeled (missing = "model")'
     notes = [Finding("note", said)]
     notes += [Finding("note", f"{t.column}: {t.how}") for t in treatments]
     return build.System(

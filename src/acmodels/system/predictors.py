@@ -27,7 +27,7 @@ GROUPS = 5
 
 @dataclass(frozen=True)
 class Incomplete:
-    """An exogenous predictor with values to be modelled.
+    """An exogenous predictor with values to be modeled.
 
     Attributes:
         name: the column.

@@ -202,7 +202,7 @@ def _dropped(
             f"equations.{e.response}: {_no_row(lost)} has {listing(empty, 5)}, so {term} has more "
             f"columns than the data can tell apart; the {column} {names} {are} left out, as lmer "
             "does, and "
-            "what the model says of a cell without rows rests on its other terms"
+            "predictions for a cell without rows rest on the other terms of the model"
         )
     return out
 

@@ -86,7 +86,7 @@ def not_looked_at(layout: Layout) -> list[str]:
     """Say which equations are too large to be looked at."""
     return [
         f"equations.{e.response}: whether the data bound every coefficient (separation) was not "
-        f"looked at, since {e.n} rows of {len(e.columns)} columns are too many"
+        f"checked, since {e.n} rows of {len(e.columns)} columns are too many"
         for e in layout.equations
         if e.family in FAMILIES and e.fixed.size > MOST
     ]
@@ -135,7 +135,7 @@ def _of_equation(
 
 
 def _standardization(e: EquationLayout, X: Array) -> tuple[Array, Array]:
-    """What is taken from columns, where a constant takes it up, and what they are divided by."""
+    """Return what is subtracted from columns (where a constant takes it up), and divisors."""
     move = X.mean(axis=0) if e.has_constant else np.zeros(X.shape[1])
     if e.intercept is not None:
         move[e.intercept] = 0.0
@@ -248,7 +248,7 @@ def _farthest(B: Array, toward: Array) -> Array:
 
 
 def _bounded(B: Array) -> bool:
-    """Whether it is certain that no direction meets all conditions, by a few Newton steps.
+    """Return whether it is certain that no direction meets all conditions, by a few Newton steps.
 
     The sum of log(1 + exp(-b d)) over conditions has a minimum exactly where none does
     (Stiemke, 1915): at a minimum, positive weights of the conditions add up to nothing.
@@ -307,7 +307,7 @@ def _message(
     if len(several) > 1:
         rest = "Their estimates and intervals rest"
     groups = (
-        " Only the population-level terms were looked at, without the group effects."
+        " Only the population-level terms were checked, without the group effects."
         if any(True for _ in layout.blocks_of(e.response))
         else ""
     )

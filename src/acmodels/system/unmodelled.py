@@ -1,4 +1,4 @@
-"""Missing values that cannot be modelled, in sentences that name the column and the reason."""
+"""Missing values that cannot be modeled, in sentences that name the column and the reason."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def unmodelled(
     needed: Mapping[str, np.ndarray],
     rows: build.Rows,
 ) -> list[str]:
-    """What cannot be modelled, in sentences."""
+    """What cannot be modeled, in sentences."""
     out: list[str] = []
     for e in layout.equations:
         written = model.equations[e.response]
@@ -38,7 +38,7 @@ def unmodelled(
             out.append(
                 f"equations.{e.response} has weights, and missing values of "
                 f"{listing([f"'{c}'" for c, m in needed.items() if m.any()])} would have to be "
-                "modelled; weighted likelihoods are not averaged over unknown values"
+                "modeled; weighted likelihoods are not averaged over unknown values"
             )
         for role, column in extras.items():
             lost = None if column is None else known.missing.get(column)
@@ -47,7 +47,7 @@ def unmodelled(
                 out.append(
                     f"'{column}', the {role} of equations.{e.response}, is missing where "
                     f"'{e.response}' is needed (rows {bad}); it is known without error or not at "
-                    "all, so it cannot be modelled"
+                    "all, so it cannot be modeled"
                 )
     for column, m in needed.items():
         if m.any():
@@ -56,7 +56,7 @@ def unmodelled(
 
 
 def _column_problems(model: Model, layout: Layout, known: Known, column: str) -> list[str]:
-    said = f"the missing values of '{column}' cannot be modelled: "
+    said = f"the missing values of '{column}' cannot be modeled: "
     family = model.equations[column].family if column in model.equations else None
     discrete = column in known.support or family in DISCRETE
     if family is not None and family not in (*CONTINUOUS, *DISCRETE):

@@ -70,7 +70,7 @@ def answers(
 ) -> Iterator[Answered]:
     """Let people answer.
 
-    An answer's latent value is `loading` times the construct's standardised value (or its facet's),
+    An answer's latent value is `loading` times the construct's standardized value (or its facet's),
     plus what is the item's own, plus the person's leniency, all times the person's extremity; it is
     cut at equal distances from -1.5 to 1.5. Staff of a department answer on it, its district, its
     partnerships and their partners; a partner's staff on some of its partnerships.
