@@ -710,7 +710,17 @@ def test_dtypes_of_a_dataframe() -> None:
         pd.Series(["\ud800", "b"], dtype=object),
         pd.Series(pd.Categorical([(1, 2), (3, 4)])),
     ],
-    ids=str,
+    ids=[
+        "lists",
+        "dicts",
+        "complex",
+        "bytes",
+        "object",
+        "period",
+        "timedelta",
+        "surrogate",
+        "tuples",
+    ],
 )
 def test_values_no_model_can_use(values: pd.Series) -> None:
     found = study(pd.DataFrame({"x": [1, 2]}).assign(bad=values))
