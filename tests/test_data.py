@@ -430,7 +430,7 @@ def parquet_bytes(table: pa.Table) -> bytes:
         (zipped("a.txt"), "zip archive"),
         (zipped("xl/workbook.xml"), "Excel"),
         (parquet_bytes(pa.table({"x": [1]})), "Parquet"),
-        (gzip.compress(b"a,b\n1,2\n"), "gzip"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "gzip"),
         (b"a,b\n1,\x002\n", "binary"),
         ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
         (b"\x7fELF\x01\x02\xff\xfe\xe9 not text", "binary"),
