@@ -43,3 +43,14 @@ def test_the_lesson_runs(lesson: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-1500:]
     assert done.stdout.count("not answered yet") == 5
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_lesson_is_a_notebook(lesson: str) -> None:
+    import jupytext
+
+    notebook = jupytext.read(COURSE / lesson)  # what course/README.md asks for
+    kinds = [c.cell_type for c in notebook.cells]
+    assert kinds.count("markdown") > 3
+    assert kinds.count("code") > 3
+    assert jupytext.writes(notebook, fmt="ipynb").startswith("{")

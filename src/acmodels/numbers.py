@@ -63,6 +63,16 @@ def significant(x: float | None, digits: int = 3) -> str:
     return fixed(x, max(0, _last_digit(x, digits)))
 
 
+def shortest(x: float | None, digits: int = 3) -> str:
+    """A number with at most so many significant digits, no zeros at its end: for axes.
+
+    >>> shortest(-8e-6), shortest(0.25), shortest(-2.0)
+    ('−8e-06', '0.25', '−2')
+    """
+    mantissa, e, power = significant(x, digits).partition("e")
+    return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + e + power
+
+
 def count(n: float | None) -> str:
     """A whole number, thousands set apart.
 
@@ -150,7 +160,9 @@ def spread(sd: float | None, places: int) -> str:
     """
     if sd is None or not math.isfinite(sd):
         return MISSING
-    return "0" if sd == 0 else fixed(sd, max(places, decimals(sd)))
+    if sd == 0 or places < 0:  # beside numbers with an exponent
+        return significant(sd, 2) if abs(sd) < LARGE else _written(sd, places, exponent=True)
+    return fixed(sd, max(places, decimals(sd)))
 
 
 def probability(p: float | None) -> str:
@@ -207,8 +219,7 @@ def number(x: float | None, digits: int = 3) -> str:
     >>> number(-0.012345), number(0.5), number(123456.0), number(2.5e-7)
     ('-0.0123', '0.5', '123456', '2.5e-07')
     """
-    mantissa, e, power = plain(significant(x, digits)).partition("e")
-    return (mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa) + e + power
+    return plain(shortest(x, digits))
 
 
 def stated(x: float) -> str:
@@ -314,7 +325,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
             out[name] = "" if value is None else str(value)
         elif math.isnan(value):
             out[name] = ""
-        elif PROBABILITIES.fullmatch(name):
+        elif PROBABILITIES.fullmatch(name) or ("power" in row and name in ("lower", "upper")):
             out[name] = chance(value) if name.startswith("p") else decimal(value, 3)
         elif shared is not None and name in ("mean", "median", "lower", "upper"):
             out[name] = plain(_end(value, shared, exponent=_exponent(_largest(low, high), shared)))

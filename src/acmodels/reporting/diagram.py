@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from acmodels.fitting import Fit
 
 
+WIDE = 7.2
+"""Width of a character of a row."""
+
+
 def diagram(fit: "Fit", found: Mapping[str, Strength]) -> tuple[str, float]:
     """Draw the diagram; returns the SVG and its natural width."""
     p = plan(fit.system.layout)
@@ -109,14 +113,16 @@ def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
     y = b.port(place)[1] + 4
     right = b.x + b.width - 12
     mean, interval = with_interval(s.mean, s.lower, s.upper)
+    middle = right - max(124.0, WIDE * len(interval) + 14)
     parts = [
-        tag("text", text=mean, x=right - 124, y=y, text_anchor="end", class_=f"row mean {s.kind}"),
+        tag("text", text=mean, x=middle, y=y, text_anchor="end", class_=f"row mean {s.kind}"),
         tag("text", text=interval, x=right, y=y, text_anchor="end", class_=f"row {s.kind}"),
     ]
     if len(entry.variables) == 1:
-        name = f"{shortened(entry.column, 18)} †" if s.at else entry.column
+        room = min(20, int((middle - WIDE * len(mean) - b.x - 20) / WIDE))
+        name = f"{shortened(entry.column, room - 2)} †" if s.at else entry.column
         whole = f"{entry.column} at {s.at}" if s.at else entry.column
-        return [_text(whole, b.x + 12, y, 20, f"row {s.kind}", name), *parts]
+        return [_text(whole, b.x + 12, y, room, f"row {s.kind}", name), *parts]
     rule = y - PRODUCT + ROW / 2 - 4
     label = " × ".join(entry.column.split(":"))
     return [

@@ -218,7 +218,8 @@ def _four(row: Mapping[str, str], places: int) -> tuple[str, str, str, str]:
     """Mean, sd and the ends of the interval, with decimals in common."""
     mean, low, high = (_known(row, c) for c in ("mean", "lower", "upper"))
     said, interval = with_interval(mean, low, high, places)
-    own = max(places_of(low, high, mean), places if abs(mean) < 1000 else 0)
+    own = places_of(low, high, mean)
+    own = max(own, places) if abs(mean) < 1000 else own
     ends = interval[1:-1].split(", ")
     return said, spread(_number(row, "sd"), own), ends[0], ends[1]
 

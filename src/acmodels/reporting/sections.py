@@ -76,6 +76,11 @@ class Glance:
     axis: str
     rows: tuple[tuple[Card, str], ...]
 
+    @property
+    def long(self) -> bool:
+        """Whether an estimate needs more room than most."""
+        return any(len(c.estimate) > 22 for c, _ in self.rows)
+
 
 @dataclass(frozen=True)
 class Line:
@@ -95,6 +100,11 @@ class Forest:
     heads: tuple[str, ...]
     axis: str
     lines: tuple[Line, ...]
+
+    @property
+    def long(self) -> bool:
+        """Whether a mean or an interval needs more room than most."""
+        return any(len(x.cells[0]) > 7 or len(x.cells[1]) > 16 for x in self.lines)
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,11 @@ def ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
 
 def tick_labels(values: Sequence[float]) -> tuple[str, ...]:
     """Labels of ticks, all with the decimals that their step needs."""
-    from acmodels.numbers import fixed, significant
+    from acmodels.numbers import fixed, shortest
 
     step = values[1] - values[0] if len(values) > 1 else 1.0
     if max(abs(v) for v in values) >= 1e6 or step < 1e-5:
-        return tuple(significant(v) for v in values)
+        return tuple(shortest(v) for v in values)
     places = next((p for p in range(7) if abs(round(step, p) - step) < 1e-9 * abs(step) + 1e-12), 6)
     return tuple(fixed(v, places) for v in values)
 
