@@ -155,13 +155,15 @@ def with_interval(
 def spread(sd: float | None, places: int) -> str:
     """A standard deviation beside a mean: its decimals, or more where it would have no two digits.
 
-    >>> spread(0.0514, 2), spread(4.5e-7, 7), spread(0.0, 2)
-    ('0.051', '4.5e-07', '0')
+    >>> spread(0.0514, 2), spread(4.5e-7, 7), spread(6.3e8, -8)
+    ('0.051', '4.5e-07', '6.3e+08')
     """
     if sd is None or not math.isfinite(sd):
         return MISSING
-    if sd == 0 or places < 0:  # beside numbers with an exponent
-        return significant(sd, 2) if abs(sd) < LARGE else _written(sd, places, exponent=True)
+    if sd == 0:
+        return "0"
+    if places < 0:  # beside numbers with an exponent
+        return _written(sd, max(places, _last_digit(sd, 2)), exponent=True)
     return fixed(sd, max(places, decimals(sd)))
 
 

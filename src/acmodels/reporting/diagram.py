@@ -20,7 +20,7 @@ def diagram(fit: "Fit", found: Mapping[str, Strength]) -> tuple[str, float]:
     """Draw the diagram; returns the SVG and its natural width."""
     p = plan(fit.system.layout)
     drawn = sorted(p.arrows, key=lambda a: (found[a.entry.name].kind != "unclear",
-                                            abs(found[a.entry.name].standardised)))  # fmt: skip
+                                            abs(found[a.entry.name].standardized)))  # fmt: skip
     described = "; ".join(
         f"{a.source} to {a.target} {significant(found[a.entry.name].mean, 2)}" for a in p.arrows
     )
@@ -52,7 +52,7 @@ def _told(a: Arrow, s: Strength) -> str:
     where = f" at {s.at}" if s.at else ""
     return (
         f"{a.entry.column} → {a.target}{where}: {mean} {interval}; standardized "
-        f"{significant(s.standardised, 2)}; P(above 0) {probability(s.p_positive)}"
+        f"{significant(s.standardized, 2)}; P(above 0) {probability(s.p_positive)}"
     )
 
 

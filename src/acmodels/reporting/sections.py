@@ -306,7 +306,7 @@ def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Fore
                 label = f"{e.coefficient(c)}: {mean} {ends}"
                 plot = charts.forest_row(axis, (s.lower, s.mean, s.upper), label)
             name = c.name if c.parts else "1 (intercept)"
-            size = fixed(s.standardised, 2) if c.parts else "–"
+            size = fixed(s.standardized, 2) if c.parts else "–"
             lines.append(Line(name, "", plot, (mean, ends, probability(s.p_positive), size)))
         heads = ("Mean", "Interval", "P(> 0)", "Stand.")
         out.append(Forest(e.response, heads, charts.forest_axis(axis), tuple(lines)))

@@ -23,7 +23,7 @@ class Strength:
 
     Attributes:
         mean, lower, upper: of the coefficient, on the data's own scale.
-        standardised: mean times sd(column) over the response's spread.
+        standardized: mean times sd(column) over the response's spread.
         p_positive: posterior probability that it is above zero.
         at: the means at which it is taken, in words; nothing for a coefficient as it is.
     """
@@ -31,7 +31,7 @@ class Strength:
     mean: float
     lower: float
     upper: float
-    standardised: float
+    standardized: float
     p_positive: float
     at: str = ""
 
@@ -45,7 +45,7 @@ class Strength:
     @property
     def weight(self) -> float:
         """Line width."""
-        return 1.1 + 6.5 * min(1.0, abs(self.standardised))
+        return 1.1 + 6.5 * min(1.0, abs(self.standardized))
 
 
 def strengths(fit: "Fit", estimates: Mapping[str, Mapping[str, float]]) -> dict[str, Strength]:
