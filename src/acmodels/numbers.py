@@ -86,7 +86,7 @@ def places_of(lower: float, upper: float, *values: float) -> int:
     """Decimals that an estimate and its interval share.
 
     They give the interval, and the larger of its ends, two significant digits, and no end that is
-    not zero reads as zero if up to two more decimals prevent it. Without an interval, or where it
+    not zero reads as zero if one more decimal prevents it. Without an interval, or where it
     has no width, they give the largest number three significant digits.
 
     >>> places_of(0.2011, 0.4203), places_of(-7.6e-6, -5.8e-6), places_of(0.0013, 0.4)
@@ -102,7 +102,7 @@ def places_of(lower: float, upper: float, *values: float) -> int:
     width = min(upper - lower, sys.float_info.max)
     finest = max(coarsest, _last_digit(width, 2), _last_digit(_largest(*ends), 2))
     nearest = min(abs(v) for v in ends if v != 0)
-    for more in range(3):
+    for more in range(2):
         if nearest >= 0.5 * 10 ** -(finest + more):
             return finest + more
     return finest
