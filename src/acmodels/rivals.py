@@ -31,6 +31,7 @@ STRONG = float(np.log(3))
 """A Bayes factor of 3 is the least that Kass and Raftery (1995) call positive evidence."""
 
 PRIORS = {
+    "* ~ 1": {"dist": "Normal", "mu": 0, "sigma": 1},
     "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1},
     "sd(*)": {"dist": "HalfNormal", "sigma": 1},
     "sigma(*)": {"dist": "HalfNormal", "sigma": 1},
@@ -143,10 +144,15 @@ def rivals_table(found: tuple[Compared, ...]) -> "pd.DataFrame":
 
 def _model(name: str, formula: str) -> Model:
     response = formula.split(" ~ ", maxsplit=1)[0]
-    priors = dict(PRIORS)
-    return load_model(
-        {"name": name, "equations": {response: {"formula": formula}}, "priors": priors}
-    )
+    equations = {response: {"formula": formula}}
+    read = load_model({"name": name, "equations": equations}).equations[response].formula
+    has = {
+        "* ~ 1": read.has_intercept,
+        "* ~ *": len(read.terms) > read.has_intercept,
+        "sd(*)": bool(read.groups),
+    }
+    priors = {k: v for k, v in PRIORS.items() if has.get(k, True)}
+    return load_model({"name": name, "equations": equations, "priors": priors})
 
 
 def _compare(
