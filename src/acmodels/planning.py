@@ -206,7 +206,7 @@ def power(
         from acmodels.runs.block import ready_for
 
         if cell not in sizes:
-            sizes[cell] = ready_for(job, job_key(job), cell).size
+            sizes[cell] = ready_for(job, job_key(job), cell).shared
         return sizes[cell]
 
     def go(folder: Path) -> Result:
@@ -439,7 +439,7 @@ def power_of(plan: Plan, result: Result, replications: int) -> Power:
         fine = failed <= MOST_FAILED * len(outcome.reasons) and len(good) > 0
         trusted = trusted and fine
         hits = successes(good, plan.criterion, proposition)
-        blocks = clusters(outcome, ready.size)
+        blocks = clusters(outcome, ready.shared)
         for q, name in enumerate(ready.quantities):
             row: dict[str, Any] = {**point.values, "estimand": name, "rule": plan.criterion.rule}
             if fine:

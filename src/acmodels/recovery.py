@@ -233,7 +233,7 @@ def recovery_table(result: Result) -> tuple["pd.DataFrame", bool]:
     good = numbers_of(outcome)
     n, failed = len(good), len(outcome.reasons) - len(good)
     trusted = failed <= MOST_FAILED * len(outcome.reasons)
-    blocks = clusters(outcome, ready.size)
+    blocks = clusters(outcome, ready.shared)
     rows: list[dict[str, object]] = []
     for q, name in enumerate(ready.quantities):
         truth, mean, _, lower, upper = good[:, q, :].T if n else np.full((5, 1), np.nan)

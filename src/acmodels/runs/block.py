@@ -40,8 +40,10 @@ from acmodels.system.layout import Array, with_steps
 BLOCK = 20
 """Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
 HOLED, HOLED_ROWS_VARY = 10, 100
-"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modeled:
-what is compiled for one serves all; where studies differ in their rows, it serves no others."""
+"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modeled.
+
+What is compiled for one serves all of them; where studies differ in their rows, it serves no
+others."""
 DRAWS = 1000
 """Draws of each posterior by the collapsed engine, where a person does not say."""
 CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
@@ -227,6 +229,7 @@ class Ready:
         quantities: what is measured.
         read: the structural parameters that it is made of.
         size: replicates in a block.
+        shared: replicates that share predictors and groupings, in one block or several.
         assumptions: all that its studies rest on.
     """
 
@@ -240,6 +243,7 @@ class Ready:
     quantities: tuple[str, ...]
     read: frozenset[str]
     size: int
+    shared: int
     assumptions: Assumptions
 
 
@@ -319,12 +323,13 @@ def get_ready(job: Job, number: int) -> Ready:
 
     context = Context(layout, one, parameter, model.estimands, model.source)
     quantities = job.measure.quantities(model, context)
-    size = BLOCK if name == "collapsed" else 1
+    size = shared = BLOCK if name == "collapsed" else 1
     if sampled.gaps:
-        size = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
+        size = HOLED
+        shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
     return Ready(
         cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
-        told,
+        shared, told,
     )  # fmt: skip
 
 
@@ -426,8 +431,8 @@ def forget_others(key: str) -> None:
 def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
     from acmodels.runs.truths import truths
 
-    block = replicates[0] // ready.size
-    frame = draw_frame(ready.cell.design, stream(job.seed, "frame", ready.size, block))
+    group = replicates[0] // ready.shared
+    frame = draw_frame(ready.cell.design, stream(job.seed, "frame", ready.shared, group))
     layout = build_layout(ready.model, frame, ready.codes)
     rngs = [stream(job.seed, "data", r) for r in replicates]
     truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}
@@ -438,7 +443,7 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     truth = with_steps(layout, truth)
     stack = generate_stack(layout, truth, rngs).responses
     seeds = [child_seed(job.seed, "fit", r) for r in replicates]
-    found, layout, stack = _fitted(job, ready, at, (frame, layout, stack), seeds)
+    found, layout, stack = _fitted(job, ready, (*at, group), (frame, layout, stack), seeds)
     seen = Seen(
         ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
     )
@@ -451,21 +456,21 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
 def _fitted(
     job: Job,
     ready: Ready,
-    at: tuple[str, int],
+    at: tuple[str, int, int],
     data: tuple[Study, Layout, Responses],
     seeds: Sequence[int],
 ) -> tuple["_Found", Layout, Responses]:
     """Fit R data sets, less what they lose; the layout and responses that were observed too."""
     frame, layout, stack = data
     if not ready.cell.design.loss.empties:
-        return _whole(job, ready, _prepared(ready, *at), layout, stack, seeds), layout, stack
-    lost = _losses(job, ready.cell.design, layout, seeds[0])
+        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
+    lost = _losses(job, ready.cell.design, layout, ready.shared, at[2])
     holes = holed(ready.model, frame, layout, lost, ready.codes)
     if not holes.modelled:
         layout, stack = holes.layout, holes.responses(stack)
-        return _whole(job, ready, _prepared(ready, *at), layout, stack, seeds), layout, stack
+        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
     studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
-    prepare = _once(("modelled", *at), lambda: Modelled(ready.model, ready.priors))
+    prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors))
     return _modelled(job, prepare, studies, seeds), *stacked(studies)
 
 
