@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import acmodels as ac
-from acmodels.results import write_simulation, write_world
+from acmodels.reporting.results import write_simulation, write_world
 
 ROOT = Path(__file__).parents[1] / "data" / "synthetic"
 DESIGNS = {"partnerships": ("interaction_mediation", 20261121)}

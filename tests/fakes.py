@@ -10,8 +10,8 @@ import pandas as pd
 from acmodels.data import study
 from acmodels.engines import Sampling
 from acmodels.estimands import Context, evaluate
-from acmodels.fitting import Fit
-from acmodels.judging import Effect, Effects
+from acmodels.inference.fitting import Fit
+from acmodels.inference.judging import Effect, Effects
 from acmodels.load import load_model
 from acmodels.posterior import Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors

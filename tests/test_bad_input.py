@@ -719,7 +719,7 @@ def test_a_full_disk(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("acmodels.results.write_table", full)
+    monkeypatch.setattr("acmodels.reporting.results.write_table", full)
     before = desk.files()
     got = desk.run(*args, "--out", "old")
     assert got.code == 2

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import acmodels as ac
+from acmodels.inference.prior_sensitivity import log_prior
 from acmodels.load import load_model
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors, resolve_priors
-from acmodels.runs.truths import truths
-from acmodels.sensitivity import log_prior
+from acmodels.replication.truths import truths
 from acmodels.system import System, build_system, parameters
 from acmodels.system.columns import design_matrix, group_column
 

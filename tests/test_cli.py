@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import acmodels
 from acmodels.cli import run
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 from fakes import FakeEngine, fake_fit, fake_frame
 
 type Call = Callable[..., tuple[int, str, str]]
@@ -520,7 +520,7 @@ def test_an_unusable_result_is_written_and_ends_with_3(
     import tomllib
 
     MODEL_TABLE = tomllib.loads(MODEL)
-    monkeypatch.setattr("acmodels.fitting.fit", fit)
+    monkeypatch.setattr("acmodels.inference.fitting.fit", fit)
     code, out, _ = call("fit", "model.toml", "study.csv", "--out", "out")
     assert code == 3
     assert why in out
@@ -575,7 +575,7 @@ def test_an_interrupt_leaves_nothing_behind(
     if old:
         (tmp_path / "deep").mkdir()
         call("simulate", "design.toml", "--out", "deep/fit")
-    monkeypatch.setattr("acmodels.fitting.fit", fit)
+    monkeypatch.setattr("acmodels.inference.fitting.fit", fit)
     before = sorted(tmp_path.rglob("*")), files(tmp_path)
     code, out, err = call("fit", "model.toml", "study.csv", "--out", "deep/fit")
     assert (code, out) == (130, "")
@@ -592,7 +592,7 @@ def test_a_failed_engine_ends_with_3_and_writes_nothing(
     def fit(*_: Any, **__: Any) -> Fit:
         raise EngineError("no chain could start")
 
-    monkeypatch.setattr("acmodels.fitting.fit", fit)
+    monkeypatch.setattr("acmodels.inference.fitting.fit", fit)
     before = files(tmp_path)
     code, out, err = call("fit", "model.toml", "study.csv", "--quiet")
     assert (code, out, err) == (3, "", "no chain could start\n")
@@ -603,7 +603,7 @@ def test_out_of_memory_is_said(call: Call, monkeypatch: pytest.MonkeyPatch) -> N
     def fit(*_: Any, **__: Any) -> Fit:
         raise MemoryError
 
-    monkeypatch.setattr("acmodels.fitting.fit", fit)
+    monkeypatch.setattr("acmodels.inference.fitting.fit", fit)
     code, _, err = call("fit", "model.toml", "study.csv", "--quiet")
     assert code == 2
     assert "out of memory" in err

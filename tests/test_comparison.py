@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import acmodels as ac
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 
 N = 40
 

@@ -18,10 +18,10 @@ import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.errors import InputError
 from acmodels.load import load_design, load_plan, models_folder
-from acmodels.pilot import plan_and_words, to_toml
 from acmodels.planner import controls, plan_of
 from acmodels.planner.settings import plans
-from acmodels.runs.block import Cell, resolve_design
+from acmodels.replication.block import Cell, resolve_design
+from acmodels.replication.pilot import plan_and_words, to_toml
 from acmodels.simulation import assumed, losable
 from acmodels.spec.design import Design
 from acmodels.spec.plan import is_choice
@@ -256,9 +256,9 @@ def test_losses_of_outcomes_leave_the_fit_exact_and_right() -> None:
 
 
 def test_missing_mediators_are_modelled_in_a_loop() -> None:
-    from acmodels.recovery import RecoveryMeasure
+    from acmodels.replication.block import Job, get_ready
+    from acmodels.replication.recovery import RecoveryMeasure
     from acmodels.rng import stream
-    from acmodels.runs.block import Job, get_ready
     from acmodels.simulation import draw_losses
 
     made = design(loss={"items": 0.1})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import acmodels as ac
-from acmodels.calibration import LEVEL
+from acmodels.replication.calibration import LEVEL
 from acmodels.simulation import resolve_truth
 from acmodels.spec.model import Model
 from acmodels.system import build_layout

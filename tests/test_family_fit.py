@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import acmodels as ac
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 from acmodels.reporting.checks import predictive_checks
 
 N, J = 240, 12

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import acmodels as ac
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 
 pytestmark = pytest.mark.slow
 

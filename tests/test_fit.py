@@ -9,9 +9,9 @@ import statsmodels.formula.api as smf
 
 import acmodels as ac
 from acmodels.engines import Sampling, engine
-from acmodels.fitting import Fit
 from acmodels.generate import linear_predictor
-from acmodels.judging import judge
+from acmodels.inference.fitting import Fit
+from acmodels.inference.judging import judge
 from acmodels.system import build_system
 
 MODEL = {

@@ -10,8 +10,8 @@ import acmodels as ac
 from acmodels.engines import engine
 from acmodels.errors import InputError
 from acmodels.estimands import Context, evaluate
-from acmodels.fitting import rehearse
 from acmodels.generate import generate_stack, latent_mean, linear_predictor
+from acmodels.inference.fitting import rehearse
 from acmodels.priors import resolve_priors
 from acmodels.system import System, build_system
 from acmodels.system.columns import design_matrix

@@ -13,8 +13,8 @@ import acmodels as ac
 from acmodels.cli import run
 from acmodels.data import study
 from acmodels.estimands import Context, evaluate
-from acmodels.fitting import Fit
-from acmodels.imputing import Imputations, completed, imputations, log_densities
+from acmodels.inference.fitting import Fit
+from acmodels.inference.imputation import Imputations, completed, imputations, log_densities
 from acmodels.load import load_model
 from acmodels.posterior import Posterior
 from acmodels.priors import resolve_priors
@@ -318,7 +318,7 @@ def test_the_density_of_completed_data_has_what_was_filled_in() -> None:
 
 def test_estimands_average_over_missing_values() -> None:
     """A slope that depends on an incomplete moderator takes the mean of its imputed values."""
-    from acmodels.imputing import over_worlds
+    from acmodels.inference.imputation import over_worlds
 
     table = {
         "name": "t",

@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from acmodels.cli import main
-from acmodels.confounders import read_pair
 from acmodels.data import study
-from acmodels.fitting import Fit, fit
-from acmodels.leaving import influence
+from acmodels.effects.predictions import comparisons, predictions, slopes
+from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_design, load_model, load_plan
-from acmodels.predicting import comparisons, predictions, slopes
 from acmodels.priors import resolve_priors
+from acmodels.robustness.confounding import read_pair
+from acmodels.robustness.leave_out import influence
 from acmodels.simulation import simulate
 from acmodels.spec.formula import parse_formula
 from acmodels.spec.names import Names, level_of, parameter, pieces, plain, quoted, spelled

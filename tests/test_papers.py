@@ -20,7 +20,7 @@ from acmodels.data.labelled import Labels
 from acmodels.errors import InputError
 from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
 from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read
-from acmodels.results import write_fit
+from acmodels.reporting.results import write_fit
 
 HOSTILE = ("=cmd|'/C calc'!A0", "<script>alert(1)</script>", "@SUM(A1)", "50% & _{up}^{x}~\\end")
 

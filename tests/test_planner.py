@@ -17,11 +17,11 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.load import load_plan
-from acmodels.pilot import to_toml
 from acmodels.planner import controls, plan_of
 from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import plans
-from acmodels.planning import Power
+from acmodels.replication.pilot import to_toml
+from acmodels.replication.power import Power
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",

@@ -14,7 +14,7 @@ from scipy.special import expit
 sys.path.insert(0, str(Path(__file__).parent))
 
 import acmodels as ac
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 from fakes import fake_fit, fake_frame
 
 FORMULA = "yes ~ x*z + sector + center(m) + (1 + x | district)"

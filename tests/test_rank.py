@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from acmodels.data import study
 from acmodels.errors import DataError
-from acmodels.fitting import fit
+from acmodels.inference.fitting import fit
 from acmodels.load import load_model
 from acmodels.system import System, build_system, parameters
 from acmodels.system.columns import design_matrix

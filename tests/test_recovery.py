@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from acmodels.recovery import bounds
+from acmodels.replication.recovery import bounds
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 40, 997, 1000])

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from acmodels.data import Finding
 from acmodels.errors import InputError
 from acmodels.estimands import Context, Estimand, evaluate, kind
-from acmodels.fitting import Fit
+from acmodels.inference.fitting import Fit
 from acmodels.reporting import report
 from acmodels.reporting.checks import predictive_checks
 from acmodels.reporting.diagram_layout import plan

@@ -13,7 +13,7 @@ from scipy.stats import halfnorm
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.errors import InputError
-from acmodels.rivals import RivalTable, _compare, rivalries, rivals
+from acmodels.theory.rivals import RivalTable, _compare, rivalries, rivals
 
 SIMPLE = RivalTable(
     title="A slope or none", propositions=["P01"], formula="y ~ 1 + x + (1 | district)",

@@ -11,8 +11,9 @@ import pytest
 
 import acmodels as ac
 from acmodels.cli import run as cli
-from acmodels.confounders import read_pair
 from acmodels.errors import InputError
+from acmodels.robustness import leave_out
+from acmodels.robustness.confounding import read_pair
 
 TABLE: dict[str, Any] = {
     "name": "pair",
@@ -163,9 +164,8 @@ def test_reweighting_agrees_with_refits(model: Any, data: pd.DataFrame, fit: Any
     exact = ac.influence(fit, data, "district").table
     assert set(exact["how"]) == {"refit"}
     drawn = replace(fit, draws=replace(fit.draws, parts=()))  # as from a sampler
-    from acmodels import leaving
 
-    weighted = leaving._reweighted(drawn, "district")
+    weighted = leave_out._reweighted(drawn, "district")
     assert weighted is not None
     seen = 0
     for unit, rows in exact.groupby("unit"):
@@ -259,7 +259,7 @@ def test_by_the_command_line(
 def test_the_quadrature_against_a_fine_grid(family: str) -> None:
     from scipy import stats
 
-    from acmodels.reweighting import log_integral
+    from acmodels.robustness.reweighting import log_integral
 
     rng = np.random.default_rng(1)
     eta, sd = rng.normal(size=12), 0.7
@@ -301,7 +301,7 @@ def test_a_units_likelihood_is_the_normal_one(kind: str) -> None:
     from scipy import stats
 
     from acmodels.generate import linear_predictor
-    from acmodels.reweighting import unit_likelihoods
+    from acmodels.robustness.reweighting import unit_likelihoods
     from acmodels.system import build_system, parameters
 
     equations = {k: {"formula": f} for k, f in JOINED[kind].items()}
@@ -352,10 +352,9 @@ def test_reweighting_agrees_with_refits_where_effects_of_a_unit_hang_together(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights that keep a left-out unit's latent mean fitted are off by 0.22 sd here."""
-    from acmodels import leaving
 
-    monkeypatch.setattr(leaving, "DRAWS", 4000)
-    monkeypatch.setattr(leaving, "POINTS", 4096)
+    monkeypatch.setattr(leave_out, "DRAWS", 4000)
+    monkeypatch.setattr(leave_out, "POINTS", 4096)
     rng = np.random.default_rng(2)
     J, n = 12, 3
     d = np.repeat(np.arange(J), n)
@@ -374,7 +373,7 @@ def test_reweighting_agrees_with_refits_where_effects_of_a_unit_hang_together(
     exact = ac.influence(fit, table, "district").table.set_index("unit")
     assert set(exact["how"]) == {"refit"}
     drawn = replace(fit, draws=replace(fit.draws, parts=()))  # as from a sampler
-    weighted = leaving._reweighted(drawn, "district")
+    weighted = leave_out._reweighted(drawn, "district")
     assert weighted is not None
     gaps = [
         (float(found.weights @ found.draws[0]) - row["mean"]) / row["sd"]
@@ -470,7 +469,7 @@ def test_the_estimand_is_the_ratio_and_is_withheld_where_the_total_may_be_zero(
 
 
 def test_loadings_take_their_share() -> None:
-    from acmodels.confounders import loadings
+    from acmodels.robustness.confounding import loadings
 
     found = loadings({"m": (2.0, False), "y": (np.pi / np.sqrt(3), True)}, -0.25)
     assert found["m"] ** 2 == pytest.approx(0.25 * 2.0**2)

@@ -20,10 +20,10 @@ from scipy.stats import norm
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.errors import InputError
-from acmodels.planning import crossing, power_job, wilson
-from acmodels.recovery import design_effect
-from acmodels.runs import job_key, open_store
-from acmodels.runs.truths import lkj_matrix
+from acmodels.replication import job_key, open_store
+from acmodels.replication.power import crossing, power_job, wilson
+from acmodels.replication.recovery import design_effect
+from acmodels.replication.truths import lkj_matrix
 
 K = 4.0
 """Monte Carlo standard errors allowed: one false alarm in 16,000."""
@@ -201,7 +201,7 @@ def test_stores_that_are_refused(tmp_path: Path) -> None:
 def test_a_kill_while_the_store_is_made_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from acmodels.runs import store
+    from acmodels.replication import store
 
     plan = ac.load_plan(files(tmp_path))
     out = tmp_path / "out"
@@ -226,7 +226,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_failed_fits_are_counted_and_answer_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from acmodels.runs import block
+    from acmodels.replication import block
 
     batch = block._batch
 
@@ -271,7 +271,7 @@ def test_recover_and_calibrate_write_what_the_contract_names(tmp_path: Path) -> 
 def test_a_right_model_is_calibrated_and_a_wrong_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from acmodels.runs import block
+    from acmodels.replication import block
 
     design = ac.load_plan(files(tmp_path, GRID, CROSSED)).cells[0].design
     found = ac.calibrate(design, replications=200)
@@ -436,7 +436,7 @@ def test_a_chosen_design_is_confirmed_with_fresh_seeds(tmp_path: Path) -> None:
 
 
 def test_a_plan_from_a_pilot_has_the_pilots_posterior(tmp_path: Path) -> None:
-    from acmodels.pilot import plan_from_pilot, to_toml
+    from acmodels.replication.pilot import plan_from_pilot, to_toml
 
     plan = ac.load_plan("plan_mediation_221")
     model = plan.cells[0].design.model
@@ -465,7 +465,7 @@ def test_a_plan_from_a_pilot_has_the_pilots_posterior(tmp_path: Path) -> None:
 
 
 def test_a_pilot_of_another_model_is_refused() -> None:
-    from acmodels.pilot import plan_from_pilot
+    from acmodels.replication.pilot import plan_from_pilot
 
     plan = ac.load_plan("plan_mediation_221")
     design = ac.load_design("guidance_types")
@@ -480,7 +480,7 @@ def test_a_cluster_gives_the_same_numbers_though_a_worker_dies(tmp_path: Path) -
 
     from distributed import LocalCluster
 
-    from acmodels.runs.cluster import cluster
+    from acmodels.replication.cluster import cluster
 
     plan = ac.load_plan(files(tmp_path, DESIGN + CRITERION + "\n[grid]\nrow = [15, 25]\n"))
     alone = ac.power(plan, replications=400, workers=1)

@@ -9,8 +9,8 @@ import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.framework import propositions
 from acmodels.load import models_folder, shipped_models
-from acmodels.registry import entries
 from acmodels.reporting.preregistration import preregistration
+from acmodels.theory.registry import entries
 
 RIVAL = {"P21"}
 """Propositions that a design has at zero, since it holds the rival."""

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 import acmodels as ac
-from acmodels.assessing import forecast
+from acmodels.inference.speed import slow
 from acmodels.priors import resolve_priors
 from acmodels.progress import Reporter
-from acmodels.speed import slow
 from acmodels.system import build_system
+from acmodels.theory.assessment import forecast
 
 
 def of(formula: str, data: pd.DataFrame, **keys: Any) -> Any:
@@ -66,8 +66,8 @@ def test_a_study_with_holes_is_foretold_and_can_be_dropped() -> None:
 
 
 def test_a_plan_with_an_ordinal_outcome_is_foretold(tmp_path: Path) -> None:
-    from acmodels.runs import Cell
-    from acmodels.runs.slow import forecast as of_runs
+    from acmodels.replication import Cell
+    from acmodels.replication.slow import forecast as of_runs
 
     (tmp_path / "o.toml").write_text(
         'name = "o"\n[equations.y]\nformula = "y ~ x"\nfamily = "ordinal"\n'

@@ -13,11 +13,11 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.cli.telling import print_fit
-from acmodels.companion import maximum_likelihood
+from acmodels.effects.maximum_likelihood import maximum_likelihood
+from acmodels.effects.sizes import icc
 from acmodels.reporting.papers import STYLES, paper_tables, read
+from acmodels.reporting.results import write_fit
 from acmodels.reporting.strengths import at_means, strengths
-from acmodels.results import write_fit
-from acmodels.sizes import icc
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "course"))

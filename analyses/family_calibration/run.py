@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 import acmodels as ac
-from acmodels.calibration import LEVEL, MOST
 from acmodels.engines import Sampling, engine
 from acmodels.generate import generate_stack
 from acmodels.priors import resolve_priors
 from acmodels.progress import Reporter
+from acmodels.replication.calibration import LEVEL, MOST
+from acmodels.replication.truths import truths
 from acmodels.rng import child_seed, stream
-from acmodels.runs.truths import truths
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import build_layout

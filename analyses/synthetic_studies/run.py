@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 import acmodels as ac
-from acmodels.assessing import Assessment
-from acmodels.rivals import rivals, rivals_table
+from acmodels.theory.assessment import Assessment
+from acmodels.theory.rivals import rivals, rivals_table
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "data" / "synthetic"

@@ -16,8 +16,8 @@ from run import VerdictMeasure, counts, truths
 
 import acmodels as ac
 from acmodels.progress import Reporter
-from acmodels.recovery import in_folder
-from acmodels.runs import Cell, Job
+from acmodels.replication import Cell, Job
+from acmodels.replication.recovery import in_folder
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 

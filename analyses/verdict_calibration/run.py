@@ -18,12 +18,12 @@ import pandas as pd
 
 import acmodels as ac
 from acmodels.estimands import Context, evaluate
-from acmodels.judging import verdict
+from acmodels.inference.judging import verdict
 from acmodels.load import shipped_models
 from acmodels.progress import Reporter
-from acmodels.recovery import effect_names, in_folder
-from acmodels.runs import Cell, Job
-from acmodels.runs.block import Outcome, Seen
+from acmodels.replication import Cell, Job
+from acmodels.replication.block import Outcome, Seen
+from acmodels.replication.recovery import effect_names, in_folder
 from acmodels.spec.design import Design, Size
 from acmodels.spec.model import Model, Proposition
 from acmodels.system.layout import Array

@@ -6,7 +6,7 @@ from typing import Any
 from acmodels.framework import arrows, constructs, propositions, sources
 from acmodels.framework.operating import ranks, rates, smallest
 from acmodels.load import load_model, shipped_models
-from acmodels.registry import entries
+from acmodels.theory.registry import entries
 
 
 def write(folder: Path) -> None:

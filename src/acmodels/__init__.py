@@ -17,29 +17,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from acmodels.assessing import assess
-    from acmodels.calibration import calibrate
-    from acmodels.companion import maximum_likelihood
-    from acmodels.comparison import bayes_factor
-    from acmodels.confounders import confounding
     from acmodels.data import read_study as load_study
     from acmodels.data import study
     from acmodels.data.scales import scales
     from acmodels.data.writing import export
+    from acmodels.effects.bayes_factors import bayes_factor
+    from acmodels.effects.maximum_likelihood import maximum_likelihood
+    from acmodels.effects.predictions import comparisons, predictions, slopes
+    from acmodels.effects.sizes import icc, r2, standardized
     from acmodels.errors import AcmodelsError, InputError
-    from acmodels.fitting import estimate, fit
     from acmodels.framework import proposition, propositions
-    from acmodels.judging import judge
-    from acmodels.kept import load_fit
-    from acmodels.leaving import influence
+    from acmodels.inference.fitting import estimate, fit
+    from acmodels.inference.judging import judge
+    from acmodels.inference.saved import load_fit
     from acmodels.load import load_design, load_model, load_plan
-    from acmodels.planning import power
-    from acmodels.predicting import comparisons, predictions, slopes
-    from acmodels.recovery import recover
+    from acmodels.replication.calibration import calibrate
+    from acmodels.replication.power import power
+    from acmodels.replication.recovery import recover
     from acmodels.reporting import report
     from acmodels.reporting.plots import plot_predictions
+    from acmodels.robustness.confounding import confounding
+    from acmodels.robustness.leave_out import influence
     from acmodels.simulation import simulate
-    from acmodels.sizes import icc, r2, standardized
+    from acmodels.theory.assessment import assess
     from acmodels.worlds.making import world
 
 __all__ = [
@@ -81,35 +81,35 @@ __all__ = [
 _HOMES = {
     "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
     "InputError": ("acmodels.errors", "InputError"),
-    "assess": ("acmodels.assessing", "assess"),
-    "bayes_factor": ("acmodels.comparison", "bayes_factor"),
-    "calibrate": ("acmodels.calibration", "calibrate"),
-    "comparisons": ("acmodels.predicting", "comparisons"),
-    "confounding": ("acmodels.confounders", "confounding"),
-    "estimate": ("acmodels.fitting", "estimate"),
+    "assess": ("acmodels.theory.assessment", "assess"),
+    "bayes_factor": ("acmodels.effects.bayes_factors", "bayes_factor"),
+    "calibrate": ("acmodels.replication.calibration", "calibrate"),
+    "comparisons": ("acmodels.effects.predictions", "comparisons"),
+    "confounding": ("acmodels.robustness.confounding", "confounding"),
+    "estimate": ("acmodels.inference.fitting", "estimate"),
     "export": ("acmodels.data.writing", "export"),
-    "fit": ("acmodels.fitting", "fit"),
-    "icc": ("acmodels.sizes", "icc"),
-    "influence": ("acmodels.leaving", "influence"),
-    "judge": ("acmodels.judging", "judge"),
+    "fit": ("acmodels.inference.fitting", "fit"),
+    "icc": ("acmodels.effects.sizes", "icc"),
+    "influence": ("acmodels.robustness.leave_out", "influence"),
+    "judge": ("acmodels.inference.judging", "judge"),
     "load_design": ("acmodels.load", "load_design"),
-    "load_fit": ("acmodels.kept", "load_fit"),
+    "load_fit": ("acmodels.inference.saved", "load_fit"),
     "load_model": ("acmodels.load", "load_model"),
     "load_plan": ("acmodels.load", "load_plan"),
     "load_study": ("acmodels.data", "read_study"),
-    "maximum_likelihood": ("acmodels.companion", "maximum_likelihood"),
+    "maximum_likelihood": ("acmodels.effects.maximum_likelihood", "maximum_likelihood"),
     "plot_predictions": ("acmodels.reporting.plots", "plot_predictions"),
-    "power": ("acmodels.planning", "power"),
-    "predictions": ("acmodels.predicting", "predictions"),
+    "power": ("acmodels.replication.power", "power"),
+    "predictions": ("acmodels.effects.predictions", "predictions"),
     "proposition": ("acmodels.framework", "proposition"),
     "propositions": ("acmodels.framework", "propositions"),
-    "r2": ("acmodels.sizes", "r2"),
-    "recover": ("acmodels.recovery", "recover"),
+    "r2": ("acmodels.effects.sizes", "r2"),
+    "recover": ("acmodels.replication.recovery", "recover"),
     "report": ("acmodels.reporting", "report"),
     "scales": ("acmodels.data.scales", "scales"),
     "simulate": ("acmodels.simulation", "simulate"),
-    "slopes": ("acmodels.predicting", "slopes"),
-    "standardized": ("acmodels.sizes", "standardized"),
+    "slopes": ("acmodels.effects.predictions", "slopes"),
+    "standardized": ("acmodels.effects.sizes", "standardized"),
     "study": ("acmodels.data", "study"),
     "world": ("acmodels.worlds.making", "world"),
 }

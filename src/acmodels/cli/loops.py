@@ -48,7 +48,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 def recover(design: str, **options: Any) -> None:
     """Simulate DESIGN and refit its model, many times: bias, coverage, width."""
     from acmodels.load import load_design
-    from acmodels.recovery import recover as go
+    from acmodels.replication.recovery import recover as go
 
     loaded = load_design(design)
     if options["interval"] not in ("eti", "hdi"):
@@ -70,8 +70,8 @@ def recover(design: str, **options: Any) -> None:
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
     """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
-    from acmodels.calibration import calibrate as go
     from acmodels.load import design_of, load_design, load_model
+    from acmodels.replication.calibration import calibrate as go
     from acmodels.spec.design import with_model
 
     loaded = load_model(model)
@@ -92,7 +92,7 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
 def power(plan: str, **options: Any) -> None:
     """Say how often a study succeeds over PLAN's grid, and which design is cheapest."""
     from acmodels.load import load_plan
-    from acmodels.planning import power as go
+    from acmodels.replication.power import power as go
 
     loaded = load_plan(plan)
     if options["mcse"] is not None and not options["mcse"] > 0:
@@ -130,8 +130,8 @@ def _warn_if_slow(designs: list[Any], replications: int, options: dict[str, Any]
     """Say what will be slow, and what would be faster, before anything runs."""
     if options["quiet"]:
         return
-    from acmodels.runs import Cell
-    from acmodels.runs.slow import forecast
+    from acmodels.replication import Cell
+    from acmodels.replication.slow import forecast
 
     number = options["replications"] or replications
     cells = [Cell(d) for d in designs]
@@ -169,10 +169,10 @@ def _run(
     """Run, write and print; an interrupted run says how to go on. `slow` is said at the start."""
     from acmodels.folder import run_folder
     from acmodels.progress import Reporter
+    from acmodels.replication.cluster import cluster
+    from acmodels.replication.store import FILE
+    from acmodels.reporting.results import run_json, write_table
     from acmodels.reporting.run_page import power_figure, run_report
-    from acmodels.results import run_json, write_table
-    from acmodels.runs.cluster import cluster
-    from acmodels.runs.store import FILE
 
     out: Path = options["out"] or Path(command)
     shared = _shared(options)

@@ -79,7 +79,7 @@ def demo(**options: Any) -> None:
         return f"Simulated data (seed {seed}), no evidence of anything: {hit(fitted)}."
 
     def also(folder: Path, _: Any) -> None:
-        from acmodels.results import write_simulation
+        from acmodels.reporting.results import write_simulation
 
         (folder / "study").mkdir()
         write_simulation(made, design, folder / "study", seed=options["seed"])
@@ -101,12 +101,12 @@ def fit_and_write(
     import time
     from dataclasses import replace
 
-    from acmodels.fitting import fit as sample
-    from acmodels.fitting import rehearse
     from acmodels.folder import result_folder
+    from acmodels.inference.fitting import fit as sample
+    from acmodels.inference.fitting import rehearse
     from acmodels.progress import Reporter
     from acmodels.reporting import report
-    from acmodels.results import write_fit
+    from acmodels.reporting.results import write_fit
 
     out = options["out"] or Path(command)
     say = sayer(options)
@@ -157,8 +157,8 @@ def fit_and_write(
 
 def _say_if_slow(model: Any, system: Any, engine: str, say: Callable[[str], None]) -> None:
     """Say that a model has to be sampled, and what would be faster."""
+    from acmodels.inference.speed import EACH, slow
     from acmodels.priors import resolve_priors
-    from acmodels.speed import EACH, slow
 
     joint = system.sampled
     priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
@@ -172,8 +172,8 @@ def _say_if_slow(model: Any, system: Any, engine: str, say: Callable[[str], None
 def _beside_ml(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The table of `--ml`, written; statsmodels is imported only here."""
     del study, options
-    from acmodels.companion import maximum_likelihood
-    from acmodels.results import write_table
+    from acmodels.effects.maximum_likelihood import maximum_likelihood
+    from acmodels.reporting.results import write_table
 
     table = maximum_likelihood(fitted)
     write_table(table, folder / "ml.csv")
@@ -184,9 +184,9 @@ def _confounded(fitted: Any, study: Any, options: dict[str, Any], folder: Path) 
     """The tables of `--confounding`, written."""
     import pandas as pd
 
-    from acmodels.confounders import confounding, read_pair
     from acmodels.progress import Reporter
-    from acmodels.results import write_table
+    from acmodels.reporting.results import write_table
+    from acmodels.robustness.confounding import confounding, read_pair
     from acmodels.spec.model import names_of
 
     del study
@@ -203,9 +203,9 @@ def _confounded(fitted: Any, study: Any, options: dict[str, Any], folder: Path) 
 
 def _left(fitted: Any, study: Any, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The table of `--leave-out`, written."""
-    from acmodels.leaving import influence
     from acmodels.progress import Reporter
-    from acmodels.results import write_table
+    from acmodels.reporting.results import write_table
+    from acmodels.robustness.leave_out import influence
 
     progress = Reporter(quiet=options["quiet"])
     found = influence(fitted, study, options["leave_out"], progress=progress)
@@ -219,7 +219,7 @@ def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
     if options.get("confounding_prior") is not None and not options.get("confounding"):
         raise click.UsageError("--confounding-prior goes with --confounding M:Y")
     if options.get("confounding"):
-        from acmodels.confounders import read_pair
+        from acmodels.robustness.confounding import read_pair
         from acmodels.spec.model import names_of
 
         for name in read_pair(options["confounding"], names_of(model.equations))[:2]:
@@ -294,7 +294,7 @@ def pilot(plan: str, data: Path, **options: Any) -> None:
     """Fit PLAN's model to DATA, and write the plan with the pilot's posterior as truths."""
     from acmodels.data import read_study
     from acmodels.load import load_plan
-    from acmodels.pilot import plan_and_words, to_toml
+    from acmodels.replication.pilot import plan_and_words, to_toml
 
     loaded = load_plan(plan)
     model = loaded.cells[0].design.model

@@ -15,7 +15,7 @@ from acmodels.cli.group import main
 @options_of("seed", "quiet")
 def new(folder: Path, **options: Any) -> None:
     """Write a commented model, a commented plan and synthetic data to FOLDER, to start from."""
-    from acmodels.starting import start
+    from acmodels.cli.starting import start
 
     written = start(folder, options["seed"])
     if options["quiet"]:

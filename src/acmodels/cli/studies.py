@@ -26,15 +26,15 @@ from acmodels.numbers import table_text
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
     from acmodels.data import read_study
-    from acmodels.describe import describe_model, describe_study, refused
     from acmodels.errors import DataError
+    from acmodels.reporting.describe import describe_model, describe_study, refused
 
     try:
         study = read_study(data, options["columns"])
         if model is None:
             described = describe_study(study)
         else:
-            from acmodels.fitting import rehearse
+            from acmodels.inference.fitting import rehearse
             from acmodels.load import load_model
 
             described = describe_model(rehearse(load_model(model), study))
@@ -72,7 +72,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
         return
     from acmodels.load import load_design
     from acmodels.progress import Reporter
-    from acmodels.results import mark, write_simulation
+    from acmodels.reporting.results import mark, write_simulation
     from acmodels.simulation import simulate as draw
 
     if number < 1:
@@ -113,7 +113,7 @@ def simulate(design: str, number: int, **options: Any) -> None:
 def _simulate_world(source: str, number: int, options: dict[str, Any]) -> None:
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
-    from acmodels.results import mark, write_world
+    from acmodels.reporting.results import mark, write_world
     from acmodels.worlds import scenario, world
 
     if number < 1:
@@ -180,7 +180,7 @@ def export(data: Path, form: str, **options: Any) -> None:
     from acmodels.data import read_study
     from acmodels.data.writing import export as write
     from acmodels.folder import result_folder
-    from acmodels.results import mark
+    from acmodels.reporting.results import mark
 
     study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("export")
@@ -205,8 +205,8 @@ def scales(data: Path, **options: Any) -> None:
     from acmodels.data import read_study
     from acmodels.data.scales import scales as describe
     from acmodels.folder import result_folder
+    from acmodels.reporting.results import mark, write_table
     from acmodels.reporting.scale_page import scale_report
-    from acmodels.results import mark, write_table
 
     study = read_study(data, options["columns"])
     found = describe(study)

@@ -17,8 +17,8 @@ def print_fit(fitted: Any, out: Path, options: dict[str, Any], more: dict[str, A
         options: of the command line.
         more: what `--ml`, `--confounding` and `--leave-out` found, by the report's name for it.
     """
-    from acmodels.judging import judge
-    from acmodels.results import diagnostics_table, seconds_words
+    from acmodels.inference.judging import judge
+    from acmodels.reporting.results import diagnostics_table, seconds_words
 
     verdicts = judge(fitted.effects, fitted.spec.propositions)
     if options["as_json"]:
@@ -85,7 +85,7 @@ def interval_of(row: dict[str, Any]) -> str:
 
 def size_lines(fitted: Any) -> Iterator[str]:
     """R2 and intraclass correlations of each equation."""
-    from acmodels.sizes import effect_sizes, kind_words
+    from acmodels.effects.sizes import effect_sizes, kind_words
 
     found = effect_sizes(fitted)
     for response, rows in found.table.groupby("response", sort=False):

@@ -57,15 +57,15 @@ def test(
     **options: Any,
 ) -> None:
     """Say of each proposition of the framework what DATA say."""
-    from acmodels.assessing import assess, forecast
     from acmodels.data import read_study
     from acmodels.errors import InputError
     from acmodels.folder import result_folder
-    from acmodels.leaving import Influence, influence
     from acmodels.progress import Reporter
     from acmodels.reporting import report
     from acmodels.reporting.assessment_page import assessment_report
-    from acmodels.results import mark, write_fit, write_table
+    from acmodels.reporting.results import mark, write_fit, write_table
+    from acmodels.robustness.leave_out import Influence, influence
+    from acmodels.theory.assessment import assess, forecast
 
     study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("test")
@@ -103,8 +103,8 @@ def test(
         )  # fmt: skip
         pairs: Any = ()
         if with_rivals:
-            from acmodels.rivals import rivals as compare
-            from acmodels.rivals import rivals_table
+            from acmodels.theory.rivals import rivals as compare
+            from acmodels.theory.rivals import rivals_table
 
             pairs = compare(study, seed=options["seed"], progress=progress)
             write_table(rivals_table(pairs), folder / "rivals.csv")
@@ -194,9 +194,9 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
     from acmodels.data import read_study
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
-    from acmodels.results import mark, write_table
-    from acmodels.rivals import rivals as compare
-    from acmodels.rivals import rivals_table
+    from acmodels.reporting.results import mark, write_table
+    from acmodels.theory.rivals import rivals as compare
+    from acmodels.theory.rivals import rivals_table
 
     study = read_study(data, options["columns"])
     wanted = None if only is None else [n.strip() for n in only.split(",") if n.strip()]
@@ -226,7 +226,7 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
 @options_of("json")
 def propositions(identifier: str | None, **options: Any) -> None:
     """List the framework's propositions, or show the one with ID."""
-    from acmodels.registry import entries, entry, page
+    from acmodels.theory.registry import entries, entry, page
 
     if identifier is not None:
         one = entry(identifier)

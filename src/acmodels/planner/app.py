@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from acmodels.errors import AcmodelsError, InputError
 from acmodels.load import load_plan
 from acmodels.numbers import decimal, number
-from acmodels.pilot import to_toml
 from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import Control, controls, plan_of, plans
-from acmodels.planning import power_job
+from acmodels.replication import job_key
+from acmodels.replication.block import run_block_alone
+from acmodels.replication.loop import warm_workers
+from acmodels.replication.pilot import to_toml
+from acmodels.replication.power import power_job
 from acmodels.reporting.run_page import power_parts
-from acmodels.runs import job_key
-from acmodels.runs.block import run_block_alone
-from acmodels.runs.loop import warm_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from acmodels.planning import Power, power_job, power_of
-from acmodels.runs import Outcome, Result, job_key
-from acmodels.runs.block import Job, Ready, forget_others, ready_for, run_block_alone
+from acmodels.replication import Outcome, Result, job_key
+from acmodels.replication.block import Job, Ready, forget_others, ready_for, run_block_alone
+from acmodels.replication.power import Power, power_job, power_of
 from acmodels.spec.plan import Plan
 
 TELL = 0.4

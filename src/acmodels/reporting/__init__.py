@@ -12,10 +12,10 @@ from acmodels.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from acmodels.confounders import Confounding
-    from acmodels.fitting import Fit
-    from acmodels.kept import KeptFit
-    from acmodels.leaving import Influence
+    from acmodels.inference.fitting import Fit
+    from acmodels.inference.saved import KeptFit
+    from acmodels.robustness.confounding import Confounding
+    from acmodels.robustness.leave_out import Influence
 
 __all__ = ["report"]
 
@@ -51,7 +51,7 @@ def report(
         InputError: the file cannot be written; or a fit that was read has no page, or is asked
             for one with more in it.
     """
-    from acmodels.kept import KeptFit
+    from acmodels.inference.saved import KeptFit
     from acmodels.reporting.page import render
 
     target = Path(path)

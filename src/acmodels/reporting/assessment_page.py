@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acmodels.assessing import smallest_study
 from acmodels.framework import propositions
 from acmodels.framework.operating import rates
-from acmodels.judging import find
+from acmodels.inference.judging import find
 from acmodels.numbers import decimal, number, signed
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting import write_page
+from acmodels.theory.assessment import smallest_study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from acmodels.assessing import Assessment
-    from acmodels.fitting import Fit
-    from acmodels.leaving import Influence
-    from acmodels.rivals import Compared
+    from acmodels.inference.fitting import Fit
+    from acmodels.robustness.leave_out import Influence
     from acmodels.spec.model import Proposition
+    from acmodels.theory.assessment import Assessment
+    from acmodels.theory.rivals import Compared
 
 
 @dataclass(frozen=True)

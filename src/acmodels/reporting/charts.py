@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.judging import Status
+from acmodels.inference.judging import Status
 from acmodels.numbers import percent as percent_text
 from acmodels.posterior import Array
 from acmodels.reporting.checks import Bar, Bin, Density

@@ -20,7 +20,7 @@ from acmodels.system import own_values
 from acmodels.system.missing import observed
 
 if TYPE_CHECKING:
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
     from acmodels.posterior import Array
     from acmodels.system import EquationLayout
 

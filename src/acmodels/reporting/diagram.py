@@ -9,7 +9,7 @@ from acmodels.reporting.strengths import Strength
 from acmodels.reporting.svg import line_path, point, shortened, tag, view_box
 
 if TYPE_CHECKING:
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
 
 
 WIDE = 7.2

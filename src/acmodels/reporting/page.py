@@ -18,9 +18,9 @@ from acmodels.reporting.variance import variance_shares
 if TYPE_CHECKING:
     import pandas as pd
 
-    from acmodels.confounders import Confounding
-    from acmodels.fitting import Fit
-    from acmodels.leaving import Influence
+    from acmodels.inference.fitting import Fit
+    from acmodels.robustness.confounding import Confounding
+    from acmodels.robustness.leave_out import Influence
 
 PACKAGES = ("acmodels", "pymc", "nutpie", "arviz", "numpy")
 
@@ -45,7 +45,7 @@ def gather(
     fit: "Fit", progress: Callable[[str, int, int], None], ml: "pd.DataFrame | None" = None
 ) -> dict[str, Any]:
     """Everything that the template shows."""
-    from acmodels.judging import judge
+    from acmodels.inference.judging import judge
 
     steps = 4
     progress("report", 0, steps)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from acmodels.effects.sizes import kind_words
 from acmodels.errors import InputError
 from acmodels.numbers import (
     MISSING,
@@ -27,7 +28,6 @@ from acmodels.numbers import (
     with_interval,
 )
 from acmodels.reporting.words import rows_words, several
-from acmodels.sizes import kind_words
 
 type Style = Literal["apa", "brms", "lavaan"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from acmodels.errors import InputError
 
 if TYPE_CHECKING:
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
 
 
 def plot_predictions(
@@ -41,8 +41,8 @@ def plot_predictions(
     Raises:
         InputError: an unknown name, a file of another kind, or one that cannot be written.
     """
+    from acmodels.effects.predictions import curves
     from acmodels.numbers import significant
-    from acmodels.predicting import curves
     from acmodels.reporting import written
     from acmodels.reporting.charts import Band, prediction_chart
     from acmodels.reporting.words import interval_words

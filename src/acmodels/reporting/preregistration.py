@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from acmodels.families import family
 from acmodels.framework import propositions
-from acmodels.judging import region_words
+from acmodels.inference.judging import region_words
 from acmodels.numbers import number, stated
 from acmodels.reporting.words import at_words, estimand_words, graph_of, joined, plain
 from acmodels.spec.design import Design

@@ -24,8 +24,8 @@ from acmodels.reporting.sections import Figure, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from acmodels.confounders import Confounding
-    from acmodels.leaving import Influence
+    from acmodels.robustness.confounding import Confounding
+    from acmodels.robustness.leave_out import Influence
 
 MOST = 6
 """Estimands that are drawn."""

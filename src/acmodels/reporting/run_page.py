@@ -19,10 +19,10 @@ from acmodels.reporting.run_charts import coverage_chart, ecdf_chart, power_char
 if TYPE_CHECKING:
     import pandas as pd
 
-    from acmodels.calibration import Calibrated
-    from acmodels.planning import Power
-    from acmodels.recovery import Recovery
-    from acmodels.runs import Result
+    from acmodels.replication import Result
+    from acmodels.replication.calibration import Calibrated
+    from acmodels.replication.power import Power
+    from acmodels.replication.recovery import Recovery
 
 
 def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
@@ -40,8 +40,8 @@ def run_report(found: "Recovery | Calibrated | Power", path: Path) -> Path:
 
 
 def _gather(found: "Recovery | Calibrated | Power") -> dict[str, Any]:
-    from acmodels.calibration import Calibrated
-    from acmodels.recovery import Recovery
+    from acmodels.replication.calibration import Calibrated
+    from acmodels.replication.recovery import Recovery
 
     if isinstance(found, Recovery):
         return _recovery(found)

@@ -30,8 +30,8 @@ from acmodels.reporting.variance import Shares
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
-    from acmodels.fitting import Fit
-    from acmodels.judging import Status
+    from acmodels.inference.fitting import Fit
+    from acmodels.inference.judging import Status
     from acmodels.spec.model import Proposition
 
 ELSEWHERE = {"proportion_mediated": "Proportions mediated",
@@ -147,7 +147,7 @@ def glance(shown: Sequence[Card]) -> Glance:
 
 def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     from acmodels.framework import propositions
-    from acmodels.judging import find, region_words
+    from acmodels.inference.judging import find, region_words
 
     p = fit.spec.propositions[str(row["proposition"])]
     effect = find(fit.effects, p)
@@ -357,7 +357,7 @@ def variance_table(fit: "Fit", shares: Sequence[Shares]) -> Table:
 
 def size_table(fit: "Fit") -> Table:
     """R2 and intraclass correlations of every equation, with a row for what has none."""
-    from acmodels.sizes import effect_sizes, kind_words
+    from acmodels.effects.sizes import effect_sizes, kind_words
 
     found = effect_sizes(fit)
     rows = [

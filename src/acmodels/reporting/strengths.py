@@ -13,7 +13,7 @@ from acmodels.system.columns import column_values, design_matrix, slope, variabl
 from acmodels.system.layout import Column
 
 if TYPE_CHECKING:
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
     from acmodels.system import EquationLayout
 
 

@@ -16,7 +16,7 @@ from acmodels.system import own_values
 from acmodels.system.columns import group_column
 
 if TYPE_CHECKING:
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
     from acmodels.system import Block, EquationLayout, System
 
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from acmodels.companion import FAR
-from acmodels.judging import Status, region_words
+from acmodels.effects.maximum_likelihood import FAR
+from acmodels.inference.judging import Status, region_words
 from acmodels.numbers import THIN, count, fixed, minus, stated
 from acmodels.spec.model import Model, Proposition
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
-    from acmodels.fitting import Fit
+    from acmodels.inference.fitting import Fit
     from acmodels.posterior import Diagnostics
     from acmodels.system import Layout
 

@@ -1,0 +1,162 @@
+"""Bayes factors between two models of the same responses."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from acmodels.display import facts
+from acmodels.engines import Sampling, engine
+from acmodels.errors import InputError, listing
+from acmodels.inference.fitting import Fit
+from acmodels.numbers import decimal, stated
+from acmodels.priors import Prior, Priors
+from acmodels.rng import child_seed
+from acmodels.system import parameters
+
+
+@dataclass(frozen=True)
+class BayesFactor:
+    """How much better one model predicted the data than another, on the log scale.
+
+    A Bayes factor hangs on the width of the priors of what the models do not share, so it is given
+    at half and double their standard deviation too (Kass & Raftery, 1995, section 5).
+
+    Attributes:
+        models: names; the factor is the first's marginal likelihood over the second's.
+        log: natural logarithm of the factor.
+        mcse: its Monte Carlo standard error.
+        differ: the coefficients that the models do not share, or with other priors.
+        log_half, log_double: with half and double the prior sd of `differ`.
+    """
+
+    models: tuple[str, str]
+    log: float
+    mcse: float
+    differ: tuple[str, ...]
+    log_half: float
+    log_double: float
+
+    @property
+    def factor(self) -> float:
+        """The Bayes factor itself."""
+        return float(np.exp(self.log))
+
+    def _repr_html_(self) -> str:
+        return facts(
+            f"{self.models[0]} against {self.models[1]}",
+            {
+                "Log Bayes factor": (
+                    f"{decimal(self.log, 2)} (Monte Carlo error {decimal(self.mcse, 2)})"
+                ),
+                "At half the prior sd": decimal(self.log_half, 2),
+                "At double the prior sd": decimal(self.log_double, 2),
+                "They differ in": self.differ or "nothing",
+            },
+        )
+
+
+def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
+    """Compare two fits of the same responses by their marginal likelihoods.
+
+    Args:
+        first: from `fit`, by the engine `collapsed`.
+        second: likewise.
+
+    Raises:
+        InputError: the fits are of different data or by an engine that does not know marginal
+            likelihoods, or a parameter that the models do not share has a default prior.
+    """
+    for f in (first, second):
+        if f.log_marginal_likelihood is None:
+            raise InputError(
+                f"{f.spec.source} was fitted by {f.draws.engine}, which does not give the marginal "
+                'likelihood; a Bayes factor needs a gaussian model fitted with engine="collapsed"'
+            )
+    _same_data(first, second)
+    own, other = _differing(first, second), _differing(second, first)
+    defaults = [
+        f"{f.spec.source}: {n}"
+        for f, names in ((first, own), (second, other))
+        for n in names
+        if f.priors[n].stated is None
+    ]
+    if defaults:
+        raise InputError(
+            "a Bayes factor hangs on the priors of what the models do not share; state those of "
+            f"{listing(defaults)} under [priors]"
+        )
+    changed = [
+        [n for n in names if _is_coefficient(f, n)] for f, names in ((first, own), (second, other))
+    ]
+    log, mcse = _log_ratio(first, second, changed, 1.0)
+    return BayesFactor(
+        models=(first.spec.name, second.spec.name),
+        log=log,
+        mcse=mcse,
+        differ=tuple(dict.fromkeys(n for names in changed for n in names)),
+        log_half=_log_ratio(first, second, changed, 0.5)[0],
+        log_double=_log_ratio(first, second, changed, 2.0)[0],
+    )
+
+
+def _same_data(first: Fit, second: Fit) -> None:
+    one, two = first.system.responses, second.system.responses
+    if set(one) != set(two):
+        raise InputError(
+            f"the models explain different responses ({listing(sorted(one))}; "
+            f"{listing(sorted(two))}), so their marginal likelihoods cannot be compared"
+        )
+    unlike = [r for r in one if not np.array_equal(np.sort(one[r]), np.sort(two[r]))]
+    if unlike:
+        raise InputError(
+            f"the fits hold different values of {listing(unlike)}; fit both models to the same rows"
+        )
+
+
+def _differing(f: Fit, other: Fit) -> list[str]:
+    """Coefficients and sds of one model that the other lacks or gives another prior."""
+    return [
+        n
+        for n, p in f.priors.items()
+        if p.distribution.name not in ("LKJ", "Constant")
+        and (n not in other.priors or other.priors[n].distribution != p.distribution)
+    ]
+
+
+def _is_coefficient(f: Fit, name: str) -> bool:
+    return any(p.name == name and p.kind == "coefficient" for p in parameters(f.system.layout))
+
+
+def _log_ratio(
+    first: Fit, second: Fit, changed: list[list[str]], factor: float
+) -> tuple[float, float]:
+    """Log Bayes factor with the prior sds of some coefficients multiplied, and its error."""
+    total, variance = 0.0, 0.0
+    for f, names, sign in ((first, changed[0], 1.0), (second, changed[1], -1.0)):
+        parts = f.draws.parts
+        if factor != 1.0 and names:
+            prepared = engine("collapsed").prepare(
+                f.system.layout, _widened(f.priors, names, factor), f.system.responses
+            )
+            seed = child_seed(f.seed, "bayes factor")
+            few = Sampling(draws=100, chains=1)
+            parts = prepared.sample(f.system.responses, seed, few).parts
+        for p in parts:
+            if p.log_marginal_likelihood is None:
+                raise InputError(
+                    f"{f.spec.source}: the weights cannot be trusted at {stated(factor)} times "
+                    "the prior "
+                    "sd, so there is no marginal likelihood"
+                )
+            total += sign * p.log_marginal_likelihood
+            variance += p.log_marginal_mcse**2
+    return total, float(np.sqrt(variance))
+
+
+def _widened(priors: Priors, names: list[str], factor: float) -> Priors:
+    out: dict[str, Prior] = dict(priors)
+    for n in names:
+        d = priors[n].distribution
+        wider = {**d.parameters, "sigma": factor * d.parameters["sigma"]}
+        out[n] = replace(priors[n], distribution=replace(d, parameters=wider))
+    return out

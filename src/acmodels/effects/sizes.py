@@ -1,0 +1,297 @@
+"""Effect sizes: standardized coefficients and shares of explained variance, draw by draw."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from acmodels.errors import NotYetError
+from acmodels.families import family
+from acmodels.posterior import Array, intervals
+from acmodels.system import own_values
+from acmodels.system.columns import design_matrix, group_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from acmodels.inference.fitting import Fit
+    from acmodels.system import Block, EquationLayout
+
+MOST_ROWS = 50_000
+"""Rows up to which the R2 of an equation with a link is computed without being asked for."""
+SIZES: Mapping[str, str] = {
+    "marginal": "R2 (predictors)",
+    "conditional": "R2 (predictors and groups)",
+    "bayesian": "R2",
+}
+"""What kinds of R2 are called where people read them."""
+SUMMARY = ("mean", "sd", "median", "lower", "upper")
+
+
+def summary(fit: "Fit", draws: Array) -> dict[str, Array]:
+    """Mean, sd, median and the fit's interval of quantities.
+
+    Args:
+        fit: whose kind and mass of interval are taken.
+        draws: shape (draw, quantity), over all chains.
+    """
+    low, high = intervals(draws[None], fit.interval, fit.prob)
+    return {
+        "mean": draws.mean(axis=0),
+        "sd": draws.std(axis=0, ddof=1),
+        "median": np.median(draws, axis=0),
+        "lower": low,
+        "upper": high,
+    }
+
+
+def kind_words(kind: str) -> str:
+    """Return what a kind of `effect_sizes` is called where people read it.
+
+    >>> kind_words("marginal"), kind_words("icc district")
+    ('R2 (predictors)', 'ICC of district')
+    """
+    return SIZES.get(kind) or f"ICC of {kind.removeprefix('icc ')}"
+
+
+def standardized(fit: "Fit") -> "pd.DataFrame":
+    """Compute coefficients in standard deviations of the predictor and of the response.
+
+    Each draw of a coefficient is multiplied by the sd of its column of the design matrix over the
+    rows of its equation (a factor's level by that of its indicator, a product by that of the
+    product) and divided by the sd of the response. With a link that is the sd of the latent
+    response in that draw: of predictors, group effects and the link's own distribution together
+    (McKelvey & Zavoina, 1975). Intercepts are left out.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `name, mean, sd, median, lower, upper`.
+    """
+    import pandas as pd
+
+    names: list[str] = []
+    found: list[Array] = []
+    for e in fit.system.layout.equations:
+        X = design_matrix(fit.system.layout, e, fit.system.responses)
+        if e.link == "identity":
+            spread = np.asarray(fit.system.responses[e.response].std(ddof=1))
+        else:
+            spread = np.sqrt(sum(_sources(fit, e).values()))
+        for c, sd in zip(e.columns, X.std(axis=0, ddof=1), strict=True):
+            if c.parts:
+                names.append(e.coefficient(c))
+                found.append(fit.draws[names[-1]].reshape(-1) * sd / spread)
+    draws = np.column_stack(found) if found else np.zeros((2, 0))
+    return pd.DataFrame({"name": names, **summary(fit, draws)})
+
+
+def r2(fit: "Fit") -> "pd.DataFrame":
+    """Compute how much of each response's variance its predictors and groups account for.
+
+    For an equation with group effects, the marginal R2 (predictors alone) and the conditional R2
+    (predictors and groups) of Nakagawa & Schielzeth (2013), random slopes averaged over rows as
+    Johnson (2014) does, with the shares they are made of: `share of predictors`, `share of
+    GROUPING` and `share of residual`, which add up to one. With a link this is on the latent
+    scale. For an equation without group effects, the Bayesian R2 of Gelman, Goodrich, Gabry &
+    Vehtari (2019), `bayesian`, on the scale of the response.
+
+    An equation's predictors are taken as observed, mediators too.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `response, kind, mean, sd, median, lower, upper`.
+    """
+    found: list[_Quantity] = []
+    for e in fit.system.layout.equations:
+        if not _grouped(fit, e):
+            found.append((e.response, "bayesian", _bayesian(fit, e)))
+            continue
+        sources = _sources(fit, e)
+        found += _r2_of(e, sources)
+        found += [(e.response, f"share of {k}", v) for k, v in _shares(sources).items()]
+    return _table(fit, found)
+
+
+def icc(fit: "Fit") -> "pd.DataFrame":
+    """Compute intraclass correlations: the share of unexplained variance of each grouping.
+
+    The adjusted intraclass correlation: the variance of a grouping's effects over that of all
+    group effects and the residual, with random slopes averaged over rows (Johnson, 2014). With a
+    link this is on the latent scale. Equations without group effects have no row.
+
+    Args:
+        fit: from `fit`.
+
+    Returns:
+        The columns `response, kind, mean, sd, median, lower, upper`, with `icc GROUPING` as kind.
+    """
+    found: list[_Quantity] = []
+    for e in fit.system.layout.equations:
+        if _grouped(fit, e) and e.se is None:
+            found += _icc_of(e, _sources(fit, e))
+    return _table(fit, found)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """R2 and intraclass correlations of a fit.
+
+    Attributes:
+        table: the columns `response, kind, mean, sd, median, lower, upper`.
+        why_not: why an equation has no R2, by response.
+    """
+
+    table: "pd.DataFrame"
+    why_not: Mapping[str, str]
+
+
+def effect_sizes(fit: "Fit") -> Sizes:
+    """R2 and intraclass correlations of every equation that has them.
+
+    Args:
+        fit: from `fit`.
+    """
+    found: list[_Quantity] = []
+    why_not: dict[str, str] = {}
+    for e in fit.system.layout.equations:
+        if not _grouped(fit, e):
+            if e.link != "identity" and e.n > MOST_ROWS:
+                why_not[e.response] = f"it takes long for more than {MOST_ROWS} rows; see ac.r2"
+                continue
+            try:
+                found.append((e.response, "bayesian", _bayesian(fit, e)))
+            except NotYetError:
+                why_not[e.response] = (
+                    f"it is not computed yet for the family {e.family} without group effects"
+                )
+            continue
+        sources = _sources(fit, e)
+        found += [*_r2_of(e, sources), *(_icc_of(e, sources) if e.se is None else [])]
+    return Sizes(_table(fit, found), why_not)
+
+
+type _Quantity = tuple[str, str, Array]
+"""Response, kind, and draws of shape (draw,)."""
+
+
+def _grouped(fit: "Fit", e: "EquationLayout") -> bool:
+    return any(True for _ in fit.system.layout.blocks_of(e.response))
+
+
+def _r2_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
+    shares = _shares(sources)
+    return [
+        (e.response, "marginal", shares["predictors"]),
+        (e.response, "conditional", 1 - shares["residual"]),
+    ]
+
+
+def _icc_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
+    shares = _shares({k: v for k, v in sources.items() if k != "predictors"})
+    return [(e.response, f"icc {k}", v) for k, v in shares.items() if k != "residual"]
+
+
+def _table(fit: "Fit", found: Sequence[_Quantity]) -> "pd.DataFrame":
+    import pandas as pd
+
+    draws = np.column_stack([q[2] for q in found]) if found else np.zeros((2, 0))
+    names = {"response": [q[0] for q in found], "kind": [q[1] for q in found]}
+    return pd.DataFrame({**names, **summary(fit, draws)})
+
+
+def coefficients(fit: "Fit", e: "EquationLayout") -> Array:
+    """Draws of an equation's coefficients, shape (draw, p), over all chains."""
+    size = int(np.prod(fit.draws.values.shape[:2]))
+    names = [e.coefficient(c) for c in e.columns]
+    if not names:
+        return np.zeros((size, 0))
+    return np.stack([fit.draws[n].reshape(-1) for n in names], axis=1)
+
+
+def covariance(fit: "Fit", block: "Block", mine: list[int]) -> Array:
+    """Draws of the covariance of some members of a block, shape (draw, K, K)."""
+    sds = np.stack([fit.draws[block.sd(block.members[k])].reshape(-1) for k in mine], axis=1)
+    out = sds[:, :, None] * sds[:, None, :]
+    for i, j, name in block.correlations():
+        if i in mine and j in mine:
+            a, b = mine.index(i), mine.index(j)
+            r = fit.draws[name].reshape(-1)
+            out[:, a, b] *= r
+            out[:, b, a] *= r
+    return out
+
+
+def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
+    """Variances that make up that of the (latent) response, by source; shape (draw,)."""
+    layout, responses = fit.system.layout, fit.system.responses
+    out = {"predictors": _fixed_variance(fit, e)}
+    for block, mine in layout.blocks_of(e.response):
+        Z = np.column_stack(
+            [group_column(layout, e, block.members[k].column, responses) for k in mine]
+        )
+        found = np.einsum("sij,ij->s", covariance(fit, block, mine), Z.T @ Z / len(Z))
+        key = "residual (grouping)" if block.group == "residual" else block.group
+        out[key] = out.get(key, 0.0) + found
+    out["residual"] = _residual_variance(fit, e)
+    return out
+
+
+def _shares(sources: Mapping[str, Array]) -> dict[str, Array]:
+    """Shares of a sum of variances, draw by draw.
+
+    An infinite variance, as of a Student-t residual with at most two degrees of freedom, has the
+    whole of it.
+    """
+    total = np.sum(list(sources.values()), axis=0)
+    endless = np.isinf(total)
+    whole = np.where(endless, 1.0, total)
+    return {
+        k: np.where(endless, np.isinf(v).astype(np.float64), np.where(endless, 0.0, v) / whole)
+        for k, v in sources.items()
+    }
+
+
+def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
+    """Variance over rows of the predictors' part, shape (draw,)."""
+    X = design_matrix(fit.system.layout, e, fit.system.responses)
+    full = np.column_stack([X, e.offset])
+    full -= full.mean(axis=0)
+    S = full.T @ full / (len(full) - 1)
+    B = coefficients(fit, e)
+    B = np.column_stack([B, np.ones(len(B))])
+    return np.einsum("si,ij,sj->s", B, S, B)
+
+
+def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
+    size = int(np.prod(fit.draws.values.shape[:2]))
+    if e.se is not None:
+        return np.full(size, float(np.mean(e.se**2)))
+    sigma = fit.draws[f"sigma({e.response})"].reshape(-1) if e.has_sigma else np.ones(size)
+    own = own_values(e, lambda name: fit.draws[name].reshape(-1))
+    level = float(np.mean(fit.system.responses[e.response]))
+    return family(e.family).residual_variance(sigma, e.link, own, level)
+
+
+def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
+    if e.family not in ("gaussian", "bernoulli", "binomial"):
+        raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
+    if e.link == "identity":
+        explained, left = _fixed_variance(fit, e), _residual_variance(fit, e)
+        return explained / (explained + left)
+    X = design_matrix(fit.system.layout, e, fit.system.responses)
+    B = coefficients(fit, e)
+    fam = family(e.family)
+    out = np.empty(len(B))
+    step = max(1, 2_000_000 // len(X))
+    for start in range(0, len(B), step):
+        some = slice(start, start + step)
+        p = fam.mean(B[some] @ X.T + e.offset, e.link)
+        explained = p.var(axis=1, ddof=1)
+        trials = 1.0 if e.trials is None else e.trials
+        out[some] = explained / (explained + (p * (1 - p) / trials).mean(axis=1))
+    return out

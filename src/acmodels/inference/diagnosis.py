@@ -1,0 +1,111 @@
+"""Whether a posterior can be used, and why not, in plain words."""
+
+import numpy as np
+
+from acmodels.errors import listing
+from acmodels.inference.judging import Effect
+from acmodels.numbers import decimal, share
+from acmodels.posterior import Array, Diagnostics, Posterior, summarize
+
+R_HAT = 1.01
+ESS = 400
+DIVERGENT = 0.001
+
+
+def diagnose(
+    posterior: Posterior,
+    rows: tuple[Effect, ...],
+    least_ess: int = ESS,
+    notes: tuple[str, ...] = (),
+) -> Diagnostics:
+    """Apply the contract's rule to structural parameters and estimands.
+
+    Args:
+        posterior: from an engine.
+        rows: the estimands.
+        least_ess: bulk and tail effective sample size asked for.
+        notes: what else is worth saying and does not make the result unusable.
+    """
+    known = [r for r in rows if r.kind != "rank" and not r.withheld]
+    stacked = np.concatenate([posterior.values, *(r.draws[..., None] for r in known)], axis=2)
+    names = [*posterior.names, *(r.name for r in known)]
+    table = summarize(stacked, drawn=posterior)
+    r_hat, bulk, tail = (
+        _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
+    )
+    diverging = posterior.stats.get("diverging")
+    divergences = 0 if diverging is None else int(diverging.sum())
+    total = posterior.values.shape[0] * posterior.values.shape[1]
+    messages: list[str] = []
+    if not np.isfinite(stacked).all():
+        messages.append("Some draws are not finite numbers.")
+    if r_hat is not None and r_hat > R_HAT:
+        worst = names[int(np.nanargmax(table["r_hat"]))]
+        messages.append(
+            f"The chains disagree about {worst}: R-hat is {decimal(r_hat, 3)}, above {R_HAT}; "
+            "draw more "
+            "(--draws) or simplify the model."
+        )
+    low = min(v for v in (bulk, tail, np.inf) if v is not None)
+    if low < least_ess:
+        which = "ess_bulk" if low == bulk else "ess_tail"
+        worst = names[int(np.nanargmin(table[which]))]
+        messages.append(
+            f"Too few effective draws of {worst}: {decimal(low, 0)}, below {least_ess}; draw more "
+            "(--draws)."
+        )
+    if divergences > DIVERGENT * total:
+        messages.append(
+            f"{divergences} of {total} steps diverged, above {share(DIVERGENT, 1)}: part of the "
+            "posterior may not have been reached; state tighter priors on the group sds or "
+            "simplify."
+        )
+    weighted = [
+        (p.names, p.pareto_k, p.threshold)
+        for p in posterior.parts
+        if p.pareto_k is not None and p.threshold is not None
+    ]
+    messages += [
+        f"The weights of the points behind {listing(of, 3)} cannot be trusted: Pareto k is "
+        f"{decimal(k, 2)}, not below {decimal(most, 2)}; use --engine nuts."
+        for of, k, most in weighted
+        if not k < most
+    ]
+    usable = not messages
+    messages += [*notes, *_notes(posterior)]
+    k = max((k for _, k, _ in weighted), default=None)
+    return Diagnostics(posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages))
+
+
+def _notes(posterior: Posterior) -> list[str]:
+    """Return what is worth saying and does not make the result unusable."""
+    out: list[str] = []
+    energy = posterior.stats.get("energy")
+    if energy is not None:
+        bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+        if np.min(bfmi) < 0.3:
+            out.append(
+                f"The sampler explored the energy slowly (BFMI {decimal(np.min(bfmi), 2)}, "
+                "below 0.3); "
+                "tails may be short (Betancourt, 2016)."
+            )
+    out += [
+        f"Importance sampling of {listing(p.names, 3)} took {p.rounds} rounds."
+        for p in posterior.parts
+        if p.method == "importance" and p.rounds > 2
+    ]
+    out += [
+        f"{listing(p.names, 3)} were drawn by Metropolis steps, since weighted points could not be "
+        "trusted."
+        for p in posterior.parts
+        if p.method == "metropolis"
+    ]
+    if posterior.values.shape[0] == 1 and posterior.chained:
+        out.append("One chain only: R-hat cannot be computed, so agreement was not checked.")
+    return out
+
+
+def _worst(values: Array, *, up: bool) -> float | None:
+    if not np.isfinite(values).any():
+        return None
+    return float(np.nanmax(values) if up else np.nanmin(values))

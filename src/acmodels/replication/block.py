@@ -1,0 +1,558 @@
+"""One block of replicates: draw predictors and groupings, truths, responses; fit; measure."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from acmodels.data import Study
+from acmodels.engines import Batched, Prepared, Sampling, engine
+from acmodels.errors import AcmodelsError, EngineError
+from acmodels.estimands import Context, evaluate
+from acmodels.generate import generate_stack
+from acmodels.inference.diagnosis import diagnose
+from acmodels.numbers import decimal
+from acmodels.priors import Priors, resolve_priors, response_scales
+from acmodels.replication.incomplete import Modelled, holed, stacked, systems
+from acmodels.rng import child_seed, stream
+from acmodels.simulation import (
+    Assumptions,
+    assumptions,
+    categories,
+    check_design,
+    check_losses,
+    draw_frame,
+    draw_losses,
+    reference_frame,
+    resolve_truth,
+)
+from acmodels.spec.design import Design
+from acmodels.spec.distribution import Distribution, draw
+from acmodels.spec.model import Model
+from acmodels.system import Layout, Responses, System, build_layout, parameters
+from acmodels.system.layout import Array, with_steps
+
+BLOCK = 20
+"""Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
+HOLED, HOLED_ROWS_VARY = 10, 100
+"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modeled.
+
+What is compiled for one serves all of them; where studies differ in their rows, it serves no
+others."""
+DRAWS = 1000
+"""Draws of each posterior by the collapsed engine, where a person does not say."""
+CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
+"""The same by NUTS."""
+LEAST_ESS = 100
+"""Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
+
+
+class Measure(Protocol):
+    """What is kept of a replicate: a small frozen value that can be sent to another process."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers kept of each quantity."""
+        ...
+
+    def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
+        """Names of the quantities measured, given any context of the model.
+
+        Every structural parameter that `measure` will read is read here too: equations of
+        which none is read need not be fitted.
+        """
+        ...
+
+    def measure(self, seen: "Seen") -> Array:
+        """The numbers, (R, quantities, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A design with its truths.
+
+    Attributes:
+        design: with its model loaded.
+        drawn: truths that each replicate draws, by parameter.
+        from_priors: whether each replicate draws all its truths from the model's priors.
+        label: for messages.
+    """
+
+    design: Design
+    drawn: Mapping[str, Distribution] = field(default_factory=dict[str, Distribution])
+    from_priors: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that decides what comes out.
+
+    Attributes:
+        kind: `recover`, `calibrate` or `power`.
+        cells: in order.
+        measure: what is kept.
+        seed: of the whole job.
+        engine: `auto`, `collapsed` or `nuts`.
+        draws, chains: as a person asked, or None.
+    """
+
+    kind: str
+    cells: tuple[Cell, ...]
+    measure: Measure
+    seed: int
+    engine: str = "auto"
+    draws: int | None = None
+    chains: int | None = None
+
+
+def job_key(job: Job) -> str:
+    """A hash of all that decides a job's numbers, this package's version included."""
+    said = {
+        "version": version("acmodels"),
+        "kind": job.kind,
+        "block": BLOCK,
+        "seed": job.seed,
+        "engine": job.engine,
+        "draws": job.draws,
+        "chains": job.chains,
+        "measure": repr(job.measure),
+        "cells": [_cell_key(c) for c in job.cells],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _cell_key(cell: Cell) -> list[str]:
+    d = cell.design
+    model = cast("Model", d.model)
+    return [
+        model.sha256 or repr(model),
+        repr((d.units, sorted(d.truth.items()), sorted(d.exogenous.items(), key=lambda p: p[0]))),
+        repr(d.loss),
+        repr(sorted(cell.drawn.items(), key=lambda p: p[0])),
+        repr(cell.from_priors),
+    ]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a measure is shown of R replicates.
+
+    Attributes:
+        model, layout, priors: of the cell; the layout on the block's rows.
+        responses: (R, n) each.
+        truth: of every structural parameter, (R,).
+        names: of the structural parameters.
+        values: their draws, (R, S, names).
+        ess: effective draws behind each replicate's draws, (R,).
+        rngs: a stream for each replicate, for what a measure itself draws.
+    """
+
+    model: Model
+    layout: Layout
+    priors: Priors
+    responses: Responses
+    truth: Mapping[str, Array]
+    names: tuple[str, ...]
+    values: Array
+    ess: Array
+    rngs: Sequence[np.random.Generator]
+
+    def draws(self, name: str) -> Array:
+        """Draws of a structural parameter, (R, S)."""
+        return self.values[..., self.names.index(name)]
+
+    def effects(self, of: Sequence[str]) -> tuple[Array, Array]:
+        """Estimands at the draws (R, S, rows) and at the truths (R, rows), in order."""
+        at_draws = self._rows(of, self.draws)
+        at_truth = self._rows(of, lambda n: self.truth[n][:, None])
+        return at_draws, at_truth[:, 0, :]
+
+    def _rows(self, of: Sequence[str], parameter: Any) -> Array:
+        """Every row of the estimands at R data sets."""
+        model = self.model
+        if not any(_on_the_response_scale(model, n) for n in of):
+            context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
+            rows = [r.draws for n in of for r in evaluate(n, context)]
+            return np.stack(rows, axis=-1)
+        one: list[Array] = []
+        for r in range(len(self.ess)):  # g-computation looks at one data set at a time
+            here = {k: v[r] for k, v in self.responses.items()}
+            context = Context(
+                self.layout, here, lambda n, r=r: parameter(n)[r : r + 1], model.estimands,
+                model.source,
+            )  # fmt: skip
+            one.append(np.stack([q.draws[0] for n in of for q in evaluate(n, context)], axis=-1))
+        return np.stack(one)
+
+
+def _on_the_response_scale(model: Model, name: str) -> bool:
+    s = model.estimands[name].settings
+    parts = getattr(s, "of", ())
+    scale = getattr(s, "scale", "linear")
+    return scale == "response" or any(_on_the_response_scale(model, p) for p in parts)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a block yields.
+
+    Attributes:
+        replicates: their numbers.
+        reasons: why a replicate's fit cannot be used, or nothing.
+        numbers: (R, quantities, columns); NaN where there was no fit at all.
+    """
+
+    replicates: tuple[int, ...]
+    reasons: tuple[str, ...]
+    numbers: Array
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A cell made ready: its design resolved once.
+
+    Attributes:
+        cell: as asked for.
+        model: its model.
+        codes: categories of ordered responses.
+        priors: in force; they do not change with the data.
+        truth: of every structural parameter, where it is not drawn.
+        engine: which one.
+        typical: a layout of the design, and responses on it, for the engine to prepare on.
+        quantities: what is measured.
+        read: the structural parameters that it is made of.
+        size: replicates in a block.
+        shared: replicates that share predictors and groupings, in one block or several.
+        assumptions: all that its studies rest on.
+    """
+
+    cell: Cell
+    model: Model
+    codes: Mapping[str, tuple[int, ...]]
+    priors: Priors
+    truth: Mapping[str, float]
+    engine: str
+    typical: tuple[Layout, Responses]
+    quantities: tuple[str, ...]
+    read: frozenset[str]
+    size: int
+    shared: int
+    assumptions: Assumptions
+
+
+def resolve_design(
+    cell: Cell, seed: int, scales: Mapping[str, tuple[float, float]] | None = None
+) -> tuple[Layout, Priors, dict[str, float]]:
+    """A typical layout of a design, its priors and its truths.
+
+    Args:
+        cell: the design.
+        seed: of the whole job.
+        scales: what default priors are scaled to, by response; see `design_scales`.
+
+    Raises:
+        ModelError: the design, its truths or the model's priors do not go together.
+    """
+    design = cell.design
+    model = cast("Model", design.model)
+    check_design(design)
+    check_losses(design)
+    layout = build_layout(
+        model, reference_frame(design, stream(seed, "reference")), categories(design, model)
+    )
+    priors = resolve_priors(model.priors, layout, None, model.source, scales)
+    return layout, priors, resolve_truth(design, model, layout)
+
+
+def design_scales(job: Job) -> dict[str, tuple[float, float]] | None:
+    """Mean and sd of each response that default priors are scaled to, for all cells of a job.
+
+    An sd of 1, or the one that the first cell's truths imply where it is larger, and the mean
+    that they imply. None where truths are drawn from the priors, which come first then.
+    """
+    cell = job.cells[0]
+    if cell.from_priors:
+        return None
+    layout, _, truth = resolve_design(cell, job.seed)
+    whole = with_steps(layout, {k: np.array([v]) for k, v in truth.items()})
+    made = generate_stack(layout, whole, [stream(job.seed, "scales")]).responses
+    found = response_scales(layout, {k: v[0] for k, v in made.items()})
+    return {
+        e.response: (found[e.response][0], max(found[e.response][1], 1.0))
+        for e in layout.equations
+        if e.has_sigma
+    }
+
+
+def get_ready(job: Job, number: int) -> Ready:
+    """Resolve a cell of a job.
+
+    Raises:
+        ModelError: the design does not fit the model.
+        EngineError: the engine asked for cannot take the model.
+    """
+    from acmodels.replication.truths import truths
+
+    cell = job.cells[number]
+    model = cast("Model", cell.design.model)
+    layout, priors, truth = resolve_design(cell, job.seed, design_scales(job))
+    rng = stream(job.seed, "typical")
+    typical = {k: np.array([v]) for k, v in truth.items()}
+    if cell.from_priors:
+        typical = truths(layout, priors, [rng], middle=True)
+    responses = generate_stack(layout, typical, [rng]).responses
+    told = assumptions(cell.design, layout, truth, cell.drawn, from_priors=cell.from_priors)
+    codes = categories(cell.design, model)
+    sampled = layout
+    if cell.design.loss.empties:
+        layout, responses, sampled = _typical_holes(job, cell, layout, responses, codes)
+    name = _which_engine(job.engine, sampled, priors, model)
+    one = {k: v[0] for k, v in responses.items()}
+    read: set[str] = set()
+
+    def parameter(name: str) -> Array:
+        read.add(name)
+        return typical[name][None]
+
+    context = Context(layout, one, parameter, model.estimands, model.source)
+    quantities = job.measure.quantities(model, context)
+    size = shared = BLOCK if name == "collapsed" else 1
+    if sampled.gaps:
+        size = HOLED
+        shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
+    return Ready(
+        cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
+        shared, told,
+    )  # fmt: skip
+
+
+def _rows_vary(design: Design) -> bool:
+    """Return whether studies differ in their number of rows, and compiled code with them."""
+    return design.loss.attrition > 0 or any(u.size.sd > 0 for u in design.units)
+
+
+def _losses(job: Job, design: Design, layout: Layout, *use: str | int) -> dict[str, np.ndarray]:
+    """The cells that the studies of a block lack."""
+    rng = stream(job.seed, "losses", *use)
+    return draw_losses(design, layout, rng, stream(job.seed, "pattern of losses"))
+
+
+def _typical_holes(
+    job: Job, cell: Cell, layout: Layout, whole: Responses, codes: Mapping[str, tuple[int, ...]]
+) -> tuple[Layout, Responses, Layout]:
+    """A typical layout and responses without what is lost, and the layout that is sampled.
+
+    Raises:
+        DataError: values are missing that cannot be modeled.
+    """
+    model = cast("Model", cell.design.model)
+    frame = reference_frame(cell.design, stream(job.seed, "reference"))
+    lost = _losses(job, cell.design, layout, "typical")
+    holes = holed(model, frame, layout, lost, codes)
+    if not holes.modelled:
+        return holes.layout, holes.responses(whole), holes.layout
+    found = systems(model, frame, layout, lost, codes, whole)
+    return *stacked(found), found[0].sampled.layout
+
+
+def _which_engine(asked: str, layout: Layout, priors: Priors, model: Model) -> str:
+    if asked == "auto":
+        return "collapsed" if engine("collapsed").unfit(layout, priors) is None else "nuts"
+    reason = engine(asked).unfit(layout, priors)
+    if reason is not None:
+        raise EngineError(
+            f"the engine {asked} cannot fit {model.source}: {reason}; use --engine nuts or auto"
+        )
+    return asked
+
+
+_made: dict[tuple[str, str, int], Any] = {}
+_locks: dict[tuple[str, str, int], threading.Lock] = {}
+_lock = threading.Lock()
+
+
+def _once[T](at: tuple[str, str, int], make: Callable[[], T]) -> T:
+    """Return what `make` returns, made once in each process."""
+    with _lock:
+        lock = _locks.setdefault(at, threading.Lock())
+    with lock:
+        if at not in _made:
+            _made[at] = make()
+        return _made[at]
+
+
+def ready_for(job: Job, key: str, number: int) -> Ready:
+    """A cell made ready, once in each process."""
+    return _once(("ready", key, number), lambda: get_ready(job, number))
+
+
+def _prepared(ready: Ready, key: str, number: int) -> Prepared:
+    """A cell's engine prepared on typical data, once in each process."""
+    layout, responses = ready.typical
+    return _once(
+        ("prepared", key, number),
+        lambda: engine(ready.engine).prepare(layout, ready.priors, responses),
+    )
+
+
+def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
+    """Run one block of one cell; what goes wrong with a fit is its reason, not an error."""
+    ready = ready_for(job, key, number)
+    replicates = tuple(range(block * ready.size, (block + 1) * ready.size))
+    shape = (len(replicates), len(ready.quantities), len(job.measure.columns))
+    try:
+        return _measured(job, ready, (key, number), replicates)
+    except AcmodelsError as error:
+        said = str(error).splitlines()[0]
+        return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
+
+
+def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
+    """The same, where only one job is run at a time: what was made for others is let go."""
+    forget_others(key)
+    return run_block(job, key, number, block)
+
+
+def forget_others(key: str) -> None:
+    """Let go of what was made in this process for other jobs."""
+    with _lock:
+        for at in [at for at in _made if at[1] != key]:
+            del _made[at]
+            _locks.pop(at, None)
+
+
+def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
+    from acmodels.replication.truths import truths
+
+    group = replicates[0] // ready.shared
+    frame = draw_frame(ready.cell.design, stream(job.seed, "frame", ready.shared, group))
+    layout = build_layout(ready.model, frame, ready.codes)
+    rngs = [stream(job.seed, "data", r) for r in replicates]
+    truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}
+    if ready.cell.from_priors:
+        truth = truths(layout, ready.priors, rngs)
+    for name, d in ready.cell.drawn.items():
+        truth[name] = np.array([draw(d, g, 1)[0] for g in rngs])
+    truth = with_steps(layout, truth)
+    stack = generate_stack(layout, truth, rngs).responses
+    seeds = [child_seed(job.seed, "fit", r) for r in replicates]
+    found, layout, stack = _fitted(job, ready, (*at, group), (frame, layout, stack), seeds)
+    seen = Seen(
+        ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
+    )
+    numbers = job.measure.measure(seen)
+    lost = ~np.isfinite(found.values).all(axis=(1, 2))
+    numbers[lost] = np.nan
+    return Outcome(replicates, found.reasons, numbers)
+
+
+def _fitted(
+    job: Job,
+    ready: Ready,
+    at: tuple[str, int, int],
+    data: tuple[Study, Layout, Responses],
+    seeds: Sequence[int],
+) -> tuple["_Found", Layout, Responses]:
+    """Fit R data sets, less what they lose; the layout and responses that were observed too."""
+    frame, layout, stack = data
+    if not ready.cell.design.loss.empties:
+        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
+    lost = _losses(job, ready.cell.design, layout, ready.shared, at[2])
+    holes = holed(ready.model, frame, layout, lost, ready.codes)
+    if not holes.modelled:
+        layout, stack = holes.layout, holes.responses(stack)
+        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
+    studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
+    prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors))
+    return _modelled(job, prepare, studies, seeds), *stacked(studies)
+
+
+def _whole(
+    job: Job,
+    ready: Ready,
+    first: Prepared,
+    layout: Layout,
+    stack: Responses,
+    seeds: Sequence[int],
+) -> "_Found":
+    """Fit R data sets in which nothing has to be modeled."""
+    prepared = first.onto(layout)
+    if prepared is None:  # a group that no row drew, say
+        one = {k: v[0] for k, v in stack.items()}
+        prepared = engine(ready.engine).prepare(layout, ready.priors, one)
+    if ready.engine == "collapsed":
+        return _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
+    return _one_by_one(job, [prepared] * len(seeds), _each(stack), seeds)
+
+
+def _modelled(
+    job: Job, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
+) -> "_Found":
+    """Fit R data sets whose missing values are modeled; draws of the model's own parameters."""
+    data = [s.sampled.responses for s in studies]
+    found = _one_by_one(job, (prepare(s) for s in studies), data, seeds)
+    own = [p.name for p in parameters(studies[0].layout)]
+    kept = [found.names.index(n) for n in own]
+    return _Found(tuple(own), found.values[..., kept], found.ess, found.reasons)
+
+
+def _each(stack: Responses) -> list[Responses]:
+    """Responses of R data sets, (R, n), one by one."""
+    R = len(next(iter(stack.values())))
+    return [{k: v[r] for k, v in stack.items()} for r in range(R)]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Draws (R, S, names) of R data sets, and why any cannot be used."""
+
+    names: tuple[str, ...]
+    values: Array
+    ess: Array
+    reasons: tuple[str, ...]
+
+
+def _batch(
+    job: Job, prepared: Batched, stack: Responses, seeds: Sequence[int], read: frozenset[str]
+) -> _Found:
+    draws = DRAWS
+    if job.draws is not None or job.chains is not None:
+        draws = (job.draws or 1000) * (job.chains or 1)
+    with np.errstate(all="ignore"):
+        b = prepared.batch(stack, seeds, draws, wanted=read, alone=True)
+    reasons: list[str] = []
+    for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
+        if not ok:
+            reasons.append(f"weights cannot be trusted: Pareto k is {decimal(k, 2)}")
+        elif ess < LEAST_ESS:
+            reasons.append(f"too few effective points: {decimal(ess, 0)}, below {LEAST_ESS}")
+        else:
+            reasons.append("")
+    return _Found(b.names, b.values, b.ess, tuple(reasons))
+
+
+def _one_by_one(
+    job: Job, prepared: Iterable[Prepared], data: Sequence[Responses], seeds: Sequence[int]
+) -> _Found:
+    sampling = Sampling(
+        draws=job.draws or CHAIN_DRAWS, tune=TUNE, chains=job.chains or CHAINS, cores=1
+    )
+    values: list[Array] = []
+    ess: list[float] = []
+    reasons: list[str] = []
+    names: tuple[str, ...] = ()
+    for ready, one, seed in zip(prepared, data, seeds, strict=True):
+        posterior = ready.sample(one, seed, sampling)
+        names = posterior.names
+        found = diagnose(posterior, (), LEAST_ESS)
+        values.append(posterior.values.reshape(-1, len(names)))
+        ess.append(found.min_ess_bulk or 0.0)
+        reasons.append("" if found.usable else found.messages[0])
+    return _Found(names, np.stack(values), np.array(ess), tuple(reasons))

@@ -1,0 +1,1 @@
+"""How far a result depends on what is not known: unmeasured causes, and single units."""

@@ -1,0 +1,408 @@
+"""What each unit of a grouping does to the effects and the verdicts: leave it out and see.
+
+By exact refits where the exact engine fitted the model, since they take a fraction of a second.
+Draws of a sampler are reweighted by one over the likelihood of the unit's rows, its own group
+effects integrated out (Merkle, Furr & Rabe-Hesketh, 2019, for why), with Pareto-smoothed weights
+(Vehtari, Gelman & Gabry, 2017), and the model is fitted anew without the unit where their shape k
+says that the weights cannot be trusted.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.data import Study, study
+from acmodels.data import labels as labels_of
+from acmodels.engines import Batched, Prepared, Sampling, engine
+from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
+from acmodels.estimands import Context, evaluate
+from acmodels.inference.diagnosis import diagnose
+from acmodels.inference.fitting import Fit
+from acmodels.inference.judging import Effect, find, verdict
+from acmodels.numbers import table_html
+from acmodels.posterior import Array, Posterior, intervals
+from acmodels.rng import child_seed
+from acmodels.robustness.reweighting import unit_likelihoods
+from acmodels.spec.names import plain
+from acmodels.system import (
+    Column,
+    EquationLayout,
+    Joint,
+    Layout,
+    build_system,
+    parameters,
+    study_for,
+)
+from acmodels.system.latent import is_latent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 1000
+"""Draws that are reweighted, at most, spread over all."""
+POINTS = 1024
+"""Points of each exact refit, to begin with."""
+LEAST_ESS = 100
+"""Effective points or draws that a refit needs."""
+COLUMNS = (
+    "unit", "n_rows", "estimand", "at", "how", "pareto_k", "mean", "sd", "lower", "upper",
+    "p_positive", "shift", "proposition", "p_region", "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Effects without each unit.
+
+    Attributes:
+        by: the grouping.
+        table: a row for each unit, estimand and proposition about it, columns as in
+            `influence.csv`: `how` is `refit`, `psis` or `not possible`; `shift` is the change of
+            the mean in posterior sds of all the data.
+        most: for each proposition, the unit without which P(region) changes most, with the status
+            with and without it, and how many units change the status when left out.
+        largest: for each estimand, the unit with the largest shift.
+    """
+
+    by: str
+    table: "pd.DataFrame"
+    most: "pd.DataFrame"
+    largest: "pd.DataFrame"
+
+    def _repr_html_(self) -> str:
+        return table_html(self.largest)
+
+
+@dataclass(frozen=True)
+class _Without:
+    """What is known without one unit: weighted draws of each estimand, (S,)."""
+
+    how: str
+    k: float
+    draws: list[Array]
+    weights: Array
+
+
+def influence(
+    fit: Fit,
+    data: Any,
+    by: str,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Influence:
+    """Leave out each unit of a grouping in turn.
+
+    Args:
+        fit: from `fit`.
+        data: what it was fitted to, a study or a DataFrame.
+        by: a column of it; each of its values is left out with all its rows.
+        progress: called at every unit.
+
+    Raises:
+        InputError: no such column, fewer than three units, or no estimands.
+    """
+    by = plain(by)
+    table = study_for(fit.spec, data if isinstance(data, Study) else study(data))
+    if by not in table.names:
+        raise InputError(f"{table.name}: no column '{by}'{did_you_mean(by, table.names)}")
+    if not fit.spec.estimands:
+        raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
+    labels = np.asarray(labels_of(table, by), dtype=object)
+    missing = np.array([v is None for v in labels])
+    units = sorted({str(v) for v, gone in zip(labels, missing, strict=True) if not gone})
+    if len(units) < 3:
+        raise InputError(
+            f"{table.name}: '{by}' has {len(units)} units; leaving one out needs at least three"
+        )
+    tell = progress or (lambda *_: None)
+    weighted = _reweighted(fit, by)
+    refit = _Refits(fit, _exact(fit))
+
+    def one(unit: str) -> list[dict[str, Any]]:
+        keep = np.array([str(v) != unit for v in labels]) | missing
+        found = weighted(unit) if weighted is not None else None
+        if found is None:
+            found = refit(replace(table, frame=table.frame.loc[keep]))
+        return _summaries(fit, found, unit, int((~keep).sum()))
+
+    rows: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(1 if refit.prepared is None else 2) as pool:
+        for n, some in enumerate(pool.map(one, units)):
+            rows += some
+            tell("leaving out", n + 1, len(units))
+    return _told(fit, by, rows)
+
+
+def _exact(fit: Fit) -> Prepared | None:
+    """The exact engine on all the data, where that fitted them."""
+    if not fit.draws.parts:
+        return None
+    joint = fit.system.sampled
+    return engine(fit.draws.engine).prepare(joint.layout, fit.priors, joint.responses)
+
+
+@dataclass(frozen=True)
+class _Refits:
+    """Refits without a unit, priors as they were.
+
+    Attributes:
+        fit: of all the data.
+        prepared: its engine on all the data, where it can fit data sets in a batch.
+    """
+
+    fit: Fit
+    prepared: Prepared | None
+
+    def __call__(self, without: Study) -> _Without:
+        """Fit to what is left."""
+        f = self.fit
+        try:
+            system = build_system(f.spec, without)
+            joint = system.sampled
+            names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
+            if names != set(f.priors):
+                gone = sorted(set(f.priors) ^ names)
+                raise InputError(f"without it the model has other parameters: {listing(gone)}")
+            drawn = self._batch(joint) if self.prepared is not None else self._chains(joint)
+            context = Context(
+                system.layout, system.responses, drawn.parameter, f.spec.estimands, f.spec.source
+            )
+            rows = tuple(
+                Effect(name, e.kind, r.at, r.draws)
+                for name, e in f.spec.estimands.items()
+                for r in evaluate(name, context)
+            )
+        except AcmodelsError:
+            return _NONE
+        if [(r.name, r.at) for r in rows] != [(r.name, r.at) for r in f.effects.rows]:
+            return _NONE
+        if not drawn.usable(rows):
+            return _NONE
+        size = rows[0].draws.size
+        return _Without(
+            "refit", drawn.k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size)
+        )
+
+    def _batch(self, joint: Joint) -> "_Drawn":
+        """By the exact engine: a proposal that starts from where all the data put it."""
+        f = self.fit
+        prepared = cast("Prepared", self.prepared).onto(joint.layout)
+        if prepared is None:
+            prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
+        chains, draws = f.draws.values.shape[:2]
+        stack = {k: v[None] for k, v in joint.responses.items()}
+        seed = child_seed(f.seed, "leave out")
+        b = cast("Batched", prepared).batch(stack, [seed], chains * draws, POINTS)
+        good = bool(b.usable[0]) and float(b.ess[0]) >= LEAST_ESS
+        return _Drawn(
+            lambda name: b.values[0, :, b.names.index(name)].reshape(chains, draws),
+            float(b.pareto_k[0]),
+            lambda _: good,
+        )
+
+    def _chains(self, joint: Joint) -> "_Drawn":
+        """By a sampler, as all the data were fitted."""
+        f = self.fit
+        chains, draws = f.draws.values.shape[:2]
+        prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
+        seed = child_seed(f.seed, "leave out")
+        posterior = prepared.sample(
+            joint.responses, seed, Sampling(draws=draws, chains=chains, cores=2)
+        )
+        return _Drawn(
+            posterior.__getitem__,
+            float("nan"),
+            lambda rows: diagnose(posterior, rows, LEAST_ESS).usable,
+        )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Draws of a refit, and whether they can be used."""
+
+    parameter: Callable[[str], Array]
+    k: float
+    usable: Callable[[tuple[Effect, ...]], bool]
+
+
+_NONE = _Without("not possible", float("nan"), [], np.zeros(0))
+
+
+def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
+    """A function that reweights the draws, where that can be done; None otherwise."""
+    layout = fit.system.layout
+    if fit.draws.parts or fit.system.joint is not None or layout.residual:
+        return None
+    own = [b for b in layout.blocks if b.columns == (by,)]
+    if not own:
+        return None
+    levels, code = own[0].levels, own[0].code
+    inside = [b for b in layout.blocks if b.columns != (by,) and _nested(b.code, code)]
+    if inside or _other_means(layout, code):
+        return None
+    draws = _some(fit.draws)
+    logs = unit_likelihoods(fit.system, own, draws.values, draws.effects)
+    if logs is None:
+        return None
+    rows = [r.draws.reshape(-1)[draws.picked] for r in fit.effects.rows]
+    place = {label: j for j, label in enumerate(levels)}
+
+    def weighted(unit: str) -> _Without | None:
+        from arviz_stats.base.array import array_stats
+
+        if unit not in place:
+            return None
+        mine = logs[:, place[unit]]
+        with np.errstate(all="ignore"):  # a tail without shape has a k that is not a number
+            lw, k = array_stats.psislw(mine - mine.min(), axis=-1)  # weights are one over it
+        if not np.isfinite(lw).all() or not float(k) < min(1 - 1 / np.log10(draws.size), 0.7):
+            return None
+        weights = np.exp(lw - lw.max())
+        return _Without("psis", float(k), rows, weights / weights.sum())
+
+    return weighted
+
+
+def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
+    """Return whether each level of one grouping lies in one level of another."""
+    pairs = np.unique(np.stack([inner, outer], axis=1), axis=0)
+    return len(pairs) == len(np.unique(inner))
+
+
+def _other_means(layout: Layout, code: NDArray[np.int64]) -> bool:
+    """Return whether other rows' observed means change when a unit is left out."""
+    return any(
+        not is_latent(layout, e, source) and not _nested(layout.decomposed[source].code, code)
+        for e in layout.equations
+        for columns in (e.columns, _group_columns(layout, e))
+        for c in columns
+        for source in c.sources
+        if source in layout.decomposed
+    )
+
+
+def _group_columns(layout: Layout, e: EquationLayout) -> list[Column]:
+    return [b.members[k].column for b, mine in layout.blocks_of(e.response) for k in mine]
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Some draws of a posterior: their positions, parameters and group effects."""
+
+    picked: NDArray[np.int64]
+    values: Mapping[str, Array]
+    effects: Mapping[str, Array]
+
+    @property
+    def size(self) -> int:
+        return len(self.picked)
+
+
+def _some(posterior: Posterior) -> _Some:
+    chains, draws = posterior.values.shape[:2]
+    picked = np.linspace(0, chains * draws - 1, min(DRAWS, chains * draws)).astype(np.int64)
+    flat = posterior.values.reshape(chains * draws, -1)[picked]
+    effects = {
+        k: v.reshape(chains * draws, *v.shape[2:])[picked]
+        for k, v in posterior.group_effects.items()
+    }
+    return _Some(picked, {n: flat[:, k] for k, n in enumerate(posterior.names)}, effects)
+
+
+def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[str, Any]]:
+    """Rows of the table for one unit."""
+    out: list[dict[str, Any]] = []
+    judged = {k: find(fit.effects, p) for k, p in fit.spec.propositions.items()}
+    for k, r in enumerate(fit.effects.rows):
+        row: dict[str, Any] = {
+            "unit": unit, "n_rows": n_rows, "estimand": r.name, "at": r.at, "how": found.how,
+            "pareto_k": found.k,
+        }  # fmt: skip
+        if r.withheld:
+            out.append({**row, "status": "undecided"})
+            continue
+        if found.how == "not possible":
+            out.append({**row, "status": "unusable"})
+            continue
+        x, w = found.draws[k], found.weights
+        mean = float(w @ x)
+        low, high = _interval(x, w, fit)
+        sd = float(r.draws.std(ddof=1))
+        row |= {
+            "mean": mean,
+            "sd": float(np.sqrt(w @ (x - mean) ** 2)),
+            "lower": low,
+            "upper": high,
+            "p_positive": min(1.0, float(w @ (x > 0))),
+            "shift": (mean - float(r.draws.mean())) / sd if sd > 0 else 0.0,
+        }
+        about = [p for k, p in fit.spec.propositions.items() if judged[k] is r]
+        for p in about:
+            region = min(1.0, float(w @ ((x > p.lower) & (x < p.upper))))
+            rope = None if p.rope is None else float(w @ ((x >= p.rope[0]) & (x <= p.rope[1])))
+            said = verdict(region, rope, p.mass)
+            out.append({**row, "proposition": p.id, "p_region": region, "status": said})
+        if not about:
+            out.append(row)
+    return out
+
+
+def _interval(x: Array, w: Array, fit: Fit) -> tuple[float, float]:
+    if np.ptp(w) == 0:
+        low, high = intervals(x[None, :, None], fit.interval, fit.prob)
+        return float(low[0]), float(high[0])
+    order = np.argsort(x)
+    total = np.cumsum(w[order]) - w[order] / 2
+    tail = (1 - fit.prob) / 2
+    if fit.interval == "eti":
+        ends = np.interp([tail, 1 - tail], total, x[order])
+        return float(ends[0]), float(ends[1])
+    starts = np.linspace(0, 1 - fit.prob, 101)  # the shortest interval that holds the mass
+    low = np.interp(starts, total, x[order])
+    high = np.interp(starts + fit.prob, total, x[order])
+    k = int(np.argmin(high - low))
+    return float(low[k]), float(high[k])
+
+
+def _told(fit: Fit, by: str, rows: list[dict[str, Any]]) -> Influence:
+    import pandas as pd
+
+    from acmodels.inference.judging import judge
+
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    before = judge(fit.effects, fit.spec.propositions)
+    most: list[dict[str, Any]] = []
+    for now in before.to_dict("records"):
+        mine = table.loc[(table["proposition"] == now["proposition"]) & table["p_region"].notna()]
+        if not len(mine):
+            continue
+        at = int(np.argmax(np.abs(mine["p_region"].to_numpy(float) - now["p_region"])))
+        far = mine.iloc[at]
+        most.append(
+            {
+                "proposition": now["proposition"],
+                "status": now["status"],
+                "p_region": now["p_region"],
+                "unit": far["unit"],
+                "p_region_without": far["p_region"],
+                "status_without": far["status"],
+                "changed_by": int((mine["status"] != now["status"]).sum()),
+                "units": len(mine),
+            }
+        )
+    largest: list[dict[str, Any]] = []
+    for _, mine in table.groupby(["estimand", "at"], sort=False):
+        known = mine.loc[mine["shift"].notna()]
+        if len(known):
+            far = known.iloc[int(np.argmax(np.abs(known["shift"].to_numpy(float))))]
+            largest.append(
+                {
+                    c: far[c]
+                    for c in ("estimand", "at", "unit", "shift", "mean", "lower", "upper", "how")
+                }
+            )
+    return Influence(by, table, pd.DataFrame(most), pd.DataFrame(largest))
