@@ -17,7 +17,7 @@ from acmodels.data.wide import ItemTable, TargetTable, WideTable
 from acmodels.families import family_names
 from acmodels.spec.design import LossTable, SizeTable, UnitTable
 from acmodels.spec.distribution import KINDS
-from acmodels.spec.formula import FUNCTIONS
+from acmodels.spec.formula import functions
 from acmodels.spec.model import (
     EquationTable,
     ModelTable,
@@ -66,7 +66,7 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
     for kind in kinds:
         settings = import_module(f"acmodels.estimands.{kind}").Settings
         keys |= {f.alias or k for k, f in settings.model_fields.items()}
-    names = keys | kinds | set(family_names()) | set(FUNCTIONS) - {"lag"} | set(KINDS)
+    names = keys | kinds | set(family_names()) | set(functions()) - {"lag"} | set(KINDS)
     said = set(re.findall(r"[A-Za-z_]+", " ".join(re.findall(r"`[^`]*`|\[\w+[^]]*\]", text))))
     assert not names - said
     example = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]

@@ -119,10 +119,10 @@ def test_the_latent_mean_of_three_levels() -> None:
         + u["m ~ 1, m ~ x | g"][:, :, 0]
         + u["m ~ 1 | s"][:, np.arange(J) // 4, 0]
     )
-    by_g = layout.decomposed["between(m, g)"]
+    by_g = layout.derived["between(m, g)"]
     found = latent_mean(layout, by_g, made.responses, t, u)
     np.testing.assert_allclose(found, want, atol=1e-12)
-    by_s = layout.decomposed["between(m, s)"]
+    by_s = layout.derived["between(m, s)"]
     top = t["m ~ 1"] + t["m ~ q"] * data.groupby("s", sort=False)["q"].first().to_numpy()
     top = top + u["m ~ 1 | s"][:, :, 0]
     np.testing.assert_allclose(latent_mean(layout, by_s, made.responses, t, u), top, atol=1e-12)

@@ -19,17 +19,17 @@ from acmodels.system.columns import (
     unit_means,
     variable_values,
 )
-from acmodels.system.latent import constant_within, is_latent
 from acmodels.system.layout import (
     Array,
     Block,
     Column,
-    Decomposition,
+    Derived,
     EquationLayout,
     Layout,
     own_values,
     residual_pairs,
 )
+from acmodels.system.terms import constant_within, is_latent
 
 type Truth = Mapping[str, float]
 
@@ -160,20 +160,20 @@ def _moved(
         source = part.operand.source
         if not is_latent(layout, e, source):
             continue
-        d = layout.decomposed[source]
+        d = layout.derived[source]
         gap = latent_mean(layout, d, responses, truth, effects)
         gap = (gap - unit_means(layout, d, responses))[..., d.code[e.rows]]
         for other in column.parts:
             if other is not part:
                 values = variable_values(layout, other.operand.source, responses)
                 gap = gap * part_values(other, values[..., e.rows])
-        total = total + d.sign * gap
+        total = total + (d.mean or 0.0) * gap
     return total
 
 
 def latent_mean(
     layout: Layout,
-    d: Decomposition,
+    d: Derived,
     responses: Mapping[str, Array],
     truth: Mapping[str, Array | float],
     effects: Mapping[str, Array],

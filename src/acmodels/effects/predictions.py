@@ -660,7 +660,7 @@ class _Predictor:
 
 def _is_latent(layout: "Layout", e: "EquationLayout", source: str) -> bool:
     """Say whether a deviation or mean is taken of what the model says, not of what was observed."""
-    d = layout.decomposed.get(source)
+    d = layout.derived.get(source)
     return d is not None and d.variable in layout.responses and not e.observed
 
 

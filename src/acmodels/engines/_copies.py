@@ -13,8 +13,9 @@ from typing import Any
 
 from acmodels.system import Layout
 from acmodels.system.columns import group_column, unit_means
-from acmodels.system.latent import latent_means, latent_terms, rest_values
+from acmodels.system.latent import rest_values
 from acmodels.system.layout import Array
+from acmodels.system.terms import latent_means, latent_terms
 
 type Monomial = tuple[int, ...]
 """Positions of lifted coefficients that are multiplied with each other."""
@@ -50,10 +51,10 @@ def lifted_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[int, i
     """(equation, column) of the coefficients of latent means, by place among the members."""
     return tuple(
         dict.fromkeys(
-            (e, t.column)
+            (e, t.position)
             for e, i in enumerate(members)
-            for t in latent_terms(layout, layout.equations[i])
-            if t.column is not None
+            for t, _ in latent_terms(layout, layout.equations[i].response)
+            if t.position is not None
         )
     )
 
@@ -109,22 +110,22 @@ def gather(
             else:
                 for j in row.nonzero()[0]:
                     add(out.effects, (e, b, int(j), of), here * row[j])
-        observed = unit_means(layout, layout.decomposed[m.key], stack)
+        observed = unit_means(layout, layout.derived[m.key], stack)
         known = known + (m.offset - observed)[..., index]
         add(out.pieces, (e, of), multiplier * known)
-        for t in latent_terms(layout, q):
-            if t.column is not None and t.column in m.columns:
-                rest = t.sign * rest_values(layout, q, t, stack)
+        for t, how in latent_terms(layout, q.response):
+            if t.position is not None and t.position in m.columns:
+                rest = how.sign * rest_values(layout, t, stack)
                 more = multiplier * rest[..., m.at][..., index]
-                expand(e, more, t.mean, (*of, position[em, t.column]))
+                expand(e, more, how.mean, (*of, position[em, t.position]))
 
     for e, i in enumerate(members):
         q = layout.equations[i]
-        for t in latent_terms(layout, q):
-            if t.column is None:
+        for t, how in latent_terms(layout, q.response):
+            if t.position is None:
                 continue
-            of = (position[e, t.column],)
-            expand(e, t.sign * rest_values(layout, q, t, stack), t.mean, of)
+            of = (position[e, t.position],)
+            expand(e, how.sign * rest_values(layout, t, stack), how.mean, of)
         for (eq, k), p in position.items():
             if eq == e:
                 add(out.pieces, (e, (p,)), made[e].lifted[k])

@@ -12,8 +12,8 @@ from acmodels.engines._shifts import Densities, Shifts
 from acmodels.families import family
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution
-from acmodels.system.latent import latent_means, latent_terms
 from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.terms import latent_means, latent_terms
 
 _LOCATED: Mapping[str, Any] = {
     "Normal": lambda pm, _: pm.Normal.dist(0.0, 1.0),
@@ -94,7 +94,7 @@ def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
         if layout.blocks:
             u = _as_written(pm, plan, _group_effects(pm, plan, data, scales, absorbed))
             eta = eta + (u[data["group_index"]] * data["group_weight"]).sum(axis=1)
-            if any(latent_terms(layout, e) for e in layout.equations):
+            if latent_means(layout):
                 eta = eta + _latent(pm, plan, data, found, u, shifts)
             eta = eta + _shifted(pm, plan, data, shifts, found, u)
         else:
@@ -239,20 +239,20 @@ def _latent(
         """Add up what gaps change in an equation's rows, or at a latent mean's rows (the nth)."""
         e = layout.equations[i]
         total: Any = 0.0
-        for j, term in enumerate(latent_terms(layout, e)):
-            if only is not None and term.column not in only:
+        for j, (term, how) in enumerate(latent_terms(layout, e.response)):
+            if only is not None and term.position not in only:
                 continue
             rows = plan.unknown.rows[i].source if at is None else at
-            gap = gaps[term.mean][latent_means(layout)[term.mean].code[e.rows][rows]]
+            gap = gaps[how.mean][latent_means(layout)[how.mean].code[e.rows][rows]]
             rest = data[f"latent_rest_{i}_{j}"]
             rest = rest if at is None else rest[at]
             if (i, j) in moved_rest:
                 m = moved_rest[i, j]
                 more = shifts.of(m) if n is None else shifts.of_mean(m, n)
-                rest = rest + term.sign * more
+                rest = rest + how.sign * more
             gap = gap * rest
-            if term.column is not None:
-                total = total + coefficient(i, term.column) * gap
+            if term.position is not None:
+                total = total + coefficient(i, term.position) * gap
             else:
                 b, k = term.effect or (0, 0)
                 total = total + effect(b, k, layout.blocks[b].index(e)[rows]) * gap
@@ -278,7 +278,7 @@ def _latent(
         value = value + moved(i, m.at, m.columns, n)
         gaps.append(value - data[f"latent_observed_{n}"])
     pieces = [
-        moved(i) if latent_terms(layout, layout.equations[i]) else np.zeros(plan.count(i))
+        moved(i) if latent_terms(layout, layout.equations[i].response) else np.zeros(plan.count(i))
         for i in plan.stack
     ]
     return pieces[0] if len(pieces) == 1 else pm.math.concatenate(pieces)

@@ -13,9 +13,9 @@ import numpy as np
 
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.latent import is_latent, latent_means, latent_terms
 from acmodels.system.layout import Array, Column, Gap, Index
 from acmodels.system.missing import Component, complete, components
+from acmodels.system.terms import is_latent, latent_means, latent_terms
 
 NEVER = -1e10
 """Log density of a value that a component does not have."""
@@ -178,8 +178,8 @@ def moved_columns(layout: Layout) -> list[Moved]:
             for k, m in enumerate(block.members):
                 if m.response == e.response:
                     found.append(Moved(f"{i}_e{b}_{k}", i, m.column, effect=(b, k)))
-        for j, t in enumerate(latent_terms(layout, e)):
-            found.append(Moved(f"{i}_l{j}", i, t.rest, term=j))
+        for j, (_, how) in enumerate(latent_terms(layout, e.response)):
+            found.append(Moved(f"{i}_l{j}", i, how.rest, term=j))
         out += [
             m for m in found if any(_continuous(layout, e, s) is not None for s in m.column.sources)
         ]
@@ -193,13 +193,15 @@ def is_linear(layout: Layout, m: Moved) -> bool:
     if m.term is not None or len(moves) > 1:
         return False
     o = moves[0].operand
-    return o.inner is None or (o.function == "within" and is_latent(layout, e, o.source))
+    if o.inner is None:
+        return True
+    return is_latent(layout, e, o.source) and not layout.derived[o.source].constant
 
 
 def _continuous(layout: Layout, e: EquationLayout, source: str) -> int | None:
     """The gap that a source moves with, where that is continuous."""
-    d = layout.decomposed.get(source)
-    if d is not None and d.kind == "between" and is_latent(layout, e, source):
+    d = layout.derived.get(source)
+    if d is not None and d.constant and is_latent(layout, e, source):
         return None
     variable = source if d is None else d.variable
     for g, gap in enumerate(layout.gaps):
@@ -240,10 +242,10 @@ def missing_arrays(layout: Layout, what: Unknown, responses: Responses) -> dict[
         out["missing_floor"] = what.floor
     for n, (i, source, g) in enumerate(moved_sources(layout)):
         e, gap = layout.equations[i], layout.gaps[g]
-        d = layout.decomposed.get(source)
+        d = layout.derived.get(source)
         out[f"moved_value_{n}"] = variable_values(layout, source, responses)[e.rows]
         averaged = d is not None and not is_latent(layout, e, source)
-        if d is None or d.kind == "within" or not averaged:
+        if d is None or not d.constant or not averaged:
             cell = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)
             out[f"moved_cell_{n}"] = cell[e.rows]
         if d is not None and averaged:
@@ -337,7 +339,8 @@ def in_mean(m: Moved, n: int, layout: Layout) -> bool:
         return False
     if m.term is not None:
         e = layout.equations[m.equation]
-        return latent_terms(layout, e)[m.term].column in mean.columns
+        term, _ = latent_terms(layout, e.response)[m.term]
+        return term.position in mean.columns
     if m.effect is not None:
         return m.effect in mean.effects
     return m.slope is not None and m.slope[1] in mean.columns
@@ -345,7 +348,7 @@ def in_mean(m: Moved, n: int, layout: Layout) -> bool:
 
 def _shares(layout: Layout, gap: Gap, source: str) -> Array:
     """How much of each unit's observed mean each missing value is, (J, M)."""
-    d = layout.decomposed[source]
+    d = layout.derived[source]
     rows = np.arange(layout.n_rows)
     if d.variable not in layout.variables:
         rows = layout.equation(d.variable).rows

@@ -15,8 +15,8 @@ from acmodels.engines._kernels import Cross, Structure, cross_products, pool
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.latent import latent_means, latent_terms
 from acmodels.system.layout import Array, Index
+from acmodels.system.terms import latent_means, latent_terms
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _linked(layout: Layout) -> list[tuple[int, ...]]:
     links += [set(s) for s in layout.residual]
     means = latent_means(layout)
     for i, e in enumerate(layout.equations):
-        links += [{i, means[t.mean].equation} for t in latent_terms(layout, e)]
+        links += [{i, means[how.mean].equation} for _, how in latent_terms(layout, e.response)]
     sets: list[set[int]] = [{i} for i in range(len(names))]
     for link in links:
         touching = [s for s in sets if s & link]

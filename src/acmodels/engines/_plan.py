@@ -21,8 +21,9 @@ from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Column, EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column, unit_means
-from acmodels.system.latent import latent_means, latent_terms, rest_values
+from acmodels.system.latent import rest_values
 from acmodels.system.layout import Array, Index
+from acmodels.system.terms import latent_means, latent_terms
 
 
 @dataclass(frozen=True)
@@ -478,7 +479,7 @@ def _latent_arrays(plan: Plan, responses: Responses, versions: Versions) -> dict
         if here.shape[1]:
             out[f"latent_X_{n}"] = here
         out[f"latent_offset_{n}"] = m.offset - mean_offset
-        out[f"latent_observed_{n}"] = unit_means(layout, layout.decomposed[m.key], responses)
+        out[f"latent_observed_{n}"] = unit_means(layout, layout.derived[m.key], responses)
         for j, (b, k) in enumerate(m.effects):
             block = layout.blocks[b]
             z = group_column(layout, e, block.members[k].column, responses)
@@ -486,9 +487,9 @@ def _latent_arrays(plan: Plan, responses: Responses, versions: Versions) -> dict
             out[f"latent_index_{n}_{j}"] = block.index(e)[m.at]
     for i in plan.stack:
         e = layout.equations[i]
-        for j, term in enumerate(latent_terms(layout, e)):
-            out[f"latent_rest_{i}_{j}"] = term.sign * versions.spread(
-                i, lambda lay, res, i=i, t=term: rest_values(lay, lay.equations[i], t, res)
+        for j, (term, how) in enumerate(latent_terms(layout, e.response)):
+            out[f"latent_rest_{i}_{j}"] = how.sign * versions.spread(
+                i, lambda lay, res, t=term: rest_values(lay, t, res)
             )
     return out
 

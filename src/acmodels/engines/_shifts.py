@@ -10,7 +10,7 @@ import numpy as np
 from acmodels.engines._missing import Moved, Unknown, in_mean, moved_columns, moved_sources, split
 from acmodels.spec.formula import Operand
 from acmodels.system import Layout
-from acmodels.system.latent import latent_means
+from acmodels.system.terms import latent_means
 
 
 class Shifts:
@@ -48,8 +48,7 @@ class Shifts:
             mine = self.deltas[start + 1 : start + 1 + len(self.layout.gaps[g].at)]
             mean = self.pm.math.dot(self.data[f"moved_share_{n}"], mine)
             mean = mean[self.data[f"moved_unit_{n}"]]
-            between = self.layout.decomposed[source].kind == "between"
-            shift = mean if between else shift - mean
+            shift = mean if self.layout.derived[source].constant else shift - mean
         self._values[i, source] = self.data[f"moved_value_{n}"] + shift
         return self._values[i, source]
 
@@ -91,7 +90,7 @@ def transformed(pm: Any, operand: Operand, value: Any) -> Any:
         case "standardize":
             away = inner - inner.mean()
             return away / pm.math.sqrt((away**2).sum() / (away.shape[0] - 1))
-        case "within" | "between":
+        case _ if operand.unit is not None:
             return inner
         case _:
             raise NotImplementedError(operand.function)  # refused before any fit

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from acmodels.errors import listing
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
-from acmodels.system.latent import latent_terms
+from acmodels.system.terms import latent_terms
 
 if TYPE_CHECKING:
     from acmodels.engines._collapse import PreparedCollapsed
@@ -28,10 +28,10 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     if layout.confounder is not None:
         return "a cause that is not measured is sampled"
     for e in layout.equations:
-        for term in latent_terms(layout, e):
-            if term.column is None:
+        for term, how in latent_terms(layout, e.response):
+            if term.position is None:
                 return (
-                    f"'{term.key}', which rests on a latent mean, has an effect on '{e.response}' "
+                    f"'{how.key}', which rests on a latent mean, has an effect on '{e.response}' "
                     "that varies by group"
                 )
     for e in layout.equations:
@@ -43,11 +43,7 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
             prior = priors[e.coefficient(c)]
             if prior.distribution.name not in ("Normal", "Constant"):
                 return f"the prior of '{prior.name}' is {prior.distribution}, not normal"
-        lifted = {
-            e.coefficient(e.columns[t.column])
-            for t in latent_terms(layout, e)
-            if t.column is not None
-        }
+        lifted = {t.parameter for t, _ in latent_terms(layout, e.response)}
         for name in lifted:
             if priors[name].held is not None:
                 return f"'{name}', the coefficient of a latent mean, is held"

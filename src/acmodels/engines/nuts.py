@@ -25,7 +25,7 @@ from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.latent import constant_within
+from acmodels.system.terms import constant_within
 
 TARGET_ACCEPT = 0.85
 LOW_RANK_UP_TO = 150
@@ -145,10 +145,10 @@ class PreparedNuts:
 def _shape(layout: Layout) -> tuple[object, ...]:
     """Return what of a layout is compiled in."""
     rows = tuple((e.n, e.codes, tuple(c.name for c in e.columns)) for e in layout.equations)
-    means = tuple(len(d.levels) for d in layout.decomposed.values())
+    means = tuple(len(d.levels) for d in layout.derived.values())
     constant = tuple(
         tuple(constant_within(layout, c, d.code) for e in layout.equations for c in e.columns)
-        for d in layout.decomposed.values()
+        for d in layout.derived.values()
     )
     return rows, tuple((b.key, len(b.levels)) for b in layout.blocks), means, constant
 

@@ -22,8 +22,8 @@ from acmodels.spec.formula import Operand, parse_operand
 from acmodels.spec.names import level_of, quoted, without_backticks
 from acmodels.system import Block, Column, EquationLayout, parameters
 from acmodels.system.columns import part_values, slope, variable_values
-from acmodels.system.latent import constant_within
-from acmodels.system.layout import Decomposition, Part
+from acmodels.system.layout import Derived, Part
+from acmodels.system.terms import constant_within
 
 type Held = float | str | bool
 """What a file can say a moderator is held at."""
@@ -302,11 +302,11 @@ def carried(context: Context, column: Column, block: Block | None, onward: Node 
     if block is not None:
         pairs = len(np.unique(d.code * len(block.levels) + block.code))
         fixed = fixed and pairs == len(d.levels)
-    return fixed == (d.kind == "between")
+    return fixed == d.constant
 
 
-def _decomposed(context: Context, n: Node) -> Decomposition | None:
-    return context.layout.decomposed.get(n.operand or "")
+def _decomposed(context: Context, n: Node) -> Derived | None:
+    return context.layout.derived.get(n.operand or "")
 
 
 def _with_blocks(context: Context, e: EquationLayout) -> Iterator[tuple[Column, Block | None]]:

@@ -38,8 +38,8 @@ from acmodels.rng import stream
 from acmodels.spec.names import level_of, quoted
 from acmodels.system import Block, Column, EquationLayout, Layout, own_values, parameters
 from acmodels.system.columns import apply, part_values, variable_values
-from acmodels.system.latent import LatentMean, is_latent, latent_means
 from acmodels.system.layout import residual_pairs
+from acmodels.system.terms import LatentMean, is_latent, latent_means
 
 ROWS = 1_000
 """Rows times replicates of each posterior draw, at least."""
@@ -250,7 +250,7 @@ def _move(estimand: Estimand, context: Context, to: str) -> Move:
     if n.level is not None:
         plain = fx.Node(s.from_, name)
         return Move(name, (float(n.reference or 0), float(n.level)), plain)
-    if n.operand is not None and n.operand not in context.layout.decomposed:
+    if n.operand is not None and n.operand not in context.layout.derived:
         raise EstimandError(
             f"{where}: on the response scale a variable moves with all that is made of it; write "
             f'from = "{name}" and give values of it, not of {s.from_}'
@@ -276,7 +276,7 @@ def _between(estimand: Estimand, context: Context, source: str) -> tuple[float, 
             f"[{number(low)}, {number(high)}] (here its mean and one sd more)"
         )
     where = f"{estimand.where}.values"
-    if source in layout.decomposed:
+    if source in layout.derived:
         if any(isinstance(v, str) for v in given):
             raise EstimandError(f"{where}: '{source}' is a number")
         x0, x1 = float(given[0]), float(given[1])
@@ -466,7 +466,7 @@ class _Plan:
 
     def variable(self, source: str) -> str:
         """The column that a source rests on."""
-        d = self.layout.decomposed.get(source)
+        d = self.layout.derived.get(source)
         return source if d is None else d.variable
 
     @cached_property
@@ -557,8 +557,8 @@ def _check(estimand: Estimand, plan: _Plan) -> None:
                 f"{where}.at: '{name}' has no bearing on this effect; no equation that it runs "
                 "through holds it"
             )
-    for s in sorted(read & set(plan.layout.decomposed)):
-        d = plan.layout.decomposed[s]
+    for s in sorted(read & set(plan.layout.derived)):
+        d = plan.layout.derived[s]
         if d.variable in plan.held:
             raise EstimandError(
                 f"{where}.at: '{d.variable}' enters as {s}, and a value of it does not say its "
@@ -581,7 +581,7 @@ def _check_column(where: str, plan: _Plan, e: EquationLayout, column: Column) ->
         fixed = plan.move.values if o.source == plan.move.source else ()
         fixed = (plan.held[v],) if v in plan.held else fixed
         functions = set(o.functions)
-        if fixed and part.level is None and functions and o.source not in plan.layout.decomposed:
+        if fixed and part.level is None and functions and o.source not in plan.layout.derived:
             with np.errstate(all="ignore"):
                 given = apply(o, np.array(fixed), _reference(plan, e, o.source))
             if not np.isfinite(given).all():
@@ -600,7 +600,7 @@ def _check_column(where: str, plan: _Plan, e: EquationLayout, column: Column) ->
                 f"'{v}', which is drawn from the family {m.family} and may be 0 or less; on the "
                 "response scale that has no expectation"
             )
-        if o.source in plan.layout.decomposed and not is_latent(plan.layout, e, o.source):
+        if o.source in plan.layout.derived and not is_latent(plan.layout, e, o.source):
             raise EstimandError(
                 f"{where}: {o.source} in equations.{e.response} is an observed mean of '{v}', "
                 "which is drawn; on the response scale only latent means can be, so leave "
@@ -817,12 +817,12 @@ class _Points:
             return np.full(len(plan.rows), plan.held[v])
         if v not in plan.drawn:
             return variable_values(plan.layout, source, plan.context.responses)[plan.rows]
-        if source not in plan.layout.decomposed:
+        if source not in plan.layout.derived:
             return self.value(v, world)
-        d = plan.layout.decomposed[source]
+        d = plan.layout.derived[source]
         own = plan.layout.equation(v)
         mean = self.predictor(own, world, plan.means[v, d.unit])
-        return mean if d.kind == "between" else self.value(v, world) - mean
+        return mean if d.constant else self.value(v, world) - mean
 
     def effect(self, b: int, k: int) -> Array:
         """A group effect, drawn anew."""

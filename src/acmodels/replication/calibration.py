@@ -22,8 +22,8 @@ from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
 from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.latent import latent_means
 from acmodels.system.layout import Array, own_values
+from acmodels.system.terms import latent_means
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

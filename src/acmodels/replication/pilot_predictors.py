@@ -106,7 +106,7 @@ def _codes(layout: Layout, design: Design) -> dict[str, Index]:
     found: dict[str, Index] = {}
     for block in layout.blocks:
         found.setdefault(block.columns[-1], block.code)
-    for d in layout.decomposed.values():
+    for d in layout.derived.values():
         found.setdefault(d.unit, d.code)
     for e in layout.equations:
         if e.level is not None:

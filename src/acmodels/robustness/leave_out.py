@@ -37,7 +37,7 @@ from acmodels.system import (
     parameters,
     study_for,
 )
-from acmodels.system.latent import is_latent
+from acmodels.system.terms import is_latent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,12 +276,12 @@ def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
 def _other_means(layout: Layout, code: NDArray[np.int64]) -> bool:
     """Return whether other rows' observed means change when a unit is left out."""
     return any(
-        not is_latent(layout, e, source) and not _nested(layout.decomposed[source].code, code)
+        not is_latent(layout, e, source) and not _nested(layout.derived[source].code, code)
         for e in layout.equations
         for columns in (e.columns, _group_columns(layout, e))
         for c in columns
         for source in c.sources
-        if source in layout.decomposed
+        if source in layout.derived
     )
 
 

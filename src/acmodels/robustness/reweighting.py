@@ -107,11 +107,11 @@ def _equation(
     eta = at(np.zeros(K))
     slopes: dict[int, Array] = {}
     for k, one in enumerate(np.eye(K)):
-        if system.layout.decomposed or members[k][0].members[members[k][1]].response == e.response:
+        if system.layout.derived or members[k][0].members[members[k][1]].response == e.response:
             slope = at(one) - eta
             if np.any(slope):
                 slopes[k] = slope
-    if system.layout.decomposed and slopes:
+    if system.layout.derived and slopes:
         u = np.array([(-1.0) ** k * (1.0 + 0.5 * k) for k in range(K)])
         straight = eta + sum(u[k] * s for k, s in slopes.items())
         if np.max(np.abs(at(u) - straight)) > 1e-8 * (1.0 + np.max(np.abs(straight))):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, combinations
 from math import prod
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from acmodels.errors import FormulaError, did_you_mean
@@ -21,8 +23,8 @@ TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 LONGEST, DEEPEST, MOST_TERMS = 20_000, 50, 5_000
 """Limits that a stranger's formula meets: characters, brackets in brackets, terms."""
 
-FUNCTIONS = (*TRANSFORMS, "factor", "offset", "mo", "within", "between", "lag")
-"""Every function a formula may call."""
+OTHERS = ("factor", "offset", "mo", "lag")
+"""Functions that are no transform and take no unit."""
 
 _GRAMMAR = r"""
 start: name "~" sum
@@ -52,15 +54,28 @@ NUMBER: /-?\d+(\.\d+)?/
 """
 
 
+@lru_cache
+def unit_functions() -> tuple[str, ...]:
+    """Functions of a variable and a unit: the names of the files in `acmodels.sources`."""
+    folder = Path(__file__).parent.parent / "sources"
+    found = (m.name for m in iter_modules([str(folder)]))
+    return tuple(sorted((n for n in found if not n.startswith("_")), reverse=True))
+
+
+def functions() -> tuple[str, ...]:
+    """Every function a formula may call."""
+    return (*TRANSFORMS, *OTHERS[:-1], *unit_functions(), OTHERS[-1])
+
+
 @dataclass(frozen=True)
 class Operand:
     """A variable, or a function of one: `x`, `log(x)`, `factor(x, ref="a")`.
 
     Attributes:
-        function: one of `FUNCTIONS`, or None for a bare variable.
+        function: one of `functions()`, or None for a bare variable.
         inner: what the function is applied to; None for a bare variable.
         variable: the column this rests on.
-        unit: the second argument of `within` and `between`.
+        unit: the second argument of a function of a unit, as `within`.
         ref: the reference level of `factor`.
     """
 
@@ -81,7 +96,7 @@ class Operand:
     @property
     def source(self) -> str:
         """What values are looked up by: the column, or `within(x, g)` and `between(x, g)` whole."""
-        return self.text if self.function in ("within", "between") else self.variable
+        return self.variable if self.unit is None else self.text
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -251,10 +266,10 @@ def _operand(tree: Any, text: str) -> Operand:
         )
     function, argument, *options = tree.children
     name = _name(function)
-    if name not in FUNCTIONS:
+    if name not in functions():
         raise FormulaError(
-            f"unknown function '{name}' in '{text}'{did_you_mean(name, FUNCTIONS)} "
-            f"(functions: {', '.join(FUNCTIONS)}); nothing in a formula is run"
+            f"unknown function '{name}' in '{text}'{did_you_mean(name, functions())} "
+            f"(functions: {', '.join(functions())}); nothing in a formula is run"
         )
     return _call(name, _operand(argument, text), options, text)
 
@@ -263,18 +278,20 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
     unit: str | None = None
     ref: str | None = None
     for option in options:
-        if option.data == "positional" and name in ("within", "between") and unit is None:
+        if option.data == "positional" and name in unit_functions() and unit is None:
             unit = _name(option.children[0])
         elif option.data == "keyword" and name == "factor" and _name(option.children[0]) == "ref":
             said = str(option.children[1])
             ref = said[1:-1] if said[0] in "\"'" else said
         else:
             raise FormulaError(f"{name}() in '{text}' does not take that argument")
-    if name in ("within", "between") and unit is None:
+    if name in unit_functions() and unit is None:
         raise FormulaError(f"{name}() in '{text}' needs a unit: {name}({inner.text}, unit)")
     if any(f not in TRANSFORMS for f in inner.functions) and name != "offset":
         raise FormulaError(f"{name}() in '{text}' cannot be applied to {inner.text}")
-    if inner.function is not None and name in ("factor", "mo", "within", "between", "lag"):
+    if inner.function is not None and name in (
+        "factor", "mo", "lag", *unit_functions()
+    ):  # fmt: skip
         raise FormulaError(f"{name}() in '{text}' takes a variable, not {inner.text}")
     if name == "offset" and any(f not in TRANSFORMS for f in inner.functions):
         raise FormulaError(f"offset() in '{text}' takes a variable or a transform of one")

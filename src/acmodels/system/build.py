@@ -25,7 +25,7 @@ from acmodels.system.layout import (
     Array,
     Block,
     Column,
-    Decomposition,
+    Derived,
     EquationLayout,
     Index,
     Layout,
@@ -486,10 +486,10 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
         raise DataError(dict.fromkeys(f"{rows.study.name}: {p}" for p in problems))
     equations: list[EquationLayout] = []
     levels: dict[str, tuple[Index, Index]] = {}
-    decomposed = _decomposed(model, rows)
+    derived = _decomposed(model, rows)
     for e in model.equations.values():
         at = levels.setdefault(e.level or "", _rows_of_level(e.level, rows))
-        found = _equation(model, e, at, (variables, decomposed, rows))
+        found = _equation(model, e, at, (variables, derived, rows))
         if family(e.family).ordered:
             found = replace(found, codes=codes.get(e.response, SCALE))
         equations.append(found)
@@ -501,7 +501,7 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
         residual=_residual_blocks(model),
         variables=variables,
         n_rows=rows.n,
-        decomposed=decomposed,
+        derived=derived,
     )
     layout = replace(layout, blocks=_blocks(model, layout, rows))
     problems = checks.grouping_problems(layout)
@@ -568,9 +568,9 @@ def _monotonic_problems(model: Model, variables: Mapping[str, Variable]) -> list
     return out
 
 
-def _decomposed(model: Model, rows: Rows) -> dict[str, Decomposition]:
+def _decomposed(model: Model, rows: Rows) -> dict[str, Derived]:
     """Read the units of every `within` and `between`."""
-    out: dict[str, Decomposition] = {}
+    out: dict[str, Derived] = {}
     codes: dict[str, tuple[Index, tuple[str, ...]]] = {}
     for e in model.equations.values():
         for o in e.formula.operands():
@@ -579,8 +579,7 @@ def _decomposed(model: Model, rows: Rows) -> dict[str, Decomposition]:
             if o.unit not in codes:
                 codes[o.unit] = codes_of([rows.labels(o.unit)])
             code, names = codes[o.unit]
-            kind_ = "between" if o.function == "between" else "within"
-            out[o.text] = Decomposition(o.variable, o.unit, kind_, code, names)
+            out[o.text] = Derived(o.variable, o.unit, o.function or "", code, names)
     return out
 
 
@@ -686,9 +685,9 @@ def _equation(
     model: Model,
     e: Equation,
     at: tuple[Index, Index],
-    known: tuple[Mapping[str, Variable], Mapping[str, Decomposition], Rows],
+    known: tuple[Mapping[str, Variable], Mapping[str, Derived], Rows],
 ) -> EquationLayout:
-    variables, decomposed, rows = known
+    variables, derived, rows = known
     where = f"{model.source}: equations.{e.response}"
     fam = family(e.family, where)
     own, carry = at
@@ -700,7 +699,7 @@ def _equation(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
     fixed = np.full((len(own), len(columns)), np.nan)
-    still = Layout((), (), (), (), variables, rows.n, decomposed)
+    still = Layout((), (), (), (), variables, rows.n, derived)
     for k, c in enumerate(columns):
         if k not in moving:
             fixed[:, k] = column_values(c, own, lambda name: variable_values(still, name, {}))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from acmodels.sources import unit_function
 from acmodels.spec.formula import Operand
 from acmodels.system.columns import apply, column_values, variable_values
 from acmodels.system.layout import Array, Block, Column, EquationLayout, Layout, Responses
@@ -67,13 +68,13 @@ def lookup(
     found: dict[str, Array] = {}
 
     def one(source: str) -> Array:
-        d = layout.decomposed.get(source)
+        d = layout.derived.get(source)
         name = source if d is None else d.variable
         if name in layout.variables:
             return variable_values(layout, source, {})
         if source not in found:
             mean, sd = scales[name] if layout.equation(name).has_sigma else (0.0, 1.0)
-            if d is not None and d.kind == "within":
+            if d is not None and not d.constant:
                 mean = 0.0
             found[source] = mean + sd * _stand_in(layout, source, len(found))
         return found[source]
@@ -83,11 +84,8 @@ def lookup(
 
 def _stand_in(layout: Layout, source: str, stream: int) -> Array:
     """A variable of mean 0 and sd 1, one value for each unit that its source has values for."""
-    d = layout.decomposed.get(source)
-    if d is None:
-        of = layout.equation(source).carry
-    else:
-        of = d.code if d.kind == "between" else np.arange(layout.n_rows)
+    d = layout.derived.get(source)
+    of = layout.equation(source).carry if d is None else d.pattern
     z = np.random.default_rng(stream).standard_normal(int(of.max()) + 1)
     values = z[of] - z[of].mean()
     sd = float(values.std())
@@ -185,7 +183,7 @@ def _centered_column(layout: Layout, e: EquationLayout, column: Column, values: 
 
 def _centered_operand(operand: Operand, values: Array, known: np.ndarray) -> Array:
     """An operand of a centered variable; a logarithm or root is centered itself."""
-    if operand.inner is None or operand.function in ("within", "between", "lag"):
+    if operand.inner is None or operand.unit is not None or operand.function == "lag":
         return values - values[known].mean()
     if operand.function in ("log", "sqrt"):
         bent = apply(operand, values)
@@ -248,11 +246,11 @@ def _notes(e: EquationLayout, columns: Sequence[Column], values: Lookup, why: st
 
 def _has_zero(operand: Operand) -> bool:
     """Return whether an operand changes when a constant is added to its variable."""
-    if operand.function == "within":
-        return False
+    if operand.unit is not None and operand.function is not None:
+        return unit_function(operand.function).mean != -1.0  # a deviation does not change
     if operand.function in ("center", "standardize") and operand.inner is not None:
         return bool({"square", "log", "sqrt"} & {*operand.inner.functions})
-    return operand.inner is None or operand.function == "between" or _has_zero(operand.inner)
+    return operand.inner is None or _has_zero(operand.inner)
 
 
 def _binary(values: Array) -> bool:

@@ -79,15 +79,15 @@ def _reads(e: EquationLayout, layout: Layout) -> list[str]:
     names = [v for c in e.columns for v in c.sources]
     for block, mine in layout.blocks_of(e.response):
         names += [v for k in mine for v in block.members[k].column.sources]
-    return [n for n in dict.fromkeys(names) if n in layout.variables or n in layout.decomposed]
+    return [n for n in dict.fromkeys(names) if n in layout.variables or n in layout.derived]
 
 
 def _stand_in(source: str, layout: Layout) -> Array:
     """Values of a predictor; for a mean its units, for a deviation something that always varies."""
-    d = layout.decomposed.get(source)
+    d = layout.derived.get(source)
     if d is None:
         return layout.variables[source].values
-    return (d.code if d.kind == "between" else np.arange(layout.n_rows)).astype(np.float64)
+    return d.pattern.astype(np.float64)
 
 
 def grouping_problems(layout: Layout) -> list[str]:

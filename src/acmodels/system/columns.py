@@ -12,11 +12,12 @@ from itertools import product
 import numpy as np
 
 from acmodels.errors import DataError, did_you_mean, listing
+from acmodels.sources import Grouped, unit_function
 from acmodels.spec.formula import INTERCEPT, Operand, Term
 from acmodels.system.layout import (
     Array,
     Column,
-    Decomposition,
+    Derived,
     EquationLayout,
     Layout,
     Part,
@@ -135,28 +136,26 @@ def part_values(part: Part, values: Array, reference: Array | None = None) -> Ar
 
 def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
     """Values of a variable, predictor or response, on the data's rows; shape (..., N)."""
-    if name in layout.decomposed:
-        d = layout.decomposed[name]
-        means = unit_means(layout, d, responses)[..., d.code]
-        if d.kind == "between":
-            return means
-        return variable_values(layout, d.variable, responses) - means
+    if name in layout.derived:
+        d = layout.derived[name]
+        return unit_function(d.function).values(grouped(layout, d, responses))
     if name in layout.variables:
         return layout.variables[name].values
     return responses[name][..., layout.equation(name).carry]
 
 
-def unit_means(layout: Layout, d: Decomposition, responses: Responses) -> Array:
+def grouped(layout: Layout, d: Derived, responses: Responses) -> Grouped:
+    """Values of a variable, on the rows of its own level, with the units that they lie in."""
+    if d.variable in layout.variables:
+        every = np.arange(layout.n_rows, dtype=np.int64)
+        return Grouped(layout.variables[d.variable].values, d.code, every, d.code, len(d.levels))
+    e = layout.equation(d.variable)
+    return Grouped(responses[d.variable], d.code[e.rows], e.carry, d.code, len(d.levels))
+
+
+def unit_means(layout: Layout, d: Derived, responses: Responses) -> Array:
     """Observed mean of a variable in each unit, over the rows of its own level; shape (..., J)."""
-    if d.variable not in layout.variables:
-        e = layout.equation(d.variable)
-        values, code = responses[d.variable], d.code[e.rows]
-    else:
-        values, code = layout.variables[d.variable].values, d.code
-    order = np.argsort(code, kind="stable")
-    starts = np.searchsorted(code[order], np.arange(len(d.levels)))
-    sums = np.add.reduceat(values[..., order], starts, axis=-1)
-    return sums / np.bincount(code, minlength=len(d.levels))
+    return grouped(layout, d, responses).means
 
 
 def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Array]) -> Array:

@@ -8,11 +8,12 @@ the number of effects that share a covariance.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acmodels.sources import unit_function
 from acmodels.spec.formula import Operand
 
 type Array = NDArray[np.float64]
@@ -70,27 +71,37 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Decomposition:
-    """`within(x, g)` or `between(x, g)`.
+class Derived:
+    """What a function of a unit takes of a variable, as `within(x, g)` and `between(x, g)`.
 
     Attributes:
         variable: x.
         unit: g.
-        kind: which of the two.
+        function: its name, a file in `acmodels.sources`.
         code: the unit of each data row, shape (N,).
         levels: labels of the units, shape (J,).
     """
 
     variable: str
     unit: str
-    kind: Literal["within", "between"]
+    function: str
     code: Index
     levels: tuple[str, ...]
 
     @property
-    def sign(self) -> float:
-        """How it moves with the unit's mean: a deviation falls as the mean rises."""
-        return 1.0 if self.kind == "between" else -1.0
+    def constant(self) -> bool:
+        """Whether its values are the same for all rows of a unit."""
+        return unit_function(self.function).constant
+
+    @property
+    def mean(self) -> float | None:
+        """How it moves with the unit's mean: 1, -1, or None for what is not taken from a mean."""
+        return unit_function(self.function).mean
+
+    @property
+    def pattern(self) -> Index:
+        """Something that varies over the data's rows as its values can, (N,)."""
+        return self.code if self.constant else np.arange(len(self.code), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -311,9 +322,9 @@ class Confounder:
     loadings: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """A model on the rows of a study, before any response is seen.
+    """A model on the rows of a study, before any response is seen; equal to itself alone.
 
     Attributes:
         equations: in the order written.
@@ -322,7 +333,7 @@ class Layout:
         residual: sets of equations (positions) whose residuals correlate.
         variables: exogenous predictors by name.
         n_rows: N.
-        decomposed: deviations from unit means, and unit means, by their text.
+        derived: what is taken of variables within units, by its text.
         gaps: missing values that are modeled; design columns hold rough values in their place.
         auxiliary: responses that are exogenous predictors with missing values; their equations,
             which come last, are models of these alone.
@@ -335,7 +346,7 @@ class Layout:
     residual: tuple[tuple[int, ...], ...]
     variables: Mapping[str, Variable]
     n_rows: int
-    decomposed: Mapping[str, Decomposition] = field(default_factory=dict)
+    derived: Mapping[str, Derived] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     auxiliary: tuple[str, ...] = ()
     confounder: Confounder | None = None

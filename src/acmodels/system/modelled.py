@@ -105,7 +105,7 @@ def prune(
     read: dict[str, np.ndarray] = {}
     equations = list(layout.equations)
     tied = {i for block in layout.residual for i in block}
-    means = {d.variable for d in layout.decomposed.values()}
+    means = {d.variable for d in layout.derived.values()}
     for i in reversed(layout.order):
         e = equations[i]
         lost = missing.get(e.response, np.zeros(N, dtype=bool))[e.rows]
@@ -121,7 +121,7 @@ def prune(
         sources = [s for c in read_columns(layout, e) for s in c.sources]
         sources += [o.source for o in model.equations[e.response].formula.offsets]
         for s in dict.fromkeys(sources):
-            d = layout.decomposed.get(s)
+            d = layout.derived.get(s)
             mask = read.setdefault(s if d is None else d.variable, np.zeros(N, dtype=bool))
             mask[e.rows if d is None else slice(None)] = True
     needed = {c: m & read[c] for c, m in missing.items() if c in read}

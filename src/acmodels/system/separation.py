@@ -16,10 +16,10 @@ import numpy as np
 from acmodels.errors import listing
 from acmodels.numbers import number
 from acmodels.system.columns import design_matrix
-from acmodels.system.latent import is_latent
 from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
 from acmodels.system.missing import read_columns
 from acmodels.system.rank import cells
+from acmodels.system.terms import is_latent
 
 COUNTS = ("poisson", "negative_binomial")
 FAMILIES = ("bernoulli", "binomial", "ordinal", *COUNTS)

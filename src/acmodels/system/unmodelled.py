@@ -8,9 +8,9 @@ from acmodels.errors import listing
 from acmodels.spec.model import Model
 from acmodels.system import build
 from acmodels.system.known import CONTINUOUS, Known
-from acmodels.system.latent import is_latent
 from acmodels.system.layout import Layout
 from acmodels.system.missing import components, read_columns
+from acmodels.system.terms import is_latent
 
 DISCRETE = ("bernoulli", "ordinal")
 """Families of mediators whose missing values are summed over."""
@@ -101,7 +101,7 @@ def _latent_problems(layout: Layout, column: str, said: str) -> list[str]:
         for s in {s for c in read_columns(layout, e) for s in c.sources}:
             if not is_latent(layout, e, s):
                 continue
-            variable = layout.decomposed[s].variable
+            variable = layout.derived[s].variable
             own = layout.equation(variable)
             if column in {v for c in read_columns(layout, own) for v in c.variables}:
                 out.append(f"{said}it is discrete, and {s} is a latent mean that rests on it")

@@ -284,8 +284,8 @@ def _latent(fit: "Fit", response: str) -> list[str]:
     """Deviations and means in an equation that the model takes of latent means."""
     layout = fit.system.layout
     e = layout.equation(response)
-    read = dict.fromkeys(s for c in e.columns for s in c.sources if s in layout.decomposed)
-    return [s for s in read if layout.decomposed[s].variable in layout.responses and not e.observed]
+    read = dict.fromkeys(s for c in e.columns for s in c.sources if s in layout.derived)
+    return [s for s in read if layout.derived[s].variable in layout.responses and not e.observed]
 
 
 def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:
