@@ -785,7 +785,7 @@ WARNINGS: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
         lambda f: f.iloc[:4], {"y": "y ~ x + z + m"}, ("4 coefficients and only 4 rows", "priors"),
     ),
     "-99 in a predictor": (put("x", [4, 7], -99), GOOD, ("'x' holds -99 in 2 rows", "empty")),
-    "999 in an outcome": (put("y", [4], 999), GOOD, ("'y' holds 999 in 1 rows", "missing?")),
+    "999 in an outcome": (put("y", [4], 999), GOOD, ("'y' holds 999 in 1 row,", "missing = [999]")),
     "ids that differ by case": (
         put("district", [2], "innsmouth-000"), GOOD,
         ("'district' differ only by space, case", "'Innsmouth-000' and 'innsmouth-000'"),

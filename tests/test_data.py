@@ -601,7 +601,7 @@ def test_a_pandas_index_in_parquet(tmp_path: Path) -> None:
     found = read_study(tmp_path / "named.parquet")
     assert set(found.names) == {"x", "id"}
     assert found.frame.index.equals(pd.RangeIndex(2))
-    assert row_names(found, [0]) == (2,)
+    assert row_names(found, [0]) == (1,)
 
 
 @pytest.mark.parametrize("raw", [b"", b"PAR1", b"PAR1 and then nonsense PAR1", b"a,b\n1,2\n"])

@@ -1,5 +1,6 @@
 """SPSS, Stata and Excel files: codes, labels and what is declared missing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import acmodels as ac
 from acmodels.data import labels, numeric
+from acmodels.errors import DataError
 
 
 @pytest.fixture
@@ -77,3 +79,25 @@ def test_a_fit_is_the_same_from_every_format(tmp_path: Path, suffix: str) -> Non
     one = ac.fit(model, ac.load_study(path), draws=200).estimates
     other = ac.fit(model, table, draws=200).estimates
     np.testing.assert_allclose(one["mean"], other["mean"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "row"), [(".csv", 3), (".xlsx", 3), (".sav", 2), (".dta", 2), (".parquet", 2)]
+)
+def test_rows_are_numbered_as_the_program_of_the_file_shows_them(
+    tmp_path: Path, suffix: str, row: int
+) -> None:
+    table = pd.DataFrame({"x": ["1.5", "n/a?", "2.5", "3.5"], "y": [1.0, 2.0, 3.0, 4.0]})
+    path = tmp_path / f"t{suffix}"
+    {
+        ".csv": lambda: table.to_csv(path, index=False),
+        ".xlsx": lambda: table.to_excel(path, index=False),
+        ".sav": lambda: pyreadstat.write_sav(table, str(path)),
+        ".dta": lambda: pyreadstat.write_dta(table, str(path)),
+        ".parquet": lambda: table.to_parquet(path),
+    }[suffix]()
+    package = {"resources": [{"name": "t", "path": path.name}]}
+    (tmp_path / "datapackage.json").write_text(json.dumps(package))
+    for source in (path, tmp_path):
+        with pytest.raises(DataError, match=rf"'n/a\?' \(row {row}\)"):
+            numeric(ac.load_study(source), "x")

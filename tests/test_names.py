@@ -1,17 +1,22 @@
 """Any column name works wherever a name is taken, in backticks or not."""
 
+import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyreadstat
 import pytest
 from click.testing import CliRunner
 
+import acmodels as ac
 from acmodels.cli import main
-from acmodels.data import study
+from acmodels.data import numeric, study
 from acmodels.effects.predictions import comparisons, predictions, slopes
+from acmodels.errors import DataError, ModelError
 from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_design, load_model, load_plan
 from acmodels.priors import resolve_priors
@@ -244,3 +249,106 @@ def test_priors_are_found_by_either_spelling() -> None:
         system = build_system(model, study(frame))
         found = resolve_priors(model.priors, system.layout, system.responses)
         assert found["y ~ `part (cap)`"].distribution.parameters["sigma"] == 3
+
+
+def spelling(form: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize(form, name) for name in names)
+
+
+ACCENTS = (
+    "élan",
+    "à côté",
+    "forme é",
+    "traité",
+    "école",
+    "évaluateur",
+    "médiateur",
+    "résultat",
+    "á",
+)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".sav", ".dta", ".parquet", "frame", "folder"])
+def test_names_in_both_unicode_forms_are_one_name(tmp_path: Path, suffix: str) -> None:
+    """An accented letter is one character (NFC), or a letter and an accent (NFD)."""
+    frame = data()
+    frame["f"] = frame["f"].str.replace("c:d", "c:d e\u0301")
+    frame.columns = spelling("NFD", ACCENTS)
+    if suffix in (".sav", ".dta"):  # these formats allow no spaces in names
+        frame.columns = [c.replace(" ", "_") for c in frame.columns]
+    here = ".csv" if suffix == "folder" else suffix
+    path = tmp_path / f"d{here}"
+    write: dict[str, Any] = {
+        ".csv": lambda: frame.to_csv(path, index=False),
+        ".xlsx": lambda: frame.to_excel(path, index=False),
+        ".sav": lambda: pyreadstat.write_sav(frame, str(path)),
+        ".dta": lambda: pyreadstat.write_dta(frame, str(path), version=15),
+        ".parquet": lambda: frame.to_parquet(path),
+        "frame": lambda: None,
+    }
+    write[here]()
+    package = {"resources": [{"name": "d", "path": "d.csv"}]}
+    (tmp_path / "datapackage.json").write_text(json.dumps(package))
+    found = (
+        ac.study(frame)
+        if suffix == "frame"
+        else ac.load_study(tmp_path if suffix == "folder" else path)
+    )
+    names = spelling("NFC", ACCENTS)
+    if suffix in (".sav", ".dta"):
+        names = tuple(n.replace(" ", "_") for n in names)
+    assert found.names == names
+    priors = []
+    for form in ("NFC", "NFD"):
+        for ticks in (True, False):
+            written = json.dumps(table(names, ticks=ticks), ensure_ascii=False)
+            written = written.replace('ref=\\"c:d\\"', 'ref=\\"c:d \u00e9\\"')
+            model = load_model(json.loads(unicodedata.normalize(form, written)))
+            system = build_system(model, found)
+            found_priors = resolve_priors(model.priors, system.layout, system.responses)
+            priors.append(list(found_priors))
+            assert any("[a b]" in name for name in priors[-1])
+            assert not any("[c:d" in name for name in priors[-1])  # it is the reference
+    assert all(p == priors[0] for p in priors)
+    assert all(n == unicodedata.normalize("NFC", n) for n in priors[0])
+
+
+def test_a_name_in_both_unicode_forms_is_refused_twice(tmp_path: Path) -> None:
+    both = spelling("NFC", ("é",)) + spelling("NFD", ("é",))
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=list(both))
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    for source in (frame, tmp_path / "d.csv"):
+        with pytest.raises(DataError, match=r"'é' \(2 times\) with different spelling of accents"):
+            study(source)
+    twice = {"name": "t", "equations": {n: {"formula": f"{n} ~ x"} for n in both}}
+    with pytest.raises(ModelError, match="the key 'é' is there twice, with its accents typed"):
+        load_model(twice)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_file_of_columns_takes_both_unicode_forms(tmp_path: Path, form: str) -> None:
+    other = "NFD" if form == "NFC" else "NFC"
+    frame = pd.DataFrame({"à": [1.0, 9.0, 3.0], "b": [1.0, 2.0, 3.0]})
+    frame.columns = spelling(other, ("à", "b"))
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    text = 'randomized = ["à"]\n"é" = { column = "à", missing = [9] }\n'
+    (tmp_path / "c.toml").write_text(unicodedata.normalize(form, text), encoding="utf-8")
+    found = ac.load_study(tmp_path / "d.csv", columns=tmp_path / "c.toml")
+    assert "é" in found.names
+    assert np.isnan(numeric(found, "é")[1])
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_designs_and_plans_take_both_unicode_forms(tmp_path: Path, form: str) -> None:
+    model = tmp_path / unicodedata.normalize(form, "modèle.toml")
+    model.write_text('name = "t"\n[equations."é"]\nformula = "é ~ à + (1 | ç)"\n', encoding="utf-8")
+    text = (
+        f'model = "{model.name}"\n[units]\n"ç" = 8\nrow = {{ per = "ç", n = 4 }}\n'
+        '[truth]\n"é ~ à" = 0.5\n[exogenous]\n"à" = { level = "ç" }\n'
+    )
+    place = tmp_path / "d.toml"
+    head, _, rest = text.partition("\n")
+    place.write_text(f"{head}\n{unicodedata.normalize(form, rest)}", encoding="utf-8")
+    design = load_design(place)
+    assert design.truth == {"é ~ à": 0.5}
+    assert {"é", "à", "ç"} <= set(simulate(design, 1).study.names)

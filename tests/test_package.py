@@ -2,6 +2,7 @@
 """Studies of several tables: joined by ids, checked against each other, spoiled in many ways."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -370,7 +371,8 @@ def test_check_says_what_a_table_is_made_of(
     assert "district crosses partner (20 of 20 combinations)" in said
     assert "one value for each district" in said
     assert "'district' has 4 groups" in said
-    assert "'z' holds -999, which look like codes for missing" in said
+    assert "'z' holds -999 in 1 row, far from its other values" in said
+    assert 'z = { column = "z", missing = [-999] }' in said
     split = frame.assign(partner=["p" + d if d in "ab" else "q" + d for d in frame["district"]])
     split["partner"] = np.where(split["district"].isin(["a", "b"]),
                                 [f"p{k % 2}" for k in range(n)], [f"q{k % 2}" for k in range(n)])  # fmt: skip
@@ -401,3 +403,23 @@ def test_an_unknown_aggregate_is_named(tmp_path: Path) -> None:
         DataError, match=r"'aggregate' must be one of mean, .* not 'median' \(row 2"
     ):
         ac.load_study(write(tmp_path / "study", made))
+
+
+def test_both_forms_of_check_give_the_line_that_makes_a_code_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"y": rng.normal(size=40), "my x": rng.normal(size=40)})
+    frame.loc[[3, 8], "my x"] = -99.0
+    frame.loc[5, "y"] = 999.0
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "m.toml").write_text('name = "m"\n[equations.y]\nformula = "y ~ `my x`"\n')
+    for given in ([], [str(tmp_path / "m.toml")]):
+        cli(["check", str(tmp_path / "d.csv"), *given])
+        said = capsys.readouterr().out
+        lines = dict(re.findall(r"'([^']+)' holds .*? write the line  (.*?)  in a text file", said))
+        assert lines.keys() == {"y", "my x"}
+        (tmp_path / "columns.toml").write_text("\n".join(lines.values()))
+        again = ["check", str(tmp_path / "d.csv"), *given]
+        cli([*again, "--columns", str(tmp_path / "columns.toml")])
+        assert "far from its other values" not in capsys.readouterr().out

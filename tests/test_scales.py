@@ -1,10 +1,14 @@
 """Alpha, omega, ICCs and agreement, against formulas by hand, statsmodels, and brute force."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import acmodels as ac
+from acmodels.cli import main
 from acmodels.data import Study, package_study
 from acmodels.data.scales import alpha, intraclass, omega, rwg
 from acmodels.errors import DataError
@@ -173,3 +177,14 @@ def test_a_construct_is_scored_on_the_items_of_its_facets() -> None:
 def test_a_study_without_answers_says_so() -> None:
     with pytest.raises(DataError, match="no tables 'responses' and 'items'"):
         ac.scales(ac.study(pd.DataFrame({"x": [1.0, 2.0]})))
+
+
+def test_the_command_writes_its_page_and_tables(tmp_path: Path) -> None:
+    data = Path(__file__).parents[1] / "data" / "synthetic" / "two_departments"
+    done = CliRunner().invoke(main, ["scales", str(data), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    written = {p.name for p in (tmp_path / "out").iterdir()}
+    assert {"scales.csv", "items.csv", "report.html"} <= written
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Constructs" in page
+    assert "policy_and_routines" in page

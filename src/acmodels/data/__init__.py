@@ -2,7 +2,7 @@
 
 Cells of a CSV file stay text, exactly as written. `numeric` and `labels` say what they mean when
 a model asks, and refuse what they cannot know. Rows in messages are numbered as a spreadsheet
-shows them for files (the header is row 1), and from 1 for DataFrames: see `row_names`.
+shows them for files with a header row (which is row 1), and from 1 for others: see `row_names`.
 """
 
 from acmodels.data.columns import kind, label_codes, labels, numeric, truth_values

@@ -1,4 +1,4 @@
-"""What value labels say of codes: which stand for missing, which name categories."""
+"""What codes stand for: which look like or are labeled as missing, which name categories."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acmodels.data.columns import advice, kind, label_codes
 from acmodels.data.labelled import NO_LABELS
+from acmodels.data.screening import sentinels
 from acmodels.data.table import Finding, Study, shown
 from acmodels.errors import DataError, listing
+from acmodels.spec.names import composed
 
 _WORDS = frozenset(
     """
@@ -130,6 +133,34 @@ def nominal(study: Study, column: str) -> tuple[str, ...]:
     return words
 
 
+def sentinel_warning(column: str, values: NDArray[np.float64]) -> str | None:
+    """Warn of numbers that look like codes for missing, with the line that makes them missing.
+
+    Args:
+        column: its name.
+        values: its numbers; NaN is skipped.
+
+    Returns:
+        The warning, or None where no number looks like a code.
+
+    >>> print(sentinel_warning("z", np.array([1.0, 2.0, 3.0, -99.0])))
+    'z' holds -99 in 1 row, far from its other values; if this is a code for missing values, \
+leave these cells empty, or write the line  z = { column = "z", missing = [-99] }  in a text file \
+columns.toml and add --columns columns.toml
+    """
+    odd = sentinels(values)
+    if not odd:
+        return None
+    codes = ", ".join(code_text(v) for v in odd)
+    n = int(np.isin(values, odd).sum())
+    what = "this is a code" if len(odd) == 1 else "these are codes"
+    return (
+        f"'{shown(column)}' holds {codes} in {n} {'row' if n == 1 else 'rows'}, far from its other "
+        f"values; if {what} for missing values, leave these cells empty, or "
+        f"{advice(column, f'missing = [{codes}]')}"
+    )
+
+
 def named_levels(study: Study, column: str, texts: Iterable[str]) -> dict[str, str]:
     """Name the codes of a column by their value labels.
 
@@ -140,11 +171,13 @@ def named_levels(study: Study, column: str, texts: Iterable[str]) -> dict[str, s
 
     Returns:
         By code, its label; the code itself where it has none, and after a label that two codes
-        share. Nothing where no code has a label.
+        share. Accented letters are one character each, as in models. Nothing where no code has a
+        label and none is spelled otherwise.
     """
     labels = (study.labels or NO_LABELS).values.get(column, {})
     if not labels:
-        return {}
+        texts = list(texts)
+        return {} if all(t == composed(t) for t in texts) else {t: composed(t) for t in texts}
     numbers, words = _by_number(labels), {str(c).strip(): w for c, w in labels.items()}
     found: dict[str, str] = {}
     for text in texts:
@@ -153,7 +186,8 @@ def named_levels(study: Study, column: str, texts: Iterable[str]) -> dict[str, s
             label = numbers.get(float(bare), words.get(bare))
         except ValueError:
             label = words.get(bare)
-        found[text] = bare if label is None or not label.strip() else " ".join(label.split())
+        word = bare if label is None or not label.strip() else " ".join(label.split())
+        found[text] = composed(word)
     if all(text.strip() == label for text, label in found.items()):
         return {}
     given = list(found.values())

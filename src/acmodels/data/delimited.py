@@ -32,6 +32,7 @@ from acmodels.data.tidying import (
     without_unused,
 )
 from acmodels.errors import DataError
+from acmodels.spec.names import composed
 
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 """The type of a column of text: pandas' own `str`."""
@@ -97,7 +98,7 @@ def read_delimited(
     frame = table.to_pandas(types_mapper={pa.large_string(): TEXT}.get, ignore_metadata=True)
     plain = len(places) == 0 or int(places[-1]) == len(places) - 1
     frame.index = pd.RangeIndex(len(places)) if plain else pd.Index(places)
-    dropped = len(layout.header) > len(names) and layout.header[0].strip() != names[0]
+    dropped = len(layout.header) > len(names) and composed(layout.header[0].strip()) != names[0]
     labels = wordings(names, [row[1:] if dropped else row for row in skipped])
     return frame, tuple(findings), decimal, labels
 

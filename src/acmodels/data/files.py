@@ -25,6 +25,7 @@ from acmodels.errors import DataError, did_you_mean, listing, printable
 PACKAGE = "datapackage.json"
 
 _LABELLED = (".sav", ".dta", ".xlsx")
+_HEADED = (".csv", ".xlsx")
 _SUFFIXES = (".csv", ".parquet", *_LABELLED)
 _READ = "a .csv, .parquet, .sav, .dta or .xlsx file, or a folder with datapackage.json"
 
@@ -108,7 +109,10 @@ def _study(name: str, t: "_Table", place: Path, sha256: Mapping[str, str]) -> St
         frame, said = written_out(frame, name)
         commas = comma_columns(frame) if t.decimal == "." else commas
     findings = (*t.findings, *said, *said_commas(name, frame, commas))
-    return Study(name, frame, findings, place, sha256, t.decimal, commas=commas, labels=t.labels)
+    return Study(
+        name, frame, findings, place, sha256, t.decimal, commas=commas, headed=t.headed,
+        labels=t.labels,
+    )  # fmt: skip
 
 
 def _place(written: str) -> tuple[Path, bool]:
@@ -187,6 +191,7 @@ class _Table:
     decimal: Literal[".", ","] = "."
     labels: Labels = NO_LABELS
     declared: bool = False
+    headed: bool = True
 
 
 @dataclass(frozen=True)
@@ -213,10 +218,11 @@ def _read_table(
         sheet = reading.sheet
         said = where if sheet is None or suffix != ".xlsx" else f"{where}#{shown(sheet)}"
         frame, findings, labels = read_labelled(place, said, sheet, reading.skip)
-        return _Table(frame, findings, digest, labels=labels, declared=declared)
+        headed = suffix in _HEADED
+        return _Table(frame, findings, digest, labels=labels, declared=declared, headed=headed)
     if suffix == ".parquet":
         frame, findings = read_parquet(raw, where)
-        return _Table(frame, findings, digest, declared=declared)
+        return _Table(frame, findings, digest, declared=declared, headed=False)
     frame, findings, decimal, wordings = read_delimited(
         raw, where, missing, reading.skip, reading.decimal
     )
@@ -284,7 +290,8 @@ def _described(place: Path, path: str, resource: dict[str, Any], reading: _Readi
     if resource.get(ESCAPED) == "'":
         frame = unescaped(frame)
     frame, labels, noticed = with_schema(frame, t.labels, resource.get("schema"), shown(path))
-    return _Table(frame, (*t.findings, *noticed), t.digest, t.decimal, labels, t.declared)
+    findings = (*t.findings, *noticed)
+    return _Table(frame, findings, t.digest, t.decimal, labels, t.declared, t.headed)
 
 
 def _resources(raw: bytes) -> dict[str, dict[str, Any]]:

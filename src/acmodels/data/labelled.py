@@ -60,7 +60,10 @@ def read_labelled(
     names, noticed = checked_names(list(frame.columns), where)
     if not len(frame) or not names:
         raise DataError(f"{where}: has no rows or no columns; export it again, with its data")
+    clean = dict(zip(frame.columns, names, strict=True))
     frame.columns = pd.Index(names)
+    parts = (labels.columns, labels.values, labels.missing, labels.held)
+    labels = Labels(*({clean.get(c, c): said for c, said in part.items()} for part in parts))
     return frame.reset_index(drop=True), (*findings, *noticed), labels
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from acmodels.data.labelled import NO_LABELS, Labels
 from acmodels.data.table import Finding, shown
 from acmodels.errors import listing
+from acmodels.spec.names import composed
 
 ESCAPED = "escaped"
 """In a resource: cells of text that a spreadsheet would run have an apostrophe before them."""
@@ -83,8 +84,9 @@ def with_schema(
     out = frame
     for f in fields if isinstance(fields, list) else []:
         name = f.get("name") if isinstance(f, Mapping) else None
-        if not isinstance(name, str) or name not in frame.columns:
+        if not isinstance(name, str) or composed(name) not in frame.columns:
             continue
+        name = composed(name)
         if isinstance(f.get("title"), str) and f["title"]:
             columns.setdefault(name, f["title"])
         words = _categories(f.get("categories"))

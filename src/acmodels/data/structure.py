@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from acmodels.data.columns import advice, kind, label_codes, numeric
-from acmodels.data.screening import near_duplicate_labels, sentinels
+from acmodels.data.coding import sentinel_warning
+from acmodels.data.columns import kind, label_codes, numeric
+from acmodels.data.screening import near_duplicate_labels
 from acmodels.data.table import Finding, Study, shown
-from acmodels.errors import DataError, listing
+from acmodels.errors import DataError
 
 FEW = 5
 """Groups below which what differs between them is hardly known."""
@@ -129,18 +130,9 @@ def structure(study: Study) -> Structure:
         except DataError as error:
             findings += [Finding("error", p, c) for p in error.problems]
             continue
-        odd = sentinels(values)
-        if odd:
-            said = listing([f"{v:g}" for v in odd])
-            findings.append(
-                Finding(
-                    "warning",
-                    f"{study.name}: '{shown(c)}' holds {said}, which look like codes for missing "
-                    "values; if they are, leave these cells empty, or "
-                    f"{advice(c, f'missing = [{said}]')}",
-                    c,
-                )
-            )
+        said = sentinel_warning(c, values)
+        if said is not None:
+            findings.append(Finding("warning", f"{study.name}: {said}", c))
     return Structure(tuple(groupings), tuple(relations), levels, tuple(findings))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from acmodels.display import facts
 from acmodels.errors import DataError, did_you_mean, listing
+from acmodels.spec.names import composed
 
 if TYPE_CHECKING:
     from acmodels.data.labelled import Labels
@@ -52,6 +53,7 @@ class Study:
         decimal: the decimal mark of numbers written as text.
         commas: columns of text whose numbers have a decimal comma, whatever `decimal` is.
         randomized: columns that `--columns` says were assigned at random.
+        headed: the file has a header row, so that its first row of data is row 2.
         labels: what a `.sav` or `.dta` file or a data package says of its columns, or None.
         tables: of a study of several tables, each by name; `frame` is them joined.
         parts: what of those tables belongs to which units.
@@ -65,6 +67,7 @@ class Study:
     decimal: Literal[".", ","] = "."
     commas: frozenset[str] = frozenset()
     randomized: tuple[str, ...] = ()
+    headed: bool = True
     labels: "Labels | None" = None
     tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
     parts: "tuple[Part, ...]" = ()
@@ -98,8 +101,9 @@ class Study:
 def row_names(study: Study, positions: Iterable[int] | NDArray[np.bool_]) -> tuple[int, ...]:
     """Number rows as messages do.
 
-    For a file this is the row that a spreadsheet shows: the header is row 1, the first data row
-    is row 2. For a DataFrame the first row is row 1.
+    For a file with a header row this is the row that a spreadsheet shows: the header is row 1, the
+    first data row is row 2. In a `.sav`, `.dta` or `.parquet` file and in a DataFrame the first row
+    is row 1.
 
     Args:
         study: the study.
@@ -114,7 +118,7 @@ def row_names(study: Study, positions: Iterable[int] | NDArray[np.bool_]) -> tup
     wanted = np.asarray(positions if isinstance(positions, np.ndarray) else list(positions))
     if wanted.dtype == np.bool_:
         wanted = np.flatnonzero(wanted)
-    first = 1 if study.path is None else 2
+    first = 2 if study.path is not None and study.headed else 1
     places = study.frame.index.to_numpy()[wanted.astype(np.intp)]
     return tuple(int(place) + first for place in places)
 
@@ -151,7 +155,7 @@ def column_of(study: Study, column: str) -> pd.Series:
 def checked_names(
     names: Sequence[object], where: str
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """Strip column names and refuse those that cannot be used.
+    """Strip column names, give accents one spelling, and refuse names that cannot be used.
 
     Args:
         names: the names as written, in order.
@@ -172,7 +176,7 @@ def checked_names(
         )
         raise DataError(msg)
     written = [str(name) for name in names]
-    clean = tuple(name.strip().strip("\ufeff").strip() for name in written)
+    clean = tuple(composed(name.strip().strip("\ufeff").strip()) for name in written)
     problems: list[str] = []
     empty = [place for place, name in enumerate(clean, start=1) if not name]
     if empty:
@@ -182,8 +186,7 @@ def checked_names(
     for name, before in zip(clean, written, strict=True):
         seen.setdefault(" ".join(name.split()), []).append(before)
     twice = [
-        f"'{shown(name)}' ({len(names)} times)"
-        f"{' with different white space' if len(set(names)) > 1 else ''}"
+        f"'{shown(name)}' ({len(names)} times){_apart(names)}"
         for name, names in seen.items()
         if len(names) > 1 and name
     ]
@@ -195,7 +198,9 @@ def checked_names(
     if problems:
         raise DataError(problems)
     stripped = [
-        name for name, before in zip(clean, written, strict=True) if name != before.strip("\ufeff")
+        name
+        for name, before in zip(clean, written, strict=True)
+        if name != composed(before.strip("\ufeff"))
     ]
     if not stripped:
         return clean, ()
@@ -204,3 +209,11 @@ def checked_names(
         f"({listing([shown(name) for name in stripped])}); use the names without it."
     )
     return clean, (Finding("note", message),)
+
+
+def _apart(names: Sequence[str]) -> str:
+    """Say what names that are taken for one differ in."""
+    alike = {composed(name) for name in names}
+    said = ["white space"] if len(alike) > 1 else []
+    said += ["spelling of accents"] if len(alike) < len(set(names)) else []
+    return f" with different {' and '.join(said)}" if said else ""

@@ -17,7 +17,7 @@ from acmodels.data.package import package_study
 from acmodels.data.package_rules import UNITS
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
 from acmodels.errors import DataError, did_you_mean, listing, printable
-from acmodels.spec.strict import Strict, check_table, read_toml
+from acmodels.spec.strict import Strict, check_table, composed_table, read_toml
 
 type Unit = Literal["self", "department", "district", "partner", "partnership"]
 
@@ -82,7 +82,7 @@ def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
 
     place = Path(path)
     said = printable(place.name)
-    m = check_table(WideTable, read_toml(place), said, error=DataError)
+    m = check_table(WideTable, _composed(read_toml(place), said), said, error=DataError)
     form = _pattern(m.pattern, said)
     beside = {n: read_study(place.parent / p) for n, p in m.tables.items()}
     try:
@@ -125,6 +125,12 @@ def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
     return mapped_parts(
         package_study(tables, place.stem, findings, path=place, sha256=sha256), asked
     )
+
+
+def _composed(table: dict[str, Any], said: str) -> dict[str, Any]:
+    """Give names one spelling of accented letters; what stands in cells is left as it is."""
+    cells = {k: table[k] for k in ("answers", "missing") if k in table}
+    return {**composed_table({k: v for k, v in table.items() if k not in cells}, said), **cells}
 
 
 def _pattern(text: str, said: str) -> re.Pattern[str]:

@@ -90,6 +90,7 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
                 ],
             },
         ],
+        "assumptions": (),
         "methods": _METHODS,
         "provenance": [("acmodels", metadata.version("acmodels"))],
         "version": metadata.version("acmodels"),

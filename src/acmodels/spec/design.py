@@ -13,7 +13,7 @@ from acmodels.numbers import number
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, plain, plain_keys
-from acmodels.spec.strict import Strict, check_table
+from acmodels.spec.strict import Strict, check_table, composed_table
 
 ROW = "row"
 
@@ -183,7 +183,7 @@ def design_from_table(
     Raises:
         ModelError: with every problem found.
     """
-    t = check_table(DesignTable, plain_design(table), source)
+    t = check_table(DesignTable, plain_design(composed_table(table, source)), source)
     units = {k: _unit(k, v) for k, v in t.units.items()}
     problems = _unit_problems(units, source)
     if problems:

@@ -15,7 +15,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from acmodels.errors import FormulaError, did_you_mean
-from acmodels.spec.names import plain, quoted
+from acmodels.spec.names import composed, plain, quoted
 
 TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 """Functions of one numeric variable."""
@@ -189,11 +189,13 @@ def parse_formula(text: str) -> Formula:
         FormulaError: it does not follow the grammar, calls an unknown function or
             says something twice; the message shows where.
     """
+    text = composed(text)
     return _build(_parse(text, "start"), text)
 
 
 def parse_operand(text: str) -> Operand:
     """Read a name as written in a formula: `x`, `within(m, g)`, `log(x)`."""
+    text = composed(text)
     return _operand(_parse(text, "operand"), text)
 
 

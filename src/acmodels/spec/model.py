@@ -11,7 +11,7 @@ from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError, listing
 from acmodels.spec.formula import Formula, parse_formula
 from acmodels.spec.names import Names, parameter, plain, spelled, without_backticks
-from acmodels.spec.strict import Strict, check_table
+from acmodels.spec.strict import Strict, check_table, composed_table
 
 Missing = Literal["model", "drop", "error"]
 
@@ -178,7 +178,7 @@ def model_from_table(
     Raises:
         ModelError: with every problem found, one sentence each.
     """
-    t = check_table(ModelTable, table, source)
+    t = check_table(ModelTable, composed_table(table, source), source)
     problems: list[str] = []
     t = _plain_names(t, source, problems)
     equations = _equations(t, source, problems)

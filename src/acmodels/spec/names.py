@@ -3,10 +3,13 @@
 A column whose name is no plain word stands in backticks in a formula (`` `part (cap)` ``) and,
 everywhere else, with or without them. Files are brought to one spelling as they are read: column
 names without backticks, and texts that hold names (`from`, `y ~ x`, `sd(y ~ 1 | g)`) as formulas
-and tables of parameters write them. What comes after compares strings.
+and tables of parameters write them. An accented letter that was typed as a letter and an accent
+becomes the one character that looks the same (Unicode's form NFC). What comes after compares
+strings.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,12 +37,22 @@ def quoted(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else "`" + name.replace("`", "``") + "`"
 
 
+def composed(text: str) -> str:
+    r"""Write accented letters as one character each, however they were typed.
+
+    >>> composed("e\u0301cole") == "\u00e9cole"
+    True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def plain(text: str) -> str:
     """Return the column that a text names, written with or without backticks.
 
     >>> plain("`part (cap)`"), plain("part (cap)")
     ('part (cap)', 'part (cap)')
     """
+    text = composed(text)
     bare = text.strip()
     return bare[1:-1].replace("``", "`") if re.fullmatch(_QUOTED, bare) else text
 
@@ -59,6 +72,7 @@ def spelled(text: str, names: Names) -> str:
     >>> spelled("within(part (cap), g)", Names(frozenset({"part (cap)", "g"})))
     'within(`part (cap)`, g)'
     """
+    text = composed(text)
     whole = text.strip()
     if whole in names.columns and whole not in names.taken:
         return quoted(whole)
@@ -109,7 +123,7 @@ def without_backticks(text: str) -> str:
 
 def same(text: str, known: Iterable[str]) -> str | None:
     """Find the one of some texts that differs at most in backticks."""
-    options = list(known)
+    options, text = list(known), composed(text)
     if text in options:
         return text
     near = [k for k in options if without_backticks(k) == without_backticks(text)]

@@ -26,7 +26,7 @@ from acmodels.spec.design import (
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, pieces, plain, quoted, without_backticks
-from acmodels.spec.strict import Strict, check_table
+from acmodels.spec.strict import Strict, check_table, composed_table
 
 type Rule = Literal["eti", "hdi", "p_region", "rope", "width", "verdict"]
 
@@ -178,7 +178,7 @@ def plan_from_table(
     Raises:
         ModelError: with every problem found.
     """
-    table = plain_design(table)
+    table = plain_design(composed_table(table, source))
     t = check_table(PlanTable, table, source)
     if t.criterion is None:
         raise ModelError(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from acmodels.errors import InputError, ModelError, did_you_mean, listing
+from acmodels.spec.names import composed
 
 
 class Strict(BaseModel):
@@ -43,6 +44,38 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: is nested too deeply") from None
     except OSError as e:
         raise ModelError(f"{path}: cannot be read: {e.strerror}") from None
+
+
+def composed_table(table: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Return a file's contents with one spelling of accented letters, names of files apart.
+
+    Args:
+        table: what the file says.
+        source: the file's name.
+
+    Raises:
+        ModelError: two keys differ in nothing else.
+    """
+
+    def one(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if value.lower().endswith((".toml", *DATA)) else composed(value)
+        if isinstance(value, list):
+            return [one(v) for v in value]
+        if not isinstance(value, Mapping):
+            return value
+        out: dict[Any, Any] = {}
+        for key, inner in value.items():
+            name = composed(key) if isinstance(key, str) else key
+            if name in out:
+                raise ModelError(
+                    f"{source}: the key '{name}' is there twice, with its accents typed in two "
+                    "ways; keep one of them"
+                )
+            out[name] = one(inner)
+        return out
+
+    return one(table)
 
 
 def check_table[T: Strict](

@@ -635,7 +635,7 @@ def _variable(
     named = named_levels(rows.study, name, levels)
     if named:
         found = np.array([named[str(v)] for v in found], dtype=object)
-        levels = tuple(named[v] for v in levels)
+        levels = tuple(dict.fromkeys(named[v] for v in levels))
     if len(levels) < 2:
         raise DataError(
             f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from acmodels.data import sentinels
+from acmodels.data.coding import sentinel_warning
 from acmodels.errors import DataError, listing
 from acmodels.families import family
 from acmodels.numbers import decimal, number
@@ -314,12 +314,6 @@ def _measure_warnings(layout: Layout, responses: Responses) -> list[str]:
     measures |= dict(responses)
     out: list[str] = []
     for name, values in measures.items():
-        odd = sentinels(values)
-        if odd:
-            shown = ", ".join(f"{v:g}" for v in odd)
-            count = int(np.isin(values, odd).sum())
-            out.append(
-                f"'{name}' holds {shown} in {count} rows, far from its other values: a code for "
-                "missing? Leave such cells empty"
-            )
+        said = sentinel_warning(name, values)
+        out += [] if said is None else [said]
     return out
