@@ -1,7 +1,7 @@
 """Coverage of an indirect effect with 30 % of mediator and predictor missing at random.
 
 Whether a value is missing depends on the outcome, which is always observed. Each data set is
-fitted three times: whole, with missing values modelled (NUTS, compiled once), and on complete rows.
+fitted three times: whole, with missing values modeled (NUTS, compiled once), and on complete rows.
 Finished replicates are kept in replicates.csv, so that the run can be stopped and goes on where it
 was.
 
@@ -90,7 +90,7 @@ def fitted(model: Model, data: pd.DataFrame, k: int) -> dict[str, np.ndarray]:
 
 
 class Modelled:
-    """Fits with missing values modelled, by one compilation."""
+    """Fits with missing values modeled, by one compilation."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -174,7 +174,7 @@ def write(path: Path, table: list[dict[str, object]], mode: str = "w") -> None:
 
 
 def main() -> None:
-    """Go on to the number of replicates asked for, and summarise."""
+    """Go on to the number of replicates asked for, and summarize."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     start = len({r["replicate"] for r in done()})
     for table in replicates(number, start):

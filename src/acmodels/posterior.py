@@ -140,7 +140,7 @@ def summarize(
 ) -> dict[str, Array]:
     """Summarize draws, columns as in `estimates.csv`.
 
-    R-hat, ESS and MCSE are the rank-normalised ones of Vehtari et al. (2021), by ArviZ. For draws
+    R-hat, ESS and MCSE are the rank-normalized ones of Vehtari et al. (2021), by ArviZ. For draws
     that were resampled from weighted points, R-hat is NaN and the others come from the points:
     draws of one point count as one cluster (`_clustered`).
 

@@ -62,8 +62,13 @@ def read_labelled(
         raise DataError(f"{where}: has no rows or no columns; export it again, with its data")
     clean = dict(zip(frame.columns, names, strict=True))
     frame.columns = pd.Index(names)
-    parts = (labels.columns, labels.values, labels.missing, labels.held)
-    labels = Labels(*({clean.get(c, c): said for c, said in part.items()} for part in parts))
+
+    def keyed[T](part: Mapping[str, T]) -> dict[str, T]:
+        return {clean.get(c, c): of for c, of in part.items()}
+
+    labels = Labels(
+        keyed(labels.columns), keyed(labels.values), keyed(labels.missing), keyed(labels.held)
+    )
     return frame.reset_index(drop=True), (*findings, *noticed), labels
 
 

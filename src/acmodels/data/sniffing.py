@@ -95,7 +95,7 @@ def decoded(raw: bytes, where: str) -> tuple[bytes, str]:
 
 
 def delimiter_of(sample: str) -> tuple[str, int]:
-    """Find the delimiter from the header and the first lines, honouring quotes.
+    """Find the delimiter from the header and the first lines, honoring quotes.
 
     Args:
         sample: the start of the text, in whole lines.
