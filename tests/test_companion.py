@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from acmodels import fit as sample
 from acmodels import load_model, report
 from acmodels.effects.maximum_likelihood import COLUMNS, FAR, maximum_likelihood
-from acmodels.effects.maximum_likelihood.counterparts import Alone, NoCounterpartError, estimate
+from acmodels.effects.maximum_likelihood.alone import Alone, NoCounterpartError
+from acmodels.effects.maximum_likelihood.counterparts import estimate
 from acmodels.inference.fitting import Fit
 from fakes import fake_fit, fake_frame
 

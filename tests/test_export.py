@@ -11,7 +11,7 @@ import pytest
 import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.data import Study, kind, labels, numeric
-from acmodels.data.labelled import Labels
+from acmodels.data.table import Labels
 from acmodels.errors import DataError, InputError
 
 FORMATS = ("csv", "parquet", "sav")

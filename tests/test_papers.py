@@ -16,7 +16,7 @@ import pytest
 
 import acmodels as ac
 from acmodels.cli import run as cli
-from acmodels.data.labelled import Labels
+from acmodels.data.table import Labels
 from acmodels.errors import InputError
 from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
 from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read

@@ -15,11 +15,12 @@ from acmodels.data.applied import mapped, mapped_parts
 from acmodels.data.coding import screened
 from acmodels.data.commas import comma_columns, plain_decimals, said_commas, written_out
 from acmodels.data.delimited import read_delimited
-from acmodels.data.labelled import NO_LABELS, Labels, read_labelled
-from acmodels.data.mapping import Mapped, Source, missing_columns, read_mapping
+from acmodels.data.labelled import NO_LABELS, read_labelled
+from acmodels.data.mapping import Mapped, Source, digest_of, missing_columns, read_mapping
 from acmodels.data.parquet import read_parquet
 from acmodels.data.schemas import ESCAPED, unescaped, with_schema
-from acmodels.data.table import Finding, Study, shown
+from acmodels.data.table import Finding, Labels, Study, shown
+from acmodels.data.wide import from_wide
 from acmodels.errors import DataError, did_you_mean, listing, printable
 
 PACKAGE = "datapackage.json"
@@ -61,9 +62,7 @@ def read_study(path: str | os.PathLike[str], columns: Source | None = None) -> S
     if is_folder:
         return _read_folder(place, m)
     if place.suffix.lower() == ".toml":
-        from acmodels.data.wide import from_wide
-
-        return from_wide(place, m)
+        return from_wide(place, read_study, m)
     if sheet is not None and place.suffix.lower() != ".xlsx":
         msg = f"{shown(place.name)}: is not an .xlsx file, so it has no sheet '{shown(sheet)}'"
         raise DataError(msg)
@@ -95,11 +94,6 @@ def _sheet_of(written: str, m: Mapped) -> tuple[str, str | None]:
         )
         raise DataError(msg)
     return head, sheet
-
-
-def digest_of(m: Mapped) -> dict[str, str]:
-    """Return the digest of a mapping file by its name; nothing where it is no file."""
-    return {m.said: m.sha256} if m.sha256 is not None else {}
 
 
 def _study(name: str, t: "_Table", place: Path, sha256: Mapping[str, str]) -> Study:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from acmodels.data.applied import mapped
 from acmodels.data.commas import comma_columns, said_commas, written_out
-from acmodels.data.files import digest_of, read_study
-from acmodels.data.mapping import Source, missing_columns, read_mapping
+from acmodels.data.files import read_study
+from acmodels.data.mapping import Source, digest_of, missing_columns, read_mapping
 from acmodels.data.table import Finding, Study, checked_names, shown
 from acmodels.errors import DataError, listing
 

@@ -5,7 +5,6 @@ declares missing is missing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,27 +12,8 @@ import numpy as np
 import pandas as pd
 
 from acmodels.data.spreadsheet import read_excel
-from acmodels.data.table import Finding, checked_names, shown
+from acmodels.data.table import Finding, Labels, checked_names, shown
 from acmodels.errors import DataError, listing
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What a file says of its columns.
-
-    Attributes:
-        columns: label of each column that has one.
-        values: by column, label of each code that has one.
-        missing: by column, codes (or ranges of them, as low and high) that are declared missing.
-        held: by column, the code that stood in each cell that is missing for it, by row counted
-        from 0.
-    """
-
-    columns: Mapping[str, str]
-    values: Mapping[str, Mapping[Any, str]]
-    missing: Mapping[str, tuple[tuple[Any, Any], ...]]
-    held: Mapping[str, Mapping[int, Any]] = field(default_factory=dict[str, Mapping[int, Any]])
-
 
 NO_LABELS = Labels({}, {}, {})
 

@@ -170,3 +170,8 @@ def toml_key(name: str) -> str:
 def toml_text(text: str) -> str:
     """Write text as a string of TOML."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def digest_of(m: Mapped) -> dict[str, str]:
+    """Return the digest of a mapping file by its name; nothing where it is no file."""
+    return {m.said: m.sha256} if m.sha256 is not None else {}

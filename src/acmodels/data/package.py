@@ -8,7 +8,7 @@ number. An id column `district_id` can also be written `district`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,10 +16,9 @@ import numpy as np
 import pandas as pd
 
 from acmodels.data.columns import label_codes, labels, numeric
-from acmodels.data.labelled import Labels
 from acmodels.data.package_rules import UNITS, problems, quietly, said_of
 from acmodels.data.scores import scores
-from acmodels.data.table import Finding, Study
+from acmodels.data.table import Finding, Labels, Study, TablePart
 from acmodels.errors import DataError, listing
 
 LOWER = frozenset(
@@ -34,25 +33,6 @@ WAVE = "wave_id"
 
 _JOINED: WeakKeyDictionary[Study, dict[tuple[str, ...], Study]] = WeakKeyDictionary()
 """Studies joined before; several models often need the same rows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Columns with one row for each combination of keys.
-
-    Attributes:
-        keys: id columns.
-        frame: keys and columns.
-        table: the table it is from.
-        fill: what a unit without a row has; None for nothing.
-        rows: whether its rows can be those of an analysis.
-    """
-
-    keys: tuple[str, ...]
-    frame: pd.DataFrame
-    table: str
-    fill: float | None = None
-    rows: bool = True
 
 
 def package_study(
@@ -167,9 +147,9 @@ def _ids(table: Study) -> list[str]:
     return [c for c in table.names if c.endswith("_id")]
 
 
-def _parts(tables: Mapping[str, Study]) -> Iterator[Part]:
+def _parts(tables: Mapping[str, Study]) -> Iterator[TablePart]:
     """Return what of each table can be carried, those of more keys first."""
-    found: list[Part] = []
+    found: list[TablePart] = []
     for name, table in tables.items():
         if name == "unit_measures":
             found += _measures(table)
@@ -180,11 +160,11 @@ def _parts(tables: Mapping[str, Study]) -> Iterator[Part]:
         elif name == "memberships":
             found += _memberships(table)
         elif name == "responses":
-            found += [Part(k, f, name) for k, f in scores(tables)]
+            found += [TablePart(k, f, name) for k, f in scores(tables)]
         elif name in ("waves", "persons") or name not in LOWER:
             keys = _own_key(name, table)
             if keys:
-                found.append(Part(keys, _text_ids(table), name, rows=name != "waves"))
+                found.append(TablePart(keys, _text_ids(table), name, rows=name != "waves"))
     yield from sorted(found, key=lambda p: -len(p.keys))
 
 
@@ -219,7 +199,7 @@ def _long(table: Study, columns: Iterable[str]) -> Any:
     return pd.DataFrame(made)
 
 
-def _measures(table: Study) -> Iterator[Part]:
+def _measures(table: Study) -> Iterator[TablePart]:
     """Variables of units, one column each: by unit, and by wave where units have several."""
     long = _long(table, ("unit_type", "unit_id", "variable"))
     long["value"] = numeric(table, "value")
@@ -232,12 +212,12 @@ def _measures(table: Study) -> Iterator[Part]:
         for c in keys:
             wide[c] = wide[c].astype(object)
         wide = wide.rename(columns={"unit_id": f"{unit}_id"})
-        yield Part(
+        yield TablePart(
             tuple(f"{unit}_id" if k == "unit_id" else k for k in keys), wide, "unit_measures"
         )
 
 
-def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[Part]:
+def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[TablePart]:
     """Return how many events of each kind a unit had, in each wave where the study has several."""
     if not {"unit_type", "unit_id", "kind"} <= set(table.names):
         return
@@ -251,10 +231,10 @@ def _events(table: Study, tables: Mapping[str, Study]) -> Iterator[Part]:
         wide.columns = pd.Index([str(c) for c in wide.columns])
         wide = wide.rename(columns={"unit_id": f"{unit}_id"})
         names = tuple(f"{unit}_id" if k == "unit_id" else k for k in keys)
-        yield Part(names, wide, "events", fill=0.0, rows=False)
+        yield TablePart(names, wide, "events", fill=0.0, rows=False)
 
 
-def _routines(table: Study) -> Iterator[Part]:
+def _routines(table: Study) -> Iterator[TablePart]:
     """The deepest routine of a partnership, whether one has a tool, and how many there are."""
     keys = [k for k in ("partnership_id", WAVE) if k in table.names]
     if "partnership_id" not in keys:
@@ -269,10 +249,10 @@ def _routines(table: Study) -> Iterator[Part]:
     wide = long.groupby(keys, sort=False).agg(**made).reset_index()
     if WAVE in keys and len(set(wide[WAVE])) == 1:
         keys, wide = keys[:1], wide.drop(columns=WAVE)
-    yield Part(tuple(keys), wide, "routines", rows=False)
+    yield TablePart(tuple(keys), wide, "routines", rows=False)
 
 
-def _memberships(table: Study) -> Iterator[Part]:
+def _memberships(table: Study) -> Iterator[TablePart]:
     """The department or partner that a person belongs to in a wave."""
     if not {"person_id", "unit_type", "unit_id"} <= set(table.names):
         return
@@ -281,10 +261,10 @@ def _memberships(table: Study) -> Iterator[Part]:
     for unit, rows in long.groupby("unit_type", sort=False):
         mine = rows.drop(columns="unit_type").rename(columns={"unit_id": f"{unit}_id"})
         if not mine.duplicated(keys).any():
-            yield Part(tuple(keys), mine.reset_index(drop=True), "memberships", rows=False)
+            yield TablePart(tuple(keys), mine.reset_index(drop=True), "memberships", rows=False)
 
 
-def _keys(parts: Iterable[Part]) -> tuple[tuple[str, ...], ...]:
+def _keys(parts: Iterable[TablePart]) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(p.keys for p in parts if p.rows))
 
 
@@ -292,7 +272,7 @@ def _alias(column: str) -> str | None:
     return column.removesuffix("_id") if column.endswith("_id") else None
 
 
-def _reach(keys: tuple[str, ...], parts: Iterable[Part]) -> set[str]:
+def _reach(keys: tuple[str, ...], parts: Iterable[TablePart]) -> set[str]:
     """The columns that rows with these keys come to have."""
     have = set(keys)
     moved = True
@@ -305,7 +285,7 @@ def _reach(keys: tuple[str, ...], parts: Iterable[Part]) -> set[str]:
     return have | {a for c in have if (a := _alias(c))}
 
 
-def _finest(parts: tuple[Part, ...]) -> tuple[str, ...]:
+def _finest(parts: tuple[TablePart, ...]) -> tuple[str, ...]:
     """The rows with the most ids, then the most rows, of units; persons are none."""
 
     def order(keys: tuple[str, ...]) -> tuple[int, int]:
@@ -316,7 +296,7 @@ def _finest(parts: tuple[Part, ...]) -> tuple[str, ...]:
     return max(of_units or _keys(parts), key=order)
 
 
-def _rows(keys: tuple[str, ...], parts: Iterable[Part]) -> pd.DataFrame:
+def _rows(keys: tuple[str, ...], parts: Iterable[TablePart]) -> pd.DataFrame:
     """Every combination of keys that some table has, in the order of the tables."""
     frames = [p.frame.loc[:, list(keys)] for p in parts if p.rows and p.keys == keys]
     whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
@@ -325,7 +305,7 @@ def _rows(keys: tuple[str, ...], parts: Iterable[Part]) -> pd.DataFrame:
     return whole.drop_duplicates(ignore_index=True)
 
 
-def _called(keys: tuple[str, ...], parts: Iterable[Part]) -> str:
+def _called(keys: tuple[str, ...], parts: Iterable[TablePart]) -> str:
     """A name for rows: of the table with these keys, or the units."""
     own = [p.table for p in parts if p.keys == keys and p.table not in LOWER]
     home = [t for t in own if UNITS.get(t) in keys]
@@ -335,7 +315,7 @@ def _called(keys: tuple[str, ...], parts: Iterable[Part]) -> str:
 
 
 def _joined(
-    keys: tuple[str, ...], parts: tuple[Part, ...]
+    keys: tuple[str, ...], parts: tuple[TablePart, ...]
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
     """Rows with everything that can be carried to them.
 
@@ -365,7 +345,7 @@ def _joined(
     return frame, carried, [t for t in dict.fromkeys(p.table for p in parts) if t in left]
 
 
-def _carry(frame: pd.DataFrame, part: Part) -> tuple[pd.DataFrame, list[str]]:
+def _carry(frame: pd.DataFrame, part: TablePart) -> tuple[pd.DataFrame, list[str]]:
     """Bring the columns of a table to the rows that belong to its units."""
     singular = part.table.removesuffix("s")
     new = {

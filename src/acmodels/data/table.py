@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,6 @@ from numpy.typing import NDArray
 from acmodels.display import facts
 from acmodels.errors import DataError, did_you_mean, listing
 from acmodels.spec.names import composed
-
-if TYPE_CHECKING:
-    from acmodels.data.labelled import Labels
-    from acmodels.data.package import Part
 
 CELL_LENGTH = 40
 """Characters of a cell or a name that a message shows."""
@@ -36,6 +32,43 @@ class Finding:
     message: str
     column: str | None = None
     rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a file says of its columns.
+
+    Attributes:
+        columns: label of each column that has one.
+        values: by column, label of each code that has one.
+        missing: by column, codes (or ranges of them, as low and high) that are declared missing.
+        held: by column, the code that stood in each cell that is missing for it, by row counted
+        from 0.
+    """
+
+    columns: Mapping[str, str]
+    values: Mapping[str, Mapping[Any, str]]
+    missing: Mapping[str, tuple[tuple[Any, Any], ...]]
+    held: Mapping[str, Mapping[int, Any]] = field(default_factory=dict[str, Mapping[int, Any]])
+
+
+@dataclass(frozen=True, eq=False)
+class TablePart:
+    """Columns with one row for each combination of keys.
+
+    Attributes:
+        keys: id columns.
+        frame: keys and columns.
+        table: the table it is from.
+        fill: what a unit without a row has; None for nothing.
+        rows: whether its rows can be those of an analysis.
+    """
+
+    keys: tuple[str, ...]
+    frame: pd.DataFrame
+    table: str
+    fill: float | None = None
+    rows: bool = True
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,9 +101,9 @@ class Study:
     commas: frozenset[str] = frozenset()
     randomized: tuple[str, ...] = ()
     headed: bool = True
-    labels: "Labels | None" = None
+    labels: Labels | None = None
     tables: "Mapping[str, Study]" = field(default_factory=dict[str, "Study"])
-    parts: "tuple[Part, ...]" = ()
+    parts: tuple[TablePart, ...] = ()
 
     def __repr__(self) -> str:
         tables = f"; tables {', '.join(self.tables)}" if self.tables else ""

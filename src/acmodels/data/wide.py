@@ -1,7 +1,7 @@
 """Wide survey exports: one row a person, one column an item, target and wave."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from acmodels.data.applied import mapped, mapped_parts
 from acmodels.data.columns import label_codes, labels
 from acmodels.data.headers import HeaderRowsError
-from acmodels.data.mapping import Mapped
+from acmodels.data.mapping import Mapped, digest_of
 from acmodels.data.package import package_study
 from acmodels.data.package_rules import UNITS
 from acmodels.data.table import Finding, Study, row_names, rows_phrase, shown
@@ -58,7 +58,7 @@ class WideTable(Strict):
     tables: dict[str, str] = Field(default_factory=dict)
 
 
-def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
+def from_wide(path: str | Path, read: Callable[..., Study], mapping: Mapped | None = None) -> Study:
     """Read a wide survey export by its mapping file.
 
     The mapping (TOML) says which `table` the answers are in, which column has the `person`'s id,
@@ -69,6 +69,7 @@ def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
 
     Args:
         path: the mapping file; paths in it are relative to it.
+        read: reads a table by its path and its `columns`, as `read_study` does.
         mapping: what columns of the tables are called and how they are read.
 
     Returns:
@@ -78,15 +79,13 @@ def from_wide(path: str | Path, mapping: Mapped | None = None) -> Study:
         ModelError: the mapping is wrong.
         DataError: the export does not fit it; every problem is named.
     """
-    from acmodels.data.files import digest_of, read_study
-
     place = Path(path)
     said = printable(place.name)
     m = check_table(WideTable, _composed(read_toml(place), said), said, error=DataError)
     form = _pattern(m.pattern, said)
-    beside = {n: read_study(place.parent / p) for n, p in m.tables.items()}
+    beside = {n: read(place.parent / p) for n, p in m.tables.items()}
     try:
-        wide = whole = read_study(place.parent / m.table, {"skip": m.skip} if m.skip else None)
+        wide = whole = read(place.parent / m.table, {"skip": m.skip} if m.skip else None)
     except HeaderRowsError as error:
         fix = f"to leave them out, write skip = {error.count} in {said}"
         raise DataError(f"{p.partition('; ')[0]}; {fix}" for p in error.problems) from None

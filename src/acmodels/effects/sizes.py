@@ -9,6 +9,7 @@ import numpy as np
 from acmodels.errors import NotYetError
 from acmodels.families import family
 from acmodels.posterior import Array, intervals
+from acmodels.spec import parameters as named
 from acmodels.system import own_values
 from acmodels.system.columns import design_matrix, group_column
 
@@ -271,7 +272,7 @@ def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
     size = int(np.prod(fit.draws.values.shape[:2]))
     if e.se is not None:
         return np.full(size, float(np.mean(e.se**2)))
-    sigma = fit.draws[f"sigma({e.response})"].reshape(-1) if e.has_sigma else np.ones(size)
+    sigma = fit.draws[named.sigma(e.response)].reshape(-1) if e.has_sigma else np.ones(size)
     own = own_values(e, lambda name: fit.draws[name].reshape(-1))
     level = float(np.mean(fit.system.responses[e.response]))
     return family(e.family).residual_variance(sigma, e.link, own, level)

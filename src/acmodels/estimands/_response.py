@@ -35,6 +35,7 @@ from acmodels.estimands._mediation import Steps, named_paths, sharing_warnings, 
 from acmodels.families import family
 from acmodels.numbers import number
 from acmodels.rng import stream
+from acmodels.spec import parameters as named
 from acmodels.spec.names import level_of, quoted
 from acmodels.system import Block, Column, EquationLayout, Layout, own_values, parameters
 from acmodels.system.columns import apply, part_values, variable_values
@@ -862,7 +863,7 @@ class _Points:
         """Residual sds, where there are any."""
         if e.se is not None:
             return e.se[e.carry[self.plan.rows]]
-        return self.parameter(f"sigma({e.response})") if e.has_sigma else np.zeros(1)
+        return self.parameter(named.sigma(e.response)) if e.has_sigma else np.zeros(1)
 
 
 # --- the family ------------------------------------------------------------------

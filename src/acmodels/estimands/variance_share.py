@@ -15,6 +15,7 @@ from acmodels.errors import EstimandError
 from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warnings
 from acmodels.estimands._effects import covariance
 from acmodels.families import family
+from acmodels.spec import parameters as named
 from acmodels.spec.strict import Strict
 from acmodels.system import Block, own_values
 from acmodels.system.columns import group_column
@@ -53,7 +54,7 @@ def _residual(context: Context, response: str, sd: str) -> np.ndarray:
     """Residual variance, in the shape of the draws of a group sd."""
     e = context.layout.equation(response)
     if e.has_sigma:
-        sigma = context.parameter(f"sigma({response})")
+        sigma = context.parameter(named.sigma(response))
     else:
         sigma = np.zeros_like(context.parameter(sd))
     y = context.responses[response]

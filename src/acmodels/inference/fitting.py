@@ -24,7 +24,7 @@ from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed
 from acmodels.spec.model import Model
 from acmodels.system import System, build_system
-from acmodels.system.build import uses
+from acmodels.system.rows import uses
 
 if TYPE_CHECKING:
     import pandas as pd

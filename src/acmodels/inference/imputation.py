@@ -14,6 +14,7 @@ from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.posterior import Array, Posterior
 from acmodels.rng import stream
+from acmodels.spec import parameters as named
 from acmodels.system import EquationLayout, Joint, Layout, Responses, System, own_values
 from acmodels.system.missing import Component, Summed, complete, components
 
@@ -129,7 +130,7 @@ def log_densities(
     eta = linear_predictor(layout, e, responses, truth, effects)
     sigma = e.se if e.se is not None else np.zeros(e.n)
     if e.has_sigma:
-        sigma = np.full(e.n, truth[f"sigma({e.response})"])
+        sigma = np.full(e.n, truth[named.sigma(e.response)])
     own = own_values(e, truth.__getitem__)
     return family(e.family).log_density(responses[e.response], eta, sigma, e.trials, e.link, own)
 

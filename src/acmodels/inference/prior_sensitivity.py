@@ -13,7 +13,7 @@ from acmodels.posterior import Array, Posterior
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import log_density
 from acmodels.system import Block, Layout, Parameter, System, parameters
-from acmodels.system.layout import residual_pairs
+from acmodels.system.layout import Correlations
 
 
 def prior_sensitivity(
@@ -73,18 +73,16 @@ def _quantity(p: Parameter, prior: Prior, posterior: Posterior) -> Array:
 
 
 def _turned(block: Block, priors: Priors) -> bool:
-    return any(priors[block.sd(m)].on for m in block.members)
+    return any(priors[n].on for n in block.sds)
 
 
 def _centered_sds(block: Block, priors: Priors, posterior: Posterior) -> Array:
     """Log density of the sds of a block's effects at the predictors' means."""
-    names = [block.sd(m) for m in block.members]
+    names = block.sds
     total = np.zeros(posterior.values.shape[:2])
     sds = np.stack([posterior[n] for n in names], axis=-1)
     K = len(names)
-    R = np.zeros((*sds.shape, K)) + np.eye(K)
-    for i, j, name in block.correlations():
-        R[..., i, j] = R[..., j, i] = posterior[name]
+    R = Correlations(K, block.correlations()).matrix(lambda n: posterior[n])
     covariance = sds[..., :, None] * R * sds[..., None, :]
     for name in names:
         on = dict(priors[name].on) or {name: 1.0}
@@ -97,14 +95,11 @@ def _centered_sds(block: Block, priors: Priors, posterior: Posterior) -> Array:
 def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array | float:
     """LKJ log density, (eta - 1) log det R, up to a constant."""
     total: Array | float = 0.0
-    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
-    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
-    for K, pairs in sets:
+    for matrix in layout.correlations:
+        pairs = matrix.entries
         if not pairs or priors[pairs[0][2]].held is not None:
             continue
         eta = priors[pairs[0][2]].distribution.parameters["eta"]
-        R = np.tile(np.eye(K), (*posterior.values.shape[:2], 1, 1))
-        for i, j, name in pairs:
-            R[..., i, j] = R[..., j, i] = posterior[name]
+        R = matrix.matrix(lambda n: posterior[n])
         total = total + (eta - 1.0) * np.linalg.slogdet(R)[1]
     return total

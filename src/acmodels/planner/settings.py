@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.load import load_model, models_folder
 from acmodels.simulation import ASSUMED
+from acmodels.spec import parameters as named
 
 POINTS = 5
 """Numbers of districts on the curve."""
@@ -88,7 +89,7 @@ def controls(name: str) -> tuple[Control, ...]:
 
 def _rest(truth: Mapping[str, float], response: str) -> float:
     """Variance of a response that lies neither between districts nor in its predictors."""
-    found = truth.get(f"sigma({response})", ASSUMED["sigma"]) ** 2
+    found = truth.get(named.sigma(response), ASSUMED["sigma"]) ** 2
     other = re.compile(rf"sd\({re.escape(response)} ~ 1 \| (?!district\))")
     return found + sum(sd**2 for name, sd in truth.items() if other.match(name))
 
@@ -154,7 +155,7 @@ def plan_of(name: str, values: Mapping[str, float], *, sizes: bool = False) -> d
             table["truth"][of] = float(value)
         elif kind == "icc":
             rest = _rest(table["truth"], of)
-            table["truth"][f"sd({of} ~ 1 | district)"] = float(
+            table["truth"][named.sd(named.intercept(of), "district")] = float(
                 round(np.sqrt(rest * value / (1 - value)), 4)
             )
         elif kind == "cost":

@@ -16,6 +16,7 @@ from acmodels.errors import ModelError, did_you_mean
 from acmodels.priors.defaults import defaults, response_scales
 from acmodels.priors.held import check_held, held_matrix, held_values, less_held
 from acmodels.priors.prior import Prior, Priors, pattern_kind, turned
+from acmodels.spec import parameters as named
 from acmodels.spec.distribution import Support, distribution
 from acmodels.system import Block, Layout, Parameter, Responses, parameters
 from acmodels.system.missing import model_layout
@@ -43,7 +44,7 @@ _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
 
 def _kind(p: Parameter) -> str:
     """Return what patterns match a parameter by: as `pattern_kind` says of its name."""
-    intercept = p.kind == "coefficient" and p.name.endswith(" ~ 1")
+    intercept = p.kind == "coefficient" and named.is_intercept(p.name)
     return "intercept" if intercept else p.kind
 
 
@@ -105,7 +106,7 @@ def _as_written(
     A stated prior is on the parameter that it names. Beside one of an sd that would be another at
     the predictors' means, or of the correlations, the block has no priors at these means.
     """
-    sds = [block.sd(m) for m in block.members]
+    sds = list(block.sds)
     moved = [n for n in sds if defaults[n].on]
     named = [*moved, *(n for _, _, n in block.correlations())]
     if not moved or not any(priors[n].stated for n in named):

@@ -6,6 +6,7 @@ import numpy as np
 
 from acmodels.families import family
 from acmodels.priors.prior import Prior
+from acmodels.spec import parameters as named
 from acmodels.spec.distribution import dirichlet, half_normal, lkj, normal
 from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
 from acmodels.system.centered import (
@@ -17,6 +18,7 @@ from acmodels.system.centered import (
 )
 from acmodels.system.layout import Array
 from acmodels.system.missing import known_rows, observed
+from acmodels.system.terms import Term, group_terms
 
 
 def defaults(
@@ -37,20 +39,19 @@ def defaults(
         out |= _coefficients(layout, e, found, (loc, s))
         for effect, places in e.monotonic.items():
             sd = float(found.written[:, list(places)].sum(axis=1).std(ddof=1)) if e.n > 1 else 1.0
-            name = f"{e.response} ~ {effect}"
+            name = named.coefficient(e.response, effect)
             out[name] = Prior(name, normal(0.0, 2.5 * s / (sd or 1.0)))
             out |= {n: Prior(n, dirichlet(1.0)) for n in e.shares(effect)}
         if e.has_sigma:
-            name = f"sigma({e.response})"
+            name = named.sigma(e.response)
             out[name] = Prior(name, half_normal(2.5 * s))
         out |= _owned(layout, e, (s, found), responses)
-    for block in layout.blocks:
-        out |= _group_sds(layout, block, scales, values)
+    for e in layout.equations:
+        for block, mine in group_terms(layout, e.response):
+            out |= _group_sds(layout, e, (block, mine), scales[e.response][1], values)
     for p in parameters(layout):
         if p.kind == "cor":
-            moved = not p.residual and any(
-                out[n].on for n in map(layout.blocks[p.owner].sd, layout.blocks[p.owner].members)
-            )
+            moved = not p.residual and any(out[n].on for n in layout.blocks[p.owner].sds)
             on = ((p.name, 1.0),) if moved else ()
             out[p.name] = Prior(p.name, lkj(1.0), on=on)
     return out
@@ -93,25 +94,25 @@ def _weights(names: Sequence[str], row: Array, k: int | None) -> tuple[tuple[str
 
 
 def _group_sds(
-    layout: Layout, block: Block, scales: Mapping[str, tuple[float, float]], values: Lookup
+    layout: Layout,
+    e: EquationLayout,
+    effects: tuple[Block, Sequence[Term]],
+    scale: float,
+    values: Lookup,
 ) -> dict[str, Prior]:
-    """Defaults of a block's sds, on those of the effects of centered predictors."""
+    """Defaults of the sds of an equation's effects of a block, centered predictors' among them."""
     out: dict[str, Prior] = {}
-    for response in dict.fromkeys(m.response for m in block.members):
-        e = layout.equation(response)
-        mine = [k for k, m in enumerate(block.members) if m.response == response]
-        found = centered_effects(layout, e, block, mine, values)
-        names = [block.sd(block.members[k]) for k in mine]
-        for place, k in enumerate(mine):
-            column = block.members[k].column
-            sd = 1.0
-            if column.parts:
-                known = known_rows(layout, e, column.variables)
-                z = found.columns[:, place]
-                sd = float(np.std(z[known] if known.sum() > 1 else z, ddof=1)) or 1.0
-            prior = half_normal(2.5 * scales[response][1] / sd)
-            on = _weights(names, found.basis[place], place)
-            out[names[place]] = Prior(names[place], prior, on=on)
+    _, mine = effects
+    found = centered_effects(layout, e, mine, values)
+    names = [t.parameter for t in mine]
+    for place, t in enumerate(mine):
+        sd = 1.0
+        if not t.intercept:
+            known = known_rows(layout, e, t.variables)
+            z = found.columns[:, place]
+            sd = float(np.std(z[known] if known.sum() > 1 else z, ddof=1)) or 1.0
+        on = _weights(names, found.basis[place], place)
+        out[t.parameter] = Prior(t.parameter, half_normal(2.5 * scale / sd), on=on)
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from acmodels.errors import ModelError
 from acmodels.priors.prior import Prior, pattern_kind
 from acmodels.system import Layout, parameters
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.layout import Array
 
 
 def held_values(priors: Mapping[str, Prior]) -> dict[str, float]:
@@ -74,22 +74,16 @@ _FREE = ("coefficient", "threshold", "sd", "sigma", "cor", "simo", "step")
 def _together(layout: Layout, values: Mapping[str, float]) -> list[str]:
     """Return what is wrong with values that belong to one whole."""
     out: list[str] = []
-    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
-    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
-    for size, pairs in sets:
+    for matrix in layout.correlations:
+        pairs = matrix.entries
         mine = [name for _, _, name in pairs if name in values]
         if mine and len(mine) < len(pairs):
             free = next(name for _, _, name in pairs if name not in values)
             out.append(f"{mine[0]} is held and {free} of the same matrix is not; hold all or none")
-        elif mine:
-            R = np.eye(size)
-            for i, j, name in pairs:
-                R[i, j] = R[j, i] = values[name]
-            if np.linalg.eigvalsh(R)[0] <= 0:
-                out.append(
-                    f"the values at which {', '.join(mine)} are held do not make a correlation "
-                    "matrix"
-                )
+        elif mine and np.linalg.eigvalsh(matrix.matrix(lambda n: values[n]))[0] <= 0:
+            out.append(
+                f"the values at which {', '.join(mine)} are held do not make a correlation matrix"
+            )
     for e in layout.equations:
         mine = [values[n] for n in e.thresholds if n in values]
         if 1 < len(mine) < len(e.thresholds):

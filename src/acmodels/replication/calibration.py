@@ -18,12 +18,13 @@ from acmodels.numbers import table_html
 from acmodels.replication import Cell, Job, Result
 from acmodels.replication.block import Seen
 from acmodels.replication.recovery import MOST_FAILED, check_run, effect_names, in_folder
+from acmodels.spec import parameters as named
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
-from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, own_values
-from acmodels.system.terms import latent_means
+from acmodels.system.terms import latent_means, terms
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -128,13 +129,12 @@ def log_likelihood(seen: Seen, parameter: Callable[[str], Array]) -> Array:
                 X, (len(seen.ess), *X.shape[-2:])), 1, 2)  # fmt: skip
         spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
         if e.has_sigma:
-            variance = parameter(f"sigma({e.response})")[..., None] ** 2
-            for block, mine in layout.blocks_of(e.response):
-                for k in mine:
-                    m = block.members[k]
-                    z = group_column(layout, e, m.column, seen.responses)
+            variance = parameter(named.sigma(e.response))[..., None] ** 2
+            for t in terms(layout, e.response):
+                if t.effect is not None:
+                    z = t.values(layout, seen.responses)
                     z = np.broadcast_to(z, (len(seen.ess), e.n))[:, None, :]
-                    variance = variance + (parameter(block.sd(m))[..., None] * z) ** 2
+                    variance = variance + (parameter(t.parameter)[..., None] * z) ** 2
             spread = np.sqrt(variance)
         own = own_values(e, lambda n: parameter(n)[..., None])
         y = seen.responses[e.response][:, None, :]

@@ -8,6 +8,7 @@ import numpy as np
 from acmodels.errors import ModelError, listing
 from acmodels.inference.fitting import Fit
 from acmodels.replication.pilot_predictors import carried
+from acmodels.spec import parameters as named
 from acmodels.spec.plan import Plan
 from acmodels.system import parameters
 
@@ -64,7 +65,7 @@ def plan_and_words(plan: Plan, pilot: Fit) -> tuple[dict[str, Any], tuple[str, .
             continue
         x = values[..., k].ravel()
         truth[name] = _round(float(np.median(x)))
-        if known[name].kind == "simo" or name.endswith(" ~ 1"):
+        if known[name].kind == "simo" or named.is_intercept(name):
             continue
         if known[name].kind == "coefficient":
             prior[name] = {"dist": "Normal", "mu": _round(x.mean()), "sigma": _round(x.std(ddof=1))}

@@ -9,7 +9,7 @@ from acmodels.families import scalar_kinds
 from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import draw, median
 from acmodels.system import Block, EquationLayout, Layout, parameters
-from acmodels.system.layout import Array, residual_pairs, with_steps
+from acmodels.system.layout import Array, Correlations, with_steps
 
 TRIES = 1000
 """How often thresholds are drawn until they rise, or a number until it is above its bound."""
@@ -55,14 +55,13 @@ def _one(
         if e.thresholds:
             mine = [priors[n] for n in e.thresholds]
             drawn |= dict(zip(e.thresholds, _rising(mine, rng, middle=middle), strict=True))
-    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
-    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
-    for size, pairs in sets:
+    for matrix in layout.correlations:
+        pairs = matrix.entries
         if pairs and priors[pairs[0][2]].held is not None:
             drawn |= {name: priors[name].distribution.parameters["value"] for _, _, name in pairs}
         elif pairs:
             eta = priors[pairs[0][2]].distribution.parameters["eta"]
-            R = np.eye(size) if middle else lkj_matrix(size, eta, rng)
+            R = np.eye(matrix.size) if middle else lkj_matrix(matrix.size, eta, rng)
             drawn |= {name: float(R[i, j]) for i, j, name in pairs}
     for e in layout.equations:
         for effect in e.monotonic:
@@ -107,14 +106,12 @@ def _effects_as_written(
     block: Block, priors: Priors, drawn: Mapping[str, float]
 ) -> dict[str, float]:
     """Sds and correlations of a block, from draws of those that its priors are on."""
-    names = [block.sd(m) for m in block.members]
+    names = list(block.sds)
     turn = turned(names, priors)
     if turn is None:
         return {}
     sds = np.array([drawn[n] for n in names])
-    R = np.eye(len(names))
-    for i, j, name in block.correlations():
-        R[i, j] = R[j, i] = drawn[name]
+    R = Correlations(len(names), block.correlations()).matrix(lambda n: drawn[n])
     covariance = turn @ (sds[:, None] * R * sds) @ turn.T
     written = np.sqrt(np.diag(covariance))
     out = dict(zip(names, written.tolist(), strict=True))

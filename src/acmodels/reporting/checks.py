@@ -16,6 +16,7 @@ from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.numbers import stated
 from acmodels.rng import stream
+from acmodels.spec import parameters as named
 from acmodels.system import own_values
 from acmodels.system.missing import observed
 
@@ -167,7 +168,7 @@ def _replicate(
     }
     stack = {k: np.broadcast_to(v, (len(picked), len(v))) for k, v in responses.items()}
     eta = linear_predictor(layout, e, stack, truth, effects)[:, rows]
-    sigma = truth[f"sigma({e.response})"] if e.has_sigma else np.zeros(len(picked))
+    sigma = truth[named.sigma(e.response)] if e.has_sigma else np.zeros(len(picked))
     trials = None if e.trials is None else e.trials[rows]
     fam = family(e.family)
     out = np.empty((len(picked), len(rows)))

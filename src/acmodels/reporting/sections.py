@@ -27,6 +27,7 @@ from acmodels.reporting import words as w
 from acmodels.reporting.checks import Check
 from acmodels.reporting.strengths import Strength
 from acmodels.reporting.variance import Shares
+from acmodels.spec import parameters as named
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
@@ -391,7 +392,9 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
     from acmodels.system import parameters
 
     rows: list[tuple[str, ...]] = []
-    steps = {f"{e.response} ~ {x}" for e in fit.system.layout.equations for x in e.monotonic}
+    steps = {
+        named.coefficient(e.response, x) for e in fit.system.layout.equations for x in e.monotonic
+    }
     for p in parameters(fit.system.layout):
         if p.kind == "step" or (p.kind == "coefficient" and p.name not in steps):
             continue  # these stand among the coefficients

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.families import family
 from acmodels.posterior import Array, Posterior, intervals
+from acmodels.spec import parameters as named
 from acmodels.system import own_values
 from acmodels.system.columns import group_column
 
@@ -68,7 +69,7 @@ def _of_equation(fit: "Fit", e: "EquationLayout") -> Shares:
         variances[block.group] = variances.get(block.group, 0.0) + found
         units[block.group] = len(block.levels)
     draws = fit.draws.values.shape[:2]
-    sigma = fit.draws[f"sigma({e.response})"] if e.has_sigma else np.zeros(draws)
+    sigma = fit.draws[named.sigma(e.response)] if e.has_sigma else np.zeros(draws)
     level = float(np.mean(fit.system.responses[e.response])) if e.trials is None else 1.0
     own = own_values(e, fit.draws.__getitem__)
     variances["residual"] = family(e.family).residual_variance(sigma, e.link, own, level)

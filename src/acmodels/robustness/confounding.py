@@ -28,12 +28,14 @@ from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed, stream
+from acmodels.spec import parameters as named
 from acmodels.spec.distribution import constant
 from acmodels.spec.model import names_of
 from acmodels.spec.names import Names, pieces, plain, spelled
 from acmodels.system import Block, EquationLayout, Layout
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Confounder, Index, residual_pairs
+from acmodels.system.terms import group_terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,11 +239,11 @@ def _latent(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Latent:
         scales = {}
         for e in (m, y):
             names = [
-                b.sd(b.members[k])
-                for b, own in layout.blocks_of(e.response)
+                t.parameter
+                for b, mine in group_terms(layout, e.response)
                 if b.group == unit
-                for k in own
-                if not b.members[k].column.parts
+                for t in mine
+                if t.intercept
             ]
             scales[e.response] = (float(fit.draws[names[0]].mean()), False)
     at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
@@ -256,7 +258,7 @@ def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
     Schielzeth (2017), table 2.
     """
     if e.has_sigma:
-        return float(fit.draws[f"sigma({e.response})"].mean()), False
+        return float(fit.draws[named.sigma(e.response)].mean()), False
     if e.link == "logit" and e.family != "beta":
         return float(np.pi / np.sqrt(3)), True
     if e.link == "probit":
@@ -427,9 +429,10 @@ def _by_unit(
     mine: list[Block] = []
     for e in (m, y):
         blocks = [
-            b for b, own in layout.blocks_of(e.response)
-            if b.group == unit and any(not b.members[k].column.parts for k in own)
-        ]  # fmt: skip
+            b
+            for b, own in group_terms(layout, e.response)
+            if b.group == unit and any(t.intercept for t in own)
+        ]
         if not blocks:
             raise InputError(
                 f"{where}: equations.{e.response} has no (1 | {unit}), so a confounder of {unit} "

@@ -29,15 +29,13 @@ from acmodels.rng import child_seed
 from acmodels.robustness.reweighting import unit_likelihoods
 from acmodels.spec.names import plain
 from acmodels.system import (
-    Column,
-    EquationLayout,
     Joint,
     Layout,
     build_system,
     parameters,
     study_for,
 )
-from acmodels.system.terms import is_latent
+from acmodels.system.terms import terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,17 +274,11 @@ def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
 def _other_means(layout: Layout, code: NDArray[np.int64]) -> bool:
     """Return whether other rows' observed means change when a unit is left out."""
     return any(
-        not is_latent(layout, e, source) and not _nested(layout.derived[source].code, code)
+        s.derived is not None and s.latent is None and not _nested(s.derived.code, code)
         for e in layout.equations
-        for columns in (e.columns, _group_columns(layout, e))
-        for c in columns
-        for source in c.sources
-        if source in layout.derived
+        for t in terms(layout, e.response)
+        for s in t.sources
     )
-
-
-def _group_columns(layout: Layout, e: EquationLayout) -> list[Column]:
-    return [b.members[k].column for b, mine in layout.blocks_of(e.response) for k in mine]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.posterior import Array
+from acmodels.spec import parameters as named
 from acmodels.system import Block, EquationLayout, System, own_values
 
 NODES = (9, 9, 5)
@@ -182,7 +183,7 @@ def _by_unit(system: System, rows: _Rows, eta: Array, values: Mapping[str, Array
     e = rows.equation
     spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
     if e.has_sigma:
-        spread = np.broadcast_to(values[f"sigma({e.response})"][:, None], eta.shape)
+        spread = np.broadcast_to(values[named.sigma(e.response)][:, None], eta.shape)
     own = own_values(e, lambda name: values[name][:, None])
     y = system.responses[e.response]
     each = np.asarray(family(e.family).log_density(y, eta, spread, e.trials, e.link, own))

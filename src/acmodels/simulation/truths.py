@@ -13,8 +13,8 @@ from acmodels.spec.design import Design
 from acmodels.spec.distribution import median
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
-from acmodels.system.build import SCALE
-from acmodels.system.layout import residual_pairs, with_steps
+from acmodels.system.equations import SCALE
+from acmodels.system.layout import with_steps
 
 ASSUMED = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
 """Truths that neither a design nor a stated prior says, by kind of parameter."""
@@ -157,14 +157,9 @@ def _check_thresholds(design: Design, layout: Layout, truth: Mapping[str, float]
 
 def _check_correlations(design: Design, layout: Layout, truth: Mapping[str, float]) -> None:
     """Refuse correlations that no random variables can have together."""
-    sets = [(len(b.members), b.correlations()) for b in layout.blocks]
-    sets += [(len(r), residual_pairs(layout, n)) for n, r in enumerate(layout.residual)]
-    for size, pairs in sets:
-        R = np.eye(size)
-        for i, j, name in pairs:
-            R[i, j] = R[j, i] = truth[name]
-        if np.linalg.eigvalsh(R)[0] < -1e-8:
-            said = listing([f"{name} = {truth[name]:g}" for _, _, name in pairs])
+    for correlations in layout.correlations:
+        if np.linalg.eigvalsh(correlations.matrix(lambda n: truth[n]))[0] < -1e-8:
+            said = listing([f"{name} = {truth[name]:g}" for _, _, name in correlations.entries])
             raise ModelError(
                 f"{design.source}: truth: these correlations are not possible together, since "
                 "their "

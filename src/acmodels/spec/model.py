@@ -9,6 +9,7 @@ from pydantic import Field
 
 from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError, listing
+from acmodels.spec import parameters as named
 from acmodels.spec.formula import Formula, parse_formula
 from acmodels.spec.names import Names, parameter, plain, spelled, without_backticks
 from acmodels.spec.strict import Strict, check_table, composed_table
@@ -220,7 +221,7 @@ def names_of(equations: Mapping[str, Equation]) -> Names:
         made = {t.text for t in terms if len(t.operands) > 1}
         made |= {o.text for o in e.formula.operands() if o.function is not None}
         made |= {g.group for g in e.formula.groups if len(g.grouping) > 1}
-        taken |= made | {f"{r} ~ {t.text}" for t in terms}
+        taken |= made | {named.coefficient(r, t.text) for t in terms}
     return Names(frozenset(columns), frozenset(taken))
 
 

@@ -1,14 +1,6 @@
 """A model meets a study: named arrays that every engine and estimand reads."""
 
-from acmodels.system.build import (
-    Joint,
-    System,
-    Treatment,
-    build_layout,
-    build_system,
-    group_labels,
-    study_for,
-)
+from acmodels.system.build import build_layout, build_system
 from acmodels.system.layout import (
     Block,
     Column,
@@ -21,6 +13,8 @@ from acmodels.system.layout import (
     own_values,
     parameters,
 )
+from acmodels.system.rows import group_labels, study_for
+from acmodels.system.system import Joint, System, Treatment
 
 __all__ = [
     "Block",

@@ -15,8 +15,9 @@ import numpy as np
 from acmodels.sources import unit_function
 from acmodels.spec.formula import Operand
 from acmodels.system.columns import apply, column_values, variable_values
-from acmodels.system.layout import Array, Block, Column, EquationLayout, Layout, Responses
+from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
 from acmodels.system.missing import known_rows
+from acmodels.system.terms import Term, group_terms
 
 SPANNED = 1e-6
 """What may be left of a centered column, relative to its size, for it to count as spanned."""
@@ -98,18 +99,17 @@ def centered_equation(layout: Layout, e: EquationLayout, values: Lookup) -> Cent
 
 
 def centered_effects(
-    layout: Layout, e: EquationLayout, block: Block, members: Sequence[int], values: Lookup
+    layout: Layout, e: EquationLayout, effects: Sequence[Term], values: Lookup
 ) -> Centered:
     """Center what multiplies those effects of a block that are of one equation.
 
     Args:
         layout: of the model.
         e: the equation.
-        block: the effects share one covariance.
-        members: positions in the block of those of the equation.
+        effects: group effects of the equation that share one covariance.
         values: looks variables up.
     """
-    columns = [block.members[k].column for k in members]
+    columns = [t.column for t in effects]
     return _centered(layout, e, columns, values, implied=False)
 
 
@@ -206,14 +206,13 @@ def zero_notes(layout: Layout, responses: Responses) -> list[str]:
     for e in layout.equations:
         found = centered_equation(layout, e, values)
         out += _notes(e, [e.columns[k] for k in found.open], values, _why(e, found))
-        for block, mine in layout.blocks_of(e.response):
-            columns = [block.members[k].column for k in mine]
-            some = centered_effects(layout, e, block, mine, values)
+        for block, mine in group_terms(layout, e.response):
+            some = centered_effects(layout, e, mine, values)
             alone = (
                 f"the slopes of '{block.group}' do not correlate with its intercepts; center the "
                 "predictor, or write (x | g) instead of (x || g)"
             )
-            out += _notes(e, [columns[k] for k in some.open], values, alone)
+            out += _notes(e, [mine[k].column for k in some.open], values, alone)
         bent = [
             c for c in e.columns if any({"log", "sqrt"} & {*p.operand.functions} for p in c.parts)
         ]

@@ -3,7 +3,7 @@
 Problems refuse the fit; warnings go with it into the output and the report.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from acmodels.errors import DataError, listing
 from acmodels.families import family
 from acmodels.numbers import decimal, number
 from acmodels.spec.formula import Operand
-from acmodels.system.columns import design_matrix, group_column, variable_values
+from acmodels.system.columns import design_matrix, variable_values
 from acmodels.system.layout import Array, Block, EquationLayout, Layout, Responses
 from acmodels.system.rank import explained, redundant
+from acmodels.system.terms import Term, group_terms, terms
 
 type RowNames = Callable[[np.ndarray], tuple[int, ...]]
 
@@ -61,7 +62,7 @@ def constant_within_levels(
             continue
         values = {n: _stand_in(n, layout) for n in _reads(e, layout)}
         values |= dict(also.get(e.response, {}))
-        for block, _ in layout.blocks_of(e.response):
+        for block, _ in group_terms(layout, e.response):
             values[block.group] = block.code.astype(np.float64)
         for name, v in values.items():
             off = np.flatnonzero(v != v[e.rows][e.carry])
@@ -76,9 +77,7 @@ def constant_within_levels(
 
 
 def _reads(e: EquationLayout, layout: Layout) -> list[str]:
-    names = [v for c in e.columns for v in c.sources]
-    for block, mine in layout.blocks_of(e.response):
-        names += [v for k in mine for v in block.members[k].column.sources]
+    names = [s.key for t in terms(layout, e.response) for s in t.sources]
     return [n for n in dict.fromkeys(names) if n in layout.variables or n in layout.derived]
 
 
@@ -224,7 +223,7 @@ def _category_warnings(layout: Layout, e: EquationLayout) -> list[str]:
 
 def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> list[str]:
     out: list[str] = []
-    for block, mine in layout.blocks_of(e.response):
+    for block, mine in group_terms(layout, e.response):
         index = block.index(e)
         counts = np.bincount(index)
         counts = counts[counts > 0]
@@ -263,8 +262,9 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
 
 def _many_effects(layout: Layout, e: EquationLayout, block: Block, groups: int) -> list[str]:
     """Warn where a grouping has as many effects as an equation has rows, as lme4 does."""
-    by = [(b, mine) for b, mine in layout.blocks_of(e.response) if b.columns == block.columns]
-    each = sum(len(mine) for _, mine in by)
+    each = sum(
+        len(mine) for b, mine in group_terms(layout, e.response) if b.columns == block.columns
+    )
     if not e.has_sigma or each * groups < e.n:
         return []
     effects = f"{each * groups} effects of '{block.group}' ({each} for each of {groups} groups)"
@@ -273,16 +273,16 @@ def _many_effects(layout: Layout, e: EquationLayout, block: Block, groups: int) 
 
 
 def _slope_warnings(
-    layout: Layout, e: EquationLayout, block: Block, mine: list[int], responses: Responses
+    layout: Layout, e: EquationLayout, block: Block, mine: Sequence[Term], responses: Responses
 ) -> list[str]:
     index = block.index(e)
     return [
-        f"'{block.members[k].column.name}' is constant within every group of '{block.group}', so "
+        f"'{t.column.name}' is constant within every group of '{block.group}', so "
         f"how its slope in equations.{e.response} varies by group rests on little"
-        for k in mine
-        if block.members[k].column.parts
+        for t in mine
+        if not t.intercept
         and np.bincount(index).max() > 1
-        and _constant_in(index, group_column(layout, e, block.members[k].column, responses))
+        and _constant_in(index, t.values(layout, responses))
     ]
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from acmodels.data import Study, kind, labels, numeric
 from acmodels.spec.model import Model
-from acmodels.system import build
 from acmodels.system.layout import Array, Index
 from acmodels.system.rough import Guess, donors, guesses, home
+from acmodels.system.rows import Rows, codes_of, keys_of, uses
 
 CONTINUOUS = ("gaussian", "student")
 """Families of mediators whose missing values are quantities of their own."""
@@ -37,13 +37,11 @@ class Known:
     guessed: Mapping[str, Guess]
 
 
-def read_known(
-    model: Model, study: Study, missing: Mapping[str, np.ndarray]
-) -> tuple[Known, build.Rows]:
+def read_known(model: Model, study: Study, missing: Mapping[str, np.ndarray]) -> tuple[Known, Rows]:
     """Find levels, take values from other rows of a unit, guess the rest."""
     everything = np.ones(study.n_rows, dtype=bool)
-    plain = build.Rows(study, everything)
-    units = {c: build.codes_of([plain.labels(c)])[0] for c in build.keys_of(model)}
+    plain = Rows(study, everything)
+    units = {c: codes_of([plain.labels(c)])[0] for c in keys_of(model)}
     level: dict[str, str | None] = {}
     code: dict[str, Index | None] = {}
     taken: dict[str, Index] = {}
@@ -72,7 +70,7 @@ def read_known(
         if column not in overrides and gone[column].any():
             taken[column] = _in_turn(taken[column], gone[column], code[column])
     found = Known(gone, missing, level, code, support, guessed)
-    return found, build.Rows(study, everything, taken, overrides)
+    return found, Rows(study, everything, taken, overrides)
 
 
 def _level(model: Model, study: Study, column: str, units: Mapping[str, Index]) -> str | None:
@@ -109,7 +107,7 @@ def _numbers(model: Model, study: Study, taken: Mapping[str, Index]) -> dict[str
     """Columns of numbers that the model reads, values taken from other rows of a unit."""
     out: dict[str, Array] = {}
     for e in model.equations.values():
-        for column, role in build.uses(e, with_responses=True):
+        for column, role in uses(e, with_responses=True):
             if role in ("grouping", "level", "unit of a mean") or column in out:
                 continue
             if column not in model.equations and kind(study, column) != "number":

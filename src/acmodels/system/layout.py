@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.sources import unit_function
+from acmodels.spec import parameters as named
 from acmodels.spec.formula import Operand
 
 type Array = NDArray[np.float64]
@@ -182,7 +183,7 @@ class EquationLayout:
     def shares(self, effect: str) -> tuple[str, ...]:
         """Names of the shares of a monotonic effect that its steps have; they sum to 1."""
         steps = range(1, len(self.monotonic[effect]) + 1)
-        return tuple(f"simo({self.response} ~ {effect})[{k}]" for k in steps)
+        return tuple(named.share(self.response, effect, k) for k in steps)
 
     @property
     def has_constant(self) -> bool:
@@ -192,15 +193,15 @@ class EquationLayout:
     @property
     def thresholds(self) -> tuple[str, ...]:
         """Names of the thresholds between an ordered response's categories."""
-        return tuple(f"{self.response} | t{k}" for k in range(1, len(self.codes)))
+        return tuple(named.threshold(self.response, k) for k in range(1, len(self.codes)))
 
     def scalar(self, kind: str) -> str:
         """Name of a number that the family owns."""
-        return f"{kind}({self.response})"
+        return named.of_family(kind, self.response)
 
     def coefficient(self, column: Column) -> str:
         """Name of a column's coefficient."""
-        return f"{self.response} ~ {column.name}"
+        return named.coefficient(self.response, column.name)
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ class Member:
     @property
     def name(self) -> str:
         """As in `sd(... | g)`, without the grouping."""
-        return f"{self.response} ~ {self.column.name}"
+        return named.coefficient(self.response, self.column.name)
 
 
 @dataclass(frozen=True)
@@ -243,16 +244,50 @@ class Block:
         """A name unique within the layout."""
         return f"{', '.join(m.name for m in self.members)} | {self.group}"
 
+    @property
+    def sds(self) -> tuple[str, ...]:
+        """Names of the members' standard deviations, in model order."""
+        return tuple(self.sd(m) for m in self.members)
+
     def sd(self, member: Member) -> str:
         """Name of a member's standard deviation."""
-        return f"sd({member.name} | {self.group})"
+        return named.sd(member.name, self.group)
 
     def correlations(self) -> tuple[tuple[int, int, str], ...]:
         """Positions and names of the correlations, in model order."""
         return tuple(
-            (i, j, f"cor({self.members[i].name}, {self.members[j].name} | {self.group})")
+            (i, j, named.cor(self.members[i].name, self.members[j].name, self.group))
             for i, j in combinations(range(len(self.members)), 2)
         )
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """A correlation matrix among the parameters.
+
+    Attributes:
+        size: K.
+        entries: positions and name of each correlation, in model order.
+    """
+
+    size: int
+    entries: tuple[tuple[int, int, str], ...]
+
+    def matrix(self, value: Callable[[str], Any]) -> Array:
+        """Make the matrix from values of the correlations.
+
+        Args:
+            value: looks a correlation up by its name: a number, or an array (...).
+
+        Returns:
+            Shape (..., K, K).
+        """
+        found = [np.asarray(value(name), dtype=np.float64) for _, _, name in self.entries]
+        shape = np.broadcast_shapes(*(f.shape for f in found))
+        out = np.tile(np.eye(self.size), (*shape, 1, 1))
+        for (i, j, _), f in zip(self.entries, found, strict=True):
+            out[..., i, j] = out[..., j, i] = f
+        return out
 
 
 type ParameterKind = str
@@ -360,6 +395,14 @@ class Layout:
         """The responses, in the order written."""
         return tuple(e.response for e in self.equations)
 
+    @property
+    def correlations(self) -> tuple[Correlations, ...]:
+        """Every correlation matrix of group effects, then those of residuals."""
+        blocks = (Correlations(len(b.members), b.correlations()) for b in self.blocks)
+        sets = enumerate(self.residual)
+        residual = (Correlations(len(s), residual_pairs(self, n)) for n, s in sets)
+        return (*blocks, *residual)
+
     def blocks_of(self, response: str) -> Iterator[tuple[Block, list[int]]]:
         """Blocks that enter an equation, with the positions of the members that do."""
         for block in self.blocks:
@@ -381,7 +424,7 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         out += [Parameter(block.sd(m), "sd", b) for m in block.members]
         out += [Parameter(name, "cor", b) for _, _, name in block.correlations()]
     out += [
-        Parameter(f"sigma({e.response})", "sigma", i)
+        Parameter(named.sigma(e.response), "sigma", i)
         for i, e in enumerate(layout.equations)
         if e.has_sigma
     ]
@@ -401,7 +444,7 @@ def _coefficients(e: EquationLayout, i: int) -> Iterator[Parameter]:
     first = {places[0]: effect for effect, places in e.monotonic.items()}
     for k, c in enumerate(e.columns):
         if k in first:
-            yield Parameter(f"{e.response} ~ {first[k]}", "coefficient", i)
+            yield Parameter(named.coefficient(e.response, first[k]), "coefficient", i)
             yield from (Parameter(name, "simo", i) for name in e.shares(first[k]))
         step = bool(c.parts) and c.parts[0].above
         yield Parameter(e.coefficient(c), "step" if step else "coefficient", i)
@@ -420,7 +463,7 @@ def with_steps[T](layout: Layout, value: Mapping[str, T]) -> dict[str, T]:
     for e in layout.equations:
         for effect, places in e.monotonic.items():
             for k, name in zip(places, e.shares(effect), strict=True):
-                mean = out[f"{e.response} ~ {effect}"]
+                mean = out[named.coefficient(e.response, effect)]
                 out[e.coefficient(e.columns[k])] = mean * len(places) * out[name]
     return out
 
@@ -452,5 +495,5 @@ def residual_pairs(layout: Layout, r: int) -> tuple[tuple[int, int, str], ...]:
     """Positions within a residual block, and names, of its correlations."""
     names = [layout.equations[i].response for i in layout.residual[r]]
     return tuple(
-        (i, j, f"cor({names[i]}, {names[j]})") for i, j in combinations(range(len(names)), 2)
+        (i, j, named.cor(names[i], names[j])) for i, j in combinations(range(len(names)), 2)
     )

@@ -6,7 +6,7 @@ summed out: what shares a missing value, in whatever rows, has a likelihood that
 values it can take. Missing values that meet in one row are summed over together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -15,13 +15,13 @@ import numpy as np
 from acmodels.system.columns import column_values, variable_values
 from acmodels.system.layout import (
     Array,
-    Column,
     EquationLayout,
     Gap,
     Index,
     Layout,
     Responses,
 )
+from acmodels.system.terms import reads
 
 CONFIGURATIONS = 64
 """Values, of all discrete cells that meet, over which a likelihood sums at most."""
@@ -112,15 +112,7 @@ def subset(e: EquationLayout, keep: np.ndarray) -> EquationLayout:
     )
 
 
-def read_columns(layout: Layout, e: EquationLayout) -> list[Column]:
-    """Columns of an equation's design, then those that multiply its group effects."""
-    out = list(e.columns)
-    for block, mine in layout.blocks_of(e.response):
-        out += [block.members[k].column for k in mine]
-    return out
-
-
-def known_rows(layout: Layout, e: EquationLayout, variables: Sequence[str]) -> np.ndarray:
+def known_rows(layout: Layout, e: EquationLayout, variables: Collection[str]) -> np.ndarray:
     """Rows of an equation where none of some variables is missing, (n,)."""
     out = np.ones(e.n, dtype=bool)
     for gap in layout.gaps:
@@ -140,8 +132,7 @@ def observed(layout: Layout, e: EquationLayout) -> np.ndarray:
 
 def whole_rows(layout: Layout, e: EquationLayout) -> np.ndarray:
     """Rows of an equation where neither the response nor anything it reads is missing, (n,)."""
-    read = [v for c in read_columns(layout, e) for v in c.variables]
-    return known_rows(layout, e, read) & observed(layout, e)
+    return known_rows(layout, e, reads(layout, e.response)) & observed(layout, e)
 
 
 @dataclass(frozen=True)
@@ -213,12 +204,12 @@ def components(layout: Layout) -> tuple[tuple[Component, ...], tuple[Summed, ...
 def _touched(layout: Layout, i: int, start: Mapping[int, int]) -> Index:
     """For each row of an equation the discrete cells it rests on, numbered; -1 for none."""
     e = layout.equations[i]
-    reads = {v for c in read_columns(layout, e) for v in c.variables}
+    read = reads(layout, e.response)
     out = [np.full(e.n, -1, dtype=np.int64)]
     for g, s in start.items():
         gap = layout.gaps[g]
         here = np.full(e.n, -1, dtype=np.int64)
-        if gap.variable in reads:
+        if gap.variable in read:
             cell = gap.cell[e.rows]
             here = np.where(cell >= 0, cell + s, -1)
         if gap.equation == i:

@@ -14,13 +14,16 @@ import numpy as np
 from acmodels.data import Finding, Study
 from acmodels.errors import DataError
 from acmodels.spec.model import Model
-from acmodels.system import build
+from acmodels.system.assembly import assemble, examined
 from acmodels.system.known import Known, read_known
 from acmodels.system.layout import Gap, Index, Layout
-from acmodels.system.missing import read_columns, subset
+from acmodels.system.missing import subset
+from acmodels.system.missing_cells import said_missing
 from acmodels.system.predictors import Incomplete, predictor_models
 from acmodels.system.rank import without_empty_cells
 from acmodels.system.separation import separation
+from acmodels.system.system import Joint, System, Treatment
+from acmodels.system.terms import terms
 from acmodels.system.unmodelled import too_many, unmodelled
 
 
@@ -29,7 +32,7 @@ def modelled_system(
     study: Study,
     missing: Mapping[str, np.ndarray],
     codes: Mapping[str, tuple[int, ...]] | None = None,
-) -> build.System:
+) -> System:
     """Join a model and a study whose missing values are modeled.
 
     Args:
@@ -42,13 +45,13 @@ def modelled_system(
         DataError: as `build_system`, and for what cannot be modeled, by name.
     """
     known, rows = read_known(model, study, missing)
-    layout, _ = build.assemble(model, rows, codes)
+    layout, _ = assemble(model, rows, codes)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
     _refuse(unmodelled(model, layout, known, needed, rows), model, study)
     one = codes is None  # no study of a design, whose columns stay
     layout, cells = without_empty_cells(layout, known.missing) if one else (layout, [])
-    found = [*(Finding("warning", c) for c in cells), *build.examined(layout, responses, rows)]
+    found = [*(Finding("warning", c) for c in cells), *examined(layout, responses, rows)]
     apart = separation(layout, responses, known.missing) if one else ()
     found += [Finding("warning", s.message) for s in apart]
     wanted = [
@@ -57,16 +60,16 @@ def modelled_system(
         if v not in model.equations and m.any()
     ]
     lacking = frozenset(c for c, m in known.missing.items() if m.any())
-    made = predictor_models(model, build.Joint(layout, responses), wanted, lacking, rows)
+    made = predictor_models(model, Joint(layout, responses), wanted, lacking, rows)
     gaps = _gaps(made.joint.layout, known, {**needed, **made.needed})
-    joint = build.Joint(replace(made.joint.layout, gaps=gaps), made.joint.responses)
+    joint = Joint(replace(made.joint.layout, gaps=gaps), made.joint.responses)
     if gaps:
         _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
-    said = f'{build.said_missing(study, missing)}; values are modeled (missing = "model")'
+    said = f'{said_missing(study, missing)}; values are modeled (missing = "model")'
     notes = [Finding("note", said)]
     notes += [Finding("note", f"{t.column}: {t.how}") for t in treatments]
-    return build.System(
+    return System(
         layout,
         responses,
         (*study.findings, *notes, *found),
@@ -118,7 +121,7 @@ def prune(
         if e.response in missing and (lost & wanted).any():
             mask = read.setdefault(e.response, np.zeros(N, dtype=bool))
             mask |= (lost & wanted)[layout.equations[i].carry]
-        sources = [s for c in read_columns(layout, e) for s in c.sources]
+        sources = [s.key for t in terms(layout, e.response) for s in t.sources]
         sources += [o.source for o in model.equations[e.response].formula.offsets]
         for s in dict.fromkeys(sources):
             d = layout.derived.get(s)
@@ -165,10 +168,10 @@ def _whole(mask: np.ndarray, code: Index | None) -> np.ndarray:
 
 def _treatments(
     model: Model, known: Known, gaps: tuple[Gap, ...], formulas: Mapping[str, str]
-) -> tuple[build.Treatment, ...]:
+) -> tuple[Treatment, ...]:
     by = {g.variable: g for g in gaps}
     read = {v for e in model.equations.values() for v in e.formula.variables()}
-    out: list[build.Treatment] = []
+    out: list[Treatment] = []
     for column, given in known.given.items():
         role = "mediator" if column in read else "outcome"
         if column not in model.equations:
@@ -195,7 +198,7 @@ def _treatments(
         elif rows > told and column not in by:
             parts.append("the other rows are read by no equation")
         said = f"{_count(rows, 'row')} without a value: " + "; ".join(parts)
-        out.append(build.Treatment(column, role, level, rows, units, said, formula))
+        out.append(Treatment(column, role, level, rows, units, said, formula))
     return tuple(out)
 
 

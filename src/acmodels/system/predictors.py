@@ -9,15 +9,21 @@ one of two values binary (logit), a factor ordered by cumulative logit.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from acmodels.data import kind
 from acmodels.spec.formula import parse_formula, quoted
 from acmodels.spec.model import Equation, Model
-from acmodels.system import build
+from acmodels.system.equations import layout_of
 from acmodels.system.layout import Array, Index, Layout, Responses
-from acmodels.system.missing import read_columns, subset
+from acmodels.system.missing import subset
+from acmodels.system.system import Joint
+from acmodels.system.terms import group_terms, reads
+
+if TYPE_CHECKING:
+    from acmodels.system.rows import Rows
 
 FEWEST = 5
 """Known units for each column of a design of an incomplete predictor, at least."""
@@ -67,17 +73,17 @@ class Predictors:
         needed: by predictor, the rows whose unknown value some equation reads, (N,).
     """
 
-    joint: "build.Joint"
+    joint: Joint
     formulas: Mapping[str, str]
     needed: Mapping[str, np.ndarray]
 
 
 def predictor_models(
     model: Model,
-    joint: "build.Joint",
+    joint: Joint,
     incomplete: Sequence[Incomplete],
     lacking: frozenset[str],
-    rows: "build.Rows",
+    rows: "Rows",
 ) -> Predictors:
     """Add an equation for each incomplete predictor.
 
@@ -116,16 +122,16 @@ def predictor_models(
         **joint.responses,
         **{e.response: y for e, (_, y) in zip(equations, made, strict=True)},
     }
-    return Predictors(build.Joint(out, responses), formulas, {x.name: x.needed for x in chain})
+    return Predictors(Joint(out, responses), formulas, {x.name: x.needed for x in chain})
 
 
 def _one(
-    model: Model, layout: Layout, x: Incomplete, equation: Equation, rows: "build.Rows"
+    model: Model, layout: Layout, x: Incomplete, equation: Equation, rows: "Rows"
 ) -> tuple[Layout, Array]:
     """The model of one predictor as a layout of its own, and its values as responses."""
     single = Model(name=x.name, equations={x.name: equation}, source=model.source)
     codes = {x.name: tuple(range(len(x.support)))}
-    alone = build.layout_of(single, rows, codes)
+    alone = layout_of(single, rows, codes)
     e = alone.equations[0]
     lost = x.missing[e.rows]
     wanted = np.bincount(e.carry[x.needed], minlength=e.n) > 0
@@ -135,9 +141,7 @@ def _one(
     return replace(alone, equations=(e,)), y
 
 
-def _equation(
-    layout: Layout, x: Incomplete, allowed: Sequence[str], rows: "build.Rows"
-) -> Equation:
+def _equation(layout: Layout, x: Incomplete, allowed: Sequence[str], rows: "Rows") -> Equation:
     known = np.flatnonzero(~x.missing)
     if x.code is not None:
         _, first = np.unique(x.code[known], return_index=True)
@@ -150,7 +154,7 @@ def _equation(
 
 
 def _terms(
-    layout: Layout, x: Incomplete, allowed: Sequence[str], known: Index, rows: "build.Rows"
+    layout: Layout, x: Incomplete, allowed: Sequence[str], known: Index, rows: "Rows"
 ) -> list[str]:
     """Predictors of a predictor, the closest first, as many as the known values bear."""
     target = layout.variables[x.name].values[known]
@@ -181,7 +185,7 @@ def _terms(
     return [_written(layout, n, rows) for n in allowed if n in chosen]
 
 
-def _written(layout: Layout, name: str, rows: "build.Rows") -> str:
+def _written(layout: Layout, name: str, rows: "Rows") -> str:
     numbered = bool(layout.variables[name].levels) and kind(rows.study, name) == "number"
     return f"factor({quoted(name)})" if numbered else quoted(name)
 
@@ -190,9 +194,9 @@ def _groupings(layout: Layout, x: Incomplete, known: Index) -> list[tuple[str, .
     """Groupings of the equations that read a predictor, where it can vary by them."""
     out: list[tuple[str, ...]] = []
     for e in layout.equations:
-        if x.name not in {v for c in read_columns(layout, e) for v in c.variables}:
+        if x.name not in reads(layout, e.response):
             continue
-        for block, _ in layout.blocks_of(e.response):
+        for block, _ in group_terms(layout, e.response):
             groups = len(np.unique(block.code[known]))
             if x.code is not None and not _constant(block.code, x.code):
                 continue

@@ -15,11 +15,11 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.numbers import number
+from acmodels.spec import parameters as named
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
-from acmodels.system.missing import read_columns
 from acmodels.system.rank import cells
-from acmodels.system.terms import is_latent
+from acmodels.system.terms import group_terms, is_latent, reads
 
 COUNTS = ("poisson", "negative_binomial")
 FAMILIES = ("bernoulli", "binomial", "ordinal", *COUNTS)
@@ -93,7 +93,7 @@ def not_looked_at(layout: Layout) -> list[str]:
 
 
 def _complete(layout: Layout, e: EquationLayout, missing: Mapping[str, np.ndarray]) -> np.ndarray:
-    read = {v for c in read_columns(layout, e) for v in c.variables} | {e.response}
+    read = reads(layout, e.response) | {e.response}
     lost = [m[e.rows] for c, m in missing.items() if c in read]
     return ~np.any(lost, axis=0) if lost else np.ones(e.n, dtype=bool)
 
@@ -126,7 +126,9 @@ def _of_equation(
     size = np.abs(V)
     size[own:] *= scale[:, None]
     loose = size.max(axis=1) > CLEAR * size.max()
-    steps = {k: f"{e.response} ~ {x}" for x, places in e.monotonic.items() for k in places}
+    steps = {
+        k: named.coefficient(e.response, x) for x, places in e.monotonic.items() for k in places
+    }
     names = [n for n, free in zip(e.thresholds, loose[:own], strict=True) if free]
     free = [k for k in range(len(e.columns)) if loose[own + k]]
     names += [steps.get(k, e.coefficient(e.columns[k])) for k in free]
@@ -308,7 +310,7 @@ def _message(
         rest = "Their estimates and intervals rest"
     groups = (
         " Only the population-level terms were checked, without the group effects."
-        if any(True for _ in layout.blocks_of(e.response))
+        if group_terms(layout, e.response)
         else ""
     )
     return (

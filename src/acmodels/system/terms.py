@@ -194,6 +194,11 @@ def group_terms(layout: Layout, response: str) -> tuple[tuple[Block, tuple[Term,
     return tuple((layout.blocks[b], tuple(mine)) for b, mine in out.items())
 
 
+def reads(layout: Layout, response: str) -> frozenset[str]:
+    """List the columns of the data that an equation's terms rest on."""
+    return frozenset(v for t in terms(layout, response) for v in t.variables)
+
+
 def source(layout: Layout, e: EquationLayout, key: str) -> Source:
     """Resolve what an equation looks values up by: a variable, or what is taken of one."""
     d = layout.derived.get(key)

@@ -6,11 +6,11 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.spec.model import Model
-from acmodels.system import build
 from acmodels.system.known import CONTINUOUS, Known
 from acmodels.system.layout import Layout
-from acmodels.system.missing import components, read_columns
-from acmodels.system.terms import is_latent
+from acmodels.system.missing import components
+from acmodels.system.rows import Rows
+from acmodels.system.terms import reads, terms
 
 DISCRETE = ("bernoulli", "ordinal")
 """Families of mediators whose missing values are summed over."""
@@ -23,7 +23,7 @@ def unmodelled(
     layout: Layout,
     known: Known,
     needed: Mapping[str, np.ndarray],
-    rows: build.Rows,
+    rows: Rows,
 ) -> list[str]:
     """What cannot be modeled, in sentences."""
     out: list[str] = []
@@ -87,8 +87,7 @@ def _column_problems(model: Model, layout: Layout, known: Known, column: str) ->
             f"{said}it is discrete, and the residuals of equations.{e.response}, which "
             "reads it, correlate with others"
             for e in layout.equations
-            if e.response in tied
-            and column in {v for c in read_columns(layout, e) for v in c.variables}
+            if e.response in tied and column in reads(layout, e.response)
         ]
         out += _latent_problems(layout, column, said)
     return out
@@ -98,13 +97,11 @@ def _latent_problems(layout: Layout, column: str, said: str) -> list[str]:
     """A latent unit mean of a variable whose equation reads a discrete missing one."""
     out: list[str] = []
     for e in layout.equations:
-        for s in {s for c in read_columns(layout, e) for s in c.sources}:
-            if not is_latent(layout, e, s):
+        for s in {s.key: s for t in terms(layout, e.response) for s in t.sources}.values():
+            if s.latent is None:
                 continue
-            variable = layout.derived[s].variable
-            own = layout.equation(variable)
-            if column in {v for c in read_columns(layout, own) for v in c.variables}:
-                out.append(f"{said}it is discrete, and {s} is a latent mean that rests on it")
+            if column in reads(layout, s.variable):
+                out.append(f"{said}it is discrete, and {s.key} is a latent mean that rests on it")
     return out
 
 

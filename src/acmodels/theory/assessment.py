@@ -16,7 +16,7 @@ from acmodels.numbers import number, share, table_html
 from acmodels.priors import resolve_priors
 from acmodels.spec.model import Model
 from acmodels.system import build_system, study_for
-from acmodels.system.build import uses
+from acmodels.system.rows import uses
 
 if TYPE_CHECKING:
     import pandas as pd

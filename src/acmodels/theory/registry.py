@@ -8,7 +8,7 @@ from acmodels.inference.judging import region_words
 from acmodels.load import load_model, shipped_models
 from acmodels.numbers import decimal, number, share, stated
 from acmodels.spec.model import Model
-from acmodels.system.build import uses
+from acmodels.system.rows import uses
 
 
 def entries() -> list[dict[str, Any]]:

@@ -195,7 +195,7 @@ def _compare(
 def _complete(rows: Study, model: Model) -> Study:
     """Rows on which both equations have all their values, so that both see the same."""
     from acmodels.data import kind, numeric
-    from acmodels.system.build import uses
+    from acmodels.system.rows import uses
 
     keep = np.ones(rows.n_rows, dtype=bool)
     for e in model.equations.values():

@@ -9,6 +9,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from acmodels.spec import parameters as named
+
 LEVELS = ("district", "department", "partner", "partnership")
 KINDS = ("normal", "share", "simplex", "binary", "ordinal", "count", "event")
 MEASURED = ("items", "coded", "guidance", "routines", "partners", "events", "hidden")
@@ -64,7 +66,7 @@ class Arrow:
     @property
     def name(self) -> str:
         """As in formulas: `routines ~ prior_knowledge`."""
-        return f"{self.to} ~ {self.term}"
+        return named.coefficient(self.to, str(self.term))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from acmodels.data.labelled import Labels
+from acmodels.data.table import Labels
 from acmodels.rng import stream
 from acmodels.worlds.answers import Answered, items
 from acmodels.worlds.arrows import variables

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from acmodels.spec import parameters as named
 from acmodels.worlds.arrows import variables
 from acmodels.worlds.scenario import Scenario
 from acmodels.worlds.units import Array
@@ -28,7 +29,7 @@ def truth(scenario: Scenario) -> dict[str, float]:
     for v in variables().values():
         if v.kind in ("event", "count"):
             continue
-        out[f"sigma({v.name})"] = v.noise
+        out[named.sigma(v.name)] = v.noise
         for group, sd in (
             (v.level, v.stable),
             ("district", v.district),
@@ -36,7 +37,7 @@ def truth(scenario: Scenario) -> dict[str, float]:
             ("partner", v.partner),
         ):
             if sd:
-                out[f"sd({v.name} ~ 1 | {group})"] = sd
+                out[named.sd(named.intercept(v.name), group)] = sd
     out |= dict(_effects(scenario))
     return out
 

@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.effects.maximum_likelihood.counterparts import (
-    Alone,
-    Found,
-    NoCounterpartError,
-    Varying,
-    estimate,
-)
+from acmodels.effects.maximum_likelihood.alone import Alone, Found, NoCounterpartError, Varying
+from acmodels.effects.maximum_likelihood.counterparts import estimate
 from acmodels.errors import listing
 from acmodels.numbers import decimal, number, signed
 from acmodels.priors import held_values
+from acmodels.spec import parameters as named
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.missing import subset, whole_rows
@@ -356,7 +352,7 @@ def _legs(draws: "Array", fit: "Fit", plain: Mapping[str, Found]) -> tuple[_Leg,
         for mediator in layout.equations:
             if outcome.response not in plain or mediator.response not in plain:
                 continue
-            b_name = f"{outcome.response} ~ {mediator.response}"
+            b_name = named.coefficient(outcome.response, mediator.response)
             second = plain[outcome.response].values.get(b_name)
             if second is None or b_name not in fit.draws.names:
                 continue

@@ -6,80 +6,18 @@ counterpart, write a function of an `Alone` and enter it in `COUNTERPARTS`.
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from acmodels.posterior import Array
-
-
-@dataclass(frozen=True)
-class Varying:
-    """Effects that vary by one grouping and are correlated with each other.
-
-    Attributes:
-        group: the grouping's name.
-        code: level of each row, shape (n,), from 0 on.
-        Z: what the effects multiply, shape (n, K).
-        sds: names of the K standard deviations.
-        cors: positions and names of the correlations.
-    """
-
-    group: str
-    code: NDArray[np.int64]
-    Z: Array
-    sds: tuple[str, ...]
-    cors: tuple[tuple[int, int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Alone:
-    """One equation on its own, its predictors' values known.
-
-    Attributes:
-        response: its name, from which names of its own parameters are made.
-        link: as in the layout.
-        y, X, offset: shapes (n,), (n, p), (n,).
-        names: of the p coefficients.
-        trials, se, weights: shape (n,), or None.
-        varying: group effects.
-    """
-
-    response: str
-    link: str
-    y: Array
-    X: Array
-    offset: Array
-    names: tuple[str, ...]
-    trials: Array | None = None
-    se: Array | None = None
-    weights: Array | None = None
-    varying: tuple[Varying, ...] = ()
-
-
-@dataclass
-class Found:
-    """Maximum-likelihood estimates.
-
-    Attributes:
-        method: in a few words.
-        values: estimate and standard error by parameter.
-        covariance: of the coefficients, shape (p, p).
-        words: what must be said of all of them.
-        said: what must be said of one.
-    """
-
-    method: str
-    values: dict[str, tuple[float, float]]
-    covariance: Array
-    words: list[str] = field(default_factory=list)
-    said: dict[str, str] = field(default_factory=dict)
-
-
-class NoCounterpartError(Exception):
-    """Statsmodels does not have this; the text says why."""
+from acmodels.effects.maximum_likelihood.alone import (
+    NOT_CONVERGED,
+    Alone,
+    Found,
+    NoCounterpartError,
+)
+from acmodels.effects.maximum_likelihood.mixed import mixed
+from acmodels.spec import parameters as named
 
 
 def estimate(family: str, alone: Alone) -> Found:
@@ -127,7 +65,6 @@ def estimate(family: str, alone: Alone) -> Found:
     return found
 
 
-NOT_CONVERGED = "statsmodels did not converge, so its numbers are not the maximum"
 SEPARATED = "some fitted probabilities are 0 or 1 (separation): the ML estimate is not finite"
 
 
@@ -135,8 +72,6 @@ def _gaussian(a: Alone) -> Found:
     if a.varying:
         if a.se is not None:
             raise NoCounterpartError("MixedLM of statsmodels takes no known standard errors")
-        from acmodels.effects.maximum_likelihood.mixed import mixed
-
         return mixed(a)
     from statsmodels.regression.linear_model import OLS, WLS
 
@@ -145,7 +80,7 @@ def _gaussian(a: Alone) -> Found:
         result = WLS(y, a.X, weights=cast(Any, a.weights)).fit()
         found = _found("weighted least squares", a, result.params, result.cov_params())
         sigma = float(np.sqrt(result.scale))
-        found.values[f"sigma({a.response})"] = (sigma, sigma / float(np.sqrt(2 * result.df_resid)))
+        found.values[named.sigma(a.response)] = (sigma, sigma / float(np.sqrt(2 * result.df_resid)))
         return found
     if a.se is not None:
         result = WLS(y, a.X, weights=cast(Any, 1 / a.se**2)).fit(cov_type="fixed scale")
@@ -155,7 +90,7 @@ def _gaussian(a: Alone) -> Found:
     sigma = float(np.sqrt(result.scale))
     if result.df_resid < 1 or not sigma > 0:
         raise NoCounterpartError("no residual degree of freedom is left")
-    found.values[f"sigma({a.response})"] = (sigma, sigma / float(np.sqrt(2 * result.df_resid)))
+    found.values[named.sigma(a.response)] = (sigma, sigma / float(np.sqrt(2 * result.df_resid)))
     return found
 
 
@@ -189,7 +124,7 @@ def _negative_binomial(a: Alone) -> Found:
     p = a.X.shape[1]
     found = _of_discrete("negative binomial (NB2)", a, result, p)
     alpha, se = float(result.params[p]), float(result.bse[p])
-    name = f"phi({a.response})"
+    name = named.of_family("phi", a.response)
     if alpha > 1e-4:
         found.values[name] = (1 / alpha, se / alpha**2)
     else:
@@ -213,7 +148,10 @@ def _ordinal(a: Alone) -> Found:
     jacobian[:, 0] = 1.0
     covariance = jacobian @ np.asarray(result.cov_params())[p:, p:] @ jacobian.T
     for k, cut in enumerate(cuts):
-        found.values[f"{a.response} | t{k + 1}"] = (float(cut), float(np.sqrt(covariance[k, k])))
+        found.values[named.threshold(a.response, k + 1)] = (
+            float(cut),
+            float(np.sqrt(covariance[k, k])),
+        )
     return found
 
 
@@ -226,7 +164,7 @@ def _beta(a: Alone) -> Found:
     p = a.X.shape[1]
     found = _of_discrete("beta regression, logit", a, result, p)
     phi = float(np.exp(result.params[p]))
-    found.values[f"phi({a.response})"] = (phi, phi * float(result.bse[p]))
+    found.values[named.of_family("phi", a.response)] = (phi, phi * float(result.bse[p]))
     return found
 
 

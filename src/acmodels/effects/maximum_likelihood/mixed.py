@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.effects.maximum_likelihood.counterparts import (
+from acmodels.effects.maximum_likelihood.alone import (
     NOT_CONVERGED,
     Alone,
     Found,
@@ -24,6 +24,7 @@ from acmodels.effects.maximum_likelihood.counterparts import (
     Varying,
 )
 from acmodels.posterior import Array
+from acmodels.spec import parameters as named
 
 MOST_LEVELS, MOST_CELLS = 700, 20_000_000
 """Size of a set of connected rows up to which MixedLM, which is dense, takes seconds."""
@@ -222,7 +223,7 @@ def _spread(
         found: what is filled in.
     """
     V, cross, variance = c.curvature(len(a.y) - a.X.shape[1])
-    found.values[f"sigma({a.response})"] = (sigma, sigma * float(np.sqrt(variance)) / 2)
+    found.values[named.sigma(a.response)] = (sigma, sigma * float(np.sqrt(variance)) / 2)
     for k, (v, j, length) in enumerate(whose):
         name = v.sds[j]
         if c.edge[k]:

@@ -1,0 +1,142 @@
+"""The rows and columns of a study that a model reads, converted once."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from acmodels.data import Finding, Study, labels, numeric, row_names, study_of, truth_values
+from acmodels.errors import DataError, did_you_mean, listing
+from acmodels.spec.model import Equation, Model
+from acmodels.system.layout import (
+    Array,
+    Index,
+)
+
+
+class Rows:
+    """A study's columns on the rows kept, converted once.
+
+    Args:
+        study: the table.
+        keep: rows that are used, shape (rows,).
+        donors: by column, for each row of the study the row whose value stands there.
+        numbers: by column, numbers that stand for it, shape (rows,).
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        keep: np.ndarray,
+        donors: Mapping[str, Index] | None = None,
+        numbers: Mapping[str, Array] | None = None,
+    ) -> None:
+        self.study = study
+        self.keep = keep
+        self.n = int(keep.sum())
+        self._positions = np.flatnonzero(keep)
+        self._donors = donors or {}
+        self._numbers = numbers or {}
+
+    def numeric(self, column: str, *, factor: bool = True) -> Array:
+        """A column as numbers, (rows,); `factor` as for `data.numeric`."""
+        if column in self._numbers:
+            return self._numbers[column][self.keep]
+        return self._given(column, numeric(self.study, column, factor=factor))[self.keep]
+
+    def labels(self, column: str) -> np.ndarray:
+        """A column as labels, (rows,)."""
+        return self._given(column, labels(self.study, column))[self.keep]
+
+    def truths(self, column: str) -> Array:
+        """A column of truth values as 1 and 0, (rows,)."""
+        return self._given(column, truth_values(self.study, column))[self.keep]
+
+    def names(self, positions: np.ndarray) -> tuple[int, ...]:
+        """The row numbers that a person sees."""
+        return row_names(self.study, self._positions[positions])
+
+    def _given(self, column: str, values: np.ndarray) -> np.ndarray:
+        return values[self._donors[column]] if column in self._donors else values
+
+
+def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
+    """Columns that an equation reads, with their roles; a column may come with several."""
+    out = [(e.response, "response")] if with_responses else []
+    out += [(v, "predictor") for v in e.formula.variables()]
+    out += [(c, "grouping") for g in e.formula.groups for c in g.grouping]
+    out += [(o.unit, "unit of a mean") for o in e.formula.operands() if o.unit is not None]
+    extras = {
+        "level": e.level,
+        "standard error": e.se,
+        "number of trials": e.trials,
+        "weight": e.weights,
+    }
+    out += [(c, role) for role, c in extras.items() if c is not None]
+    return out
+
+
+def study_for(model: Model, study: Study) -> Study:
+    """The rows of a study of several tables that a model needs: the fewest with all its columns."""
+    columns = [c for e in model.equations.values() for c, _ in uses(e, with_responses=True)]
+    return study_of(study, columns)
+
+
+def keys_of(model: Model) -> tuple[str, ...]:
+    """Columns used as ids or groupings."""
+    out = [c for e in model.equations.values() for g in e.formula.groups for c in g.grouping]
+    out += [e.level for e in model.equations.values() if e.level is not None]
+    out += [o.unit for e in model.equations.values() for o in e.formula.operands() if o.unit]
+    return tuple(dict.fromkeys(out))
+
+
+def relevant(model: Model, study: Study) -> tuple[Finding, ...]:
+    """Return what was noticed while reading, without that about columns the model does not read."""
+    read = {c for e in model.equations.values() for c, _ in uses(e, with_responses=True)}
+    return tuple(f for f in study.findings if f.column is None or f.column in read)
+
+
+def columns_present(model: Model, study: Study, *, with_responses: bool) -> None:
+    """Check that a study has the columns that a model reads.
+
+    Raises:
+        DataError: with every column that it lacks.
+    """
+    problems: list[str] = []
+    for e in model.equations.values():
+        for column, role in uses(e, with_responses=with_responses):
+            if column in study.names or (not with_responses and column in model.equations):
+                continue
+            problems.append(
+                f"{study.name}: no column '{column}', the {role} of equations.{e.response}"
+                f"{did_you_mean(column, study.names)} (columns: {listing(study.names, 15)})"
+            )
+    if problems:
+        raise DataError(dict.fromkeys(problems))
+
+
+def codes_of(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:
+    """Number the combinations of some label columns, in order of first appearance."""
+    import pandas as pd
+
+    joined = group_labels(columns)
+    code, names = pd.factorize(pd.Series(joined, dtype=object), sort=False)
+    return code.astype(np.int64), tuple(str(n) for n in names)
+
+
+def group_labels(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Join the label columns of a grouping, row by row, as levels are named."""
+    if len(columns) == 1:
+        return columns[0].astype(str)
+    # a label with a colon of its own is quoted, so that combinations stay apart
+    parts = [[f"`{v}`" if ":" in str(v) else str(v) for v in c] for c in columns]
+    return np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
+
+
+def rows_of_level(level: str | None, rows: Rows) -> tuple[Index, Index]:
+    """First data row of each unit, and the unit of each data row."""
+    if level is None:
+        every = np.arange(rows.n, dtype=np.int64)
+        return every, every
+    code, _ = codes_of([rows.labels(level)])
+    _, first = np.unique(code, return_index=True)
+    return first.astype(np.int64), code

@@ -1,0 +1,176 @@
+"""Predictors that have no equation: numbers, factors, and what is taken of them within units."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from acmodels.data import kind
+from acmodels.data.coding import named_levels
+from acmodels.data.columns import date_advice
+from acmodels.errors import DataError, InputError, ModelError
+from acmodels.spec.formula import Operand, Term
+from acmodels.spec.model import Model
+from acmodels.system import checks
+from acmodels.system.columns import ordered_levels
+from acmodels.system.layout import (
+    Derived,
+    Index,
+    Variable,
+)
+from acmodels.system.rows import Rows, codes_of
+
+MOST_STEPS = 30
+"""Steps of a monotonic effect, at most."""
+
+
+def variables_of(model: Model, rows: Rows, problems: list[str]) -> dict[str, Variable]:
+    """Read every predictor that has no equation, as numbers or as a factor."""
+    uses: dict[str, list[Operand]] = {}
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            uses.setdefault(o.variable, []).append(o)
+    out: dict[str, Variable] = {}
+    for name, operands in uses.items():
+        wanted_as_factor = [o for o in operands if o.function == "factor"]
+        if name in model.equations:
+            if wanted_as_factor:
+                problems.append(
+                    f"'{name}' has an equation of its own, so it cannot be a factor(); "
+                    "it enters other equations as a number"
+                )
+            continue
+        try:
+            out[name] = _variable(name, operands, wanted_as_factor, rows)
+        except InputError as error:
+            problems += [p.removeprefix(f"{rows.study.name}: ") for p in error.problems]
+    return out
+
+
+def _variable(
+    name: str, operands: Sequence[Operand], as_factor: Sequence[Operand], rows: Rows
+) -> Variable:
+    if not as_factor and kind(rows.study, name) == "number":
+        values = rows.numeric(name)
+        for o in operands:
+            checks.domain(name, o, values, rows.names)
+        return Variable(name, values)
+    if not as_factor and kind(rows.study, name) == "date":
+        raise DataError(f"'{name}' holds dates, not numbers; {date_advice(rows.study, name)}")
+    bare = next((o for o in operands if o.functions and o.functions[0] != "factor"), None)
+    if bare is not None:
+        if as_factor:
+            raise DataError(f"'{name}' is used as factor({name}) and as {bare.text}; choose one")
+        return Variable(name, rows.numeric(name))  # raises, naming what the text column holds
+    if as_factor and len(as_factor) < len(operands) and kind(rows.study, name) == "number":
+        raise DataError(f"'{name}' is used both as a number and as factor({name}); choose one")
+    found = rows.labels(name)
+    if kind(rows.study, name) == "boolean":  # one spelling, whatever the file's
+        true = rows.truths(name) == 1
+        found = np.where(true, "True", "False").astype(object)
+    levels = tuple(str(v) for v in dict.fromkeys(found))
+    if kind(rows.study, name) == "number":
+        levels = tuple(sorted(levels, key=float))
+    else:
+        levels = tuple(sorted(levels))
+    named = named_levels(rows.study, name, levels)
+    if named:
+        found = np.array([named[str(v)] for v in found], dtype=object)
+        levels = tuple(dict.fromkeys(named[v] for v in levels))
+    if len(levels) < 2:
+        raise DataError(
+            f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect "
+            "cannot be told from the intercept"
+        )
+    if len(levels) > max(20, rows.n // 2):
+        raise DataError(
+            f"'{name}' has {len(levels)} different values in {rows.n} rows as a factor; "
+            "that is an id, not a predictor"
+            if as_factor
+            else f"'{name}' is text with {len(levels)} different values in {rows.n} rows; "
+            "that is an id, not a predictor"
+        )
+    code = {v: i for i, v in enumerate(levels)}
+    return Variable(name, np.array([code[str(v)] for v in found], dtype=np.float64), levels)
+
+
+def refuse_monotonic(model: Model) -> None:
+    """Refuse monotonic effects of which the meaning is not settled here.
+
+    Raises:
+        ModelError: mo() in a product, in a group term, or of a response.
+    """
+    problems: list[str] = []
+    for e in model.equations.values():
+        where = f"{model.source}: equations.{e.response}.formula"
+        for t in e.formula.terms:
+            for o in (o for o in t.operands if "mo" in o.functions):
+                if len(t.operands) > 1:
+                    problems.append(
+                        f"{where}: {o.text} stands in the product {t.text}; a monotonic effect "
+                        f"enters alone in this version (factor({o.variable}) can be multiplied)"
+                    )
+                if o.variable in model.equations:
+                    problems.append(
+                        f"{where}: {o.text}: '{o.variable}' has an equation of its own, so its "
+                        "categories are not given; it enters other equations as a number"
+                    )
+        for g in e.formula.groups:
+            problems += [
+                f"{where}: {o.text} varies by {g.group}; a monotonic effect is one for all groups "
+                "in this version"
+                for t in g.terms
+                for o in t.operands
+                if "mo" in o.functions
+            ]
+    if problems:
+        raise ModelError(dict.fromkeys(problems))
+
+
+def monotonic_problems(model: Model, variables: Mapping[str, Variable]) -> list[str]:
+    """Refuse predictors of monotonic effects that are no ordered categories."""
+    out: list[str] = []
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            if o.function != "mo" or o.variable not in variables:
+                continue
+            count = len(np.unique(variables[o.variable].values))
+            if count < 2:
+                out.append(f"'{o.variable}' has one category only, so {o.text} has no step")
+            if count > MOST_STEPS + 1:
+                out.append(
+                    f"'{o.variable}' has {count} values; {o.text} takes ordered categories, at "
+                    f"most {MOST_STEPS + 1}; enter it as a number, or cut it into categories first"
+                )
+    return out
+
+
+def derived_of(model: Model, rows: Rows) -> dict[str, Derived]:
+    """Read the units of every `within` and `between`."""
+    out: dict[str, Derived] = {}
+    codes: dict[str, tuple[Index, tuple[str, ...]]] = {}
+    for e in model.equations.values():
+        for o in e.formula.operands():
+            if o.unit is None:
+                continue
+            if o.unit not in codes:
+                codes[o.unit] = codes_of([rows.labels(o.unit)])
+            code, names = codes[o.unit]
+            out[o.text] = Derived(o.variable, o.unit, o.function or "", code, names)
+    return out
+
+
+def levels_of(
+    terms: Sequence[Term], variables: Mapping[str, Variable], source: str
+) -> dict[Operand, tuple[tuple[str, int], ...]]:
+    """Return the levels of each factor among some terms, with their codes, the reference first."""
+    return {
+        o: ordered_levels(o, variables[o.variable], source)
+        for t in terms
+        for o in t.operands
+        if o.variable in variables and variables[o.variable].levels
+    } | {o: _steps(variables[o.variable]) for t in terms for o in t.operands if o.function == "mo"}
+
+
+def _steps(variable: Variable) -> tuple[tuple[str, int], ...]:
+    """Categories of an ordered predictor with their codes, from the lowest."""
+    return tuple((f"{v:g}", int(v)) for v in np.unique(variable.values))
