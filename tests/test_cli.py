@@ -267,7 +267,7 @@ def test_check_describes_a_model_on_a_table(call: Call) -> None:
     code, out, err = call("check", "study.csv", "model.toml")
     assert (code, err) == (0, "")
     assert out.startswith("study.csv: 72 of 72 rows used\n")
-    assert "district: 12 groups of 6 to 6 rows" in out
+    assert "district: 12 groups of 6 rows" in out
     table = json.loads(call("check", "study.csv", "model.toml", "--json")[1])
     assert table["rows_used"] == 72
     assert [e["response"] for e in table["equations"]] == ["m", "y"]

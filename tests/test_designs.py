@@ -459,7 +459,7 @@ def test_the_cheapest_design_is_never_chosen_among_assumptions(tmp_path: Path) -
     assert plan.choices == ("g", "row.n")
     assert plan.conditions == ("sd(y ~ 1 | g)", "loss.attrition")
     found = ac.power(plan)
-    said = [a for a in found.answers if a.startswith("assuming ")]
+    said = [a for a in found.answers if a.startswith("Assuming ")]
     for sd in ("0.2", "0.8"):
         for loss in ("0", "0.5"):
             where = f"assuming sd(y ~ 1 | g) = {sd}, loss.attrition = {loss}, "

@@ -366,7 +366,7 @@ def test_check_says_what_a_table_is_made_of(
     frame.to_csv(tmp_path / "one.csv", index=False)
     cli(["check", str(tmp_path / "one.csv")])
     said = capsys.readouterr().out
-    assert "district: 4 groups of 10 to 10 rows" in said
+    assert "district: 4 groups of 10 rows" in said
     assert "department is within district" in said
     assert "district crosses partner (20 of 20 combinations)" in said
     assert "one value for each district" in said

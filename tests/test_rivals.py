@@ -73,14 +73,14 @@ def test_factors_and_districts_left_out_are_those_of_a_grid() -> None:
 
 def test_words_say_what_was_found_and_whether_it_agrees() -> None:
     strong = compared(data(1.2))
-    assert "By regions up (probability 1.000)" in strong.reason
-    assert "the Bayes factor speaks for the term" in strong.reason
-    assert "predicted better with the term" in strong.reason
-    assert strong.reason.endswith("what is settled agrees.")
+    assert "The posterior decides for up (probability 1.000)." in strong.reason
+    assert "The Bayes factor favors the model with the term" in strong.reason
+    assert "predicted better by the model with the term" in strong.reason
+    assert strong.reason.endswith("The comparisons that decide agree.")
     none = compared(data(0.0, seed=3))
-    assert "neither is settled" in none.reason
+    assert "decides for neither" in none.reason
     down = compared(data(-1.2))
-    assert "By regions down" in down.reason
+    assert "The posterior decides for down" in down.reason
 
 
 def test_shipped_pairs_run_on_a_shipped_study_and_say_what_is_lacking(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_every_model_can_be_preregistered(name: str, capsys: pytest.CaptureFixtu
     for e in model.equations.values():
         assert f"`{e.formula.text}`" in said
     assert "- `* ~ *`: Normal(mu = 0, sigma = 1)" in said
-    assert "## Power\n\nOpen." in said
+    assert "## Power\n\nNot stated: no power run was given" in said
 
 
 def test_a_preregistration_says_every_setting_and_scale() -> None:

@@ -140,7 +140,7 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
     lost: dict[str, list[str]] = {}
     for p, why in found.lacking.items():
         lost.setdefault(why, []).append(p)
-    for why, ids in lost.items():
+    for why, ids in sorted(lost.items(), key=lambda found: len(found[1]) > 12):
         named = ", ".join(ids) if len(ids) <= 12 else f"{len(ids)} others"
         echo(f"{named}: {why}")
     if found.needed:

@@ -238,8 +238,8 @@ def _undecomposed(context: Context, response: str, target: str) -> list[str]:
         return []
     groups = ", ".join(repr(g) for g in dict.fromkeys(shared))
     said = (
-        f"'{response}' differs within and between {groups}, and effects through it mix the two; "
-        f"take them apart with within({response}, …) and between({response}, …), or read them as "
-        "a blend"
+        f"'{response}' varies within and between {groups}, so effects through it mix the two; "
+        f"separate them with within({response}, …) and between({response}, …), or read them as a "
+        "weighted average of both"
     )
     return [said]

@@ -491,7 +491,9 @@ def answers(plan: Plan, table: "pd.DataFrame") -> tuple[str, ...]:
         out += _chosen(plan, known, target, said)
         for key in plan.grid:
             out += _smallest(plan, key, known, target, said)
-    return tuple(out)
+    if len(set(table["estimand"])) > 1:  # sentences begin with the name of the estimand
+        return tuple(out)
+    return tuple(line[:1].upper() + line[1:] for line in out)
 
 
 def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list[str]:
@@ -505,14 +507,15 @@ def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list
         if not len(enough):
             best = rows.loc[rows["power"].idxmax()]
             out.append(
-                f"{under}no design of the grid{within} reaches {stated(target)}; the most is "
+                f"{under}no design of the grid{within} reaches a power of {stated(target)}; the most is "
                 f"{decimal(best['power'], 3)} (standard error {decimal(best['mcse'], 3)})"
                 f"{_at(best, plan.choices)}."
             )
         elif priced:
             best = enough.loc[enough["cost"].idxmin()]
             out.append(
-                f"{under}the cheapest design of the grid{within} that reaches {stated(target)} "
+                f"{under}the cheapest design of the grid{within} that reaches a power of "
+                f"{stated(target)} "
                 "costs "
                 f"{decimal(best['cost'], 0)}{_at(best, plan.choices)}: {decimal(best['power'], 3)} "
                 "(standard "
@@ -561,7 +564,7 @@ def _smallest(plan: Plan, key: str, known: "pd.DataFrame", target: float, said: 
         what = (
             f"the minimum detectable {key} with power {stated(target)} is {number(found[0])}"
             if is_truth(key)
-            else f"{stated(target)} is reached near {key} = {number(found[0])}"
+            else f"a power of {stated(target)} is reached near {key} = {number(found[0])}"
         )
         out.append(
             f"{said}{what}, between {number(found[1])} and {number(found[2])} with 95 % confidence"

@@ -72,16 +72,19 @@ def refused(name: str, problems: Iterable[str], findings: Iterable[Finding] = ()
     return {"data": name, "findings": [_finding(f) for f in (*wrong, *rest)]}
 
 
+def _sized(groups: int, smallest: int, largest: int, median: float) -> str:
+    """Say how many groups there are, and of how many rows."""
+    if smallest == largest:
+        return f"{groups} groups of {smallest} {'row' if smallest == 1 else 'rows'}"
+    return f"{groups} groups of {smallest} to {largest} rows (median {stated(median)})"
+
+
 def _structure(found: Structure) -> list[str]:
     lines: list[str] = []
     shown = found.groupings[:MOST]
     if shown:
         lines.append("")
-        lines += [
-            f"{g.name}: {g.groups} groups of {g.smallest} to {g.largest} rows (median "
-            f"{stated(g.median)})"
-            for g in shown
-        ]
+        lines += [f"{g.name}: {_sized(g.groups, g.smallest, g.largest, g.median)}" for g in shown]
         lines += [f"{r}" for r in found.relations[:20]]
     return lines
 
@@ -166,8 +169,8 @@ def describe_model(system: System) -> Description:
     for block in {b.group: b for b in layout.blocks}.values():
         counts = np.bincount(block.code, minlength=len(block.levels))
         lines.append(
-            f"  {block.group}: {len(block.levels)} groups of {counts.min()} to {counts.max()} rows "
-            f"(median {stated(np.median(counts))})"
+            f"  {block.group}: "
+            + _sized(len(block.levels), counts.min(), counts.max(), float(np.median(counts)))
         )
         groupings.append(
             {

@@ -87,7 +87,9 @@ def preregistration(
     out += ["", "## Design", ""]
     out += _design(design)
     out += ["", "## Power", ""]
-    out += ["Open." if power is None else _table(power)]
+    out += [
+        "Not stated: no power run was given (--power FOLDER)." if power is None else _table(power)
+    ]
     out += [
         "",
         "## Analysis",
@@ -100,7 +102,7 @@ def preregistration(
 
 def _design(design: Design | None) -> list[str]:
     if design is None:
-        return ["Open."]
+        return ["Not stated: no design was given."]
     out: list[str] = []
     for u in design.units:
         of = f" in each {u.per}" if u.per else ""

@@ -168,8 +168,9 @@ def influence_lines(found: "Influence") -> tuple[str, ...]:
             else f"another without {r['changed_by']} of them"
         )
         out.append(
-            f"  {r['proposition']} is {r['status']}: {held}; '{r['unit']}' moves it most, P(claim) "
-            f"{chance(r['p_region'])} with it and {chance(r['p_region_without'])} without"
+            f"  {r['proposition']} is {r['status']}: {held}; '{r['unit']}' moves it most: "
+            f"the probability of the claim is {chance(r['p_region'])} with it and "
+            f"{chance(r['p_region_without'])} without"
         )
     for _, r in found.largest.iterrows():
         said = estimate(r["mean"], r["lower"], r["upper"])

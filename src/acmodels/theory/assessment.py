@@ -253,7 +253,9 @@ def _assessed(
     lacking: dict[str, str] = {}
     needed: dict[str, Needed] = {}
     for p in (p for p in asked if not rows[p]):
-        row = untested.get(p) or _untested(p, "", "", "Not tested: no shipped model tests it yet.")
+        row = untested.get(p) or _untested(
+            p, "", "", "Not tested: no shipped model covers this yet."
+        )
         lacking[p] = str(row["reason"])
         words = smallest_study(p, str(row["model"]))
         if words is not None:

@@ -257,47 +257,46 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
     p, q = c.probabilities
     region = first if p >= DECIDES else other if q >= DECIDES else ""
     said = [
-        f"by regions {region} (probability {decimal(max(p, q), 3)})"
+        f"The posterior decides for {region} (probability {decimal(max(p, q), 3)})."
         if region
-        else f"by regions neither is settled ({first} {decimal(p, 2)}, {other} {decimal(q, 2)})"
+        else f"The posterior decides for neither (probabilities: {first} {decimal(p, 2)}, {other} "
+        f"{decimal(q, 2)})."
     ]
-    nothing = "no such term" if with_term_first else first
-    kept = "the term" if with_term_first else other
+    nothing = "the model without the term" if with_term_first else first
+    kept = "the model with the term" if with_term_first else other
     log, _, half, double = c.log_bf
     factor = kept if log > STRONG else nothing if log < -STRONG else ""
     moved = factor and not all((v > 0) == (log > 0) for v in (half, double))
     said.append(
-        f"the Bayes factor speaks for {factor} (log {decimal(log, 1)}"
-        f"{', but not at half or double the prior sd' if moved else ''})"
+        f"The Bayes factor favors {factor} (its logarithm is {decimal(log, 1)}"
+        f"{', but the sign changes at half or double the prior sd' if moved else ''})."
         if factor
-        else f"the Bayes factor does not decide (log {decimal(log, 1)})"
+        else f"The Bayes factor does not decide (its logarithm is {decimal(log, 1)})."
     )
     d, se = c.elpd
     if np.isnan(d):
-        said.append("districts left out could not be predicted")
+        said.append("Left-out districts could not be predicted.")
         far = ""
     else:
         far = kept if d > 2 * se else nothing if d < -2 * se else ""
         said.append(
-            f"districts left out are predicted better with {far} (by {decimal(abs(d), 1)}, "
-            "standard error "
-            f"{decimal(se, 1)})"
+            f"Left-out districts are predicted better by {far} (log density higher by "
+            f"{decimal(abs(d), 1)}, standard error {decimal(se, 1)})."
             if far
             else (
-                f"districts left out do not tell them apart ({decimal(d, 1)}, standard error "
-                f"{decimal(se, 1)})"
+                "Prediction of left-out districts does not tell the two apart (log density differs by "
+                f"{decimal(d, 1)}, standard error {decimal(se, 1)})."
             )
         )
     told = kept if region and (with_term_first or region == other) else nothing if region else ""
     decided = [v for v in (told, factor, far) if v]
     agree = (
-        "nothing is settled"
+        "None of the three comparisons decides."
         if not decided
-        else "the three do not agree"
+        else "The comparisons contradict each other."
         if len(set(decided)) > 1
-        else "only one of the three decides"
+        else "Only one of the three comparisons decides."
         if len(decided) == 1
-        else "what is settled agrees"
+        else "The comparisons that decide agree."
     )
-    text = f"{'; '.join(said)}: {agree}."
-    return text[:1].upper() + text[1:]
+    return " ".join((*said, agree))
