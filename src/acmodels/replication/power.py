@@ -507,8 +507,9 @@ def _chosen(plan: Plan, known: "pd.DataFrame", target: float, said: str) -> list
         if not len(enough):
             best = rows.loc[rows["power"].idxmax()]
             out.append(
-                f"{under}no design of the grid{within} reaches a power of {stated(target)}; the most is "
-                f"{decimal(best['power'], 3)} (standard error {decimal(best['mcse'], 3)})"
+                f"{under}no design of the grid{within} reaches a power of {stated(target)}; "
+                f"the most is {decimal(best['power'], 3)} (standard error "
+                f"{decimal(best['mcse'], 3)})"
                 f"{_at(best, plan.choices)}."
             )
         elif priced:

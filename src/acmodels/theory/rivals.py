@@ -284,8 +284,8 @@ def _words(c: Compared, *, with_term_first: bool) -> str:
             f"{decimal(abs(d), 1)}, standard error {decimal(se, 1)})."
             if far
             else (
-                "Prediction of left-out districts does not tell the two apart (log density differs by "
-                f"{decimal(d, 1)}, standard error {decimal(se, 1)})."
+                "Prediction of left-out districts does not tell the two apart (log density "
+                f"differs by {decimal(d, 1)}, standard error {decimal(se, 1)})."
             )
         )
     told = kept if region and (with_term_first or region == other) else nothing if region else ""
