@@ -170,7 +170,9 @@ def describe_model(system: System) -> Description:
         counts = np.bincount(block.code, minlength=len(block.levels))
         lines.append(
             f"  {block.group}: "
-            + _sized(len(block.levels), counts.min(), counts.max(), float(np.median(counts)))
+            + _sized(
+                len(block.levels), int(counts.min()), int(counts.max()), float(np.median(counts))
+            )
         )
         groupings.append(
             {
