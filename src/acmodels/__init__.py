@@ -17,102 +17,69 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from acmodels.data import read_study as load_study
-    from acmodels.data import study
-    from acmodels.data.scales import scales
-    from acmodels.data.writing import export
-    from acmodels.effects.bayes_factors import bayes_factor
-    from acmodels.effects.maximum_likelihood import maximum_likelihood
-    from acmodels.effects.predictions import comparisons, predictions, slopes
-    from acmodels.effects.sizes import icc, r2, standardized
-    from acmodels.errors import AcmodelsError, InputError
-    from acmodels.framework import proposition, propositions
-    from acmodels.inference.fitting import estimate, fit
-    from acmodels.inference.judging import judge
-    from acmodels.inference.saved import load_fit
-    from acmodels.load import load_design, load_model, load_plan
-    from acmodels.replication.calibration import calibrate
-    from acmodels.replication.power import power
-    from acmodels.replication.recovery import recover
-    from acmodels.reporting import report
-    from acmodels.reporting.plots import plot_predictions
-    from acmodels.robustness.confounding import confounding
-    from acmodels.robustness.leave_out import influence
-    from acmodels.simulation import simulate
-    from acmodels.theory.assessment import assess
-    from acmodels.worlds.making import world
+    from acmodels.data import load_study as load_study
+    from acmodels.data import study as study
+    from acmodels.data.scales import scales as scales
+    from acmodels.data.writing import export as export
+    from acmodels.effects.bayes_factors import bayes_factor as bayes_factor
+    from acmodels.effects.maximum_likelihood import maximum_likelihood as maximum_likelihood
+    from acmodels.effects.predictions import comparisons as comparisons
+    from acmodels.effects.predictions import predictions as predictions
+    from acmodels.effects.predictions import slopes as slopes
+    from acmodels.effects.sizes import icc as icc
+    from acmodels.effects.sizes import r2 as r2
+    from acmodels.effects.sizes import standardized as standardized
+    from acmodels.errors import AcmodelsError as AcmodelsError
+    from acmodels.errors import InputError as InputError
+    from acmodels.framework import proposition as proposition
+    from acmodels.framework import propositions as propositions
+    from acmodels.inference.fitting import estimate as estimate
+    from acmodels.inference.fitting import fit as fit
+    from acmodels.inference.judging import judge as judge
+    from acmodels.inference.saved import load_fit as load_fit
+    from acmodels.load import load_design as load_design
+    from acmodels.load import load_model as load_model
+    from acmodels.load import load_plan as load_plan
+    from acmodels.replication.calibration import calibrate as calibrate
+    from acmodels.replication.power import power as power
+    from acmodels.replication.recovery import recover as recover
+    from acmodels.reporting import report as report
+    from acmodels.reporting.plots import plot_predictions as plot_predictions
+    from acmodels.robustness.confounding import confounding as confounding
+    from acmodels.robustness.leave_out import influence as influence
+    from acmodels.simulation import simulate as simulate
+    from acmodels.theory.assessment import assess as assess
+    from acmodels.worlds.making import world as world
 
-__all__ = [
-    "AcmodelsError",
-    "InputError",
-    "assess",
-    "bayes_factor",
-    "calibrate",
-    "comparisons",
-    "confounding",
-    "estimate",
-    "export",
-    "fit",
-    "icc",
-    "influence",
-    "judge",
-    "load_design",
-    "load_fit",
-    "load_model",
-    "load_plan",
-    "load_study",
-    "maximum_likelihood",
-    "plot_predictions",
-    "power",
-    "predictions",
-    "proposition",
-    "propositions",
-    "r2",
-    "recover",
-    "report",
-    "scales",
-    "simulate",
-    "slopes",
-    "standardized",
-    "study",
-    "world",
-]
-
-_HOMES = {
-    "AcmodelsError": ("acmodels.errors", "AcmodelsError"),
-    "InputError": ("acmodels.errors", "InputError"),
-    "assess": ("acmodels.theory.assessment", "assess"),
-    "bayes_factor": ("acmodels.effects.bayes_factors", "bayes_factor"),
-    "calibrate": ("acmodels.replication.calibration", "calibrate"),
-    "comparisons": ("acmodels.effects.predictions", "comparisons"),
-    "confounding": ("acmodels.robustness.confounding", "confounding"),
-    "estimate": ("acmodels.inference.fitting", "estimate"),
-    "export": ("acmodels.data.writing", "export"),
-    "fit": ("acmodels.inference.fitting", "fit"),
-    "icc": ("acmodels.effects.sizes", "icc"),
-    "influence": ("acmodels.robustness.leave_out", "influence"),
-    "judge": ("acmodels.inference.judging", "judge"),
-    "load_design": ("acmodels.load", "load_design"),
-    "load_fit": ("acmodels.inference.saved", "load_fit"),
-    "load_model": ("acmodels.load", "load_model"),
-    "load_plan": ("acmodels.load", "load_plan"),
-    "load_study": ("acmodels.data", "read_study"),
-    "maximum_likelihood": ("acmodels.effects.maximum_likelihood", "maximum_likelihood"),
-    "plot_predictions": ("acmodels.reporting.plots", "plot_predictions"),
-    "power": ("acmodels.replication.power", "power"),
-    "predictions": ("acmodels.effects.predictions", "predictions"),
-    "proposition": ("acmodels.framework", "proposition"),
-    "propositions": ("acmodels.framework", "propositions"),
-    "r2": ("acmodels.effects.sizes", "r2"),
-    "recover": ("acmodels.replication.recovery", "recover"),
-    "report": ("acmodels.reporting", "report"),
-    "scales": ("acmodels.data.scales", "scales"),
-    "simulate": ("acmodels.simulation", "simulate"),
-    "slopes": ("acmodels.effects.predictions", "slopes"),
-    "standardized": ("acmodels.effects.sizes", "standardized"),
-    "study": ("acmodels.data", "study"),
-    "world": ("acmodels.worlds.making", "world"),
+_PUBLIC = {
+    "acmodels.data": "load_study study",
+    "acmodels.data.scales": "scales",
+    "acmodels.data.writing": "export",
+    "acmodels.effects.bayes_factors": "bayes_factor",
+    "acmodels.effects.maximum_likelihood": "maximum_likelihood",
+    "acmodels.effects.predictions": "comparisons predictions slopes",
+    "acmodels.effects.sizes": "icc r2 standardized",
+    "acmodels.errors": "AcmodelsError InputError",
+    "acmodels.framework": "proposition propositions",
+    "acmodels.inference.fitting": "estimate fit",
+    "acmodels.inference.judging": "judge",
+    "acmodels.inference.saved": "load_fit",
+    "acmodels.load": "load_design load_model load_plan",
+    "acmodels.replication.calibration": "calibrate",
+    "acmodels.replication.power": "power",
+    "acmodels.replication.recovery": "recover",
+    "acmodels.reporting": "report",
+    "acmodels.reporting.plots": "plot_predictions",
+    "acmodels.robustness.confounding": "confounding",
+    "acmodels.robustness.leave_out": "influence",
+    "acmodels.simulation": "simulate",
+    "acmodels.theory.assessment": "assess",
+    "acmodels.worlds.making": "world",
 }
+"""The public names, by the module that has them."""
+
+_HOMES = {name: module for module, names in _PUBLIC.items() for name in names.split()}
+__all__ = sorted(_HOMES)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
@@ -122,8 +89,7 @@ def __getattr__(name: str) -> Any:
         return version("acmodels")
     if name not in _HOMES:
         raise AttributeError(f"module 'acmodels' has no attribute '{name}'")
-    module, attribute = _HOMES[name]
-    value = getattr(importlib.import_module(module), attribute)
+    value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

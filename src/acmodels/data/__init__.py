@@ -12,12 +12,16 @@ from acmodels.data.package import package_study, study_of
 from acmodels.data.screening import near_duplicate_labels, sentinels
 from acmodels.data.table import Finding, Study, row_names
 
+load_study = read_study
+"""The public name, as `load_model` and `load_design` are."""
+
 __all__ = [
     "Finding",
     "Study",
     "kind",
     "label_codes",
     "labels",
+    "load_study",
     "near_duplicate_labels",
     "numeric",
     "package_study",

@@ -8,9 +8,9 @@ from a stranger is safe. The notation follows Wilkinson & Rogers (1973) as lme4
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import accumulate, combinations
 from math import prod
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
@@ -54,11 +54,16 @@ NUMBER: /-?\d+(\.\d+)?/
 """
 
 
+def _folders(package: str) -> list[str]:
+    """Return the folders of a package, without importing what it needs."""
+    spec = find_spec(package)
+    return list((spec and spec.submodule_search_locations) or ())
+
+
 @lru_cache
 def unit_functions() -> tuple[str, ...]:
     """Functions of a variable and a unit: the names of the files in `acmodels.sources`."""
-    folder = Path(__file__).parent.parent / "sources"
-    found = (m.name for m in iter_modules([str(folder)]))
+    found = (m.name for m in iter_modules(_folders("acmodels.sources")))
     return tuple(sorted((n for n in found if not n.startswith("_")), reverse=True))
 
 
