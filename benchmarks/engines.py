@@ -155,10 +155,11 @@ def worker(name: str, **env: str) -> dict[str, float]:
 def cold() -> dict[str, float]:
     """The first fit of a process, by stage."""
     started = time.perf_counter()
-    from acmodels.engines import Sampling, _collapse, collapsed
+    from acmodels.engines import Sampling, collapsed
+
+    collapsed.load()
 
     loaded = time.perf_counter() - started
-    del _collapse
     read, problem = clock(reference)
     s = problem.system
     prepare, ready = clock(lambda: collapsed.prepare(s.layout, problem.priors, s.responses))
@@ -392,7 +393,7 @@ def sizes() -> None:
 
 def _one_size(problem: Problem, seed: int) -> tuple[float, float, float]:
     from acmodels.engines import Sampling, collapsed
-    from acmodels.engines._mixed import moments
+    from acmodels.engines.collapsed.mixed import moments
 
     s = problem.system
     stack = {r: v[None] for r, v in s.responses.items()}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from acmodels.engines._mixed import Component
+from acmodels.engines.collapsed.mixed import Component
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 from acmodels.system.columns import design_matrix, group_column

@@ -96,6 +96,25 @@ def test_asking_for_help_is_light() -> None:
     assert heavy_after(ask + "    assert not e.code, e.code") == []
 
 
+def test_what_engines_say_of_themselves_is_light() -> None:
+    ask = "from acmodels import engines\nfor n in engines.engine_names(): engines.engine(n).unfit"
+    assert set(heavy_after(ask)).isdisjoint({"numba", "nutpie", "pymc", "pytensor"})
+
+
+def test_nobody_asks_for_an_engine_by_its_name() -> None:
+    from acmodels.engines import engine_names
+
+    names = set(engine_names())
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "src/acmodels").rglob("*.py"))
+        if "engines" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert not found, found
+
+
 # --- what is public ----------------------------------------------------------
 
 

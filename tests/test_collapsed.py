@@ -17,8 +17,9 @@ from scipy import integrate, stats
 sys.path.insert(0, str(Path(__file__).parent))
 
 import acmodels as ac
-from acmodels.engines import Sampling, _collapse, _effects, _hyper, _marginal, _mixed, collapsed
-from acmodels.engines._kernels import coefficients
+from acmodels.engines import Sampling, collapsed
+from acmodels.engines.collapsed import fitting, group_effects, hyper, marginal, mixed
+from acmodels.engines.collapsed.kernels import coefficients
 from acmodels.errors import EngineError
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
@@ -120,17 +121,17 @@ def built(table: dict[str, Any], data: pd.DataFrame) -> tuple[System, Priors]:
     return system, resolve_priors(model.priors, system.layout, system.responses)
 
 
-def problems(system: System, priors: Priors) -> list[_marginal.Problem]:
+def problems(system: System, priors: Priors) -> list[marginal.Problem]:
     stack = {k: v[None] for k, v in system.responses.items()}
     scale = {p.name: 1.0 for p in parameters(system.layout)}
-    out: list[_marginal.Problem] = []
-    for c in _mixed.components(system.layout, priors):
-        h = _hyper.hyper(c, system.layout, priors, scale)
-        out.append(_marginal.Problem(h, _mixed.moments(c, system.layout, priors, stack)))
+    out: list[marginal.Problem] = []
+    for c in mixed.components(system.layout, priors):
+        h = hyper.hyper(c, system.layout, priors, scale)
+        out.append(marginal.Problem(h, mixed.moments(c, system.layout, priors, stack)))
     return out
 
 
-def some_points(h: _hyper.Hyper, n: int, seed: int = 2) -> np.ndarray:
+def some_points(h: hyper.Hyper, n: int, seed: int = 2) -> np.ndarray:
     x = np.random.default_rng(seed).normal(0.0, 0.8, (1, n, h.size))
     sds = list(h.priors)
     x[..., sds] = np.abs(x[..., sds]) + 0.1
@@ -141,12 +142,12 @@ def check_density(system: System, priors: Priors, n: int = 5) -> None:
     for problem in problems(system, priors):
         h = problem.hyper
         x = some_points(h, n)
-        found = _marginal.density(problem, x, ONE).log[0]
-        values = _hyper.parameters(h, x)[0]
+        found = marginal.density(problem, x, ONE).log[0]
+        values = hyper.parameters(h, x)[0]
         for k in range(n):
             value = dict(zip(h.names, values[k], strict=True))
             dense = matrices(system.layout, priors, system.responses, h.component, value)
-            want = log_marginal(*dense) + float(_hyper.log_prior(h, x)[0, k])
+            want = log_marginal(*dense) + float(hyper.log_prior(h, x)[0, k])
             # w log N(r; 0, s) is log N(r; 0, s / sqrt(w)) - log(w) / 2 where weights have mean 1
             known = [e.weights for e in system.layout.equations if e.weights is not None]
             want -= sum(0.5 * float(np.log(w).sum()) for w in known)
@@ -163,7 +164,7 @@ def test_density_is_the_dense_normals(name: str, *, balanced: bool) -> None:
 
 
 def test_lapack_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_marginal, "LAPACK_FROM", 0)
+    monkeypatch.setattr(marginal, "LAPACK_FROM", 0)
     for name in ("crossed slopes", "nested and crossed", "residual correlation", "a regression"):
         check_density(*built(MODELS[name], frame()))
 
@@ -173,7 +174,7 @@ def test_both_ways_of_elimination_are_reached() -> None:
 
     def pooled(formula: str, data: pd.DataFrame) -> bool:
         system, priors = built({"equations": {"y": formula}}, data)
-        return len(_mixed.components(system.layout, priors)[0].design) > 0
+        return len(mixed.components(system.layout, priors)[0].design) > 0
 
     assert pooled("y ~ x + (1 | a) + (1 | b)", frame(n=120))
     assert not pooled("y ~ x + (1 + w | a)", frame())
@@ -224,12 +225,12 @@ def test_a_missing_term_is_seen() -> None:
     other, _ = built({"equations": {"y": "y ~ x + (1 | a)"}}, frame())
     problem = problems(other, priors)[0]
     x = some_points(problem.hyper, 1)
-    value = dict(zip(problem.hyper.names, _hyper.parameters(problem.hyper, x)[0, 0], strict=True))
-    component = _mixed.components(system.layout, priors)[0]
+    value = dict(zip(problem.hyper.names, hyper.parameters(problem.hyper, x)[0, 0], strict=True))
+    component = mixed.components(system.layout, priors)[0]
     dense = matrices(
         system.layout, priors, system.responses, component, {**value, "sd(y ~ 1 | b)": 0.5}
     )
-    found = _marginal.density(problem, x, ONE).log[0, 0] - _hyper.log_prior(problem.hyper, x)[0, 0]
+    found = marginal.density(problem, x, ONE).log[0, 0] - hyper.log_prior(problem.hyper, x)[0, 0]
     assert abs(found - log_marginal(*dense)) > 0.01
 
 
@@ -242,15 +243,15 @@ def test_many_data_sets_are_each_alone(name: str) -> None:
     system, priors = built(MODELS[name], data[0])
     sets = [built(MODELS[name], d)[0].responses for d in data]
     stack = {k: np.stack([s[k] for s in sets]) for k in sets[0]}
-    for c in _mixed.components(system.layout, priors):
-        h = _hyper.hyper(c, system.layout, priors, {p.name: 1.0 for p in parameters(system.layout)})
+    for c in mixed.components(system.layout, priors):
+        h = hyper.hyper(c, system.layout, priors, {p.name: 1.0 for p in parameters(system.layout)})
         x = np.repeat(some_points(h, 6), 2, axis=0)
-        together = _marginal.Problem(h, _mixed.moments(c, system.layout, priors, stack))
-        found = _marginal.density(together, x, np.array([0, 1]))
+        together = marginal.Problem(h, mixed.moments(c, system.layout, priors, stack))
+        found = marginal.density(together, x, np.array([0, 1]))
         for r in range(2):
             one = {k: v[r : r + 1] for k, v in stack.items()}
-            alone = _marginal.Problem(h, _mixed.moments(c, system.layout, priors, one))
-            want = _marginal.density(alone, x[:1], ONE)
+            alone = marginal.Problem(h, mixed.moments(c, system.layout, priors, one))
+            want = marginal.density(alone, x[:1], ONE)
             np.testing.assert_allclose(found.log[r], want.log[0], rtol=1e-11)
             np.testing.assert_allclose(found.root[r], want.root[0], rtol=1e-8, atol=1e-10)
 
@@ -268,26 +269,28 @@ def test_effects_and_coefficients_given_the_sds(
 ) -> None:
     """Their conditional normal distribution, moment by moment, at one set of sds."""
     if lapack:
-        monkeypatch.setattr(_marginal, "LAPACK_FROM", 0)
-        monkeypatch.setattr(_effects, "LAPACK_FROM", 0)
+        monkeypatch.setattr(marginal, "LAPACK_FROM", 0)
+        monkeypatch.setattr(group_effects, "LAPACK_FROM", 0)
     system, priors = built(MODELS[name], frame(balanced=False))
     S = 4000
     for problem in problems(system, priors):
         h, c = problem.hyper, problem.hyper.component
         x = some_points(h, 1)
-        values = _marginal.density(problem, x, ONE)
+        values = marginal.density(problem, x, ONE)
         rng = np.random.default_rng(3)
         p = len(c.coefficients)
         beta = np.empty((1, S, p))
         points = np.zeros((1, S), np.int64)
         coefficients(values.mean, values.root, points, rng.standard_normal((1, S, p)), beta)
-        drawn = _effects.group_effects(problem, system.layout, x[0], points[0], beta[0], rng, None)
-        raw = _mixed.raw_coefficients(
+        drawn = group_effects.group_effects(
+            problem, system.layout, x[0], points[0], beta[0], rng, None
+        )
+        raw = mixed.raw_coefficients(
             problem.moments, c, beta, np.zeros((1, S, 0)), ONE, range(beta.shape[2])
         )[0]
         blocks = [drawn[system.layout.blocks[b].key].reshape(S, -1) for b in c.blocks]
         draws = np.concatenate([*blocks, raw], axis=1)
-        value = dict(zip(h.names, _hyper.parameters(h, x)[0, 0], strict=True))
+        value = dict(zip(h.names, hyper.parameters(h, x)[0, 0], strict=True))
         mean, cov = conditional(*matrices(system.layout, priors, system.responses, c, value))
         sd = np.sqrt(np.diag(cov))
         z = (draws - mean) / sd
@@ -343,7 +346,7 @@ def test_marginal_likelihood_of_two_sds_by_quadrature() -> None:
     problem = problems(system, priors)[0]
     grid = np.linspace(1e-3, 6, 400)
     x = np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(1, -1, 2)
-    log = _marginal.density(problem, x, ONE).log.reshape(400, 400)
+    log = marginal.density(problem, x, ONE).log.reshape(400, 400)
     want = np.log(integrate.simpson(integrate.simpson(np.exp(log), x=grid), x=grid))
     prepared = collapsed.prepare(system.layout, priors, system.responses)
     part = prepared.sample(system.responses, 1, Sampling()).parts[0]
@@ -425,7 +428,7 @@ def test_tables_of_weighted_points() -> None:
 def test_walkers_agree_with_weighted_points(monkeypatch: pytest.MonkeyPatch) -> None:
     model, data = ac.load_model(SLEEP), sleep()
     points = ac.fit(model, data, seed=4)
-    monkeypatch.setattr(_collapse.Weighted, "trusted", property(lambda _: False))
+    monkeypatch.setattr(fitting.Weighted, "trusted", property(lambda _: False))
     walked = ac.fit(model, data, seed=4, engine="collapsed")
     assert walked.draws.parts[0].method == "metropolis"
     assert walked.diagnostics.usable, walked.diagnostics.messages
@@ -450,7 +453,7 @@ def small_groups(spread: float, seed: int) -> pd.DataFrame:
 
 def test_walkers_keep_sds_positive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an sd may be zero, walkers stand at mirror images of points too."""
-    monkeypatch.setattr(_collapse.Weighted, "trusted", property(lambda _: False))
+    monkeypatch.setattr(fitting.Weighted, "trusted", property(lambda _: False))
     f = ac.fit(ac.load_model(SLEEP), small_groups(0.02, 4), seed=4, engine="collapsed")
     assert f.draws.parts[0].method == "metropolis"
     for name in f.draws.names:

@@ -9,9 +9,9 @@ from scipy import integrate, stats
 from scipy.stats import qmc
 
 import acmodels as ac
-from acmodels.engines import _hyper, _mixed
-from acmodels.engines import _importance as imp
-from acmodels.engines._sobol import DIMENSIONS, shifted, sobol
+from acmodels.engines.collapsed import hyper, mixed
+from acmodels.engines.collapsed import importance as imp
+from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
 from acmodels.posterior import Part, Posterior, summarize
 from acmodels.priors import resolve_priors
 from acmodels.system import build_system, parameters
@@ -105,7 +105,7 @@ def test_modes() -> None:
 # --- coordinates ------------------------------------------------------------------------
 
 
-def coordinates(effects: str, eta: float = 1.0) -> _hyper.Hyper:
+def coordinates(effects: str, eta: float = 1.0) -> hyper.Hyper:
     rng = np.random.default_rng(6)
     data = pd.DataFrame(rng.normal(size=(60, 4)), columns=["y", "x", "w", "v"])
     data["g"] = [f"g{k % 6}" for k in range(60)]
@@ -122,14 +122,14 @@ def coordinates(effects: str, eta: float = 1.0) -> _hyper.Hyper:
     system = build_system(model, ac.study(data))
     priors = resolve_priors(model.priors, system.layout, system.responses)
     scale = {p.name: 1.7 for p in parameters(system.layout)}
-    return _hyper.hyper(_mixed.components(system.layout, priors)[0], system.layout, priors, scale)
+    return hyper.hyper(mixed.components(system.layout, priors)[0], system.layout, priors, scale)
 
 
 def test_the_prior_in_coordinates_is_a_density() -> None:
     h = coordinates("1 + x", eta=2.0)
     sd, z, sigma = np.linspace(0, 4, 61), np.linspace(-6, 6, 121), np.linspace(0, 40, 61)
     x = np.stack(np.meshgrid(sd, sd, z, sigma, indexing="ij"), -1)
-    values = np.exp(_hyper.log_prior(h, x))
+    values = np.exp(hyper.log_prior(h, x))
     for grid in (sigma, z, sd, sd):
         values = integrate.simpson(values, x=grid)
     assert values == pytest.approx(1.0, abs=1e-3)
@@ -143,7 +143,7 @@ def test_correlations_have_the_lkj_marginals() -> None:
     x = np.zeros((20_000, h.size))
     partial = 2 * rng.beta(m.shapes, m.shapes, (20_000, 3)) - 1
     x[:, list(m.partials)] = np.arctanh(partial)
-    L = _hyper.cholesky(m, x)
+    L = hyper.cholesky(m, x)
     R = L @ np.swapaxes(L, 1, 2)
     np.testing.assert_allclose(np.diagonal(R, axis1=1, axis2=2), 1.0, atol=1e-12)
     for i, j in ((0, 1), (0, 2), (1, 2)):
@@ -155,20 +155,20 @@ def test_turning_signs_leaves_the_model() -> None:
     h = coordinates("1 + x + w")
     rng = np.random.default_rng(8)
     x = rng.normal(size=(1, 50, h.size))
-    positive = _hyper.unfold(h, x)
+    positive = hyper.unfold(h, x)
     assert (positive[..., list(h.priors)] >= 0).all()
 
     def covariance(at: np.ndarray) -> np.ndarray:
-        T = _hyper.factors(h, at).groups.reshape(1, -1, 3, 3)
+        T = hyper.factors(h, at).groups.reshape(1, -1, 3, 3)
         return T @ np.swapaxes(T, -1, -2)
 
     np.testing.assert_allclose(covariance(x), covariance(positive), atol=1e-12)
-    flips = _hyper.folds(h, h.signed)
+    flips = hyper.folds(h, h.signed)
     assert flips.shape == (8, h.size)
     for flip in flips:
         np.testing.assert_allclose(covariance(x * flip), covariance(x), atol=1e-12)
-        np.testing.assert_allclose(_hyper.unfold(h, x * flip), positive, atol=1e-12)
-    assert not _hyper.inside(h, x, ()).all()
+        np.testing.assert_allclose(hyper.unfold(h, x * flip), positive, atol=1e-12)
+    assert not hyper.inside(h, x, ()).all()
 
 
 # --- how precise resampled draws are ---------------------------------------------------

@@ -14,7 +14,8 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).parent))
 
 import acmodels as ac
-from acmodels.engines import _hyper, _marginal, _mixed, collapsed
+from acmodels.engines import collapsed
+from acmodels.engines.collapsed import hyper, marginal, mixed
 from acmodels.generate import linear_predictor
 from acmodels.priors import Priors, held_values, resolve_priors
 from acmodels.system import System, build_system, parameters
@@ -159,20 +160,20 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
 def test_density_given_the_lifted_coefficients(name: str) -> None:
     system, priors = built(name)
     assert collapsed.unfit(system.layout, priors) is None
-    (component,) = _mixed.components(system.layout, priors)
+    (component,) = mixed.components(system.layout, priors)
     assert component.copies.lifted
     stack = {k: v[None] for k, v in system.responses.items()}
     scale = {p.name: 1.3 for p in parameters(system.layout)}
-    h = _hyper.hyper(component, system.layout, priors, scale)
-    made = _mixed.moments(component, system.layout, priors, stack)
+    h = hyper.hyper(component, system.layout, priors, scale)
+    made = mixed.moments(component, system.layout, priors, stack)
     x = np.random.default_rng(2).normal(0.0, 0.7, (1, 4, h.size))
     x[..., list(h.priors)] = np.abs(x[..., list(h.priors)]) + 0.1
-    found = _marginal.density(_marginal.Problem(h, made), x, ONE).log[0]
-    values = _hyper.parameters(h, x)[0]
+    found = marginal.density(marginal.Problem(h, made), x, ONE).log[0]
+    values = hyper.parameters(h, x)[0]
     lifted = {h.names[-1 - k] for k in range(len(h.lifted))}
     for k in range(4):
         value = dict(zip(h.names, map(float, values[k]), strict=True))
-        want = dense(system, priors, value, lifted) + float(_hyper.log_prior(h, x)[0, k])
+        want = dense(system, priors, value, lifted) + float(hyper.log_prior(h, x)[0, k])
         assert abs(found[k] - want) <= 1e-8 * (1 + abs(want))
 
 

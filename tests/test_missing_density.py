@@ -19,8 +19,10 @@ import pytest
 from scipy import stats as scipy_stats
 
 from acmodels.data import study
-from acmodels.engines import _draws, _graph, _plan
-from acmodels.engines._missing import imputed_draws
+from acmodels.engines.nuts import draws as nuts_draws
+from acmodels.engines.nuts import graph
+from acmodels.engines.nuts import plan as plans
+from acmodels.engines.nuts.missing import imputed_draws
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
 from acmodels.system import System, build_system, parameters
@@ -286,8 +288,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     system = build_system(model, study(data))
     joint = system.sampled
     priors = resolve_priors(model.priors, joint.layout, joint.responses)
-    plan = _plan.make_plan(joint.layout, priors, joint.responses)
-    built = _graph.build(pm, plan, _plan.arrays(plan, joint.responses))
+    plan = plans.make_plan(joint.layout, priors, joint.responses)
+    built = graph.build(pm, plan, plans.arrays(plan, joint.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     return Case(data, system, priors, plan, built, logp, hand)
 
@@ -320,7 +322,7 @@ def recovered(
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, np.ndarray]]:
     """Names, parameters and group effects at points given as draws of one chain."""
     joint = case.system.sampled
-    values, effects = _draws.structural(case.plan, points, joint.responses)
+    values, effects = nuts_draws.structural(case.plan, points, joint.responses)
     names = tuple(p.name for p in parameters(joint.layout))
     return names, values[0], {k: v[0] for k, v in effects.items()}
 

@@ -19,7 +19,9 @@ import pytest
 from scipy import stats
 
 from acmodels.data import study
-from acmodels.engines import _draws, _graph, _plan
+from acmodels.engines.nuts import draws as nuts_draws
+from acmodels.engines.nuts import graph
+from acmodels.engines.nuts import plan as plans
 from acmodels.families import family
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
@@ -399,8 +401,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     data = level_frame() if "units" in request.param else frame()
     system = build_system(model, study(data))
     priors = resolve_priors(model.priors, system.layout, system.responses)
-    plan = _plan.make_plan(system.layout, priors, system.responses)
-    built = _graph.build(pm, plan, _plan.arrays(plan, system.responses))
+    plan = plans.make_plan(system.layout, priors, system.responses)
+    built = graph.build(pm, plan, plans.arrays(plan, system.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     return Case(system, priors, plan, built, logp, LATENT.get(request.param))
 
@@ -541,7 +543,7 @@ def recovered(
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Parameters and group effects, as the engine reports them."""
     draws = {k: v[None, None] for k, v in point.items()}
-    values, effects = _draws.structural(case.plan, draws, case.system.responses)
+    values, effects = nuts_draws.structural(case.plan, draws, case.system.responses)
     names = [p.name for p in parameters(case.system.layout)]
     return (
         dict(zip(names, map(float, values[0, 0]), strict=True)),
@@ -566,7 +568,7 @@ def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
         n: moved[None, :, sizes[i] : sizes[i + 1]].reshape(1, len(moved), *point[n].shape)
         for i, n in enumerate(names)
     }
-    values, effects = _draws.structural(case.plan, draws, case.system.responses)
+    values, effects = nuts_draws.structural(case.plan, draws, case.system.responses)
     flat_effects = [u.reshape(1, len(moved), -1) for u in effects.values()]
     free = [
         k for k, q in enumerate(parameters(case.system.layout))
@@ -618,10 +620,10 @@ def test_the_models_above_reach_every_parametrisation() -> None:
             study(level_frame() if "units" in name else frame()),
         )
         priors = resolve_priors(table.get("priors", {}), system.layout, system.responses)
-        plan = _plan.make_plan(system.layout, priors, system.responses)
+        plan = plans.make_plan(system.layout, priors, system.responses)
         if not system.layout.blocks:
             continue
-        arrays = _plan.arrays(plan, system.responses)
+        arrays = plans.arrays(plan, system.responses)
         members = [
             (b, k) for b, q in enumerate(system.layout.blocks) for k in range(len(q.members))
         ]

@@ -20,7 +20,7 @@ import pandas as pd
 
 import acmodels as ac
 from acmodels.engines import Sampling
-from acmodels.engines.nuts import PreparedNuts, prepare
+from acmodels.engines.nuts.sampling import PreparedNuts, prepare
 from acmodels.estimands import Context, evaluate
 from acmodels.posterior import summarize
 from acmodels.priors import resolve_priors

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.display import facts
-from acmodels.engines import Sampling, engine
+from acmodels.engines import Sampling, engine, with_marginal_likelihood
 from acmodels.errors import InputError, listing
 from acmodels.inference.fitting import Fit
 from acmodels.numbers import decimal, stated
@@ -59,7 +59,7 @@ def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
     """Compare two fits of the same responses by their marginal likelihoods.
 
     Args:
-        first: from `fit`, by the engine `collapsed`.
+        first: from `fit`, by an engine that gives the marginal likelihood (`collapsed`).
         second: likewise.
 
     Raises:
@@ -70,7 +70,8 @@ def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
         if f.log_marginal_likelihood is None:
             raise InputError(
                 f"{f.spec.source} was fitted by {f.draws.engine}, which does not give the marginal "
-                'likelihood; a Bayes factor needs a gaussian model fitted with engine="collapsed"'
+                "likelihood; a Bayes factor needs a gaussian model fitted with "
+                f'engine="{with_marginal_likelihood()}"'
             )
     _same_data(first, second)
     own, other = _differing(first, second), _differing(second, first)
@@ -135,7 +136,7 @@ def _log_ratio(
     for f, names, sign in ((first, changed[0], 1.0), (second, changed[1], -1.0)):
         parts = f.draws.parts
         if factor != 1.0 and names:
-            prepared = engine("collapsed").prepare(
+            prepared = engine(f.draws.engine).prepare(
                 f.system.layout, _widened(f.priors, names, factor), f.system.responses
             )
             seed = child_seed(f.seed, "bayes factor")

@@ -1,12 +1,13 @@
-"""Engines: from a System to a Posterior, one file each; alone in importing samplers.
+"""Engines: from a System to a Posterior, one package each; alone in importing samplers.
 
-An engine is two functions: `prepare(layout, priors)` once for a design, and
-`sample(responses, seed, settings)` on what it returns, for each data set.
+An engine is two functions: `prepare(layout, priors, responses)` once for a design, and
+`sample(responses, seed, sampling)` on what it returns, for each data set. What else it can do it
+says in attributes; nobody else asks for an engine by its name. `choose` picks one for `auto`.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
@@ -14,7 +15,7 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.errors import InputError, did_you_mean, listing
+from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.posterior import Array, Posterior
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
@@ -111,11 +112,44 @@ class Batched(Prepared, Protocol):
         ...
 
 
+class Reshaped(Prepared, Protocol):
+    """A prepared design of an engine that compiles each model for itself."""
+
+    def shaped(self, layout: Layout, priors: Priors) -> Prepared:
+        """Take over what is compiled to a layout and priors of the same `shape`."""
+        ...
+
+
 class Engine(Protocol):
-    """What an engine file provides."""
+    """What an engine's package provides, without importing what it samples with.
+
+    Attributes:
+        order: `auto` takes the first engine that can take a model, in this order.
+        title: what reports call it.
+        suits: why a model that it can take is given to it, as a clause.
+        exact: whether draws are independent and come from weighted points, not from chains.
+        batches: whether what it prepares is `Batched`.
+        marginal_likelihood: whether it gives the model's marginal likelihood.
+        block_size: replicates of a loop that share predictors and groupings, and a call to it.
+        compiles: whether preparing compiles each model, which takes longer than many fits; it is
+            then `Compiling`, and what it prepares is `Reshaped`.
+    """
+
+    order: int
+    title: str
+    suits: str
+    exact: bool
+    batches: bool
+    marginal_likelihood: bool
+    block_size: int
+    compiles: bool
 
     def unfit(self, layout: Layout, priors: Priors) -> str | None:
         """Say in a phrase why the engine cannot take this model, or None where it can."""
+        ...
+
+    def load(self) -> None:
+        """Import what the engine needs, so that processes split off afterwards have it."""
         ...
 
     def prepare(self, layout: Layout, priors: Priors, responses: Responses) -> Prepared:
@@ -123,10 +157,23 @@ class Engine(Protocol):
         ...
 
 
+class Compiling(Engine, Protocol):
+    """An engine that compiles each model for itself."""
+
+    def shape(self, layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+        """Return what data sets have in common that one compiled model serves."""
+        ...
+
+
 @lru_cache
 def engine_names() -> tuple[str, ...]:
-    """Names of the engines there are, found by listing this folder."""
-    return tuple(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    """Names of the engines there are, found by listing this folder, as `auto` tries them."""
+    found = [m.name for m in pkgutil.iter_modules(__path__) if m.ispkg]
+    return tuple(sorted(found, key=lambda name: _load(name).order))
+
+
+def _load(name: str) -> Engine:
+    return cast("Engine", importlib.import_module(f"{__name__}.{name}"))
 
 
 def engine(name: str) -> Engine:
@@ -140,4 +187,81 @@ def engine(name: str) -> Engine:
             f"no engine '{name}'{did_you_mean(name, ('auto', *engine_names()))} "
             f"(engines: {listing(('auto', *engine_names()))})"
         )
-    return cast("Engine", importlib.import_module(f"{__name__}.{name}"))
+    return _load(name)
+
+
+def title(name: str) -> str:
+    """Say what reports call an engine; one that is not there, by its name."""
+    return _load(name).title if name in engine_names() else name
+
+
+def is_exact(name: str) -> bool:
+    """Say whether draws of an engine come from weighted points and not from chains."""
+    return name in engine_names() and _load(name).exact
+
+
+def with_marginal_likelihood() -> str:
+    """Name the first engine that gives the marginal likelihood."""
+    return next(n for n in engine_names() if _load(n).marginal_likelihood)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine for a model.
+
+    Attributes:
+        name: of the engine.
+        engine: itself.
+        reason: why none of the engines before it was taken, as a phrase; None where it is the
+            first, or was asked for.
+        why: the choice and its reason, as results state it.
+        last: whether there is no other engine to turn to.
+    """
+
+    name: str
+    engine: Engine
+    reason: str | None
+    why: str
+    last: bool
+
+
+def choose(
+    layout: Layout,
+    priors: Priors,
+    asked: str = "auto",
+    *,
+    source: str = "this model",
+    failed: Mapping[str, str] | None = None,
+) -> Choice:
+    """Choose the engine for a model: the one asked for, or the first that can take it.
+
+    Args:
+        layout: of all that is fitted.
+        priors: in force.
+        asked: an engine's name, or `auto`.
+        source: what messages call the model.
+        failed: engines that were tried to no avail, and what went wrong.
+
+    Raises:
+        EngineError: the engine asked for cannot take the model.
+        InputError: there is no engine of that name.
+    """
+    if asked != "auto":
+        reason = engine(asked).unfit(layout, priors)
+        if reason is None:
+            return Choice(asked, engine(asked), None, f"{asked}, as asked", last=True)
+        takes_all = engine_names()[-1]
+        raise EngineError(
+            f"the engine {asked} cannot fit {source}: {reason}; use --engine {takes_all} or auto"
+        )
+    reasons = dict(failed or {})
+    for name in engine_names():
+        if name in reasons:
+            continue
+        reason = _load(name).unfit(layout, priors)
+        if reason is None:
+            before = next(reversed(reasons.values()), None)
+            why = f"{name}, since {before or _load(name).suits}"
+            return Choice(name, _load(name), before, why, last=name == engine_names()[-1])
+        reasons[name] = reason
+    raise EngineError(f"no engine can fit {source}: {'; '.join(reasons.values())}")

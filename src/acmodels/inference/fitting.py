@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from acmodels.data import Finding, Study, study
-from acmodels.engines import Progress, Sampling, engine
+from acmodels.engines import Engine, Progress, Sampling, choose
 from acmodels.errors import EngineError, InputError, did_you_mean
 from acmodels.estimands import Context, evaluate, kind
 from acmodels.estimands import warnings as estimand_warnings
@@ -221,36 +221,32 @@ class _Attempt:
     imputations: Imputations | None = None
 
 
-def _by_engine(ready: _Ready, name: str) -> tuple[_Attempt, str]:
-    """Sample with the engine asked for, or with the fastest that does it right."""
-    if name != "auto":
-        reason = _engine(name).unfit(ready.system.sampled.layout, ready.priors)
-        if reason is not None:
-            raise EngineError(
-                f"the engine {name} cannot fit {ready.model.source}: {reason}; use --engine nuts "
-                "or auto"
-            )
-        return _attempt(ready, name), f"{name}, as asked"
-    reason = _engine("collapsed").unfit(ready.system.sampled.layout, ready.priors)
-    if reason is None:
+def _by_engine(ready: _Ready, asked: str) -> tuple[_Attempt, str]:
+    """Sample with the engine asked for, or with the first that does it right."""
+    failed: dict[str, str] = {}
+    layout, source = ready.system.sampled.layout, ready.model.source
+    while True:
+        choice = choose(layout, ready.priors, asked, source=source, failed=failed)
         try:
-            found = _attempt(ready, "collapsed")
+            found = _attempt(ready, choice.engine)
         except EngineError as error:
-            reason = str(error)
-        else:
-            if found.diagnostics.usable:
-                return found, "collapsed, since the model is gaussian with normal coefficients"
-            reason = "collapsed gave no usable result. " + found.diagnostics.messages[0]
-    return _attempt(ready, "nuts"), f"nuts, since {reason}"
+            if choice.last:
+                raise
+            failed[choice.name] = str(error)
+            continue
+        if found.diagnostics.usable or choice.last:
+            return found, choice.why
+        said = found.diagnostics.messages[0]
+        failed[choice.name] = f"{choice.name} gave no usable result. {said}"
 
 
-def _attempt(ready: _Ready, name: str) -> _Attempt:
+def _attempt(ready: _Ready, engine: Engine) -> _Attempt:
     system, sampling = ready.system, ready.sampling
     tell: Callable[[str, int, int], None] = sampling.progress or (lambda *_: None)
-    stage = "compiling" if name == "nuts" else "preparing"
+    stage = "compiling" if engine.compiles else "preparing"
     tell(stage, 0, 1)
     joint = system.sampled
-    prepared = _engine(name).prepare(joint.layout, ready.priors, joint.responses)
+    prepared = engine.prepare(joint.layout, ready.priors, joint.responses)
     tell(stage, 1, 1)
     posterior = prepared.sample(joint.responses, ready.seed, sampling)
     before = time.perf_counter()
@@ -290,9 +286,6 @@ def _priors_and_estimands(model: Model, system: System) -> Priors:
     priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
     _try_estimands(model, system)
     return priors
-
-
-_engine = engine  # the keyword argument of `fit` hides the function
 
 
 def estimate(

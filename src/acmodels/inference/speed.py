@@ -7,7 +7,7 @@ Measured by NUTS on 908 rows, two equations and a third for a predictor that lac
 
 from dataclasses import dataclass
 
-from acmodels.engines import engine
+from acmodels.engines import choose, engine
 from acmodels.errors import listing
 from acmodels.priors import Priors
 from acmodels.system import Layout
@@ -40,10 +40,10 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
     Returns:
         None where the exact engine takes it.
     """
-    if asked == "collapsed":
+    if asked != "auto" and engine(asked).exact:
         return None
-    reason = engine("collapsed").unfit(layout, priors)
-    if reason is None:
+    best = choose(layout, priors)
+    if best.engine.exact:
         if asked == "auto":
             return None
         return Slow(f"the engine {asked} was asked for", ("--engine auto uses the exact engine.",))
@@ -65,6 +65,7 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
     student = [e.response for e in layout.equations if e.family == "student"]
     if student:
         out.append(f'{listing(student)}: family = "gaussian" is much faster than student.')
+    reason = best.reason or f"it is sampled by {best.name}"
     if not out and "prior" in reason:
         out.append("Normal priors on coefficients are much faster.")
     return Slow(reason, tuple(out))

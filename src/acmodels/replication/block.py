@@ -11,8 +11,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from acmodels.data import Study
-from acmodels.engines import Batched, Prepared, Sampling, engine
-from acmodels.errors import AcmodelsError, EngineError
+from acmodels.engines import Batched, Prepared, Sampling, choose, engine, engine_names
+from acmodels.errors import AcmodelsError
 from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
 from acmodels.inference.diagnosis import diagnose
@@ -37,17 +37,15 @@ from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, System, build_layout, parameters
 from acmodels.system.layout import Array, with_steps
 
-BLOCK = 20
-"""Replicates of the collapsed engine that share predictors and groupings, and a call to it."""
 HOLED, HOLED_ROWS_VARY = 10, 100
-"""Replicates of NUTS that share predictors, groupings and missing cells, where such are modeled.
+"""Replicates that share predictors, groupings and missing cells, where such are modeled.
 
 What is compiled for one serves all of them; where studies differ in their rows, it serves no
 others."""
 DRAWS = 1000
-"""Draws of each posterior by the collapsed engine, where a person does not say."""
+"""Draws of each posterior by an engine that takes batches, where a person does not say."""
 CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
-"""The same by NUTS."""
+"""The same by one that runs chains."""
 LEAST_ESS = 100
 """Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
 
@@ -117,7 +115,7 @@ def job_key(job: Job) -> str:
     said = {
         "version": version("acmodels"),
         "kind": job.kind,
-        "block": BLOCK,
+        "block": max(engine(n).block_size for n in engine_names()),
         "seed": job.seed,
         "engine": job.engine,
         "draws": job.draws,
@@ -313,7 +311,7 @@ def get_ready(job: Job, number: int) -> Ready:
     sampled = layout
     if cell.design.loss.empties:
         layout, responses, sampled = _typical_holes(job, cell, layout, responses, codes)
-    name = _which_engine(job.engine, sampled, priors, model)
+    name = choose(sampled, priors, job.engine, source=model.source).name
     one = {k: v[0] for k, v in responses.items()}
     read: set[str] = set()
 
@@ -323,7 +321,7 @@ def get_ready(job: Job, number: int) -> Ready:
 
     context = Context(layout, one, parameter, model.estimands, model.source)
     quantities = job.measure.quantities(model, context)
-    size = shared = BLOCK if name == "collapsed" else 1
+    size = shared = engine(name).block_size
     if sampled.gaps:
         size = HOLED
         shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
@@ -360,17 +358,6 @@ def _typical_holes(
         return holes.layout, holes.responses(whole), holes.layout
     found = systems(model, frame, layout, lost, codes, whole)
     return *stacked(found), found[0].sampled.layout
-
-
-def _which_engine(asked: str, layout: Layout, priors: Priors, model: Model) -> str:
-    if asked == "auto":
-        return "collapsed" if engine("collapsed").unfit(layout, priors) is None else "nuts"
-    reason = engine(asked).unfit(layout, priors)
-    if reason is not None:
-        raise EngineError(
-            f"the engine {asked} cannot fit {model.source}: {reason}; use --engine nuts or auto"
-        )
-    return asked
 
 
 _made: dict[tuple[str, str, int], Any] = {}
@@ -487,7 +474,7 @@ def _whole(
     if prepared is None:  # a group that no row drew, say
         one = {k: v[0] for k, v in stack.items()}
         prepared = engine(ready.engine).prepare(layout, ready.priors, one)
-    if ready.engine == "collapsed":
+    if engine(ready.engine).batches:
         return _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
     return _one_by_one(job, [prepared] * len(seeds), _each(stack), seeds)
 

@@ -3,24 +3,21 @@
 Replicates of a block lack the same cells, so that what is compiled for one serves all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
 from acmodels.data import Study, study
-from acmodels.engines import Prepared, engine
+from acmodels.engines import Compiling, Prepared, Reshaped, choose
 from acmodels.errors import DataError
 from acmodels.priors import Priors, resolve_priors
 from acmodels.simulation import emptied
 from acmodels.spec.model import Model
-from acmodels.system import Layout, Responses, System, build_layout, build_system, parameters
+from acmodels.system import Layout, Responses, System, build_layout, build_system
 from acmodels.system.layout import Index
 from acmodels.system.modelled import prune
-
-if TYPE_CHECKING:
-    from acmodels.engines.nuts import PreparedNuts
 
 
 @dataclass(frozen=True)
@@ -117,37 +114,24 @@ class Modelled:
     def __init__(self, model: Model, priors: Priors) -> None:
         self.model = model
         self.priors = priors
-        self._made: dict[object, PreparedNuts] = {}
+        self._made: dict[Hashable, Reshaped] = {}
 
     def __call__(self, system: System) -> Prepared:
         """Prepare one study; the models of incomplete predictors have priors scaled to it."""
         layout, responses = system.sampled.layout, system.sampled.responses
         found = resolve_priors(self.model.priors, layout, responses, self.model.source)
         priors = {**found, **self.priors}
-        kind = _kind(layout, responses, priors)
-        if kind in self._made:
-            return self._made[kind].shaped(layout, priors)
-        made = cast("PreparedNuts", engine("nuts").prepare(layout, priors, responses))
+        chosen = choose(layout, priors).engine
+        if not chosen.compiles:
+            return chosen.prepare(layout, priors, responses)
+        shape = cast("Compiling", chosen).shape(layout, priors, responses)
+        if shape in self._made:
+            return self._made[shape].shaped(layout, priors)
+        made = cast("Reshaped", chosen.prepare(layout, priors, responses))
         while len(self._made) >= MOST:
             self._made.pop(next(iter(self._made)), None)
-        self._made[kind] = made
+        self._made[shape] = made
         return made
-
-
-def _kind(layout: Layout, responses: Responses, priors: Priors) -> object:
-    """Return what studies have in common that one compiled model serves."""
-    from acmodels.engines._plan import group_bases, uncertain
-
-    discrete = any(g.discrete for g in layout.gaps)
-    return (
-        tuple(p.name for p in parameters(layout)),
-        tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
-        tuple(e.n for e in layout.equations),
-        tuple(len(b.levels) for b in layout.blocks),
-        # discrete values are summed over in the rows where they meet
-        tuple(tuple(g.cell) for g in layout.gaps) if discrete else (),
-        tuple(sorted(uncertain(layout, responses, group_bases(layout, priors)))),
-    )
 
 
 def stacked(found: Sequence[System]) -> tuple[Layout, Responses]:

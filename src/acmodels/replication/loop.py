@@ -19,8 +19,8 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 
+from acmodels.engines import engine, engine_names
 from acmodels.errors import EngineError
 from acmodels.replication.block import Job, Outcome, Ready, job_key, ready_for, run_block
 from acmodels.replication.store import Store
@@ -175,12 +175,12 @@ def _missing(
 ) -> Iterator[tuple[int, int]]:
     """Blocks that are not there: all cells' first ones, then all cells' second ones, and so on.
 
-    A cell of the NUTS engine is done whole before the next, since each is compiled for itself.
+    A cell of an engine that compiles is done whole before the next.
     """
     blocks: list[tuple[int, int, int]] = []
     for c in sorted(open_cells):
         size, have = ready[c].size, done.get(c, set())
-        whole = ready[c].engine != "collapsed"
+        whole = engine(ready[c].engine).compiles
         blocks += [
             (0 if whole else b, c, b)
             for b in range(-(-upto // size))
@@ -204,7 +204,7 @@ def _workers(
     if executor is not None:
         yield executor
         return
-    fast = all(r.engine == "collapsed" for r in ready)
+    fast = not any(engine(r.engine).compiles for r in ready)
     pool: Executor
     if workers == 1 or (fast and not _may_fork()):
         with _threads(workers) as pool:
@@ -247,7 +247,9 @@ def _processes(workers: int, method: str, lock: int | None) -> Generator[Executo
 
 def _fork(pool: Executor) -> None:
     """Start the processes now, when compiled code is loaded and there is no second thread."""
-    import_module("acmodels.engines._collapse")
+    for e in map(engine, engine_names()):
+        if not e.compiles:
+            e.load()
     with warnings.catch_warnings():  # of the threads of a linear algebra library, which is ready
         warnings.simplefilter("ignore", DeprecationWarning)
         pool.submit(os.getpid).result()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acmodels.effects.sizes import kind_words
+from acmodels.engines import is_exact
 from acmodels.errors import InputError
 from acmodels.numbers import (
     MISSING,
@@ -487,7 +488,7 @@ def methods_words(found: Written) -> str:
     """A paragraph for the methods section, with every version and seed in it."""
     run, d = found.run, found.diagnostics
     v = run["versions"]
-    exact = run["engine"] == "collapsed"
+    exact = is_exact(run["engine"])
     if exact:
         how = (
             f"coefficients{' and group effects' if run.get('groups', True) else ''} were "

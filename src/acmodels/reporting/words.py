@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from acmodels.effects.maximum_likelihood import FAR
+from acmodels.engines import is_exact, title
 from acmodels.inference.judging import Status, region_words
 from acmodels.numbers import THIN, count, fixed, minus, stated
 from acmodels.spec.model import Model, Proposition
@@ -27,8 +28,6 @@ STATUS: Mapping[Status, str] = {
 
 SENSITIVE = 0.05
 """Power-scaling sensitivity from which a result is said to lean on the prior."""
-
-ENGINES = {"nuts": "Hamiltonian Monte Carlo (NUTS)", "collapsed": "exact integration"}
 
 FAMILIES = {
     "gaussian": "normal",
@@ -94,7 +93,7 @@ def summary(fit: "Fit") -> str:
     return (
         f"{what}, with {responses}, fitted to "
         f"{fitted_words(fit)}{units(layout)} by "
-        f"{ENGINES.get(fit.draws.engine, fit.draws.engine)}: {drawn}."
+        f"{title(fit.draws.engine)}: {drawn}."
     )
 
 
@@ -167,7 +166,7 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
         )
     if d.pareto_k is not None:
         out.append(f"The largest Pareto k of the importance weights is {fixed(d.pareto_k, 2)}.")
-    if d.engine == "collapsed":
+    if is_exact(d.engine):
         return out
     if d.divergences == 0:
         out.append(f"None of the {count(total)} steps diverged.")

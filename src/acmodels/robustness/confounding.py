@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from acmodels.engines import Batched, Prepared, Sampling, engine
+from acmodels.engines import Batched, Prepared, Sampling, choose
 from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
 from acmodels.inference.diagnosis import diagnose
@@ -115,7 +115,8 @@ class _Pair:
 
     def unfit(self) -> str | None:
         """Return why the exact engine cannot take it, or None."""
-        return engine("collapsed").unfit(self.layout, self._priors(0.0))
+        found = choose(self.layout, self._priors(0.0))
+        return None if found.engine.batches else found.reason
 
     def _priors(self, rho: float) -> Priors:
         return {**self.fit.priors, self.name: Prior(self.name, constant(rho), "held")}
@@ -127,7 +128,9 @@ class _Pair:
         """
         f = self.fit
         chains, draws = f.draws.values.shape[:2]
-        prepared = engine("collapsed").prepare(self.layout, self._priors(rho), f.system.responses)
+        prepared = choose(self.layout, self._priors(rho)).engine.prepare(
+            self.layout, self._priors(rho), f.system.responses
+        )
         stack = {k: v[None] for k, v in f.system.responses.items()}
         seed = child_seed(f.seed, "confounding")  # the same for all: their differences are smooth
         found = cast("Batched", prepared).batch(
@@ -182,7 +185,7 @@ class _Latent:
         )
         prepared = self.prepared.onto(layout)
         if prepared is None:
-            prepared = engine("nuts").prepare(layout, f.priors, f.system.responses)
+            prepared = choose(layout, f.priors).engine.prepare(layout, f.priors, f.system.responses)
         seed = child_seed(f.seed, "confounding")
         sampling = Sampling(draws=draws, chains=chains, cores=chains)
         posterior = prepared.sample(f.system.responses, seed, sampling)
@@ -247,7 +250,7 @@ def _latent(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Latent:
             ]
             scales[e.response] = (float(fit.draws[names[0]].mean()), False)
     at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
-    prepared = engine("nuts").prepare(at, fit.priors, fit.system.responses)
+    prepared = choose(at, fit.priors).engine.prepare(at, fit.priors, fit.system.responses)
     return _Latent(fit, code, units, scales, prepared)
 
 

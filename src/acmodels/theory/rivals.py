@@ -9,6 +9,7 @@ import numpy as np
 
 from acmodels.data import Study, label_codes, study
 from acmodels.effects.bayes_factors import bayes_factor
+from acmodels.engines import with_marginal_likelihood
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model, models_folder
@@ -168,7 +169,8 @@ def _compare(
     with_, without = _model(f"{name}, with", r.formula), _model(f"{name}, without", r.without)
     rows = study_for(with_, table)
     try:
-        options: dict[str, Any] = {"seed": seed, "engine": "collapsed", "draws": draws}
+        exact = with_marginal_likelihood()
+        options: dict[str, Any] = {"seed": seed, "engine": exact, "draws": draws}
         complete = replace(with_, missing="drop"), replace(without, missing="drop")
         rows = _complete(rows, with_)
         full, less = (fit(m, rows, **options) for m in complete)

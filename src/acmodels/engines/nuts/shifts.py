@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines._missing import Moved, Unknown, in_mean, moved_columns, moved_sources, split
+from acmodels.engines.nuts.missing import (
+    Moved,
+    Unknown,
+    in_mean,
+    moved_columns,
+    moved_sources,
+    split,
+)
 from acmodels.spec.formula import Operand
 from acmodels.system import Layout
 from acmodels.system.terms import latent_means

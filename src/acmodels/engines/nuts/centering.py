@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.engines._start import pooled, working
+from acmodels.engines.nuts.start import pooled, working
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from scipy.special import betaln
 
-from acmodels.engines._mixed import Component, Grouping
+from acmodels.engines.collapsed.mixed import Component, Grouping
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.engines._hyper import Factors, Hyper, factors, log_prior
-from acmodels.engines._kernels import LANES, evaluate, work
-from acmodels.engines._mixed import Moments
+from acmodels.engines.collapsed.hyper import Factors, Hyper, factors, log_prior
+from acmodels.engines.collapsed.kernels import LANES, evaluate, work
+from acmodels.engines.collapsed.mixed import Moments
 from acmodels.system.layout import Array
 
 LAPACK_FROM = 200

@@ -2,7 +2,7 @@
 
 Equations whose group effects or residuals correlate are linked and solved as one system; all
 others are independent given the observed predictors, since the system is recursive and its
-Jacobian is one. This module only arranges columns and priors; the arithmetic is in `_kernels`.
+Jacobian is one. This module only arranges columns and priors; the arithmetic is in `kernels`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from acmodels.engines._copies import Copies, Gathered, copies, gather, lifted_columns
-from acmodels.engines._kernels import Cross, Structure, cross_products, pool
+from acmodels.engines.collapsed.copies import Copies, Gathered, copies, gather, lifted_columns
+from acmodels.engines.collapsed.kernels import Cross, Structure, cross_products, pool
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column

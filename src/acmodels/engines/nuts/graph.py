@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines._missing import is_linear
-from acmodels.engines._plan import Plan, by_form, form_name, groups
-from acmodels.engines._shifts import Densities, Shifts
+from acmodels.engines.nuts.missing import is_linear
+from acmodels.engines.nuts.plan import Plan, by_form, form_name, groups
+from acmodels.engines.nuts.shifts import Densities, Shifts
 from acmodels.families import family
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution
@@ -78,6 +78,7 @@ def _standard(pm: Any, name: str, priors: Sequence[Distribution], ratio: Any) ->
 
 
 def build(pm: Any, plan: Plan, arrays: Mapping[str, Array]) -> Any:
+    """Build the PyMC model."""
     layout = plan.layout
     with pm.Model() as model:
         data = {k: pm.Data(k, v) for k, v in arrays.items()}

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 
 from acmodels.engines import Batch, Sampling
-from acmodels.engines._effects import group_effects
-from acmodels.engines._hyper import Hyper, folds, hyper, inside, parameters, unfold
-from acmodels.engines._importance import (
+from acmodels.engines.collapsed.group_effects import group_effects
+from acmodels.engines.collapsed.hyper import Hyper, folds, hyper, inside, parameters, unfold
+from acmodels.engines.collapsed.importance import (
     DF,
     Proposal,
     Target,
@@ -28,10 +28,10 @@ from acmodels.engines._importance import (
     standard_points,
     threshold,
 )
-from acmodels.engines._kernels import coefficients
-from acmodels.engines._marginal import LAPACK_FROM, Problem, Values, density
-from acmodels.engines._metropolis import Moves, metropolis
-from acmodels.engines._mixed import Component, components, moments, raw_coefficients, rough
+from acmodels.engines.collapsed.kernels import coefficients
+from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, Values, density
+from acmodels.engines.collapsed.metropolis import Moves, metropolis
+from acmodels.engines.collapsed.mixed import Component, components, moments, raw_coefficients, rough
 from acmodels.errors import EngineError
 from acmodels.posterior import Deferred, Part, Posterior
 from acmodels.priors import Priors, held_values

@@ -5,9 +5,9 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from acmodels.engines._hyper import Factors, factors
-from acmodels.engines._kernels import LANES, evaluate, solve_above, solve_chain, work
-from acmodels.engines._marginal import LAPACK_FROM, Problem, lapack_factor
+from acmodels.engines.collapsed.hyper import Factors, factors
+from acmodels.engines.collapsed.kernels import LANES, evaluate, solve_above, solve_chain, work
+from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, lapack_factor
 from acmodels.errors import EngineError
 from acmodels.system import Layout
 from acmodels.system.layout import Array

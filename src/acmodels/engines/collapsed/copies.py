@@ -71,7 +71,7 @@ def gather(
     Args:
         layout: of the model.
         members: positions of the component's equations.
-        made: the columns of each, as `_mixed` makes them.
+        made: the columns of each, as `mixed` makes them.
         stack: responses, each (R, n).
         bases: of blocks, as a component has them.
     """

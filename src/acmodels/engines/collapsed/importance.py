@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from acmodels.engines._sobol import DIMENSIONS, shifted, sobol
+from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
 from acmodels.system.layout import Array
 
 DF = 7.0

@@ -17,7 +17,16 @@ from acmodels.system import Layout, Responses
 from acmodels.system.terms import latent_terms
 
 if TYPE_CHECKING:
-    from acmodels.engines._collapse import PreparedCollapsed
+    from acmodels.engines.collapsed.fitting import PreparedCollapsed
+
+order = 0
+title = "exact integration"
+suits = "the model is gaussian with normal coefficients"
+exact = True
+batches = True
+marginal_likelihood = True
+block_size = 20
+compiles = False
 
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
@@ -57,8 +66,13 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     return None
 
 
+def load() -> None:
+    """Import the kernels, which compiles them on a machine's first use."""
+    from acmodels.engines.collapsed import fitting  # noqa: F401
+
+
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedCollapsed":
     """Arrange the equations as linear mixed models and find where their posteriors lie."""
-    from acmodels.engines import _collapse  # compiles on a machine's first use
+    from acmodels.engines.collapsed import fitting
 
-    return _collapse.prepare(layout, priors, responses)
+    return fitting.prepare(layout, priors, responses)

@@ -7,15 +7,15 @@ from itertools import groupby
 
 import numpy as np
 
-from acmodels.engines._centering import CONSTANT, centering, uncertain
-from acmodels.engines._missing import (
+from acmodels.engines.nuts.centering import CONSTANT, centering, uncertain
+from acmodels.engines.nuts.missing import (
     Unknown,
     Versions,
     linear_arrays,
     missing_arrays,
     unknown,
 )
-from acmodels.engines._start import rough, start
+from acmodels.engines.nuts.start import rough, start
 from acmodels.families import Scalar, family
 from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import Distribution
@@ -84,6 +84,7 @@ class Plan:
 
     @property
     def slope_priors(self) -> list[Distribution]:
+        """Priors of `free`."""
         return [self.priors[name].distribution for name in self.free]
 
     @property
@@ -99,6 +100,7 @@ class Plan:
 
     @property
     def intercept_priors(self) -> list[Prior]:
+        """Priors of the intercepts in `plain`."""
         equations = (self.layout.equations[self.intercepts[j]] for j in self.plain)
         return [self.priors[e.coefficient(e.columns[0])] for e in equations]
 
@@ -117,10 +119,12 @@ class Plan:
 
     @property
     def cut_priors(self) -> list[Prior]:
+        """Priors of the thresholds in `cuts`."""
         return [self.priors[self.layout.equations[i].thresholds[k]] for i, k in self.cuts]
 
     @property
     def owned_priors(self) -> list[Distribution]:
+        """Priors of the numbers in `owned`."""
         return [
             self.priors[self.layout.equations[i].scalar(s.kind)].distribution for i, s in self.owned
         ]
@@ -211,6 +215,7 @@ _SYMMETRIC = {
 
 
 def make_plan(layout: Layout, priors: Priors, responses: Responses) -> Plan:
+    """Lay out what is sampled."""
     equations = layout.equations
     stack = sorted(range(len(equations)), key=lambda i: (equations[i].family, equations[i].link, i))
     slopes = tuple(
@@ -522,6 +527,7 @@ def _weights(e: EquationLayout) -> Array:
 
 
 def prior_arrays(plan: Plan) -> dict[str, Array]:
+    """Locations and scales of the priors."""
     out: dict[str, Array] = {}
     for name, priors in (
         ("slope", plan.slope_priors),
@@ -701,4 +707,5 @@ def by_form(priors: Sequence[Distribution]) -> list[tuple[Distribution, list[int
 
 
 def form_name(name: str, n: int) -> str:
+    """Name the n-th vector of one form of prior."""
     return name if n == 0 else f"{name}_{n + 1}"

@@ -1,26 +1,18 @@
-"""No-U-turn sampling of any model, by PyMC and nutpie.
-
-The equations are stacked into one tall linear predictor, so that the graph, and with
-it the time to compile, grows little with the number of equations and groupings. Every
-free quantity is sampled in units, and coefficients along directions, that a rough fit
-gives (`_start`); group effects are centered as far as the data speak (`_centering`);
-correlation matrices are built from partial correlations with independent Beta priors
-(Lewandowski, Kurowicka & Joe, 2009). All of these and the data are `pm.Data`: one
-compilation serves any further responses of the design.
-"""
+"""A compiled model and what is drawn from it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from acmodels.engines import Sampling
-from acmodels.engines._draws import structural
-from acmodels.engines._graph import build
-from acmodels.engines._missing import imputed_draws, unknown
-from acmodels.engines._plan import Plan, arrays, make_plan
+from acmodels.engines.nuts.centering import uncertain
+from acmodels.engines.nuts.draws import structural
+from acmodels.engines.nuts.graph import build
+from acmodels.engines.nuts.missing import imputed_draws, unknown
+from acmodels.engines.nuts.plan import Plan, arrays, group_bases, make_plan
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors
@@ -35,11 +27,6 @@ Beyond, estimating it costs more than it saves (measured: 500 quantities, ten ti
 for no more effective draws). Missing values are many quantities that hang together with others only
 a little: with 138 quantities, 35 of them missing, 34 s and not 8 for the same trajectories.
 """
-
-
-def unfit(layout: Layout, priors: Priors) -> str | None:
-    """NUTS takes every model."""
-    del layout, priors
 
 
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
@@ -140,6 +127,24 @@ class PreparedNuts:
         what = self.plan.unknown
         imputed = imputed_draws(self.plan.layout, what, draws, responses)
         return Posterior(names, values, effects, "nuts", kept, seconds, self.model, imputed=imputed)
+
+
+def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+    """Return what data sets have in common that one compiled model serves, by `shaped`.
+
+    As many rows, columns, groups and missing values; the same discrete cells, since these are
+    summed over in the rows where they meet; and the same group sds that the data put well away
+    from zero, since these are sampled otherwise than the rest.
+    """
+    discrete = any(g.discrete for g in layout.gaps)
+    return (
+        tuple(p.name for p in parameters(layout)),
+        tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
+        tuple(e.n for e in layout.equations),
+        tuple(len(b.levels) for b in layout.blocks),
+        tuple(tuple(g.cell) for g in layout.gaps) if discrete else (),
+        tuple(sorted(uncertain(layout, responses, group_bases(layout, priors)))),
+    )
 
 
 def _shape(layout: Layout) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from acmodels.engines._plan import (
+from acmodels.engines.nuts.plan import (
     Plan,
     by_form,
     centered,

@@ -1,0 +1,53 @@
+"""No-U-turn sampling of any model, by PyMC and nutpie.
+
+The equations are stacked into one tall linear predictor, so that the graph, and with
+it the time to compile, grows little with the number of equations and groupings. Every
+free quantity is sampled in units, and coefficients along directions, that a rough fit
+gives (`start`); group effects are centered as far as the data speak (`centering`);
+correlation matrices are built from partial correlations with independent Beta priors
+(Lewandowski, Kurowicka & Joe, 2009). All of these and the data are `pm.Data`: one
+compilation serves any further responses of the design.
+"""
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from acmodels.priors import Priors
+from acmodels.system import Layout, Responses
+
+if TYPE_CHECKING:
+    from acmodels.engines.nuts.sampling import PreparedNuts
+
+order = 100
+title = "Hamiltonian Monte Carlo (NUTS)"
+suits = "it takes every model"
+exact = False
+batches = False
+marginal_likelihood = False
+block_size = 1
+compiles = True
+
+
+def unfit(layout: Layout, priors: Priors) -> str | None:
+    """NUTS takes every model."""
+    del layout, priors
+
+
+def load() -> None:
+    """Import the samplers."""
+    import nutpie  # noqa: F401
+    import pymc  # noqa: F401
+
+
+def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
+    """Build the PyMC model and compile it."""
+    from acmodels.engines.nuts import sampling
+
+    return sampling.prepare(layout, priors, responses)
+
+
+def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+    """Return what data sets have in common that one compiled model serves."""
+    from acmodels.engines.nuts import sampling
+
+    return sampling.shape(layout, priors, responses)
