@@ -1,5 +1,6 @@
 """Designs simulate what they say, and say what they assume."""
 
+import collections
 import json
 import tomllib
 from collections.abc import Mapping
@@ -286,6 +287,83 @@ def test_missing_mediators_are_modelled_in_a_loop() -> None:
                 RecoveryMeasure("eti", 0.95), 1,
             ), 0,
         )  # fmt: skip
+
+
+def holed_job(**more: Any) -> Any:
+    """A calibration whose studies lack cells of a mediator and of a predictor."""
+    from acmodels.replication.block import Job
+    from acmodels.replication.calibration import RankMeasure
+
+    made = design(
+        units={"g": 12, "row": {"per": "g", "n": {"mean": 6, "sd": 4, "min": 1}}},
+        truth={}, loss={"items": 0.1},
+        model={**MODEL, "priors": {"sd(*)": {"dist": "HalfNormal", "sigma": 0.5}}}, **more,
+    )  # fmt: skip
+    return Job("calibrate", (Cell(made, from_priors=True),), RankMeasure(log_lik=False), 1)
+
+
+@pytest.mark.parametrize("attrition", [0.0, 0.3])
+def test_studies_of_the_same_sizes_draw_their_own_predictors(attrition: float) -> None:
+    from acmodels.rng import stream
+    from acmodels.simulation import draw_frame
+
+    made = design(
+        units={"g": 12, "p": 3, "row": {"per": "g", "n": {"mean": 6, "sd": 4, "min": 1},
+                                        "crossed_with": "p"}},
+        loss={"attrition": attrition},
+    )  # fmt: skip
+    one, two = (draw_frame(made, stream(1, k), stream(1, "sizes")).frame for k in range(2))
+    pd.testing.assert_frame_equal(one[["g", "p"]], two[["g", "p"]])
+    assert not np.isclose(one["x"], two["x"]).any()
+    other = draw_frame(made, stream(1, 0), stream(2, "sizes")).frame
+    assert len(other) != len(one) or not other["g"].equals(one["g"])
+
+
+def test_a_fit_that_did_not_converge_is_done_again_by_longer_chains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only where values are modeled; what comes out has the same number of draws."""
+    from acmodels.engines import Sampling
+    from acmodels.replication import block
+
+    asked: list[tuple[int, int]] = []
+    kind = collections.namedtuple("kind", "names values")
+    found = collections.namedtuple("found", "usable min_ess_bulk messages")
+
+    class Fake:
+        def sample(self, data: Any, seed: int, sampling: Sampling) -> Any:
+            asked.append((sampling.tune, sampling.draws))
+            return kind(("a",), np.arange(4.0 * sampling.draws).reshape(4, -1, 1))
+
+    monkeypatch.setattr(
+        block, "diagnose", lambda p, *_: found(p.values.shape[1] > 600, 150.0, ("too few",))
+    )
+    monkeypatch.setattr(block, "replace", lambda p, **more: p._replace(**more))
+    job = holed_job()
+    for own, runs, reason in (
+        (("a",), [(500, 500), (2000, 2000)], ""),
+        (None, [(500, 500)], "too few"),
+    ):
+        asked.clear()
+        got = block._one_by_one(job, [Fake()], [{}], [1], own)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+        assert asked == runs
+        assert got.values.shape == (1, 4 * 500, 1)
+        assert got.reasons == (reason,)
+        spread = got.values[0, :500, 0]
+        assert spread[-1] > 0.99 * runs[-1][1] - 5  # thinned, not cut off
+
+
+def test_too_few_ranks_are_not_called_not_uniform() -> None:
+    from acmodels.replication.calibration import calibrate
+
+    model = {"name": "y", "equations": {"y": {"formula": "y ~ x + (1 | g)"}}}
+    few = calibrate(design(model, truth={}, exogenous={}), replications=4)
+    assert "not tested: 4 fits" in few.verdict
+    assert "at least 10" in few.verdict
+    assert set(few.table["verdict"]) == {"unknown"}
+    enough = calibrate(design(model, truth={}, exogenous={}), replications=20)
+    assert "uniform: p of the model" in enough.verdict
+    assert not np.isnan(enough.p_model)
 
 
 # --- allocation ---------------------------------------------------------------------------------

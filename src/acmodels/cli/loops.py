@@ -18,7 +18,7 @@ from acmodels.cli.common import (
     workers_of,
 )
 from acmodels.cli.group import main
-from acmodels.numbers import decimal, number, table_text
+from acmodels.numbers import decimal, table_text
 
 _RUNNING = ("out", "seed", "engine")
 
@@ -232,8 +232,7 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         for line in (*told.lines, *getattr(found, "answers", ())):
             echo(line)
         if command == "calibrate":
-            said = "uniform" if found.uniform else "NOT uniform"
-            echo(f"Ranks are {said}: p of the model {number(found.p_model, 2)} (Bonferroni).")
+            echo(found.verdict)
         rate = found.result.fitted / found.result.seconds if found.result.seconds else 0.0
         echo(
             f"{total} fits, {failed} failed; {found.result.fitted} fitted now, "

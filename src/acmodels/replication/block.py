@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, Protocol, cast
 
@@ -17,8 +17,14 @@ from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate_stack
 from acmodels.inference.diagnosis import diagnose
 from acmodels.numbers import decimal
+from acmodels.posterior import Diagnostics, Posterior
 from acmodels.priors import Priors, resolve_priors, response_scales
-from acmodels.replication.incomplete import Modelled, holed, stacked, systems
+from acmodels.replication.incomplete import (
+    Modelled,
+    holed,
+    stacked,
+    systems,
+)
 from acmodels.rng import child_seed, stream
 from acmodels.simulation import (
     Assumptions,
@@ -38,14 +44,17 @@ from acmodels.system import Layout, Responses, System, build_layout, parameters
 from acmodels.system.layout import Array, with_steps
 
 HOLED, HOLED_ROWS_VARY = 10, 100
-"""Replicates that share predictors, groupings and missing cells, where such are modeled.
+"""Replicates that share predictors and missing cells, where such are modeled.
 
-What is compiled for one serves all of them; where studies differ in their rows, it serves no
-others."""
+The second number is how many share units and rows, where a design draws these.
+What is compiled for one study serves all with as many units and rows."""
 DRAWS = 1000
 """Draws of each posterior by an engine that takes batches, where a person does not say."""
 CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
 """The same by one that runs chains."""
+LONGER = 4
+"""How many times as many steps chains take where missing values are quantities of their own and the
+usual number of steps was too few."""
 LEAST_ESS = 100
 """Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
 
@@ -227,7 +236,7 @@ class Ready:
         quantities: what is measured.
         read: the structural parameters that it is made of.
         size: replicates in a block.
-        shared: replicates that share predictors and groupings, in one block or several.
+        shared: replicates that share units and rows, in one block or several.
         assumptions: all that its studies rest on.
     """
 
@@ -418,8 +427,8 @@ def forget_others(key: str) -> None:
 def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
     from acmodels.replication.truths import truths
 
-    group = replicates[0] // ready.shared
-    frame = draw_frame(ready.cell.design, stream(job.seed, "frame", ready.shared, group))
+    number = replicates[0] // ready.size
+    frame = _frame(job, ready, replicates[0])
     layout = build_layout(ready.model, frame, ready.codes)
     rngs = [stream(job.seed, "data", r) for r in replicates]
     truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}
@@ -430,7 +439,7 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     truth = with_steps(layout, truth)
     stack = generate_stack(layout, truth, rngs).responses
     seeds = [child_seed(job.seed, "fit", r) for r in replicates]
-    found, layout, stack = _fitted(job, ready, (*at, group), (frame, layout, stack), seeds)
+    found, layout, stack = _fitted(job, ready, (*at, number), (frame, layout, stack), seeds)
     seen = Seen(
         ready.model, layout, ready.priors, stack, truth, found.names, found.values, found.ess, rngs
     )
@@ -438,6 +447,15 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     lost = ~np.isfinite(found.values).all(axis=(1, 2))
     numbers[lost] = np.nan
     return Outcome(replicates, found.reasons, numbers)
+
+
+def _frame(job: Job, ready: Ready, first: int) -> Study:
+    """Ids and predictors of the block that begins with a replicate."""
+    own = stream(job.seed, "frame", ready.size, first // ready.size)
+    if ready.shared == ready.size:
+        return draw_frame(ready.cell.design, own)
+    sizes = stream(job.seed, "units and rows", ready.shared, first // ready.shared)
+    return draw_frame(ready.cell.design, own, sizes)
 
 
 def _fitted(
@@ -451,7 +469,7 @@ def _fitted(
     frame, layout, stack = data
     if not ready.cell.design.loss.empties:
         return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
-    lost = _losses(job, ready.cell.design, layout, ready.shared, at[2])
+    lost = _losses(job, ready.cell.design, layout, ready.size, at[2])
     holes = holed(ready.model, frame, layout, lost, ready.codes)
     if not holes.modelled:
         layout, stack = holes.layout, holes.responses(stack)
@@ -484,10 +502,8 @@ def _modelled(
 ) -> "_Found":
     """Fit R data sets whose missing values are modeled; draws of the model's own parameters."""
     data = [s.sampled.responses for s in studies]
-    found = _one_by_one(job, (prepare(s) for s in studies), data, seeds)
-    own = [p.name for p in parameters(studies[0].layout)]
-    kept = [found.names.index(n) for n in own]
-    return _Found(tuple(own), found.values[..., kept], found.ess, found.reasons)
+    own = tuple(p.name for p in parameters(studies[0].layout))
+    return _one_by_one(job, (prepare(s) for s in studies), data, seeds, own)
 
 
 def _each(stack: Responses) -> list[Responses]:
@@ -526,20 +542,45 @@ def _batch(
 
 
 def _one_by_one(
-    job: Job, prepared: Iterable[Prepared], data: Sequence[Responses], seeds: Sequence[int]
+    job: Job,
+    prepared: Iterable[Prepared],
+    data: Sequence[Responses],
+    seeds: Sequence[int],
+    own: tuple[str, ...] | None = None,
 ) -> _Found:
-    sampling = Sampling(
-        draws=job.draws or CHAIN_DRAWS, tune=TUNE, chains=job.chains or CHAINS, cores=1
-    )
+    """Sample R data sets; where some values are modeled, only the model's own parameters count."""
     values: list[Array] = []
     ess: list[float] = []
     reasons: list[str] = []
     names: tuple[str, ...] = ()
     for ready, one, seed in zip(prepared, data, seeds, strict=True):
-        posterior = ready.sample(one, seed, sampling)
+        posterior, found = _sampled(job, ready, one, seed, 1, own)
+        if own is not None and not found.usable:
+            posterior, found = _sampled(job, ready, one, seed, LONGER, own)
         names = posterior.names
-        found = diagnose(posterior, (), LEAST_ESS)
-        values.append(posterior.values.reshape(-1, len(names)))
+        number = job.draws or CHAIN_DRAWS
+        thinned = posterior.values[:, :: posterior.values.shape[1] // number]
+        values.append(thinned.reshape(-1, len(names)))
         ess.append(found.min_ess_bulk or 0.0)
         reasons.append("" if found.usable else found.messages[0])
     return _Found(names, np.stack(values), np.array(ess), tuple(reasons))
+
+
+def _sampled(
+    job: Job,
+    ready: Prepared,
+    data: Responses,
+    seed: int,
+    longer: int,
+    own: tuple[str, ...] | None,
+) -> tuple[Posterior, Diagnostics]:
+    """Sample one data set by chains so many times as long, and diagnose these parameters of it."""
+    sampling = Sampling(
+        draws=longer * (job.draws or CHAIN_DRAWS), tune=longer * TUNE,
+        chains=job.chains or CHAINS, cores=1,
+    )  # fmt: skip
+    posterior = ready.sample(data, seed, sampling)
+    if own is not None:
+        kept = [posterior.names.index(n) for n in own]
+        posterior = replace(posterior, names=own, values=posterior.values[..., kept])
+    return posterior, diagnose(posterior, (), LEAST_ESS)

@@ -14,7 +14,7 @@ import numpy as np
 from acmodels.estimands import Context
 from acmodels.families import family
 from acmodels.load import as_design
-from acmodels.numbers import table_html
+from acmodels.numbers import number, table_html
 from acmodels.replication import Cell, Job, Result
 from acmodels.replication.block import Seen
 from acmodels.replication.recovery import MOST_FAILED, check_run, effect_names, in_folder
@@ -36,6 +36,8 @@ MOST = 99
 """Draws of each posterior that a truth is ranked among, at most."""
 LEVEL = 1e-3
 """A model fails where its smallest p value, times the number of its quantities, is below."""
+LEAST = 10
+"""Ranks of a quantity that its test needs."""
 LOG_LIK = "log_lik"
 """Log likelihood of the data with every group effect at zero, a quantity of truth and data."""
 
@@ -166,6 +168,17 @@ class Calibrated:
     replications: int
     trusted: bool
 
+    @property
+    def verdict(self) -> str:
+        """Say in a sentence whether the ranks are uniform."""
+        if not np.isfinite(self.p_model):
+            return (
+                f"Ranks were not tested: {len(self.ranks)} fits have ranks, and the test needs at "
+                f"least {LEAST} (--replications)."
+            )
+        said = "uniform" if self.uniform else "NOT uniform"
+        return f"Ranks are {said}: p of the model {number(self.p_model, 2)} (Bonferroni)."
+
     def _repr_html_(self) -> str:
         return table_html(self.table)
 
@@ -225,7 +238,7 @@ def calibration_of(result: Result, design: Design, replications: int) -> Calibra
     ranks = outcome.numbers[:, :, 0]
     ranks = ranks[np.isfinite(ranks).all(axis=1)]
     trusted = failed <= MOST_FAILED * len(outcome.reasons) and len(ranks) > 0
-    if len(ranks) >= 10:
+    if len(ranks) >= LEAST:
         p = np.asarray(array_stats.uniformity_test(ranks.T)[0], dtype=np.float64)
     else:
         p = np.full(ranks.shape[1], np.nan)

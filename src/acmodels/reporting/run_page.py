@@ -147,6 +147,8 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
         f"{model.name} {verdict}: smallest p value times the number of quantities "
         f"{number(found.p_model, 2)} (it would fail below 0.001)."
     )
+    if not np.isfinite(found.p_model):
+        said = found.verdict
     return {
         "title": f"Calibration: {model.title or model.name}",
         "lead": f"{count(n)} truths drawn from the priors, data from the truths by "

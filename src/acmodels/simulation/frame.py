@@ -32,15 +32,26 @@ class _Frame:
     rows: str
 
 
-def draw_frame(design: Design, rng: np.random.Generator) -> Study:
+def draw_frame(
+    design: Design, rng: np.random.Generator, sizes: np.random.Generator | None = None
+) -> Study:
     """Draw all of a study but its responses: ids and predictors, less the rows that are lost.
 
     Rows are lost (`attrition`) completely at random. With a kind of unit called `wave`, what the
     rows lie in leaves before a wave after the first and does not come back; without one, each row
     is lost for itself. Single cells are emptied later, with the responses (`losses`).
+
+    Args:
+        design: of the study.
+        rng: the stream of all that is drawn.
+        sizes: a stream that says which units and rows there are, where studies shall have the same
+            ones; `rng` then draws the predictors alone.
+
+    Returns:
+        The study, all of its cells full.
     """
     model = loaded(design)
-    frame = _frame(design, rng)
+    frame = _frame(design, sizes or rng)
     table = _ids(frame)
     table |= {
         name: _predictor(name, e, frame, model, rng)
@@ -49,7 +60,7 @@ def draw_frame(design: Design, rng: np.random.Generator) -> Study:
     made = _data_frame(table)
     if design.loss.attrition > 0:
         # the generator of losses is apart, so that a study with them is the one without, thinned
-        apart = np.random.default_rng(rng.integers(2**63))
+        apart = np.random.default_rng((sizes or rng).integers(2**63))
         made = made[_kept(design, frame, apart)].reset_index(drop=True)
     return study(made, f"simulated {model.name}")
 
