@@ -10,6 +10,7 @@ import statsmodels.formula.api as smf
 import acmodels as ac
 from acmodels.engines import Sampling, engine
 from acmodels.generate import linear_predictor
+from acmodels.inference.diagnosis import most_r_hat
 from acmodels.inference.fitting import Fit
 from acmodels.inference.judging import judge
 from acmodels.system import build_system
@@ -184,3 +185,21 @@ def test_known_errors_have_the_conjugate_posterior() -> None:
     assert (abs(f.estimates["mean"] - mean) <= K * f.estimates["mcse_mean"]).all()
     relative = K / np.sqrt(2 * f.estimates["ess_bulk"])
     assert (abs(f.estimates["sd"] / sd - 1) <= relative).all()
+
+
+def test_r_hat_goes_with_the_effective_draws_asked_for() -> None:
+    """R-hat of chains that agree, at the ESS asked for, is about the most that is allowed."""
+    rng = np.random.default_rng(4)
+    assert most_r_hat(400) == 1.01
+    rho = (1000 - 25) / (1000 + 25)  # first-order autocorrelation of 25 effective draws in 1,000
+    z = rng.normal(size=(200, 4, 1000)) * np.sqrt(1 - rho**2)
+    z[..., 0] = rng.normal(size=(200, 4))
+    for t in range(1, 1000):
+        z[..., t] += rho * z[..., t - 1]
+    halves = z.reshape(200, 8, 500)
+    within = halves.var(axis=2, ddof=1).mean(axis=1)
+    between = halves.mean(axis=2).var(axis=1, ddof=1)
+    typical = np.median(np.sqrt(499 / 500 + between / within))
+    assert (
+        1.01 < typical < most_r_hat(100) < np.quantile(np.sqrt(499 / 500 + between / within), 0.95)
+    )
