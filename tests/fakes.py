@@ -10,6 +10,7 @@ import pandas as pd
 from acmodels.data import study
 from acmodels.engines import Sampling
 from acmodels.estimands import Context, evaluate
+from acmodels.families import scalars
 from acmodels.inference.fitting import Fit
 from acmodels.inference.judging import Effect, Effects
 from acmodels.load import load_model
@@ -112,7 +113,9 @@ def fake_posterior(
 ) -> Posterior:
     """Draws around 0.3 for coefficients, 0.5 for sds and 0.2 for correlations."""
     centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05),
-               "nu": (8, 0.3), "phi": (2, 0.1)}  # fmt: skip
+               "nu": (8, 0.3)}  # fmt: skip
+    centres |= {k: ((0.3, 0.02) if s.support == "unit" else (2, 0.1))
+                for k, s in scalars().items() if k not in centres}  # fmt: skip
     known = parameters(layout)
     values = [np.asarray(rng.normal(*_centre(centres, p), size=shape)) for p in known]
     effects = {

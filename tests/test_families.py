@@ -6,6 +6,7 @@ standard errors: some 20 comparisons a test at 1e-6 each, so below 1e-4 a test.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acmodels.errors import ModelError
-from acmodels.families import Family, family, family_names, scalar_kinds
-from acmodels.families import ordinal as ordinal_family
+from acmodels.families import Family, family, family_names, scalars
 from acmodels.load import load_model
 from acmodels.simulation import simulate
 from acmodels.spec.design import design_from_table
@@ -30,38 +30,40 @@ OWN: Mapping[str, dict[str, Any]] = {
     "beta": {"phi": 6.0},
     "ordinal": {"threshold": np.array([-1.0, 0.2, 1.5]), "lowest": -1.0},
 }
+"""Values of the further parameters of families; others take their guesses without data."""
 CASES = [(name, link) for name in family_names() for link in family(name).links]
 
 
 @pytest.fixture(params=CASES, ids=lambda c: f"{c[0]}-{c[1]}")
-def case(request: pytest.FixtureRequest) -> tuple[str, Family, str]:
-    name, link = request.param
-    return name, family(name), link
+def case(request: pytest.FixtureRequest) -> Family:
+    """The distribution of a family's responses, with 7 trials or an sd of 1.3 where it has any."""
+    return given_family(*request.param)
 
 
-def drawn(name: str, fam: Family, link: str, eta: float, n: int = N) -> np.ndarray:
-    trials = np.full(n, 7.0) if fam.needs_trials else None
-    rng = np.random.default_rng(11)
-    return fam.draw(rng, np.full(n, eta), np.full(n, 1.3), trials, link, OWN.get(name))
+def given_family(name: str, link: str | None = None, **known: Any) -> Family:
+    fam = family(name)
+    own = known or OWN.get(name) or fam.guess(None, fam.links[0], ())
+    sd = 1.3 if fam.has_sigma else None
+    return fam(link=link or fam.links[0], sd=sd, trials=7.0 if fam.needs_trials else None, **own)
 
 
-def density(name: str, fam: Family, link: str, y: np.ndarray, eta: float) -> np.ndarray:
-    trials = np.full(y.shape, 7.0) if fam.needs_trials else None
-    at, sd = np.full(y.shape, eta), np.full(y.shape, 1.3)
-    return np.exp(fam.log_density(y, at, sd, trials, link, OWN.get(name)))
+def drawn(d: Family, eta: float, n: int = N, seed: int = 11) -> np.ndarray:
+    return d.draw(np.random.default_rng(seed), np.full(n, eta))
+
+
+def density(d: Family, y: np.ndarray, eta: float) -> np.ndarray:
+    return np.exp(d.log_density(y, np.full(y.shape, eta)))
 
 
 @pytest.mark.parametrize("eta", [-0.9, 0.4, 1.2])
-def test_draws_follow_the_density(case: tuple[str, Family, str], eta: float) -> None:
+def test_draws_follow_the_density(case: Family, eta: float) -> None:
     """Shares of whole numbers, or of twelve intervals of the line, are the density's."""
-    name, fam, link = case
-    y = drawn(name, fam, link, eta)
-    if fam.whole:
-        values = np.arange(-2.0, 400.0) if not fam.needs_trials else np.arange(0.0, 8.0)
-        if fam.ordered:
+    y = drawn(case, eta)
+    if case.whole:
+        values = np.arange(0.0, 400.0) if not case.needs_trials else np.arange(0.0, 8.0)
+        if case.ordered:
             values = np.arange(-1.0, 3.0)
-        values = values[values >= 0] if not fam.ordered else values
-        p = density(name, fam, link, values, eta)
+        p = density(case, values, eta)
         assert p.sum() == pytest.approx(1.0, abs=1e-6)
         shares = np.array([np.mean(y == v) for v in values])
         assert shares.sum() == pytest.approx(1.0)
@@ -69,76 +71,67 @@ def test_draws_follow_the_density(case: tuple[str, Family, str], eta: float) -> 
     else:
         edges = np.quantile(y, np.linspace(0.02, 0.98, 13))
         grid = np.linspace(edges[:-1], edges[1:], 2001)
-        p = np.trapezoid(density(name, fam, link, grid, eta), grid, axis=0)
-        fresh = fam.draw(
-            np.random.default_rng(12), np.full(N, eta), np.full(N, 1.3), None, link, OWN.get(name)
-        )
-        shares = np.histogram(fresh, edges)[0] / N
+        p = np.trapezoid(density(case, grid, eta), grid, axis=0)
+        shares = np.histogram(drawn(case, eta, seed=12), edges)[0] / N
     assert np.all(np.abs(shares - p) <= K * np.sqrt(p * (1 - p) / N) + 1e-9)
 
 
 @pytest.mark.parametrize("eta", [-0.9, 1.2])
-def test_draws_have_the_mean_and_the_variance(case: tuple[str, Family, str], eta: float) -> None:
-    name, fam, link = case
-    y = drawn(name, fam, link, eta) / (7.0 if fam.needs_trials else 1.0)
-    one, trials = np.array([eta]), np.array([7.0]) if fam.needs_trials else None
-    m = float(fam.mean(one, link, OWN.get(name))[0])
-    v = float(fam.variance(one, np.array([1.3]), trials, link, OWN.get(name))[0])
+def test_draws_have_the_mean_and_the_variance(case: Family, eta: float) -> None:
+    y = drawn(case, eta) / (case.trials or 1.0)
+    m, v = float(case.mean(np.array([eta]))[0]), float(case.variance(np.array([eta]))[0])
     assert abs(y.mean() - m) < K * y.std() / np.sqrt(N)
     spread = np.sqrt((np.mean((y - m) ** 4) - v**2) / N)
     assert abs(np.mean((y - m) ** 2) - v) < K * spread
 
 
-def test_a_density_with_another_parameter_fails(case: tuple[str, Family, str]) -> None:
+def test_a_density_with_another_parameter_fails(case: Family) -> None:
     """The comparison above can fail: the mean at another predictor is not the draws' mean."""
-    name, fam, link = case
-    y = drawn(name, fam, link, 0.4) / (7.0 if fam.needs_trials else 1.0)
-    other = float(fam.mean(np.array([0.6]), link, OWN.get(name))[0])
+    y = drawn(case, 0.4) / (case.trials or 1.0)
+    other = float(case.mean(np.array([0.6]))[0])
     assert abs(y.mean() - other) > K * y.std() / np.sqrt(N)
 
 
-def test_draws_have_no_problem(case: tuple[str, Family, str]) -> None:
-    name, fam, link = case
-    y = drawn(name, fam, link, 0.4, 200)
-    assert fam.problems(y, np.full(200, 7.0) if fam.needs_trials else None) == []
-    assert fam.warnings(y) == []
+def test_draws_have_no_problem(case: Family) -> None:
+    y = drawn(case, 0.4, 200)
+    assert case.problems(y, np.full(200, 7.0) if case.needs_trials else None) == []
+    assert case.warnings(y) == []
 
 
-def test_guesses_are_of_what_the_family_owns(case: tuple[str, Family, str]) -> None:
-    name, fam, link = case
-    codes = (-1, 0, 1, 2) if fam.ordered else ()
-    for y in (None, drawn(name, fam, link, 0.4, 500)):
-        found = fam.guess(y, link, codes)
-        owned = {s.kind for s in fam.scalars} | ({"threshold", "lowest"} if fam.ordered else set())
-        assert set(found) == owned
-        for s in fam.scalars:
-            assert found[s.kind] > s.lower
-            assert s.prior(found[s.kind]).kind.support == "positive"
-            assert s.kind in scalar_kinds()
-        if fam.ordered:
+def test_guesses_are_of_what_the_family_owns(case: Family) -> None:
+    codes = (-1, 0, 1, 2) if case.ordered else ()
+    for y in (None, drawn(case, 0.4, 500)):
+        found = case.guess(y, case.link, codes)
+        owned = {s.kind for s in case.scalars}
+        assert set(found) == owned | ({"threshold", "lowest"} if case.ordered else set())
+        for s in case.scalars:
+            assert s.lower < found[s.kind] < s.upper
+            assert s.prior(found[s.kind]).kind.support == s.support
+            assert s.kind in scalars()
+            assert s.label
+        if case.ordered:
             assert found["threshold"].shape == (3,)
             assert np.all(np.diff(found["threshold"]) > 0)
 
 
-def test_residual_variances(case: tuple[str, Family, str]) -> None:
-    """Positive, in the shape of the draws of a residual sd."""
-    name, fam, link = case
-    own = {k: np.full((2, 5), v) for k, v in OWN.get(name, {}).items() if k in scalar_kinds()}
-    found = fam.residual_variance(np.full((2, 5), 1.3), link, own, 0.4)
-    assert found.shape == (2, 5)
+def test_residual_variances(case: Family) -> None:
+    """Positive, in the shape of the parameters."""
+    own = {s.kind: np.full((2, 5, 1), getattr(case, s.kind)) for s in case.scalars}
+    wide = replace(case, sd=None if case.sd is None else np.full((2, 5, 1), case.sd), **own)
+    found = np.broadcast_to(wide.residual_variance(0.4), (2, 5, 1))
     assert np.all(found > 0)
 
 
 def test_residual_variances_by_hand() -> None:
-    one = np.ones(1)
-    assert family("student").residual_variance(2 * one, "identity", {"nu": 4.0})[0] == 8.0
-    assert np.isinf(family("student").residual_variance(one, "identity", {"nu": one * 1.5})[0])
-    assert family("poisson").residual_variance(one, "log", {}, 2.0)[0] == np.log(1.5)
-    nb = family("negative_binomial").residual_variance(one, "log", {"phi": 4.0}, 2.0)
-    assert nb[0] == pytest.approx(np.log(1.75))
+    t = given_family("student", nu=4.0)
+    assert replace(t, sd=2.0).residual_variance() == 8.0
+    assert np.isinf(replace(t, nu=1.5).residual_variance())
+    assert given_family("poisson").residual_variance(2.0) == pytest.approx(np.log(1.5))
+    nb = given_family("negative_binomial", phi=4.0).residual_variance(2.0)
+    assert nb == pytest.approx(np.log(1.75))
     y = np.random.default_rng(1).beta(0.3 * 8, 0.7 * 8, 100_000)
     z = np.log(y / (1 - y))
-    wanted = family("beta").residual_variance(one, "logit", {"phi": 8.0}, 0.3)[0]
+    wanted = given_family("beta", phi=8.0).residual_variance(0.3)
     error = np.sqrt((np.mean((z - z.mean()) ** 4) - z.var() ** 2) / len(z))
     assert abs(z.var() - wanted) < K * error
 
@@ -153,13 +146,15 @@ def test_residual_variances_by_hand() -> None:
 )
 def test_category_probabilities_are_the_density(eta: float, steps: list[float], link: str) -> None:
     cuts = np.cumsum(steps) - 5.0
-    own = {"threshold": cuts, "lowest": 1.0}
-    p = ordinal_family.probabilities(np.array([eta]), link, own)[0]
+    d = given_family("ordinal", link, threshold=cuts, lowest=1.0)
+    p = d.probabilities(np.array([eta]))[0]
     assert p.sum() == pytest.approx(1.0)
     assert np.all(p >= 0)
     codes = np.arange(1.0, len(cuts) + 2)
     here = np.full(len(codes), eta)
-    logs = ordinal_family.log_density(codes, here, here, None, link, own)
+    logs = d.log_density(codes, here)
+    one = [d.probability(here[:1], k)[0] for k in range(len(codes))]
+    np.testing.assert_allclose(one, p, rtol=1e-9, atol=1e-14)
     np.testing.assert_allclose(np.exp(logs), p, rtol=1e-9, atol=1e-14)
     assert np.isfinite(logs).all(), "no category is lost in the tails"
 
@@ -168,9 +163,9 @@ def test_two_categories_are_bernoulli() -> None:
     eta = np.linspace(-3, 3, 13)
     y = np.arange(13.0) % 2
     for link in ("logit", "probit"):
-        own = {"threshold": np.array([0.7]), "lowest": 0.0}
-        mine = ordinal_family.log_density(y, eta, eta, None, link, own)
-        theirs = family("bernoulli").log_density(y, eta - 0.7, eta, None, link)
+        two = given_family("ordinal", link, threshold=np.array([0.7]), lowest=0.0)
+        mine = two.log_density(y, eta)
+        theirs = given_family("bernoulli", link).log_density(y, eta - 0.7)
         np.testing.assert_allclose(mine, theirs, rtol=1e-12)
 
 
@@ -179,25 +174,20 @@ def test_two_categories_are_bernoulli() -> None:
 
 def test_limits_are_the_simpler_families() -> None:
     eta, y = np.linspace(-1, 2, 9), np.arange(9.0)
-    nb = family("negative_binomial").log_density(y, eta, eta, None, "log", {"phi": 1e9})
-    np.testing.assert_allclose(
-        nb, family("poisson").log_density(y, eta, eta, None, "log"), atol=1e-6
-    )
-    s = np.full(9, 1.3)
-    t = family("student").log_density(y, eta, s, None, "identity", {"nu": 1e9})
-    np.testing.assert_allclose(
-        t, family("gaussian").log_density(y, eta, s, None, "identity"), atol=1e-6
-    )
+    nb = given_family("negative_binomial", phi=1e9).log_density(y, eta)
+    np.testing.assert_allclose(nb, given_family("poisson").log_density(y, eta), atol=1e-6)
+    t = given_family("student", nu=1e9).log_density(y, eta)
+    np.testing.assert_allclose(t, given_family("gaussian").log_density(y, eta), atol=1e-6)
 
 
 def test_draws_stay_in_range_where_predictors_explode() -> None:
     rng = np.random.default_rng(1)
     eta = np.array([-800.0, -40.0, 40.0, 800.0])
     for name in ("poisson", "negative_binomial", "beta"):
-        fam = family(name)
-        y = fam.draw(rng, eta, eta, None, fam.links[0], OWN.get(name))
+        d = given_family(name)
+        y = d.draw(rng, eta)
         assert np.isfinite(y).all()
-        assert fam.problems(y, None) == []
+        assert d.problems(y, None) == []
 
 
 # --- simulated ---------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from acmodels.data import study
 from acmodels.engines.nuts import draws as nuts_draws
 from acmodels.engines.nuts import graph
 from acmodels.engines.nuts import plan as plans
-from acmodels.families import family
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
 from acmodels.system import System, build_system, parameters
@@ -68,6 +67,8 @@ def frame() -> pd.DataFrame:
             "count": rng.poisson(3.0, N),
             "visits": rng.negative_binomial(2, 0.3, N),
             "calls": rng.negative_binomial(3, 0.2, N),
+            "zeros": np.where(np.arange(N) % 3 == 0, 0, 1 + np.arange(N) % 5),
+            "empty": np.where(np.arange(N) % 2 == 0, 0, np.arange(N) % 7),
             "part": rng.beta(2.0, 3.0, N),
             "rest": rng.beta(4.0, 1.0, N),
         }
@@ -261,6 +262,17 @@ MODELS: dict[str, dict[str, Any]] = {
     "negative binomial alone": {
         "equations": {"visits": {"formula": "visits ~ x", "family": "negative_binomial"}},
         "priors": {"phi(*)": {"dist": "HalfNormal", "sigma": 5.0}},
+    },
+    "counts with extra zeros": {
+        "equations": {
+            "zeros": {"formula": "zeros ~ x + (1 | g)", "family": "zero_inflated_poisson"},
+            "empty": {"formula": "empty ~ zeros", "family": "zero_inflated_negative_binomial"},
+            "count": {"formula": "count ~ w", "family": "zero_inflated_poisson"},
+        },
+        "priors": {
+            "zi(zeros)": {"dist": "Beta", "alpha": 2.0, "beta": 5.0},
+            "zi(empty)": {"dist": "Uniform", "lower": 0.1, "upper": 0.6},
+        },
     },
     "proportions": {
         "equations": {
@@ -497,16 +509,13 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
     for i, e in enumerate(layout.equations):
         if i in done:
             continue
-        spread = e.se
-        if e.has_sigma:
-            spread = np.full(e.n, value[f"sigma({e.response})"])
-        spread = np.zeros(e.n) if spread is None else spread
+        spread = e.conditional(value.__getitem__).sd
         y, here = responses[e.response], eta[i]
         weight = 1.0 if e.weights is None else e.weights
         if e.family in BY_SCIPY:
             total += float(np.sum(weight * BY_SCIPY[e.family](e, y, here, spread, value)))
             continue
-        found = family(e.family).log_density(y, here, spread, e.trials, e.link)
+        found = e.conditional(value.__getitem__).log_density(y, here)
         total += float(np.sum(weight * found))
     return total
 
@@ -521,6 +530,11 @@ def ordinal(e: Any, y: Any, eta: Any, spread: Any, value: Mapping[str, float]) -
     return np.log(law.cdf(edges[place + 1] - eta) - law.cdf(edges[place] - eta))
 
 
+def inflated(y: Any, zi: float, log_count: Any) -> Any:
+    """Log of zi + (1 - zi) P(0) for zeros and of (1 - zi) P(y) for others, as brms defines it."""
+    return np.log(np.where(y == 0, zi, 0.0) + (1 - zi) * np.exp(log_count))
+
+
 BY_SCIPY: dict[str, Any] = {
     "student": lambda e, y, eta, s, v: stats.t(v[f"nu({e.response})"], eta, s).logpdf(y),
     "ordinal": ordinal,
@@ -528,6 +542,12 @@ BY_SCIPY: dict[str, Any] = {
     "negative_binomial": lambda e, y, eta, s, v: stats.nbinom(
         v[f"phi({e.response})"], 1 / (1 + np.exp(eta) / v[f"phi({e.response})"])
     ).logpmf(y),
+    "zero_inflated_poisson": lambda e, y, eta, s, v: inflated(
+        y, v[f"zi({e.response})"], BY_SCIPY["poisson"](e, y, eta, s, v)
+    ),
+    "zero_inflated_negative_binomial": lambda e, y, eta, s, v: inflated(
+        y, v[f"zi({e.response})"], BY_SCIPY["negative_binomial"](e, y, eta, s, v)
+    ),
     "beta": lambda e, y, eta, s, v: stats.beta(
         v[f"phi({e.response})"] / (1 + np.exp(-eta)), v[f"phi({e.response})"] / (1 + np.exp(eta))
     ).logpdf(y),

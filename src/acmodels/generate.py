@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.errors import InputError
-from acmodels.families import family
 from acmodels.system.columns import (
     design_matrix,
     group_column,
@@ -26,7 +25,6 @@ from acmodels.system.layout import (
     Derived,
     EquationLayout,
     Layout,
-    own_values,
     residual_pairs,
 )
 from acmodels.system.terms import constant_within, is_latent
@@ -92,13 +90,9 @@ def generate_stack(
         if i in noise:
             responses[e.response] = eta + noise[i]
             continue
-        spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), (R, e.n))
-        if e.has_sigma:
-            spread = np.broadcast_to(known[f"sigma({e.response})"][:, None], (R, e.n))
-        draw = family(e.family).draw
-        own = [own_values(e, lambda name, r=r: known[name][r]) for r in range(R)]
+        each = [e.conditional(lambda name, r=r: known[name][r]) for r in range(R)]
         responses[e.response] = np.stack(
-            [draw(g, eta[r], spread[r], e.trials, e.link, own[r]) for r, g in enumerate(rngs)]
+            [d.draw(g, eta[r]) for r, (d, g) in enumerate(zip(each, rngs, strict=True))]
         )
     return Generated(responses, effects)
 
@@ -226,7 +220,7 @@ def _residuals(
         z = np.stack([g.standard_normal((n, len(members))) for g in rngs])
         z = z @ np.swapaxes(root, 1, 2)
         for column, i in enumerate(members):
-            sigma = truth[f"sigma({layout.equations[i].response})"]
+            sigma = truth[layout.equations[i].sigma]
             out[i] = z[:, :, column] * sigma[:, None]
     return out
 

@@ -17,11 +17,8 @@ import numpy as np
 
 from acmodels.effects.sizes import coefficients, covariance, summary
 from acmodels.errors import DataError, InputError, did_you_mean, listing
-from acmodels.families import family
-from acmodels.families.ordinal import probability
 from acmodels.numbers import number
 from acmodels.spec.names import plain, plain_keys, same
-from acmodels.system import own_values
 from acmodels.system.columns import apply, part_values, variable_values
 
 if TYPE_CHECKING:
@@ -615,12 +612,11 @@ class _Predictor:
 
     def _mean(self, eta: "Array", variance: "Array") -> "Array":
         """Expected response, group effects of this variance integrated out (Gauss-Hermite)."""
-        if self.category is None:
-            mean: Callable[[Array], Array] = lambda v: family(self.e.family).mean(v, self.e.link)  # noqa: E731
-        else:
-            place = self.category
-            own = own_values(self.e, lambda name: self.fit.draws[name].reshape(-1, 1))
-            mean = lambda v: probability(v, self.e.link, own, place)  # noqa: E731
+        response = self.e.conditional(lambda name: self.fit.draws[name].reshape(-1))
+        place = self.category
+        mean: Callable[[Array], Array] = response.mean
+        if place is not None:
+            mean = lambda v: response.probability(v, place)  # noqa: E731
         if self.flat or not np.any(variance > 0):
             return mean(eta)
         sd = np.sqrt(variance)

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from acmodels.errors import NotYetError
-from acmodels.families import family
 from acmodels.posterior import Array, intervals
-from acmodels.spec import parameters as named
-from acmodels.system import own_values
 from acmodels.system.columns import design_matrix, group_column
+from acmodels.system.terms import residual_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -272,26 +270,24 @@ def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
     size = int(np.prod(fit.draws.values.shape[:2]))
     if e.se is not None:
         return np.full(size, float(np.mean(e.se**2)))
-    sigma = fit.draws[named.sigma(e.response)].reshape(-1) if e.has_sigma else np.ones(size)
-    own = own_values(e, lambda name: fit.draws[name].reshape(-1))
-    level = float(np.mean(fit.system.responses[e.response]))
-    return family(e.family).residual_variance(sigma, e.link, own, level)
+    found = residual_variance(e, lambda n: fit.draws[n].reshape(-1), fit.system.responses)
+    return np.broadcast_to(found, size)
 
 
 def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
-    if e.family not in ("gaussian", "bernoulli", "binomial"):
+    if not (e.distribution.normal or e.distribution.successes):
         raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
     if e.link == "identity":
         explained, left = _fixed_variance(fit, e), _residual_variance(fit, e)
         return explained / (explained + left)
     X = design_matrix(fit.system.layout, e, fit.system.responses)
     B = coefficients(fit, e)
-    fam = family(e.family)
+    response = e.conditional(lambda n: fit.draws[n].reshape(-1))
     out = np.empty(len(B))
     step = max(1, 2_000_000 // len(X))
     for start in range(0, len(B), step):
         some = slice(start, start + step)
-        p = fam.mean(B[some] @ X.T + e.offset, e.link)
+        p = response.mean(B[some] @ X.T + e.offset)
         explained = p.var(axis=1, ddof=1)
         trials = 1.0 if e.trials is None else e.trials
         out[some] = explained / (explained + (p * (1 - p) / trials).mean(axis=1))

@@ -32,12 +32,11 @@ from acmodels.errors import EstimandError, listing
 from acmodels.estimands import Array, Context, Estimand, Row
 from acmodels.estimands import _effects as fx
 from acmodels.estimands._mediation import Steps, named_paths, sharing_warnings, steps
-from acmodels.families import family
+from acmodels.families import Family
 from acmodels.numbers import number
 from acmodels.rng import stream
-from acmodels.spec import parameters as named
 from acmodels.spec.names import level_of, quoted
-from acmodels.system import Block, Column, EquationLayout, Layout, own_values, parameters
+from acmodels.system import Block, Column, EquationLayout, Layout, parameters
 from acmodels.system.columns import apply, part_values, variable_values
 from acmodels.system.layout import residual_pairs
 from acmodels.system.terms import LatentMean, is_latent, latent_means
@@ -264,7 +263,7 @@ def _between(estimand: Estimand, context: Context, source: str) -> tuple[float, 
     """The two values between which `from` moves."""
     layout = context.layout
     given = estimand.settings.values
-    binary = source in layout.responses and layout.equation(source).family == "bernoulli"
+    binary = source in layout.responses and layout.equation(source).distribution.binary()
     if given is None:
         if not binary and source in layout.variables:
             binary = set(np.unique(layout.variables[source].values)) == {0.0, 1.0}
@@ -593,8 +592,8 @@ def _check_column(where: str, plan: _Plan, e: EquationLayout, column: Column) ->
         if fixed or v not in plan.drawn:
             continue
         m = plan.layout.equation(v)
-        positive = {"log", "sqrt"} if m.family == "beta" else {"sqrt"}
-        allowed = set[str]() if m.link == "identity" else positive
+        positive = {"log", "sqrt"} if m.distribution.positive else {"sqrt"}
+        allowed = set[str]() if m.distribution.unbounded else positive
         if ({"log", "sqrt"} - allowed) & functions:
             raise EstimandError(
                 f"{where}: {o.text} in equations.{e.response} takes a logarithm or root of "
@@ -665,8 +664,7 @@ class _Noise:
             e = layout.equations[i]
             if e.response not in plan.drawn - {plan.to}:
                 continue
-            normal = e.family == "gaussian"
-            keys.append(("residual" if normal else "uniform", e.response, 0))
+            keys.append(("residual" if e.distribution.normal else "uniform", e.response, 0))
         for r, members in enumerate(layout.residual):
             mine = [
                 k
@@ -750,7 +748,7 @@ class _Points:
 
     def _outcome(self, world: World) -> Array:
         e = self.plan.layout.equation(self.plan.to)
-        return _expected(self, e, self.predictor(e, world)).mean(axis=(1, 2))
+        return self.conditional(e).mean(self.predictor(e, world)).mean(axis=(1, 2))
 
     def value(self, response: str, world: World) -> Array:
         """A response that is drawn."""
@@ -761,7 +759,8 @@ class _Points:
         def make() -> Array:
             eta = self.predictor(e, world)
             base = set(seen) <= {0, None}
-            return _drawn(self, e, eta, eta if base else self.predictor(e, (0, 0)))
+            first = eta if base else self.predictor(e, (0, 0))
+            return self.conditional(e).draw_alike(_Shared(self, e), eta, first)
 
         return self.kept(("value", response, *seen), make)
 
@@ -859,112 +858,28 @@ class _Points:
         """A generator that starts alike in every world."""
         return stream(0, "response scale", use, e.response, *self.key)
 
-    def spread(self, e: EquationLayout) -> Array:
-        """Residual sds, where there are any."""
-        if e.se is not None:
-            return e.se[e.carry[self.plan.rows]]
-        return self.parameter(named.sigma(e.response)) if e.has_sigma else np.zeros(1)
+    def conditional(self, e: EquationLayout) -> Family:
+        """The distribution of a response given its predictor, at these draws."""
+        rows = e.carry[self.plan.rows]
+        return e.conditional(lambda name: self.plan.draws[name][self.which][:, None], rows)
 
 
-# --- the family ------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Shared:
+    """The random numbers of one response, the same in every world; see `families.Noise`."""
 
+    points: _Points
+    e: EquationLayout
 
-def _expected(points: _Points, e: EquationLayout, eta: Array) -> Array:
-    """Expected response (per trial; of an ordered one, the expected code) at a predictor."""
-    return family(e.family).mean(eta, e.link, own_values(e, points.parameter))
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.points.u["uniform", self.e.response, 0].shape
 
+    def normal(self) -> Array:
+        return self.points.residual(self.e.response)
 
-def _drawn(points: _Points, e: EquationLayout, eta: Array, first: Array) -> Array:
-    """Responses at a linear predictor that move little from world to world.
+    def uniform(self) -> Array:
+        return self.points.uniform(self.e.response)
 
-    Normal and binary ones follow the same normal or uniform number in every world. Counts and
-    proportions in a further world are those in the first with some more or some fewer, which
-    leaves their distribution as it is (thinning and superposition). Those of another family come
-    from a generator that starts alike in every world.
-
-    Args:
-        points: the draws.
-        e: the response's equation.
-        eta: its predictor in this world.
-        first: its predictor in the first world; `eta` itself in the first.
-    """
-    if e.family == "gaussian":
-        return eta + points.spread(e) * points.residual(e.response)
-    if e.family == "bernoulli":
-        return (points.uniform(e.response) < _expected(points, e, eta)).astype(np.float64)
-    shape = points.u["uniform", e.response, 0].shape
-    same = eta is first
-    eta = np.broadcast_to(eta, shape)
-    first = eta if same else np.broadcast_to(first, shape)
-    trials = None if e.trials is None else e.trials[e.carry[points.plan.rows]]
-    further = {
-        "poisson": _counts,
-        "negative_binomial": _counts,
-        "binomial": _successes,
-        "beta": _proportions,
-    }
-    if e.family in further:
-        return further[e.family](points, e, eta, first, trials)
-    sigma = np.broadcast_to(points.spread(e), shape)
-    own = own_values(e, points.parameter)
-    return family(e.family).draw(points.generator(e, "draw"), eta, sigma, trials, e.link, own)
-
-
-def _counts(
-    points: _Points, e: EquationLayout, eta: Array, first: Array, trials: Array | None
-) -> Array:
-    """Poisson counts, about rates that vary by a gamma distribution where there is a phi."""
-    del trials
-    own = own_values(e, points.parameter)
-    frailty: Array | float = 1.0
-    if "phi" in own:
-        phi = np.broadcast_to(own["phi"], eta.shape)
-        frailty = points.generator(e, "rate").gamma(phi) / phi
-    rate, before = (np.exp(np.minimum(v, _LARGEST)) * frailty for v in (eta, first))
-    y = points.generator(e, "draw").poisson(before)
-    if eta is first:
-        return y.astype(np.float64)
-    g = points.generator(e, "further")
-    more = g.poisson(np.maximum(rate - before, 0.0))
-    fewer = g.binomial(y, np.minimum(rate / np.where(before > 0, before, 1.0), 1.0))
-    return np.where(rate >= before, y + more, fewer).astype(np.float64)
-
-
-_LARGEST = 34.0
-"""Log of the largest count that is drawn, as in the family."""
-
-
-def _successes(
-    points: _Points, e: EquationLayout, eta: Array, first: Array, trials: Array | None
-) -> Array:
-    """Successes out of trials: failures of the first world turn, or successes do."""
-    n = np.broadcast_to(1 if trials is None else trials, eta.shape).astype(np.int64)
-    p, before = (_expected(points, e, v) for v in (eta, first))
-    y = points.generator(e, "draw").binomial(n, before)
-    if eta is first:
-        return y.astype(np.float64)
-    g = points.generator(e, "further")
-    up = np.maximum(p - before, 0.0) / np.where(before < 1, 1 - before, 1.0)
-    more = g.binomial(n - y, np.minimum(up, 1.0))
-    fewer = g.binomial(y, np.minimum(p / np.where(before > 0, before, 1.0), 1.0))
-    return np.where(p >= before, y + more, fewer).astype(np.float64)
-
-
-def _proportions(
-    points: _Points, e: EquationLayout, eta: Array, first: Array, trials: Array | None
-) -> Array:
-    """Beta proportions as shares of two gammas, which grow or shrink."""
-    del trials
-    phi = own_values(e, points.parameter)["phi"]
-    p, before = (_expected(points, e, v) for v in (eta, first))
-    parts: list[Array] = []
-    for name, now, then in (("a", p * phi, before * phi), ("b", (1 - p) * phi, (1 - before) * phi)):
-        part = points.generator(e, f"draw {name}").gamma(then)
-        if eta is not first:
-            g = points.generator(e, f"further {name}")
-            more = g.gamma(np.maximum(now - then, 0.0))
-            kept = g.beta(np.maximum(now, 1e-10), np.maximum(then - now, 1e-10))
-            part = np.where(now >= then, part + more, part * kept)
-        parts.append(part)
-    whole = parts[0] + parts[1]
-    return np.where(whole > 0, parts[0] / np.where(whole > 0, whole, 1.0), p > 0.5)
+    def generator(self, use: str) -> np.random.Generator:
+        return self.points.generator(self.e, use)

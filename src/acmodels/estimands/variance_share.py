@@ -14,11 +14,10 @@ import numpy as np
 from acmodels.errors import EstimandError
 from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warnings
 from acmodels.estimands._effects import covariance
-from acmodels.families import family
-from acmodels.spec import parameters as named
 from acmodels.spec.strict import Strict
-from acmodels.system import Block, own_values
+from acmodels.system import Block
 from acmodels.system.columns import group_column
+from acmodels.system.terms import residual_variance
 
 
 class Settings(Strict):
@@ -44,23 +43,10 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
             f"{where}: equations.{response} has known standard errors, which differ by row, so "
             "there is no one residual variance"
         )
-    total = _residual(context, response, name)
+    total = residual_variance(e, context.parameter, context.responses)
     for other, mine in context.layout.blocks_of(response):
         total = total + _variance(context, other, mine)
     return [Row("", _variance(context, block, [k]) / total)]
-
-
-def _residual(context: Context, response: str, sd: str) -> np.ndarray:
-    """Residual variance, in the shape of the draws of a group sd."""
-    e = context.layout.equation(response)
-    if e.has_sigma:
-        sigma = context.parameter(named.sigma(response))
-    else:
-        sigma = np.zeros_like(context.parameter(sd))
-    y = context.responses[response]
-    level = float(np.mean(y)) if e.trials is None else 1.0
-    own = own_values(e, context.parameter)
-    return family(e.family).residual_variance(sigma, e.link, own, level)
 
 
 def _variance(context: Context, block: Block, mine: list[int]) -> np.ndarray:

@@ -1,105 +1,89 @@
 """Counts whose variance is their mean, by a log link; an exposure enters as offset(log(x))."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from acmodels.families import Array, Own, _plain
-
-links = ("log",)
-has_sigma = False
-needs_trials = False
-residual_correlation = False
-whole = True
-ordered = False
-scalars = ()
-
-guess = _plain.guess
-warnings = _plain.warnings
+from acmodels.families import Array, Family, Noise
 
 LARGEST = 1e15
 """Mean from which draws no longer grow: whole numbers beyond are not exact."""
 
-
-def problems(y: Array, trials: Array | None) -> list[str]:
-    """A count is a whole number, 0 or more."""
-    del trials
-    out: list[str] = []
-    if np.any(y < 0):
-        out.append(
-            f"holds {np.min(y):g} where a count is 0 or more; correct it, or leave the cell empty "
-            "if it is a code for missing"
-        )
-    if np.any(y != np.round(y)):
-        odd = y[y != np.round(y)][0]
-        out.append(
-            f"holds {odd:g} where a count is a whole number; for a rate, give the count and its "
-            "exposure, as offset(log(exposure)); for other numbers use the family gaussian"
-        )
-    return out
+NEAR_LARGEST = 34.0
+"""Log of the largest rate of counts that are drawn alike in several worlds."""
 
 
-def scale(y: Array, trials: Array | None, link: str) -> tuple[float, float]:
-    """Log of the mean count, and the spread the contract states for the link."""
-    del trials, link
-    return float(np.log((np.sum(y) + 0.5) / len(y))), 1.0
+@dataclass(frozen=True, kw_only=True)
+class Poisson(Family):
+    """Poisson counts about exp(eta)."""
 
+    label = "Poisson"
+    links = ("log",)
+    whole = True
+    ends = (0.0, np.inf)
 
-def mean(eta: Array, link: str, own: Own | None = None) -> Array:
-    """Expected count."""
-    del link, own
-    return np.exp(eta)
+    @classmethod
+    def problems(cls, y: Array, trials: Array | None) -> list[str]:
+        """A count is a whole number, 0 or more."""
+        out: list[str] = []
+        if np.any(y < 0):
+            out.append(
+                f"holds {np.min(y):g} where a count is 0 or more; correct it, or leave the cell "
+                "empty if it is a code for missing"
+            )
+        if np.any(y != np.round(y)):
+            odd = y[y != np.round(y)][0]
+            out.append(
+                f"holds {odd:g} where a count is a whole number; for a rate, give the count and "
+                "its exposure, as offset(log(exposure)); for other numbers use the family gaussian"
+            )
+        return out
 
+    @classmethod
+    def scale(cls, y: Array, trials: Array | None, link: str) -> tuple[float, float]:
+        """Log of the mean count, and the spread the contract states for the link."""
+        return float(np.log((np.sum(y) + 0.5) / len(y))), 1.0
 
-def variance(
-    eta: Array, sigma: Array, trials: Array | None, link: str, own: Own | None = None
-) -> Array:
-    """The mean."""
-    del sigma, trials
-    return mean(eta, link, own)
+    def variance(self, eta: Array) -> Array:
+        """The mean."""
+        return np.exp(eta)
 
+    def draw(self, rng: np.random.Generator, eta: Array) -> Array:
+        """Draw counts."""
+        return rng.poisson(np.exp(np.minimum(eta, np.log(LARGEST)))).astype(np.float64)
 
-def residual_variance(sigma: Array, link: str, own: Own | None = None, level: float = 1.0) -> Array:
-    """Variance of the log count by the lognormal approximation, ln(1 + 1 / mean count).
+    def log_density(self, y: Array, eta: Array) -> Array:
+        """Poisson log density."""
+        from scipy.special import gammaln
 
-    Nakagawa, Johnson & Schielzeth (2017), table 1.
-    """
-    del link, own
-    return np.full_like(sigma, np.log1p(1.0 / level))
+        return np.asarray(y * eta - np.exp(eta) - gammaln(y + 1))
 
+    def frailty(self, noise: Noise) -> Array | float:
+        """What rates are multiplied by, the same in every world; 1 for Poisson counts."""
+        return 1.0
 
-def draw(
-    rng: np.random.Generator,
-    eta: Array,
-    sigma: Array,
-    trials: Array | None,
-    link: str,
-    own: Own | None = None,
-) -> Array:
-    """Draw counts."""
-    del sigma, trials, link, own
-    return rng.poisson(np.exp(np.minimum(eta, np.log(LARGEST)))).astype(np.float64)
+    def draw_alike(self, noise: Noise, eta: Array, first: Array) -> Array:
+        """Draw the counts of the first world with some more or some fewer.
 
+        Their distribution stays what it is, by thinning and superposition.
+        """
+        times = self.frailty(noise)
+        rate, before = (np.exp(np.minimum(v, NEAR_LARGEST)) * times for v in (eta, first))
+        rate, before = (np.broadcast_to(v, noise.shape) for v in (rate, before))
+        y = noise.generator("draw").poisson(before)
+        if eta is first:
+            return y.astype(np.float64)
+        g = noise.generator("further")
+        more = g.poisson(np.maximum(rate - before, 0.0))
+        fewer = g.binomial(y, np.minimum(rate / np.where(before > 0, before, 1.0), 1.0))
+        return np.where(rate >= before, y + more, fewer).astype(np.float64)
 
-def log_density(
-    y: Array,
-    eta: Array,
-    sigma: Array,
-    trials: Array | None,
-    link: str,
-    own: Own | None = None,
-) -> Array:
-    """Poisson log density."""
-    del sigma, trials, link, own
-    from scipy.special import gammaln
+    def counts(self, pm: Any) -> tuple[Any, dict[str, Any]]:
+        """Give PyMC's distribution of counts, and what it takes beside their mean."""
+        return pm.Poisson, {}
 
-    return np.asarray(y * eta - np.exp(eta) - gammaln(y + 1))
-
-
-def likelihood(
-    pm: Any, name: str, eta: Any, sigma: Any, link: str, data: Any, own: Mapping[str, Any]
-) -> Any:
-    """Add counts."""
-    del sigma, link, own
-    return pm.Poisson(name, mu=pm.math.exp(eta), observed=data.y)
+    def likelihood(self, pm: Any, name: str, y: Any, eta: Any) -> Any:
+        """Add counts."""
+        law, more = self.counts(pm)
+        return law(name, mu=pm.math.exp(eta), **more, observed=y)

@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.posterior import Array, Posterior
 from acmodels.rng import stream
-from acmodels.spec import parameters as named
-from acmodels.system import EquationLayout, Joint, Layout, Responses, System, own_values
+from acmodels.system import EquationLayout, Joint, Layout, Responses, System
 from acmodels.system.missing import Component, Summed, complete, components
 
 MOST = 200
@@ -128,11 +126,7 @@ def log_densities(
 ) -> Array:
     """Log density of each row of an equation, its response given all else; (n,)."""
     eta = linear_predictor(layout, e, responses, truth, effects)
-    sigma = e.se if e.se is not None else np.zeros(e.n)
-    if e.has_sigma:
-        sigma = np.full(e.n, truth[named.sigma(e.response)])
-    own = own_values(e, truth.__getitem__)
-    return family(e.family).log_density(responses[e.response], eta, sigma, e.trials, e.link, own)
+    return e.conditional(truth.__getitem__).log_density(responses[e.response], eta)
 
 
 def completed(system: System, values: Mapping[str, Array]) -> System:

@@ -62,9 +62,10 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
             f"Fewer categories for {shown}. A score with "
             'family = "gaussian", such as the average of several items, is much faster.'
         )
-    student = [e.response for e in layout.equations if e.family == "student"]
-    if student:
-        out.append(f'{listing(student)}: family = "gaussian" is much faster than student.')
+    heavy = [e for e in layout.equations if e.distribution.unbounded and not e.distribution.normal]
+    for name in dict.fromkeys(e.family for e in heavy):
+        mine = listing([e.response for e in heavy if e.family == name])
+        out.append(f'{mine}: family = "gaussian" is much faster than {name}.')
     reason = best.reason or f"it is sampled by {best.name}"
     if not out and "prior" in reason:
         out.append("Normal priors on coefficients are much faster.")

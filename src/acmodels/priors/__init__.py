@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from acmodels.errors import ModelError, did_you_mean
+from acmodels.families import scalars
 from acmodels.priors.defaults import defaults, response_scales
 from acmodels.priors.held import check_held, held_matrix, held_values, less_held
 from acmodels.priors.prior import Prior, Priors, pattern_kind, turned
 from acmodels.spec import parameters as named
-from acmodels.spec.distribution import Support, distribution
+from acmodels.spec.distribution import Support, bounds, distribution
 from acmodels.system import Block, Layout, Parameter, Responses, parameters
 from acmodels.system.missing import model_layout
 
@@ -87,9 +88,11 @@ def resolve_priors(
             continue
         pattern, table = chosen[p.name]
         where = f'{source}: priors."{pattern}"'
-        supports = (*_SUPPORTS.get(p.kind, ("positive",)), "held")
-        found = distribution(table, where, supports)
-        out[p.name] = Prior(p.name, found, pattern, lower=plain[p.name].lower)
+        supports = _SUPPORTS.get(p.kind) or (scalars()[p.kind].support,)
+        found = distribution(table, where, (*supports, "held"))
+        low, high = bounds(found)
+        low, high = max(low, plain[p.name].lower), min(high, plain[p.name].upper)
+        out[p.name] = Prior(p.name, found, pattern, lower=low, upper=high)
     check_held(out, layout, source)
     _one_prior_per_matrix(out, known, source)
     out = {n: less_held(p, out) for n, p in out.items()}

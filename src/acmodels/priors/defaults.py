@@ -132,7 +132,8 @@ def _owned(
         out[name] = Prior(name, normal(float(cut), 2.5 * s), on=on, constant=at)
     for scalar in fam.scalars:
         name = e.scalar(scalar.kind)
-        out[name] = Prior(name, scalar.prior(rough[scalar.kind]), lower=scalar.lower)
+        prior = scalar.prior(rough[scalar.kind])
+        out[name] = Prior(name, prior, lower=scalar.lower, upper=scalar.upper)
     return out
 
 

@@ -59,8 +59,8 @@ def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None
             problems.append(f"{where}: a correlation lies between -1 and 1")
         elif p.kind == "simo" and not 0 <= v <= 1:
             problems.append(f"{where}: a share lies between 0 and 1")
-        elif p.kind not in _FREE and v <= priors[p.name].lower:
-            problems.append(f"{where}: it is above {priors[p.name].lower:g}")
+        elif p.kind not in _FREE and not priors[p.name].allows(v):
+            problems.append(f"{where}: it is {priors[p.name].range}")
     if not problems:
         problems = [f"{source}: priors: {said}" for said in _together(layout, values)]
     if problems:
@@ -68,7 +68,7 @@ def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None
 
 
 _FREE = ("coefficient", "threshold", "sd", "sigma", "cor", "simo", "step")
-"""Kinds that no family owns as a number above a bound."""
+"""Kinds that are not a family's further parameter."""
 
 
 def _together(layout: Layout, values: Mapping[str, float]) -> list[str]:

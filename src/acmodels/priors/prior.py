@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.families import scalar_kinds
+from acmodels.families import scalars
 from acmodels.spec.distribution import Distribution
 from acmodels.system.layout import Array
 
@@ -27,7 +27,8 @@ class Prior:
             of the block's correlations is then on the correlations of these sums, which a
             weight of 1 on itself stands for.
         constant: added to the sum of a coefficient or a threshold: the mean of the offset.
-        lower: the parameter lies above this, and the prior is taken on that side only.
+        lower, upper: a family's further parameter lies strictly between these, and the prior is
+            taken there only.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Prior:
     on: tuple[tuple[str, float], ...] = ()
     constant: float = 0.0
     lower: float = 0.0
+    upper: float = float("inf")
 
     @property
     def centered(self) -> bool:
@@ -64,7 +66,18 @@ class Prior:
             out += f", on the {what.get(str(kind), 'slope')} at the predictors' means"
             if kind == "threshold":
                 out += ", in order"
-        return out + (f", above {self.lower:g}" if self.lower > 0 else "")
+        return out + (f", {self.range}" if self.lower > 0 and np.isinf(self.upper) else "")
+
+    @property
+    def range(self) -> str:
+        """Where a family's further parameter lies, in words."""
+        if np.isinf(self.upper):
+            return f"above {self.lower:g}"
+        return f"between {self.lower:g} and {self.upper:g}"
+
+    def allows(self, value: float) -> bool:
+        """Say whether a family's further parameter can have a value."""
+        return self.lower < value < self.upper
 
 
 type Priors = Mapping[str, Prior]
@@ -72,7 +85,7 @@ type Priors = Mapping[str, Prior]
 
 def pattern_kind(pattern: str) -> str | None:
     """Say which kind of parameter a name or pattern can match: a pattern knows only its own."""
-    for prefix in ("sd", "cor", "sigma", "simo", *scalar_kinds()):
+    for prefix in ("sd", "cor", "sigma", "simo", *scalars()):
         if pattern.startswith(f"{prefix}("):
             return prefix
     if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from acmodels.estimands import Context
-from acmodels.families import family
 from acmodels.load import as_design
 from acmodels.numbers import number, table_html
 from acmodels.replication import Cell, Job, Result
 from acmodels.replication.block import Seen
 from acmodels.replication.recovery import MOST_FAILED, check_run, effect_names, in_folder
-from acmodels.spec import parameters as named
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array, own_values
+from acmodels.system.layout import Array
 from acmodels.system.terms import latent_means, terms
 
 if TYPE_CHECKING:
@@ -129,18 +127,17 @@ def log_likelihood(seen: Seen, parameter: Callable[[str], Array]) -> Array:
         if b:
             eta += np.stack(b, axis=-1) @ np.swapaxes(np.broadcast_to(
                 X, (len(seen.ess), *X.shape[-2:])), 1, 2)  # fmt: skip
-        spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
+        spread = None
         if e.has_sigma:
-            variance = parameter(named.sigma(e.response))[..., None] ** 2
+            variance = parameter(e.sigma)[..., None] ** 2
             for t in terms(layout, e.response):
                 if t.effect is not None:
                     z = t.values(layout, seen.responses)
                     z = np.broadcast_to(z, (len(seen.ess), e.n))[:, None, :]
                     variance = variance + (parameter(t.parameter)[..., None] * z) ** 2
             spread = np.sqrt(variance)
-        own = own_values(e, lambda n: parameter(n)[..., None])
         y = seen.responses[e.response][:, None, :]
-        found = family(e.family).log_density(y, eta, spread, e.trials, e.link, own)
+        found = e.conditional(parameter, sd=spread).log_density(y, eta)
         total = total + found.sum(axis=-1)
     return np.asarray(total)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, evaluate
+from acmodels.families import scalars
 from acmodels.inference.judging import meant, verdict
 from acmodels.load import as_plan
 from acmodels.numbers import decimal, number, stated, table_html
@@ -365,7 +366,10 @@ def _check_drawn(plan: Plan, seed: int) -> None:
             )
         if known[name].kind in ("cor", "threshold"):
             raise ModelError(f"{where}: correlations and thresholds are not drawn one by one")
-        if known[name].kind != "coefficient" and d.kind.support != "positive":
+        own = scalars().get(known[name].kind)
+        if own is not None and own.support == "unit" and d.kind.support != "unit":
+            raise ModelError(f"{where}: {name} lies between 0 and 1, so it is Beta or Uniform")
+        if known[name].kind != "coefficient" and d.kind.support not in ("positive", "unit"):
             raise ModelError(f"{where}: {name} is above 0, so its distribution must be positive")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from acmodels.errors import ModelError
-from acmodels.families import scalar_kinds
+from acmodels.families import scalars
 from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import draw, median
 from acmodels.system import Block, EquationLayout, Layout, parameters
@@ -124,9 +124,9 @@ def _number(prior: Prior, kind: str, rng: np.random.Generator, *, middle: bool) 
         return median(prior.distribution, prior.lower)
     for _ in range(TRIES):
         value = float(draw(prior.distribution, rng, 1)[0])
-        if kind not in scalar_kinds() or value > prior.lower:
+        if kind not in scalars() or prior.allows(value):
             return value
-    raise ModelError(f"the prior of {prior.name} is hardly ever above {prior.lower:g}")
+    raise ModelError(f"the prior of {prior.name} is hardly ever {prior.range}")
 
 
 def _rising(priors: Sequence[Prior], rng: np.random.Generator, *, middle: bool) -> list[float]:

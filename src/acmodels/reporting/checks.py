@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.numbers import stated
 from acmodels.rng import stream
-from acmodels.spec import parameters as named
-from acmodels.system import own_values
 from acmodels.system.missing import observed
 
 if TYPE_CHECKING:
@@ -138,12 +135,12 @@ def _check(fit: "Fit", e: "EquationLayout") -> Check:
     replicated, fitted, fixed = _replicate(fit, e, rows, rng)
     if not np.isfinite(replicated).all():
         return Check(e.response, len(rows), seen, None, (), ())
-    if e.family in ("bernoulli", "binomial"):
+    if e.distribution.successes:
         trials = np.ones(len(rows)) if e.trials is None else e.trials[rows]
         bins = _bins(y, replicated, fitted, fixed, trials)
         statistics = (_statistic("proportion", y.sum(), replicated.sum(axis=1), trials.sum()),)
         return Check(e.response, len(rows), seen, None, bins, statistics)
-    if family(e.family).whole:
+    if e.distribution.whole:
         statistics = _moments(y, replicated)[:2]
         if not e.codes:
             zeros = _statistic("share of zeros", np.sum(y == 0), (replicated == 0).sum(1), len(y))
@@ -168,16 +165,12 @@ def _replicate(
     }
     stack = {k: np.broadcast_to(v, (len(picked), len(v))) for k, v in responses.items()}
     eta = linear_predictor(layout, e, stack, truth, effects)[:, rows]
-    sigma = truth[named.sigma(e.response)] if e.has_sigma else np.zeros(len(picked))
-    trials = None if e.trials is None else e.trials[rows]
-    fam = family(e.family)
     out = np.empty((len(picked), len(rows)))
     fitted = np.zeros(len(rows))
     for r in range(len(picked)):
-        spread = np.full(len(rows), sigma[r]) if e.se is None else e.se[rows]
-        own = own_values(e, lambda name, r=r: truth[name][r])
-        out[r] = fam.draw(rng, eta[r], spread, trials, e.link, own)
-        fitted += fam.mean(eta[r], e.link, own) / len(picked)
+        response = e.conditional(lambda name, r=r: truth[name][r], rows)
+        out[r] = response.draw(rng, eta[r])
+        fitted += response.mean(eta[r]) / len(picked)
     mean = {n: fit.draws[n].mean() for n in fit.draws.names}
     none = {k: np.zeros(v.shape[1:]) for k, v in effects.items()}
     return out, fitted, linear_predictor(layout, e, responses, mean, none)[rows]

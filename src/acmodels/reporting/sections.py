@@ -406,12 +406,11 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
 
 def _spread_title(fit: "Fit") -> str:
     """Return what the table holds beside standard deviations."""
+    from acmodels.families import scalars
     from acmodels.system import parameters
 
-    names = {
+    names = {kind: s.label for kind, s in scalars().items()} | {
         "threshold": "thresholds",
-        "nu": "degrees of freedom",
-        "phi": "dispersions",
         "sd": "standard deviations",
         "sigma": "standard deviations",
         "cor": "correlations",

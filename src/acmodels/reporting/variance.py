@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.families import family
 from acmodels.posterior import Array, Posterior, intervals
-from acmodels.spec import parameters as named
-from acmodels.system import own_values
 from acmodels.system.columns import group_column
+from acmodels.system.terms import residual_variance
 
 if TYPE_CHECKING:
     from acmodels.inference.fitting import Fit
@@ -68,11 +66,8 @@ def _of_equation(fit: "Fit", e: "EquationLayout") -> Shares:
         found = _variance(fit.system, fit.draws, block, mine, e)
         variances[block.group] = variances.get(block.group, 0.0) + found
         units[block.group] = len(block.levels)
-    draws = fit.draws.values.shape[:2]
-    sigma = fit.draws[named.sigma(e.response)] if e.has_sigma else np.zeros(draws)
-    level = float(np.mean(fit.system.responses[e.response])) if e.trials is None else 1.0
-    own = own_values(e, fit.draws.__getitem__)
-    variances["residual"] = family(e.family).residual_variance(sigma, e.link, own, level)
+    left = residual_variance(e, fit.draws.__getitem__, fit.system.responses)
+    variances["residual"] = np.broadcast_to(left, fit.draws.values.shape[:2])
     stacked = np.stack(list(variances.values()), axis=2)
     whole = stacked.sum(axis=2, keepdims=True)
     shares = np.where(np.isfinite(whole), stacked, 0.0) / np.where(np.isfinite(whole), whole, 1.0)

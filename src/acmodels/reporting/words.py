@@ -29,17 +29,6 @@ STATUS: Mapping[Status, str] = {
 SENSITIVE = 0.05
 """Power-scaling sensitivity from which a result is said to lean on the prior."""
 
-FAMILIES = {
-    "gaussian": "normal",
-    "student": "Student-t",
-    "bernoulli": "binary",
-    "binomial": "binomial",
-    "ordinal": "ordinal",
-    "poisson": "Poisson",
-    "negative_binomial": "negative binomial",
-    "beta": "beta",
-}
-
 
 UNITS = {"logit": "in log-odds", "probit": "in probit units", "log": "in logs"}
 """What a link's linear scale is called."""
@@ -75,7 +64,7 @@ def summary(fit: "Fit") -> str:
     """One sentence: what was fitted to what, and how."""
     layout = fit.system.layout
     names = [e.response for e in layout.equations]
-    kinds = list(dict.fromkeys(FAMILIES.get(e.family, e.family) for e in layout.equations))
+    kinds = list(dict.fromkeys(e.distribution.label for e in layout.equations))
     shape = "multilevel" if layout.blocks else "single-level"
     what = (
         f"A {shape} regression of {names[0]}"

@@ -28,14 +28,13 @@ from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed, stream
-from acmodels.spec import parameters as named
 from acmodels.spec.distribution import constant
 from acmodels.spec.model import names_of
 from acmodels.spec.names import Names, pieces, plain, spelled
 from acmodels.system import Block, EquationLayout, Layout
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Confounder, Index, residual_pairs
-from acmodels.system.terms import group_terms
+from acmodels.system.terms import group_terms, residual_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,17 +260,10 @@ def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
     Schielzeth (2017), table 2.
     """
     if e.has_sigma:
-        return float(fit.draws[named.sigma(e.response)].mean()), False
-    if e.link == "logit" and e.family != "beta":
-        return float(np.pi / np.sqrt(3)), True
-    if e.link == "probit":
-        return 1.0, True
-    if e.link == "log":
-        mean = float(fit.system.responses[e.response].mean())
-        extra = 0.0
-        if e.family == "negative_binomial":
-            extra = float((1 / fit.draws[e.scalar("phi")]).mean())
-        return float(np.sqrt(np.log1p(1 / max(mean, 1e-6) + extra))), True
+        return float(fit.draws[e.sigma].mean()), False
+    if e.link != "identity" and not e.distribution.positive:
+        found = residual_variance(e, fit.draws.__getitem__, fit.system.responses)
+        return float(np.sqrt(found.mean())), True
     raise InputError(
         f"{fit.spec.source}: '{e.response}' ({e.family}) has no residual on the scale of its "
         "linear predictor, of which a confounder of the rows could take a share; one of a "
@@ -391,7 +383,7 @@ def _by_rows(fit: Fit, layout: Layout, m: EquationLayout, y: EquationLayout) -> 
     """The layout in which the residuals of two equations correlate."""
     where = fit.spec.source
     for e in (m, y):
-        if e.family != "gaussian" or not e.has_sigma:
+        if not e.distribution.normal or not e.has_sigma:
             raise InputError(
                 f"{where}: '{e.response}' has no residual sd of its own ({e.family}); a confounder "
                 "of the rows is looked at for gaussian equations only; one of a grouping's units "

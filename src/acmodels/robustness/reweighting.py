@@ -14,11 +14,9 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.families import family
 from acmodels.generate import linear_predictor
 from acmodels.posterior import Array
-from acmodels.spec import parameters as named
-from acmodels.system import Block, EquationLayout, System, own_values
+from acmodels.system import Block, EquationLayout, System
 
 NODES = (9, 9, 5)
 """Of the quadrature over one, two and three effects of a unit, in each direction."""
@@ -181,14 +179,7 @@ def _integrated(
 def _by_unit(system: System, rows: _Rows, eta: Array, values: Mapping[str, Array], J: int) -> Array:
     """Sums over each unit's rows of an equation's log density, (S, J)."""
     e = rows.equation
-    spread = np.broadcast_to(e.se if e.se is not None else np.zeros(e.n), eta.shape)
-    if e.has_sigma:
-        spread = np.broadcast_to(values[named.sigma(e.response)][:, None], eta.shape)
-    own = own_values(e, lambda name: values[name][:, None])
-    y = system.responses[e.response]
-    each = np.asarray(family(e.family).log_density(y, eta, spread, e.trials, e.link, own))
-    if e.weights is not None:
-        each = each * e.weights
+    each = e.conditional(values.__getitem__).log_likelihood(system.responses[e.response], eta)
     order = np.argsort(rows.unit, kind="stable")
     there, first = np.unique(rows.unit[order], return_index=True)
     out = np.zeros((len(eta), J))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean, listing
-from acmodels.families import family, scalar_kinds
+from acmodels.families import family, scalars
 from acmodels.priors import Prior, resolve_priors
 from acmodels.spec.design import Design
 from acmodels.spec.distribution import median
@@ -28,8 +28,8 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
     A stated truth; else for coefficients and correlations the median of a stated prior, or 0, and
     whatever the priors 1 for residual sds and 0.5 for group sds. What a family owns takes the
     median of a stated prior, or the family's `guess` without data (thresholds by which all
-    categories are equally likely, nu 5, phi 2 of negative_binomial and 10 of beta). What the model
-    holds at a Constant is that. `assumed` says which of them the design does not state.
+    categories are equally likely, a nu of 5). What the model holds at a Constant is that.
+    `assumed` says which of them the design does not state.
 
     Raises:
         ModelError: a truth for no parameter, or an impossible one.
@@ -65,9 +65,9 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
             raise ModelError(
                 f'{design.source}: truth."{name}": {value:g} is not a correlation (-1 to 1)'
             )
-        if p.kind in scalar_kinds() and not value > prior.lower:
+        if p.kind in scalars() and not prior.allows(value):
             raise ModelError(
-                f'{design.source}: truth."{name}": it must be above {prior.lower:g}, not {value:g}'
+                f'{design.source}: truth."{name}": it must be {prior.range}, not {value:g}'
             )
         out[name] = value
     for e in layout.equations:

@@ -17,7 +17,7 @@ from acmodels.numbers import number
 
 type Array = NDArray[np.float64]
 type Support = Literal[
-    "real", "positive", "correlation", "binary", "held", "simplex", "whole", "listed"
+    "real", "positive", "unit", "correlation", "binary", "held", "simplex", "whole", "listed"
 ]
 
 
@@ -78,6 +78,14 @@ KINDS: dict[str, Kind] = {
     "LogNormal": Kind(
         "positive", ("mu", "sigma"), ("sigma",), scale=lambda p: float(np.exp(p["mu"])),
         shape=("sigma",), scipy=("lognorm", ("sigma",)),
+    ),
+    "Beta": Kind(
+        "unit", ("alpha", "beta"), ("alpha", "beta"), scale=lambda _: 1.0,
+        shape=("alpha", "beta"), scipy=("beta", ("alpha", "beta")),
+    ),
+    "Uniform": Kind(
+        "unit", ("lower", "upper"), (), lambda p: p["lower"], lambda p: p["upper"] - p["lower"],
+        scipy=("uniform", ()),
     ),
     "LKJ": Kind("correlation", ("eta",), ("eta",), scale=lambda _: 1.0),
     "Bernoulli": Kind("binary", ("p",), ("p",), scale=lambda _: 1.0),
@@ -149,6 +157,11 @@ def lkj(eta: float) -> Distribution:
     return Distribution("LKJ", {"eta": eta})
 
 
+def beta(a: float, b: float) -> Distribution:
+    """Build Beta(a, b)."""
+    return Distribution("Beta", {"alpha": a, "beta": b})
+
+
 def constant(value: float) -> Distribution:
     """Build Constant(value), which holds a parameter at a value."""
     return Distribution("Constant", {"value": value})
@@ -184,6 +197,13 @@ def median(d: Distribution, above: float = 0.0) -> float:
         left = float(standard.sf((above - d.location) / d.scale))
         return d.location + d.scale * float(standard.isf(left / 2))
     return d.location + d.scale * float(standard.median())
+
+
+def bounds(d: Distribution) -> tuple[float, float]:
+    """Bounds of a Uniform; of others, none."""
+    if d.name != "Uniform":
+        return -float("inf"), float("inf")
+    return d.parameters["lower"], d.parameters["upper"]
 
 
 def moments(d: Distribution) -> tuple[float, float]:
@@ -363,6 +383,11 @@ def _parameter(
         value != int(value) or (key == "upper" and value <= float(table.get("lower", value)))
     ):
         raise error(f"{where}: {key} must be a whole number, lower below upper, not {value!r}")
+    if kind.support == "unit" and key in ("lower", "upper"):
+        if not 0 <= value <= 1:
+            raise error(f"{where}: {key} must lie between 0 and 1, not {value!r}")
+        if key == "upper" and value <= float(table.get("lower", value)):
+            raise error(f"{where}: upper must be above lower, {table['lower']!r}, not {value!r}")
     if kind.support == "binary" and value >= 1:
         raise error(f"{where}: {key} must lie between 0 and 1, not {value!r}")
     return float(value)

@@ -187,7 +187,7 @@ def plan_from_table(
         )
     criterion = _criterion(t.criterion, source)
     prior = {
-        k: distribution(v, f'{source}: design_prior."{k}"', ("real", "positive"))
+        k: distribution(v, f'{source}: design_prior."{k}"', ("real", "positive", "unit"))
         for k, v in t.design_prior.items()
     }
     bare = design_part(table)

@@ -10,7 +10,6 @@ from acmodels.system.layout import (
     Parameter,
     Responses,
     Variable,
-    own_values,
     parameters,
 )
 from acmodels.system.rows import group_labels, study_for
@@ -31,7 +30,6 @@ __all__ = [
     "build_layout",
     "build_system",
     "group_labels",
-    "own_values",
     "parameters",
     "study_for",
 ]

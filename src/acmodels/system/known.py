@@ -7,13 +7,11 @@ from math import gcd
 import numpy as np
 
 from acmodels.data import Study, kind, labels, numeric
+from acmodels.families import family
 from acmodels.spec.model import Model
 from acmodels.system.layout import Array, Index
 from acmodels.system.rough import Guess, donors, guesses, home
 from acmodels.system.rows import Rows, codes_of, keys_of, uses
-
-CONTINUOUS = ("gaussian", "student")
-"""Families of mediators whose missing values are quantities of their own."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ def read_known(model: Model, study: Study, missing: Mapping[str, np.ndarray]) ->
     overrides = {
         c: g.values
         for c, g in guessed.items()
-        if gone[c].any() and (c not in model.equations or model.equations[c].family in CONTINUOUS)
+        if gone[c].any()
+        and (c not in model.equations or family(model.equations[c].family).unbounded)
     }
     for column in missing:
         if column not in overrides and gone[column].any():

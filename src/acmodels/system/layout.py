@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acmodels.families import Family, family
 from acmodels.sources import unit_function
 from acmodels.spec import parameters as named
 from acmodels.spec.formula import Operand
@@ -122,7 +123,7 @@ class EquationLayout:
         has_sigma: whether there is a residual sd to estimate.
         observed: whether `within` and `between` take observed means even of variables that have
             an equation.
-        scalars: kinds of the further numbers that the family owns, such as `nu`.
+        scalars: kinds of the family's further parameters, such as `nu`.
         weights: of the rows' log likelihoods, of mean 1, shape (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
             neighbors and stand in for the intercept.
@@ -196,8 +197,49 @@ class EquationLayout:
         return tuple(named.threshold(self.response, k) for k in range(1, len(self.codes)))
 
     def scalar(self, kind: str) -> str:
-        """Name of a number that the family owns."""
+        """Name of a further parameter of the family."""
         return named.of_family(kind, self.response)
+
+    @property
+    def distribution(self) -> type[Family]:
+        """Its family, which knows what responses can be."""
+        return family(self.family)
+
+    def conditional(
+        self, parameter: Callable[[str], Any], rows: Any = slice(None), sd: Any = None
+    ) -> Family:
+        """Make the distribution of the response given the linear predictor.
+
+        Args:
+            parameter: looks up a parameter: draws of any shape D, which are held as (*D, 1), to
+                broadcast against linear predictors (*D, row).
+            rows: the rows of the equation that are asked for.
+            sd: residual sds to take instead of the equation's own, to broadcast likewise.
+        """
+
+        def by_row(name: str) -> Array:
+            return np.asarray(parameter(name), dtype=np.float64)[..., None]
+
+        known: dict[str, Any] = {kind: by_row(self.scalar(kind)) for kind in self.scalars}
+        if self.codes:
+            cuts = [by_row(name) for name in self.thresholds]
+            known |= {"threshold": np.stack(cuts, axis=-1), "lowest": float(self.codes[0])}
+        if sd is None and self.se is not None:
+            sd = self.se[rows]
+        elif sd is None and self.has_sigma:
+            sd = by_row(self.sigma)
+        return self.distribution(
+            link=self.link,
+            sd=sd,
+            trials=None if self.trials is None else self.trials[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            **known,
+        )
+
+    @property
+    def sigma(self) -> str:
+        """Name of the residual sd."""
+        return named.sigma(self.response)
 
     def coefficient(self, column: Column) -> str:
         """Name of a column's coefficient."""
@@ -291,7 +333,7 @@ class Correlations:
 
 
 type ParameterKind = str
-"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `simo`, or a kind that a family owns, as `nu`;
+"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `simo`, or a family's own, such as `nu`;
 `step` for the coefficient of a step of a monotonic effect, which follows from others."""
 
 
@@ -423,11 +465,7 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
     for b, block in enumerate(layout.blocks):
         out += [Parameter(block.sd(m), "sd", b) for m in block.members]
         out += [Parameter(name, "cor", b) for _, _, name in block.correlations()]
-    out += [
-        Parameter(named.sigma(e.response), "sigma", i)
-        for i, e in enumerate(layout.equations)
-        if e.has_sigma
-    ]
+    out += [Parameter(e.sigma, "sigma", i) for i, e in enumerate(layout.equations) if e.has_sigma]
     out += [
         Parameter(e.scalar(kind), kind, i)
         for i, e in enumerate(layout.equations)
@@ -475,20 +513,6 @@ def _auxiliary(layout: Layout, p: Parameter) -> bool:
     if p.kind in ("sd", "cor"):
         return layout.blocks[p.owner].members[0].response in layout.auxiliary
     return layout.equations[p.owner].response in layout.auxiliary
-
-
-def own_values(e: EquationLayout, value: Callable[[str], Any]) -> dict[str, Any]:
-    """What a family asks for as `own`: its parameters by kind.
-
-    Args:
-        e: the equation.
-        value: looks a parameter up; thresholds are stacked along a new last axis.
-    """
-    out: dict[str, Any] = {kind: value(e.scalar(kind)) for kind in e.scalars}
-    if e.codes:
-        cuts = [np.asarray(value(name), dtype=np.float64) for name in e.thresholds]
-        out |= {"threshold": np.stack(cuts, axis=-1), "lowest": float(e.codes[0])}
-    return out
 
 
 def residual_pairs(layout: Layout, r: int) -> tuple[tuple[int, int, str], ...]:

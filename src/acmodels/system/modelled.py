@@ -150,7 +150,7 @@ def _gaps(layout: Layout, known: Known, needed: Mapping[str, np.ndarray]) -> tup
         codes: tuple[float, ...] = ()
         if v in layout.auxiliary and support:
             codes = tuple(float(k) for k in range(len(support)))
-        elif e.family == "bernoulli":
+        elif e.distribution.binary():
             support = codes = (0.0, 1.0)
         elif e.codes:
             support = codes = tuple(float(c) for c in e.codes)

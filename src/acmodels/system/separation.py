@@ -21,10 +21,6 @@ from acmodels.system.layout import Array, Column, EquationLayout, Layout, Respon
 from acmodels.system.rank import cells
 from acmodels.system.terms import group_terms, is_latent, reads
 
-COUNTS = ("poisson", "negative_binomial")
-FAMILIES = ("bernoulli", "binomial", "ordinal", *COUNTS)
-"""Families of which a coefficient can be unbounded."""
-
 START = 2_000
 """Conditions that a first look takes; others join where they matter."""
 
@@ -68,7 +64,7 @@ def separation(
     out: list[Unbounded] = []
     for e in layout.equations:
         sources = {s for c in e.columns for s in c.sources}
-        if e.family not in FAMILIES or any(is_latent(layout, e, s) for s in sources):
+        if not _can_separate(e) or any(is_latent(layout, e, s) for s in sources):
             continue
         if e.fixed.size > MOST:
             continue
@@ -88,8 +84,18 @@ def not_looked_at(layout: Layout) -> list[str]:
         f"equations.{e.response}: whether the data bound every coefficient (separation) was not "
         f"checked, since {e.n} rows of {len(e.columns)} columns are too many"
         for e in layout.equations
-        if e.family in FAMILIES and e.fixed.size > MOST
+        if _can_separate(e) and e.fixed.size > MOST
     ]
+
+
+def _can_separate(e: EquationLayout) -> bool:
+    """Say whether a coefficient can be unbounded: responses can all lie at one end."""
+    return e.distribution.ordered or e.distribution.ends is not None
+
+
+def _endless(e: EquationLayout) -> bool:
+    """Say whether responses have a lowest value and no highest one, as counts."""
+    return e.distribution.ends is not None and e.distribution.ends[1] == np.inf
 
 
 def _complete(layout: Layout, e: EquationLayout, missing: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -106,7 +112,7 @@ def _of_equation(
     move, scale = _standardization(e, X[rows])
     Z = (X[rows] - move) / scale
     trials = None if e.trials is None else e.trials[rows]
-    A, equal = _conditions(e, Z, y[rows], trials)
+    A, equal = _conditions(e, Z, y[rows], _extreme(e, y[rows], trials))
     span = np.zeros((A.shape[1], 0))
     clear = False
     for signs in _signs(e, A.shape[1]):
@@ -145,17 +151,10 @@ def _standardization(e: EquationLayout, X: Array) -> tuple[Array, Array]:
     return move, np.where(scale > 0, scale, 1.0)
 
 
-def _conditions(e: EquationLayout, X: Array, y: Array, trials: Array | None) -> tuple[Array, Array]:
+def _conditions(e: EquationLayout, X: Array, y: Array, end: np.ndarray) -> tuple[Array, Array]:
     """Rows that a harmless direction has at 0 or above, and those that it has at 0."""
-    none = np.zeros((0, X.shape[1]))
-    if e.family in COUNTS:
-        return -X[y == 0], X[y > 0]
-    if e.family == "binomial" and trials is not None:
-        some = trials > 0
-        high, low = some & (y == trials), some & (y == 0)
-        return np.vstack([X[high], -X[low]]), X[some & ~high & ~low]
-    if e.family == "bernoulli":
-        return np.where(y[:, None] == 1, X, -X), none
+    if not e.codes:
+        return end[end != 0, None] * X[end != 0], X[end == 0]
     cuts = len(e.codes) - 1
     place = (y - e.codes[0]).astype(np.int64)
     unit = np.eye(cuts)
@@ -301,7 +300,7 @@ def _message(
     of = f" ({'terms' if len(terms) > 1 else 'term'} {listing(list(terms), 6)})" if terms else ""
     why = _reasons(layout, e, X, y, rows)
     kind = "complete separation" if complete else "quasi-complete separation"
-    if e.family in COUNTS:
+    if _endless(e):
         kind = "separation"
     why = why or [_together(e, complete=complete)]
     data = "the data do" if rows.all() else f"the {int(rows.sum())} rows without missing values do"
@@ -320,7 +319,7 @@ def _message(
 
 
 def _together(e: EquationLayout, *, complete: bool) -> str:
-    if e.family in COUNTS:
+    if _endless(e):
         return f"some combination of these terms differs only among rows with {e.response} = 0"
     ties = "" if complete else ", apart from ties"
     return f"some combination of these terms separates the values of '{e.response}'{ties}"
@@ -329,7 +328,7 @@ def _together(e: EquationLayout, *, complete: bool) -> str:
 def _reasons(layout: Layout, e: EquationLayout, X: Array, y: Array, rows: np.ndarray) -> list[str]:
     """Categories whose outcomes are all the same, and numbers that tell outcomes apart alone."""
     out: list[str] = []
-    value = _extreme(e, y)
+    value = _extreme(e, y, e.trials)
     sources = [c.parts[0].operand for c in e.columns if len(c.parts) == 1 and not c.parts[0].above]
     for name in dict.fromkeys(o.variable for o in sources):
         variable = layout.variables.get(name)
@@ -346,19 +345,22 @@ def _reasons(layout: Layout, e: EquationLayout, X: Array, y: Array, rows: np.nda
         labels, code = cells(layout, e, parts)
         for k in np.unique(code) if not out else ():
             out += _alike(e, labels[k], value, rows & (code == k))
-    if not out and e.family == "bernoulli":
+    if not out and e.distribution.successes and e.trials is None:
         out += [s for c, x in zip(e.columns, X.T, strict=True) for s in _told(e, c, x, y, rows)]
     return out[:6]
 
 
-def _extreme(e: EquationLayout, y: Array) -> np.ndarray:
+def _ends(e: EquationLayout) -> tuple[float, float]:
+    """The lowest and the highest value that a response can have, of one trial if there are any."""
+    if e.codes:
+        return e.codes[0], e.codes[-1]
+    return e.distribution.ends or (-np.inf, np.inf)
+
+
+def _extreme(e: EquationLayout, y: Array, trials: Array | None) -> np.ndarray:
     """1 where a response is as high as it can be, -1 as low, 0 between."""
-    if e.family in COUNTS:
-        return np.where(y == 0, -1, 0)
-    low = e.codes[0] if e.codes else 0
-    high = e.codes[-1] if e.codes else 1
-    top = e.trials if e.trials is not None else np.full(len(y), float(high))
-    return np.where(y == top, 1, np.where(y == low, -1, 0))
+    low, high = _ends(e)
+    return np.where(y == (high if trials is None else trials), 1, np.where(y == low, -1, 0))
 
 
 def _alike(e: EquationLayout, label: str, value: np.ndarray, mine: np.ndarray) -> list[str]:
@@ -366,8 +368,8 @@ def _alike(e: EquationLayout, label: str, value: np.ndarray, mine: np.ndarray) -
     if len(seen) != 1 or seen == {0}:
         return []
     (end,) = seen
-    low, high = (e.codes[0], e.codes[-1]) if e.codes else (0, 1)
-    what = f"{low if end < 0 else high}"
+    low, high = _ends(e)
+    what = f"{low if end < 0 else high:g}"
     if e.trials is not None and end > 0:
         what = "its number of trials"
     n = int(mine.sum())

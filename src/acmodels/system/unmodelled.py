@@ -5,15 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from acmodels.errors import listing
+from acmodels.families import family
 from acmodels.spec.model import Model
-from acmodels.system.known import CONTINUOUS, Known
+from acmodels.system.known import Known
 from acmodels.system.layout import Layout
 from acmodels.system.missing import components
 from acmodels.system.rows import Rows
 from acmodels.system.terms import reads, terms
 
-DISCRETE = ("bernoulli", "ordinal")
-"""Families of mediators whose missing values are summed over."""
 CATEGORIES = 8
 """Values of a discrete variable that are summed over, at most."""
 
@@ -57,10 +56,12 @@ def unmodelled(
 
 def _column_problems(model: Model, layout: Layout, known: Known, column: str) -> list[str]:
     said = f"the missing values of '{column}' cannot be modeled: "
-    family = model.equations[column].family if column in model.equations else None
-    discrete = column in known.support or family in DISCRETE
-    if family is not None and family not in (*CONTINUOUS, *DISCRETE):
-        return [f"{said}it is a mediator of the family {family}"]
+    name = model.equations[column].family if column in model.equations else None
+    mine = None if name is None else family(name)
+    summed = mine is not None and (mine.binary() or mine.ordered)
+    discrete = column in known.support or summed
+    if mine is not None and not (mine.unbounded or summed):
+        return [f"{said}it is a mediator of the family {name}"]
     if len(known.support.get(column, ())) > CATEGORIES:
         many = len(known.support[column])
         return [f"{said}it has {many} categories, and at most {CATEGORIES} are summed over"]

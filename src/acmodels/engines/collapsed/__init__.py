@@ -46,7 +46,7 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     for e in layout.equations:
         for effect in e.monotonic:
             return f"the steps of {effect} in equations.{e.response} have one sign"
-        if e.family != "gaussian":
+        if not e.distribution.normal:
             return f"'{e.response}' is {e.family}, not gaussian"
         for c in e.columns:
             prior = priors[e.coefficient(c)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from acmodels.engines.nuts.bounds import between
 from acmodels.engines.nuts.plan import (
     Plan,
     by_form,
@@ -107,8 +108,8 @@ def _owned(
             out[equations[i].thresholds[k]] = relative[..., place] - constants[i]
     for n, place in enumerate(plan.free_owned):
         i, s = plan.owned[place]
-        above = np.exp(begin["owned_start"][place] + draws["owned"][..., n])
-        out[equations[i].scalar(s.kind)] = s.lower + above
+        at = begin["owned_start"][place] + draws["owned"][..., n]
+        out[equations[i].scalar(s.kind)] = between(at, plan.owned_priors[place])
     for place, value in plan.held_owned.items():
         i, s = plan.owned[place]
         out[equations[i].scalar(s.kind)] = np.full(next(iter(draws.values())).shape[:2], value)

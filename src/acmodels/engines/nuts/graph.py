@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.engines.nuts.bounds import from_line
 from acmodels.engines.nuts.missing import is_linear
 from acmodels.engines.nuts.plan import Plan, by_form, form_name, groups
 from acmodels.engines.nuts.shifts import Densities, Shifts
-from acmodels.families import family
+from acmodels.families import Category, family
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution
 from acmodels.system.layout import Array, residual_pairs
@@ -32,6 +33,12 @@ _POSITIVE: Mapping[str, Any] = {
     "LogNormal": lambda pm, s: pm.LogNormal.dist(0.0, s["sigma"]),
 }
 """Standard forms above zero, likewise."""
+
+_BOUNDED: Mapping[str, Any] = {
+    **_POSITIVE,
+    "Beta": lambda pm, s: pm.Beta.dist(s["alpha"], s["beta"]),
+}
+"""Standard forms of families' further parameters, likewise."""
 
 _STANDARD: Mapping[str, Any] = {
     "Normal": lambda pm, n, r, _, **k: pm.Normal(n, 0.0, r, **k),
@@ -374,18 +381,22 @@ def _thresholds(pm: Any, plan: Plan, data: Mapping[str, Any], constants: Any, sl
 
 
 def _owned(pm: Any, plan: Plan, data: Mapping[str, Any]) -> Any:
-    """The numbers that families own, by the logs of what they are above their lower bounds."""
+    """Further parameters of families, by coordinates on the whole line; see `_bounds`."""
     if not plan.owned:
         return None
     free, held = plan.free_owned, plan.held_owned
     pieces: list[Any] = []
     if free:
         at = np.array(free)
-        log_above = data["owned_start"][at] + pm.Flat("owned", shape=len(free))
-        pm.Potential("owned_jacobian", log_above.sum())
-        values = pm.math.exp(log_above) + np.array([plan.owned[k][1].lower for k in free])
-        standard = values / data["owned_prior_scale"][at]
-        _prior(pm, "owned", [plan.owned_priors[k] for k in free], standard, _POSITIVE)
+        at_line = data["owned_start"][at] + pm.Flat("owned", shape=len(free))
+        priors = [plan.owned_priors[k] for k in free]
+        values, jacobian = from_line(pm.math, at_line, priors)
+        pm.Potential("owned_jacobian", jacobian)
+        flat = [p.distribution.name == "Uniform" for p in priors]  # constant within its bounds
+        rest = np.flatnonzero(~np.array(flat))
+        if len(rest):
+            standard = (values / data["owned_prior_scale"][at])[rest]
+            _prior(pm, "owned", [priors[k].distribution for k in rest], standard, _BOUNDED)
         pieces.append(values)
     if held:
         pieces.append(np.array(list(held.values())))
@@ -479,16 +490,6 @@ def _cholesky(pm: Any, name: str, K: int, priors: Priors, names: Sequence[str]) 
 
 
 @dataclass(frozen=True)
-class _Observed:
-    """What a likelihood reads."""
-
-    y: Any
-    trials: Any = None
-    first: Any = None
-    last: Any = None
-
-
-@dataclass(frozen=True)
 class _Own:
     """What families own: thresholds relative to their constants, and numbers, or None."""
 
@@ -511,7 +512,7 @@ def _likelihoods(
         sigma = None
         if fam.has_sigma:
             sigma = _row_scales(pm, plan, members, data.get(f"se_{key}"), scales)
-            if layout.residual and fam.residual_correlation:
+            if layout.residual and fam.normal:
                 y = _with_missing(data, key, deltas)
                 piece, sigma = _correlate(pm, plan, members, piece, sigma, y)
         mine = _row_numbers(pm, plan, members, key, own.numbers)
@@ -565,15 +566,17 @@ def _add(
     latent: Any = None,
 ) -> Any:
     """Add the likelihood of some rows: what the family returns."""
-    whats = ("y", "trials", "first", "last")
-    observed = _Observed(*(data.get(f"{prefix}{what}_{rows.key}") for what in whats))
-    if latent is not None:
-        observed = replace(observed, y=observed.y + latent)
-    mine = dict(rows.own)
+
+    def read(what: str) -> Any:
+        return data.get(f"{prefix}{what}_{rows.key}")
+
     if rows.family.ordered:
-        sides = ("above", "below")
-        mine |= {side: own.thresholds[data[f"{prefix}{side}_{rows.key}"]] for side in sides}
-    return rows.family.likelihood(pm, name, rows.eta, rows.sigma, rows.link, observed, mine)
+        above, below = own.thresholds[read("above")], own.thresholds[read("below")]
+        y: Any = Category(read("first"), read("last"), above, below)
+    else:
+        y = read("y") if latent is None else read("y") + latent
+    response = rows.family(link=rows.link, sd=rows.sigma, trials=read("trials"), **rows.own)
+    return response.likelihood(pm, name, y, rows.eta)
 
 
 def _special(

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
+from acmodels.engines.nuts.bounds import to_line
 from acmodels.engines.nuts.centering import CONSTANT, centering, uncertain
 from acmodels.engines.nuts.missing import (
     Unknown,
@@ -123,11 +124,9 @@ class Plan:
         return [self.priors[self.layout.equations[i].thresholds[k]] for i, k in self.cuts]
 
     @property
-    def owned_priors(self) -> list[Distribution]:
-        """Priors of the numbers in `owned`."""
-        return [
-            self.priors[self.layout.equations[i].scalar(s.kind)].distribution for i, s in self.owned
-        ]
+    def owned_priors(self) -> list[Prior]:
+        """Priors of the parameters in `owned`."""
+        return [self.priors[self.layout.equations[i].scalar(s.kind)] for i, s in self.owned]
 
     @property
     def direct(self) -> bool:
@@ -445,7 +444,7 @@ def _likelihood_arrays(
     latent = np.concatenate([r.latent for r in rows])
     if (latent >= 0).any():
         out[f"special_latent_{key}"] = latent[special] + 1
-        if plan.layout.residual and fam.residual_correlation:
+        if plan.layout.residual and fam.normal:
             out[f"all_y_{key}"] = found["y"]
             out[f"all_latent_{key}"] = latent + 1
     return out
@@ -542,7 +541,7 @@ def prior_arrays(plan: Plan) -> dict[str, Array]:
     if sums is not None:
         out["slope_sums"] = sums
     if plan.owned:
-        out["owned_prior_scale"] = np.array([d.scale for d in plan.owned_priors])
+        out["owned_prior_scale"] = np.array([p.distribution.scale for p in plan.owned_priors])
     return out
 
 
@@ -607,8 +606,8 @@ def _owned_starts(plan: Plan, responses: Responses) -> dict[str, Array]:
         if plan.gaps.shape[1]:
             out["gap_start"], out["gap_unit"] = np.concatenate(starts), np.concatenate(units)
     if plan.owned:
-        at = np.array([guessed[i][s.kind] - s.lower for i, s in plan.owned])
-        out["owned_start"] = np.log(at)
+        at = np.array([guessed[i][s.kind] for i, s in plan.owned])
+        out["owned_start"] = to_line(at, plan.owned_priors)
     return out
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.families import family
 from acmodels.system import EquationLayout
 from acmodels.system.layout import Array
 
@@ -34,7 +33,7 @@ class Start:
 
 def rough(e: EquationLayout, y: Array) -> dict[str, Any]:
     """Rough values of what the family owns."""
-    return family(e.family).guess(y, e.link, e.codes)
+    return e.distribution.guess(y, e.link, e.codes)
 
 
 def _relative(own: dict[str, Any]) -> tuple[float, dict[str, Any]]:
@@ -52,14 +51,13 @@ def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
         return y - e.offset, 1.0 / e.se**2
     if e.has_sigma:
         return y - e.offset, np.ones(e.n) if e.weights is None else e.weights
-    fam = family(e.family)
     _, own = _relative(rough(e, y))
+    response = e.distribution(link=e.link, trials=e.trials, **own)
     step = 1e-4
-    mean = fam.mean(eta, e.link, own)
-    slope = (fam.mean(eta + step, e.link, own) - mean) / step
+    mean = response.mean(eta)
+    slope = (response.mean(eta + step) - mean) / step
     trials = np.ones(e.n) if e.trials is None else e.trials
-    variance = fam.variance(eta, np.zeros(e.n), e.trials, e.link, own)
-    precision = slope**2 / variance
+    precision = slope**2 / response.variance(eta)
     if e.weights is not None:
         precision = precision * e.weights
     precision = np.maximum(precision, 1e-8)
@@ -70,7 +68,7 @@ def pooled(e: EquationLayout, y: Array) -> Array:
     """Linear predictor of the pooled mean."""
     if e.has_sigma or e.se is not None:
         return np.zeros(e.n)
-    at = family(e.family).scale(y, e.trials, e.link)[0] + _relative(rough(e, y))[0]
+    at = e.distribution.scale(y, e.trials, e.link)[0] + _relative(rough(e, y))[0]
     if e.link == "log":  # offsets of exposure span orders of magnitude
         top = float(e.offset.max())
         return at + e.offset - top - float(np.log(np.mean(np.exp(e.offset - top))))
