@@ -16,6 +16,7 @@ from acmodels.priors import resolve_priors
 from acmodels.system import System, build_system
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import parameters
+from acmodels.system.terms import latent_means
 
 J, PER = 12, 5
 N = J * PER
@@ -119,10 +120,11 @@ def test_the_latent_mean_of_three_levels() -> None:
         + u["m ~ 1, m ~ x | g"][:, :, 0]
         + u["m ~ 1 | s"][:, np.arange(J) // 4, 0]
     )
-    by_g = layout.derived["between(m, g)"]
+    by_unit = {m.unit: m for m in latent_means(layout)}
+    by_g = by_unit["g"]
     found = latent_mean(layout, by_g, made.responses, t, u)
     np.testing.assert_allclose(found, want, atol=1e-12)
-    by_s = layout.derived["between(m, s)"]
+    by_s = by_unit["s"]
     top = t["m ~ 1"] + t["m ~ q"] * data.groupby("s", sort=False)["q"].first().to_numpy()
     top = top + u["m ~ 1 | s"][:, :, 0]
     np.testing.assert_allclose(latent_mean(layout, by_s, made.responses, t, u), top, atol=1e-12)

@@ -11,23 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.errors import InputError
-from acmodels.system.columns import (
-    design_matrix,
-    group_column,
-    part_values,
-    unit_means,
-    variable_values,
-)
-from acmodels.system.layout import (
-    Array,
-    Block,
-    Column,
-    Derived,
-    EquationLayout,
-    Layout,
-    residual_pairs,
-)
-from acmodels.system.terms import constant_within, is_latent
+from acmodels.system.columns import column_values, design_matrix, unit_means, variable_values
+from acmodels.system.layout import Array, Block, EquationLayout, Layout, residual_pairs
+from acmodels.system.terms import LatentMean, Term, latent_means, slopes, terms
 
 type Truth = Mapping[str, float]
 
@@ -108,66 +94,20 @@ def linear_predictor(
 
     Shape (n,) for numbers and (J, K) effects; (R, n) where they are of R data sets.
     """
-    X = _latent_columns(layout, e, design_matrix(layout, e, responses), responses, truth, effects)
-    b = [np.asarray(truth[e.coefficient(c)]) for c in e.columns]
+    at = _At(layout, responses, truth, effects)
+    mine = slopes(layout, e.response)
+    b = [np.asarray(truth[t.parameter]) for t in mine]
     beta = np.stack(b, axis=-1) if b else np.zeros((*_sets(truth), 0))
-    eta = (X @ beta[..., None])[..., 0] + e.offset
-    for block, mine in layout.blocks_of(e.response):
-        index = block.index(e)
-        for k in mine:
-            column = block.members[k].column
-            z = group_column(layout, e, column, responses)
-            z = z + _moved(layout, e, column, responses, truth, effects)
-            eta = eta + z * effects[block.key][..., index, k]
+    eta = (at.design(e) @ beta[..., None])[..., 0] + e.offset
+    for t in terms(layout, e.response):
+        if t.effect is not None:
+            eta = eta + at.group_effect(t)
     return eta
-
-
-def _latent_columns(
-    layout: Layout,
-    e: EquationLayout,
-    X: Array,
-    responses: Mapping[str, Array],
-    truth: Mapping[str, Array | float],
-    effects: Mapping[str, Array],
-) -> Array:
-    """The design with latent unit means in place of observed ones."""
-    moved = [_moved(layout, e, c, responses, truth, effects) for c in e.columns]
-    if not any(isinstance(m, np.ndarray) for m in moved):
-        return X
-    shape = np.broadcast_shapes(X.shape[:-1], *(np.shape(m) for m in moved))
-    return np.broadcast_to(X, (*shape, X.shape[-1])) + np.stack(
-        [np.broadcast_to(m, shape) for m in moved], axis=-1
-    )
-
-
-def _moved(
-    layout: Layout,
-    e: EquationLayout,
-    column: Column,
-    responses: Mapping[str, Array],
-    truth: Mapping[str, Array | float],
-    effects: Mapping[str, Array],
-) -> Array | float:
-    """What a column changes by when latent means take the place of observed ones."""
-    total: Array | float = 0.0
-    for part in column.parts:
-        source = part.operand.source
-        if not is_latent(layout, e, source):
-            continue
-        d = layout.derived[source]
-        gap = latent_mean(layout, d, responses, truth, effects)
-        gap = (gap - unit_means(layout, d, responses))[..., d.code[e.rows]]
-        for other in column.parts:
-            if other is not part:
-                values = variable_values(layout, other.operand.source, responses)
-                gap = gap * part_values(other, values[..., e.rows])
-        total = total + (d.mean or 0.0) * gap
-    return total
 
 
 def latent_mean(
     layout: Layout,
-    d: Derived,
+    m: LatentMean,
     responses: Mapping[str, Array],
     truth: Mapping[str, Array | float],
     effects: Mapping[str, Array],
@@ -176,25 +116,62 @@ def latent_mean(
 
     Shape (J,); (R, J) for R data sets.
     """
-    e = layout.equation(d.variable)
-    X = _latent_columns(layout, e, design_matrix(layout, e, responses), responses, truth, effects)
-    total: Array | float = 0.0
-    for k, c in enumerate(e.columns):
-        if constant_within(layout, c, d.code):
-            total = total + X[..., k] * np.asarray(truth[e.coefficient(c)])[..., None]
-    for block, mine in layout.blocks_of(e.response):
-        if len(np.unique(d.code * len(block.levels) + block.code)) > len(d.levels):
-            continue  # its groups are not made of whole units
-        for k in mine:
-            column = block.members[k].column
-            if constant_within(layout, column, d.code):
-                z = group_column(layout, e, column, responses)
-                total = total + z * effects[block.key][..., block.index(e), k]
-    own = d.code[e.rows]
-    first = np.array([np.argmax(own == j) for j in range(len(d.levels))])
-    if all(np.ptp(e.offset[own == j]) == 0 for j in range(len(d.levels))):
-        total = total + e.offset
-    return np.broadcast_to(total, (*np.shape(total)[:-1], e.n))[..., first]
+    return _At(layout, responses, truth, effects).latent_mean(m)
+
+
+@dataclass(frozen=True)
+class _At:
+    """A layout at responses, a truth and group effects."""
+
+    layout: Layout
+    responses: Mapping[str, Array]
+    truth: Mapping[str, Array | float]
+    effects: Mapping[str, Array]
+
+    def design(self, e: EquationLayout) -> Array:
+        """The design with latent unit means in place of observed ones, (n, p) or (R, n, p)."""
+        X = design_matrix(self.layout, e, self.responses)
+        mine = slopes(self.layout, e.response)
+        if all(t.latent is None for t in mine):
+            return X
+        moved = [self.shift(t) for t in mine]
+        shape = np.broadcast_shapes(X.shape[:-1], *(np.shape(m) for m in moved))
+        return np.broadcast_to(X, (*shape, X.shape[-1])) + np.stack(
+            [np.broadcast_to(m, shape) for m in moved], axis=-1
+        )
+
+    def group_effect(self, t: Term) -> Array:
+        """What a term adds by the effect of the group that each row lies in."""
+        assert t.effect is not None  # noqa: S101
+        block, k = self.layout.blocks[t.effect[0]], t.effect[1]
+        z = t.values(self.layout, self.responses) + self.shift(t)
+        return z * self.effects[block.key][..., block.code[t.rows], k]
+
+    def shift(self, t: Term) -> Array | float:
+        """What a term's values change by when a latent mean takes the place of the observed one."""
+        if t.latent is None:
+            return 0.0
+        m = latent_means(self.layout)[t.latent.mean]
+        seen = unit_means(self.layout, self.layout.derived[t.latent.key], self.responses)
+        by_row = (self.latent_mean(m) - seen)[..., m.code[t.rows]]
+        rest = column_values(
+            t.latent.rest, t.rows, lambda name: variable_values(self.layout, name, self.responses)
+        )
+        return t.latent.sign * by_row * rest
+
+    def latent_mean(self, m: LatentMean) -> Array:
+        """Latent mean of a response in each unit, (J,) or (R, J)."""
+        e = self.layout.equations[m.equation]
+        X = self.design(e)
+        mine = terms(self.layout, e.response)
+        total: Array | float = 0.0
+        for t in mine:
+            if t.position in m.columns:
+                column = X[..., t.position]
+                total = total + column[..., m.at] * np.asarray(self.truth[t.parameter])[..., None]
+            elif t.effect in m.effects:
+                total = total + self.group_effect(t)[..., m.at]
+        return np.asarray(total + m.offset)
 
 
 def _sets(truth: Mapping[str, Array | float]) -> tuple[int, ...]:
