@@ -25,7 +25,7 @@ from acmodels.robustness.leave_out import influence
 from acmodels.simulation import simulate
 from acmodels.spec.formula import parse_formula
 from acmodels.spec.names import Names, level_of, parameter, pieces, plain, quoted, spelled
-from acmodels.system import build_system
+from acmodels.system import build_system, parameters
 
 PLAIN = ("x", "w", "f", "t", "g", "h", "m", "y", "wt")
 ODD = {
@@ -352,3 +352,41 @@ def test_designs_and_plans_take_both_unicode_forms(tmp_path: Path, form: str) ->
     design = load_design(place)
     assert design.truth == {"é ~ à": 0.5}
     assert {"é", "à", "ç"} <= set(simulate(design, 1).study.names)
+
+
+LOOKALIKES = (
+    "sigma(y)", "nu(y)", "sd(y ~ 1 | g)", "cor(a, b)", "a =~ b", "y ~ 1", "y | t1",
+    "simo(y ~ x)[1]", "f[1]", "a:b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["gaussian", "ordinal", "student"])
+@pytest.mark.parametrize("name", LOOKALIKES)
+@pytest.mark.parametrize("place", ["response", "predictor"])
+def test_names_that_look_like_parameters_keep_their_kind(
+    name: str, place: str, family: str
+) -> None:
+    """What patterns match by is told from a name alone as from the parameter."""
+    from acmodels.priors import _kind, pattern_kind
+
+    rng = np.random.default_rng(1)
+    y, x = (name, "x") if place == "response" else ("y", name)
+    codes = {y: rng.permutation(np.arange(60) % 4 + 1), x: rng.integers(0, 4, 60)}
+    frame = pd.DataFrame({**codes, "z": rng.normal(size=60), "g": np.arange(60) % 6})
+    first = quoted(x) if family == "student" else f"mo({quoted(x)})"
+    formula = f"{quoted(y)} ~ {first} + {quoted(x)}:z + (1 + z | g)"
+    spec = load_model({"name": "t", "equations": {y: {"formula": formula, "family": family}}})
+    found = [p for p in parameters(build_system(spec, study(frame)).layout) if p.kind != "step"]
+    assert {p.name: pattern_kind(p.name) for p in found} == {p.name: _kind(p) for p in found}
+
+
+def test_a_colon_in_a_name_makes_no_product(tmp_path: Path) -> None:
+    from acmodels.reporting.page import gather
+
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a:b", "z", "y"])
+    spec = load_model({"name": "t", "equations": {"y": {"formula": "y ~ `a:b` + `a:b`:z + z"}}})
+    shown = gather(fit(spec, frame, draws=50, cores=1), lambda *_: None)
+    assert shown["products"] == ["y ~ `a:b`:z"]
+    assert "`a:b` × z" in shown["diagram"]
+    assert "`a × b`" not in shown["diagram"]

@@ -198,3 +198,21 @@ def test_ten_thousand_rows_take_seconds() -> None:
     d.loc[d.t == 1, "y"] = 1
     assert found(build(d, formula)) == {"y ~ t"}
     assert time.perf_counter() - started < 60  # 2 s on a machine with nothing else to do
+
+
+def test_an_equation_with_latent_means_is_looked_at_by_the_observed_ones() -> None:
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(12), 6)
+    x = rng.normal(size=12)[g] + rng.normal(size=72)
+    mean = pd.Series(x).groupby(g).transform("mean").to_numpy()
+    frame = pd.DataFrame({"g": [f"g{k}" for k in g], "x": x, "y": (mean > 0).astype(int)})
+    equations = {
+        "x": {"formula": "x ~ 1 + (1 | g)"},
+        "y": {"formula": "y ~ between(x, g)", "family": "bernoulli"},
+    }
+    system = build_system(load_model({"name": "t", "equations": equations}), study(frame))
+    assert "y ~ between(x, g)" in found(system)
+    assert "observed unit means" in system.separated[0].message
+    frame["y"] = rng.integers(0, 2, 72)
+    equations["y"]["formula"] = "y ~ between(x, g) + within(x, g)"
+    assert not found(build_system(load_model({"name": "t", "equations": equations}), study(frame)))

@@ -9,6 +9,7 @@ from typing import Any
 from acmodels.errors import InputError, ModelError, NotYetError, did_you_mean, listing, printable
 from acmodels.estimands import read_estimands
 from acmodels.families import family, scalars
+from acmodels.priors import pattern_kind
 from acmodels.spec.design import Design, design_from_table, with_model
 from acmodels.spec.model import Model, model_from_table
 from acmodels.spec.plan import (
@@ -219,14 +220,13 @@ def _checked(model: Model) -> Model:
 def _certain(model: Model) -> list[str]:
     """Refuse claims that hold whatever the data: shares of variance and sds are above 0."""
     out: list[str] = []
-    highest = {"sd(": float("inf"), "sigma(": float("inf")}
-    highest |= {f"{kind}(": s.upper for kind, s in scalars().items()}
+    highest = {"sd": float("inf"), "sigma": float("inf")}
+    highest |= {kind: s.upper for kind, s in scalars().items()}
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
         most = 1.0 if e.kind == "variance_share" else None
         if e.kind == "coefficient":
-            start = e.settings.parameter.partition("(")[0] + "("
-            most = highest.get(start)
+            most = highest.get(pattern_kind(e.settings.parameter) or "")
         if most is not None and p.lower <= 0 and p.upper >= most:
             out.append(
                 f"{model.source}: propositions.{p.id}.region: '{p.estimand}' is above 0 whatever "

@@ -221,6 +221,8 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         }
         if command == "power":
             table |= {"answers": list(found.answers), "errors": records(found.errors)}
+        if command == "recover":
+            table |= {"notes": list(found.notes)}
         if command == "calibrate":
             table |= {"p_model": found.p_model, "uniform": found.uniform}
         echo_json(table)
@@ -229,7 +231,8 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         for line in table_text(found.table).splitlines():
             echo(line)
         echo()
-        for line in (*told.lines, *getattr(found, "answers", ())):
+        more = (*getattr(found, "answers", ()), *getattr(found, "notes", ()))
+        for line in (*told.lines, *more):
             echo(line)
         if command == "calibrate":
             echo(found.verdict)

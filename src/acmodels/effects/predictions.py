@@ -576,6 +576,8 @@ class _Predictor:
     # --- numbers -------------------------------------------------------------------------
 
     def _matrix(self, columns: "Sequence[Column]", rows: _Rows, some: np.ndarray) -> "Array":
+        if columns is self.e.columns:
+            self._say_if_empty(rows, some)
         out = np.ones((len(some), len(columns)))
         with np.errstate(all="ignore"):
             for k, c in enumerate(columns):
@@ -585,6 +587,26 @@ class _Predictor:
                 if not np.all(np.isfinite(out[:, k])):
                     raise InputError(f"'{c.name}' is not a finite number at the values asked for")
         return out
+
+    def _say_if_empty(self, rows: _Rows, some: np.ndarray) -> None:
+        """Warn of predictions for cells of a product that no row of the data is in."""
+        import warnings
+
+        for a in self.fit.system.layout.absent:
+            if a.response != self.e.response:
+                continue
+            values = np.stack([rows.values(v)[some] for v in a.variables], axis=1)
+            hit = [
+                label
+                for label, cell in zip(a.labels, a.cells, strict=True)
+                if np.any(np.all(values == np.array(cell), axis=1))
+            ]
+            if hit:
+                warnings.warn(
+                    f"{self.fit.spec.source}: no row of the data has {listing(hit, 5)}; "
+                    f"predictions of '{a.response}' there rest on the other terms of the model",
+                    stacklevel=4,
+                )
 
     def _offset(self, rows: _Rows, some: np.ndarray) -> "Array":
         total = np.zeros(len(some))

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, did_you_mean, listing
+from acmodels.spec.names import level_of, plain
 from acmodels.spec.strict import Strict
 from acmodels.system import Layout, Responses, parameters
+from acmodels.system.layout import left_out
 
 type Array = NDArray[np.float64]
 
@@ -171,12 +173,91 @@ def evaluate(name: str, context: Context) -> list[Row]:
     return kind(e.kind, e.where).evaluate(e, context)
 
 
+def denominators(name: str, context: Context) -> list[tuple[Array, ...]]:
+    """Compute what an estimand's rows divide by, or what the estimands that it is made of do.
+
+    Args:
+        name: of the estimand.
+        context: as for `evaluate`.
+
+    Returns:
+        For each row the draws of what must not be zero; nothing where there is no such thing.
+    """
+    e = context.estimands[name]
+    own = getattr(kind(e.kind, e.where), "denominator", None)
+    if own is not None:
+        return [(r.draws,) for r in own(e, context)]
+    parts = getattr(e.settings, "of", ())
+    every = tuple(d for p in parts for row in denominators(p, context) for d in row)
+    return [every for _ in evaluate(name, context)] if every else []
+
+
+def may_be_zero(draws: Array, prob: float, axis: int | None = None) -> NDArray[np.bool_]:
+    """Return whether an equal-tailed interval includes zero: the rule by which ratios are withheld.
+
+    Args:
+        draws: of what a ratio divides by.
+        prob: mass of the interval.
+        axis: of the draws; all of them if None.
+    """
+    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=axis)
+    return np.asarray((low <= 0) & (high >= 0))
+
+
 def warnings(context: Context) -> list[str]:
     """Collect what readers of the estimands must know, each sentence once."""
     out: list[str] = []
     for e in context.estimands.values():
         out += kind(e.kind, e.where).warnings(e, context)
+        out += _cells_without_rows(e, context.layout)
     return list(dict.fromkeys(out))
+
+
+def _cells_without_rows(e: Estimand, layout: Layout) -> list[str]:
+    """Say which cells of a product an estimand sets predictors to, though no row is in them.
+
+    A cell is reached where one of its variables is moved or held, and every one that is takes
+    its value there; the others are as observed, and all their values occur.
+    """
+    if not layout.absent:
+        return []
+    reach = _reach(e, layout)
+    out: list[str] = []
+    for a in layout.absent:
+        moved = {k: reach[v] for k, v in enumerate(a.variables) if v in reach}
+        hit = [
+            label
+            for label, cell in zip(a.labels, a.cells, strict=True)
+            if moved and all(some is None or cell[k] in some for k, some in moved.items())
+        ]
+        if hit:
+            out.append(
+                f"{e.where}: sets predictors of '{a.response}' to {listing(hit, 5)}, which no row "
+                "is in; there it rests on the other terms of the model"
+            )
+    return out
+
+
+def _reach(e: Estimand, layout: Layout) -> dict[str, set[float] | None]:
+    """By predictor that is moved or held, the values it takes; None for values of any kind."""
+    out: dict[str, set[float] | None] = {}
+    for name, values in (getattr(e.settings, "at", None) or {}).items():
+        variable = layout.variables.get(name)
+        if variable is None:
+            continue
+        given = values if isinstance(values, list | tuple) else [values]
+        levels = variable.levels
+        codes = [float(levels.index(str(v))) for v in given if str(v) in levels]
+        out[name] = set(codes if levels else [float(v) for v in given])
+    source = getattr(e.settings, "from_", None)
+    if isinstance(source, str):
+        name, level = level_of(source)
+        variable = layout.variables.get(plain(name))
+        if variable is not None:
+            levels = variable.levels
+            one = level is not None and level in levels
+            out[plain(name)] = {0.0, float(levels.index(level))} if one else None
+    return out
 
 
 def no_warnings(estimand: Estimand, context: Context) -> list[str]:
@@ -192,6 +273,9 @@ def known_parameter(name: str, context: Context, where: str) -> str:
         EstimandError: the model has none such.
     """
     names = [p.name for p in parameters(context.layout)]
+    gone = left_out(context.layout, name)
+    if gone is not None:
+        raise EstimandError(f"{where}: {gone}; it has no value")
     if name not in names:
         raise EstimandError(
             f"{where}: the model has no parameter '{name}'{did_you_mean(name, names)} "

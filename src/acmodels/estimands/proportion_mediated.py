@@ -19,8 +19,8 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
 
     It is not a share where the two have opposite signs or the direct effect works against the
     indirect one: then it lies outside of 0 to 1. Where the total effect may be zero it has no
-    meaning (MacKinnon, Warsi & Dwyer, 1995), so that a fit withholds it where the 95 % interval of
-    the total effect includes 0; see `denominator`.
+    meaning (MacKinnon, Warsi & Dwyer, 1995), so that it is withheld where the interval of
+    the total effect, of the mass that intervals have, includes 0; see `denominator`.
     """
     parts = _rows(indirect.evaluate, estimand, context, estimand.settings)
     wholes = denominator(estimand, context)

@@ -11,14 +11,15 @@ import numpy as np
 from acmodels.data import Finding, Study, study
 from acmodels.engines import Engine, Progress, Sampling, choose
 from acmodels.errors import EngineError, InputError, did_you_mean
-from acmodels.estimands import Context, evaluate, kind
+from acmodels.estimands import Context, denominators, evaluate, may_be_zero
 from acmodels.estimands import warnings as estimand_warnings
+from acmodels.inference.boundary import boundary_notes, rough_notes
 from acmodels.inference.diagnosis import diagnose
 from acmodels.inference.imputation import Imputations, completed, imputations, over_worlds
 from acmodels.inference.judging import Effect, Effects, meant
 from acmodels.inference.prior_sensitivity import prior_sensitivity
 from acmodels.inference.saved import KeptFit, draws_frame, reestimate, safe
-from acmodels.numbers import number, table_html
+from acmodels.numbers import number, stated, table_html
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed
@@ -165,7 +166,7 @@ def fit(
     priors = _priors_and_estimands(model, system)
     read = time.perf_counter() - started
     sampling = Sampling(draws, tune, chains, cores or _cores(), progress)
-    ready = _Ready(model, system, priors, sampling, child_seed(seed, "fit"))
+    ready = _Ready(model, system, priors, sampling, child_seed(seed, "fit"), prob)
     attempt, note = _by_engine(ready, engine)
     posterior, rows, diagnostics = attempt.posterior, attempt.rows, attempt.diagnostics
     effects = _effects(model, rows, diagnostics, interval, prob, posterior)
@@ -207,6 +208,7 @@ class _Ready:
     priors: Priors
     sampling: Sampling
     seed: int
+    prob: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -251,11 +253,12 @@ def _attempt(ready: _Ready, engine: Engine) -> _Attempt:
     posterior = prepared.sample(joint.responses, ready.seed, sampling)
     before = time.perf_counter()
     values = imputations(joint, posterior, ready.seed) if system.joint is not None else None
-    rows, warnings = _evaluate(ready.model, system, posterior, values)
+    rows, warnings = _evaluate(ready.model, system, posterior, values, ready.prob)
     if ready.model.propositions:
         sampled = replace(system, layout=joint.layout, responses=joint.responses)
         rows = prior_sensitivity(rows, sampled, ready.priors, posterior)
     notes = tuple(f"In {s.message}" for s in system.separated)
+    notes += boundary_notes(system, ready.priors, posterior)
     diagnostics = diagnose(posterior, rows, notes=notes)
     seconds = time.perf_counter() - before
     return _Attempt(posterior, rows, diagnostics, warnings, seconds, values)
@@ -269,7 +272,8 @@ def rehearse(model: Model, data: Any) -> System:
         data: a study, or a DataFrame.
 
     Returns:
-        The model on the data, with every finding that a fit would have.
+        The model on the data, with every finding that a fit would have, and a rough look at
+        which group sds the data do not put above zero, which a fit then tells from its draws.
 
     Raises:
         InputError: a model and data that do not go together; every problem is named.
@@ -277,7 +281,12 @@ def rehearse(model: Model, data: Any) -> System:
     system = build_system(model, data if isinstance(data, Study) else study(data))
     _priors_and_estimands(model, system)
     warnings = estimand_warnings(_context(model, system, lambda _: np.zeros((1, 1))))
-    findings = (*system.findings, *(Finding("warning", w) for w in warnings))
+    rough = rough_notes(system.layout, system.responses)
+    findings = (
+        *system.findings,
+        *(Finding("warning", w) for w in warnings),
+        *(Finding("note", n) for n in rough),
+    )
     return replace(system, findings=findings)
 
 
@@ -350,68 +359,79 @@ def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list
 
 
 def _evaluate(
-    model: Model, system: System, posterior: Posterior, values: Imputations | None
+    model: Model, system: System, posterior: Posterior, values: Imputations | None, prob: float
 ) -> tuple[tuple[Effect, ...], list[str]]:
     context = _context(model, system, posterior.__getitem__)
     if values is None:
-        rows, wholes = _rows(model, context), _denominators(model, context)
+        found = effect_rows(context)
     else:
-        shown: list[tuple[tuple[Effect, ...], dict[int, Array]]] = []
+        shown: list[EffectRows] = []
 
         def one(world: System, parameter: Callable[[str], Array]) -> list[Array]:
-            here = _context(model, world, parameter)
-            shown[:] = [(_rows(model, here), _denominators(model, here))]
-            return [r.draws for r in shown[0][0]] + list(shown[0][1].values())
+            shown[:] = [effect_rows(_context(model, world, parameter))]
+            return shown[0].arrays
 
         draws = over_worlds(system, values, posterior, one)
-        rows, wholes = shown[0]
-        rows = tuple(replace(r, draws=d) for r, d in zip(rows, draws, strict=False))
-        wholes = dict(zip(wholes, draws[len(rows) :], strict=True))
-    rows, withheld = _withhold(model, rows, wholes)
-    return rows, [*estimand_warnings(context), *withheld]
+        found = shown[0].of(draws)
+    rows = found.withheld(prob)
+    said = [f"{model.source}: estimands.{r.withheld}" for r in rows if r.withheld]
+    return rows, [*estimand_warnings(context), *said]
 
 
-def _denominators(model: Model, context: Context) -> dict[int, Array]:
-    """Return what ratios divide by, by the position of their row."""
-    out: dict[int, Array] = {}
-    place = 0
-    for name, e in model.estimands.items():
-        divides = getattr(kind(e.kind, e.where), "denominator", None)
-        if divides is None:
-            place += len(evaluate(name, context))
-            continue
-        for row in divides(e, context):
-            out[place] = row.draws
-            place += 1
-    return out
+@dataclass(frozen=True)
+class EffectRows:
+    """Rows of estimands before ratios are withheld, with what they divide by.
+
+    Attributes:
+        rows: one for each quantity.
+        wholes: by position of the row, the draws of what must not be zero.
+    """
+
+    rows: tuple[Effect, ...]
+    wholes: Mapping[int, tuple[Array, ...]]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """All draws: of the rows, then of what they divide by."""
+        return [r.draws for r in self.rows] + [w for some in self.wholes.values() for w in some]
+
+    def of(self, arrays: list[Array]) -> "EffectRows":
+        """Return the same with other draws, in the order of `arrays`."""
+        rest = iter(arrays)
+        rows = tuple(replace(r, draws=next(rest)) for r in self.rows)
+        return EffectRows(rows, {k: tuple(next(rest) for _ in w) for k, w in self.wholes.items()})
+
+    def withheld(self, prob: float) -> tuple[Effect, ...]:
+        """Return the rows; a ratio whose denominator may be zero has a reason and no numbers.
+
+        Args:
+            prob: mass of the interval that must not include zero.
+        """
+        out = list(self.rows)
+        for k, wholes in self.wholes.items():
+            bad = [w for w in wholes if may_be_zero(w, prob)]
+            if not bad:
+                continue
+            low, high = np.quantile(bad[0], [(1 - prob) / 2, (1 + prob) / 2])
+            at = f" ({out[k].at})" if out[k].at else ""
+            why = (
+                f"'{out[k].name}'{at} is not reported, since the {stated(100 * prob)} % interval "
+                f"of the total effect, {number(low)} to {number(high)}, includes 0, and a "
+                "proportion of an effect that may be 0 has no meaning."
+            )
+            out[k] = replace(out[k], draws=np.full_like(out[k].draws, np.nan), withheld=why)
+        return tuple(out)
 
 
-def _withhold(
-    model: Model, rows: tuple[Effect, ...], wholes: Mapping[int, Array]
-) -> tuple[tuple[Effect, ...], list[str]]:
-    """Withhold ratios whose denominator may be zero, and say which and why."""
-    out, said = list(rows), list[str]()
-    for k, whole in wholes.items():
-        low, high = np.quantile(whole, [0.025, 0.975])
-        if not low <= 0 <= high:
-            continue
-        at = f" ({rows[k].at})" if rows[k].at else ""
-        why = (
-            f"'{rows[k].name}'{at} is not reported, since the 95 % interval of the total effect, "
-            f"{number(low)} to {number(high)}, includes 0, and a proportion of an effect that "
-            "may be 0 has no meaning."
-        )
-        out[k] = replace(rows[k], draws=np.full_like(rows[k].draws, np.nan), withheld=why)
-        said.append(f"{model.source}: estimands.{why}")
-    return tuple(out), said
-
-
-def _rows(model: Model, context: Context) -> tuple[Effect, ...]:
-    return tuple(
-        Effect(name, e.kind, row.at, row.draws)
-        for name, e in model.estimands.items()
-        for row in evaluate(name, context)
-    )
+def effect_rows(context: Context) -> EffectRows:
+    """Compute all estimands of a model, and what ratios among them divide by."""
+    rows: list[Effect] = []
+    wholes: dict[int, tuple[Array, ...]] = {}
+    for name, e in context.estimands.items():
+        first = len(rows)
+        rows += [Effect(name, e.kind, r.at, r.draws) for r in evaluate(name, context)]
+        wholes |= {first + k: w for k, w in enumerate(denominators(name, context))}
+    return EffectRows(tuple(rows), wholes)
 
 
 def _effects(

@@ -78,18 +78,31 @@ def _turned(block: Block, priors: Priors) -> bool:
 
 def _centered_sds(block: Block, priors: Priors, posterior: Posterior) -> Array:
     """Log density of the sds of a block's effects at the predictors' means."""
-    names = block.sds
     total = np.zeros(posterior.values.shape[:2])
+    for name, sd in group_sds(block, priors, posterior).items():
+        total = total + log_density(priors[name].distribution, sd)
+    return total
+
+
+def group_sds(block: Block, priors: Priors, posterior: Posterior) -> dict[str, Array]:
+    """Give the draws of what the priors of a block's sds are on, by the name of the sd.
+
+    That is the sd itself or, where a default prior is on the effects of the model with centered
+    predictors, the sd of such an effect.
+    """
+    names = block.sds
+    if not _turned(block, priors):
+        return {n: posterior[n] for n in names}
     sds = np.stack([posterior[n] for n in names], axis=-1)
     K = len(names)
     R = Correlations(K, block.correlations()).matrix(lambda n: posterior[n])
     covariance = sds[..., :, None] * R * sds[..., None, :]
+    out: dict[str, Array] = {}
     for name in names:
         on = dict(priors[name].on) or {name: 1.0}
         w = np.array([on.get(n, 0.0) for n in names])
-        variance = np.maximum(np.einsum("...ij,i,j->...", covariance, w, w), 0.0)
-        total = total + log_density(priors[name].distribution, np.sqrt(variance))
-    return total
+        out[name] = np.sqrt(np.maximum(np.einsum("...ij,i,j->...", covariance, w, w), 0.0))
+    return out
 
 
 def _correlations(layout: Layout, priors: Priors, posterior: Posterior) -> Array | float:

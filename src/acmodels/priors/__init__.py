@@ -78,7 +78,7 @@ def resolve_priors(
     """
     known = tuple(p for p in parameters(layout) if p.kind != "step")
     own = frozenset(p.name for p in parameters(model_layout(layout)))
-    chosen = _match(stated, known, own, source)
+    chosen = _match(stated, known, own, layout, source)
     scales = response_scales(layout, responses) | dict(scales or {})
     plain = defaults(layout, responses, scales)
     out: dict[str, Prior] = {}
@@ -121,6 +121,7 @@ def _match(
     stated: Mapping[str, Mapping[str, Any]],
     known: tuple[Parameter, ...],
     own: frozenset[str],
+    layout: Layout,
     source: str,
 ) -> dict[str, tuple[str, Mapping[str, Any]]]:
     chosen: dict[str, tuple[str, Mapping[str, Any]]] = {}
@@ -136,20 +137,26 @@ def _match(
             if _kind(p) == kind and p.name in own and expression.fullmatch(p.name)
         ]
         if not hits:
-            problems.append(_nothing(pattern, kind, known, source))
+            problems.append(_nothing(pattern, kind, known, layout, source))
         chosen.update(dict.fromkeys(hits, (pattern, table)))
     for pattern, table in stated.items():
         if "*" in pattern:
             continue
         if pattern not in {p.name for p in known}:
-            problems.append(_nothing(pattern, pattern_kind(pattern), known, source))
+            problems.append(_nothing(pattern, pattern_kind(pattern), known, layout, source))
         chosen[pattern] = (pattern, table)
     if problems:
         raise ModelError(problems)
     return chosen
 
 
-def _nothing(pattern: str, kind: str | None, known: tuple[Parameter, ...], source: str) -> str:
+def _nothing(
+    pattern: str, kind: str | None, known: tuple[Parameter, ...], layout: Layout, source: str
+) -> str:
+    expression = re.compile(".*".join(re.escape(p) for p in pattern.split("*")))
+    gone = [a.why(n) for a in layout.absent for n in a.names if expression.fullmatch(n)]
+    if gone:
+        return f'{source}: priors."{pattern}" matches nothing: {gone[0]}; leave this prior out'
     names = [p.name for p in known if kind is None or _kind(p) == kind]
     names = names or [p.name for p in known]
     near = did_you_mean(pattern, names)

@@ -8,6 +8,7 @@ import numpy as np
 
 from acmodels.families import scalars
 from acmodels.spec.distribution import Distribution
+from acmodels.spec.names import without_names
 from acmodels.system.layout import Array
 
 
@@ -84,15 +85,33 @@ type Priors = Mapping[str, Prior]
 
 
 def pattern_kind(pattern: str) -> str | None:
-    """Say which kind of parameter a name or pattern can match: a pattern knows only its own."""
+    """Say which kind of parameter a name or pattern can match: a pattern knows only its own.
+
+    Names of columns may look like parameters: a response `sigma(y)` has the coefficient
+    `sigma(y) ~ x`, and what stands in backticks is a name and nothing else.
+
+    >>> pattern_kind("sigma(*)"), pattern_kind("sigma(y) ~ x"), pattern_kind("y ~ `a =~ b`")
+    ('sigma', 'coefficient', 'coefficient')
+    """
+    text = without_names(pattern)
     for prefix in ("sd", "cor", "sigma", "simo", *scalars()):
-        if pattern.startswith(f"{prefix}("):
+        if text.startswith(f"{prefix}(") and not re.search(r"[~|]", _after(text)):
             return prefix
-    if re.search(r"\| *(t\d+|t?\*)$", pattern) or "=~" in pattern:
+    if re.search(r"\| *(t\d+|t?\*)$", text):
         return "threshold"
-    if "~" not in pattern:
-        return None
-    return "intercept" if re.search(r"~ *1$", pattern) else "coefficient"
+    if "~" not in text.replace("=~", ""):
+        return "threshold" if "=~" in text else None
+    return "intercept" if re.search(r"~ *1$", text) else "coefficient"
+
+
+def _after(text: str) -> str:
+    """Return what follows the bracket that closes the first one; nothing where none does."""
+    depth = 0
+    for k, c in enumerate(text):
+        depth += (c == "(") - (c == ")")
+        if c == ")" and depth == 0:
+            return text[k + 1 :]
+    return ""
 
 
 def turned(names: Sequence[str], priors: Priors) -> Array | None:

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Protocol, cast
 
@@ -13,7 +14,7 @@ import numpy as np
 from acmodels.data import Study
 from acmodels.engines import Batched, Prepared, Sampling, choose, engine, engine_names
 from acmodels.errors import AcmodelsError
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context, denominators, evaluate, kind, may_be_zero
 from acmodels.generate import generate_stack
 from acmodels.inference.diagnosis import diagnose
 from acmodels.numbers import decimal
@@ -175,19 +176,29 @@ class Seen:
         """Draws of a structural parameter, (R, S)."""
         return self.values[..., self.names.index(name)]
 
-    def effects(self, of: Sequence[str]) -> tuple[Array, Array]:
-        """Estimands at the draws (R, S, rows) and at the truths (R, rows), in order."""
-        at_draws = self._rows(of, self.draws)
-        at_truth = self._rows(of, lambda n: self.truth[n][:, None])
+    def effects(self, of: Sequence[str], withhold: float | None = None) -> tuple[Array, Array]:
+        """Estimands at the draws (R, S, rows) and at the truths (R, rows), in order.
+
+        Args:
+            of: the estimands.
+            withhold: mass of the interval of its denominator at which a ratio is withheld, as a
+                fit does; its draws in that replicate are NaN. None withholds nothing.
+        """
+        at_draws = self._rows(of, self.draws, _values)
+        at_truth = self._rows(of, lambda n: self.truth[n][:, None], _values)
+        if withhold is not None and any(_divides(self.model, n) for n in of):
+            zero = self._rows(of, self.draws, partial(_zero, withhold))
+            at_draws = np.where(zero > 0, np.nan, at_draws)
         return at_draws, at_truth[:, 0, :]
 
-    def _rows(self, of: Sequence[str], parameter: Any) -> Array:
+    def _rows(
+        self, of: Sequence[str], parameter: Any, what: Callable[[str, Context], list[Array]]
+    ) -> Array:
         """Every row of the estimands at R data sets."""
         model = self.model
         if not any(_on_the_response_scale(model, n) for n in of):
             context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
-            rows = [r.draws for n in of for r in evaluate(n, context)]
-            return np.stack(rows, axis=-1)
+            return np.stack([d for n in of for d in what(n, context)], axis=-1)
         one: list[Array] = []
         for r in range(len(self.ess)):  # g-computation looks at one data set at a time
             here = {k: v[r] for k, v in self.responses.items()}
@@ -195,8 +206,29 @@ class Seen:
                 self.layout, here, lambda n, r=r: parameter(n)[r : r + 1], model.estimands,
                 model.source,
             )  # fmt: skip
-            one.append(np.stack([q.draws[0] for n in of for q in evaluate(n, context)], axis=-1))
+            one.append(np.stack([d[0] for n in of for d in what(n, context)], axis=-1))
         return np.stack(one)
+
+
+def _values(name: str, context: Context) -> list[Array]:
+    return [r.draws for r in evaluate(name, context)]
+
+
+def _zero(prob: float, name: str, context: Context) -> list[Array]:
+    """Return whether what each row divides by may be zero, 0 or 1, (R, 1)."""
+    found = denominators(name, context)
+    if not found:
+        return [np.zeros((len(d), 1)) for d in _values(name, context)]
+    return [
+        np.any([may_be_zero(w, prob, axis=1) for w in row], axis=0).astype(float)[:, None]
+        for row in found
+    ]
+
+
+def _divides(model: Model, name: str) -> bool:
+    e = model.estimands[name]
+    parts = getattr(e.settings, "of", ())
+    return hasattr(kind(e.kind, e.where), "denominator") or any(_divides(model, p) for p in parts)
 
 
 def _on_the_response_scale(model: Model, name: str) -> bool:

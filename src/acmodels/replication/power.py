@@ -15,7 +15,7 @@ from acmodels.estimands import Context, evaluate
 from acmodels.families import scalars
 from acmodels.inference.judging import meant, verdict
 from acmodels.load import as_plan
-from acmodels.numbers import decimal, number, stated, table_html
+from acmodels.numbers import decimal, number, share, stated, table_html
 from acmodels.replication import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.replication.block import Seen
 from acmodels.replication.recovery import (
@@ -99,8 +99,8 @@ class PowerMeasure:
         return [k for k, at in enumerate(rows) if at in wanted]
 
     def measure(self, seen: Seen) -> Array:
-        """The numbers, (R, quantities, 6)."""
-        draws, truth = seen.effects((self.estimand,))
+        """The numbers, (R, quantities, 6); no probability and no interval where withheld."""
+        draws, truth = seen.effects((self.estimand,), self.prob)
         one = {k: v[0] for k, v in seen.responses.items()}
         context = Context(
             seen.layout, one, lambda n: seen.truth[n][:1, None], seen.model.estimands,
@@ -460,9 +460,32 @@ def power_of(plan: Plan, result: Result, replications: int) -> Power:
             errors.append({**point.values, "estimand": name, **_errors(good[:, q], hits[:, q])})
     columns = [*plan.grid, *COLUMNS]
     table = pd.DataFrame(rows, columns=columns)
-    return Power(
-        table, pd.DataFrame(errors), answers(plan, table), plan, result, replications, trusted
-    )
+    said = (*answers(plan, table), *_withheld(plan, result))
+    return Power(table, pd.DataFrame(errors), said, plan, result, replications, trusted)
+
+
+def _withheld(plan: Plan, result: Result) -> list[str]:
+    """Say how often a ratio was withheld, which counts as no success."""
+    shares: dict[str, list[tuple[float, str]]] = {}
+    for point, ready, outcome in zip(plan.cells, result.ready, result.outcomes, strict=True):
+        good = numbers_of(outcome)
+        for q, name in enumerate(ready.quantities):
+            if len(good):
+                lost = float(np.isnan(good[:, q, 1]).mean())
+                shares.setdefault(name, []).append((lost, _label(point.values)))
+    out: list[str] = []
+    for name, found in shares.items():
+        (low, least), (high, most) = min(found), max(found)
+        if not high:
+            continue
+        spread = f"{share(low)} ({least}) to {share(high)} ({most})"
+        said = share(high) if len(found) == 1 else spread
+        out.append(
+            f"{name} was withheld in {said} of the fits, as `fit` withholds it, since the "
+            f"{stated(100 * plan.criterion.prob)} % interval of the total effect included 0; "
+            "such a study counts as no success."
+        )
+    return out
 
 
 def _errors(good: Array, hits: Array) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from acmodels.errors import InputError
 from acmodels.estimands import Context, evaluate
 from acmodels.load import as_design
-from acmodels.numbers import table_html
+from acmodels.numbers import stated, table_html
 from acmodels.replication import Cell, Job, Outcome, Result, job_key, open_store, run
 from acmodels.replication.block import Seen
 from acmodels.replication.store import numbers_of
@@ -57,12 +57,12 @@ class RecoveryMeasure:
         return (*names, *effect_names(model, tuple(model.estimands), context))
 
     def measure(self, seen: Seen) -> Array:
-        """The numbers, (R, quantities, 5)."""
+        """The numbers, (R, quantities, 5); NaN where a fit withholds the quantity."""
         truth = np.stack([seen.truth[n] for n in seen.names], axis=-1)
         draws = seen.values
         of = tuple(seen.model.estimands)
         if of:
-            at_draws, at_truth = seen.effects(of)
+            at_draws, at_truth = seen.effects(of, self.prob)
             draws = np.concatenate([draws, at_draws], axis=-1)
             truth = np.concatenate([truth, at_truth], axis=-1)
         lower, upper = bounds(draws, self.interval, self.prob)
@@ -126,6 +126,7 @@ class Recovery:
         replications: asked for.
         interval, prob: of the intervals whose coverage is counted.
         trusted: whether at most 5 % of the fits failed.
+        notes: sentences about what fits withheld.
     """
 
     table: "pd.DataFrame"
@@ -135,6 +136,7 @@ class Recovery:
     interval: str
     prob: float
     trusted: bool
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return table_html(self.table)
@@ -185,7 +187,23 @@ def recover(
     number = replications or design.replications
     result = in_folder(job, number, workers, out, progress, executor)
     table, trusted = recovery_table(result)
-    return Recovery(table, result, design, number, interval, prob, trusted)
+    notes = _withheld(result, prob)
+    return Recovery(table, result, design, number, interval, prob, trusted, notes)
+
+
+def _withheld(result: Result, prob: float) -> tuple[str, ...]:
+    """Say in how many fits a ratio was withheld."""
+    good = numbers_of(result.outcomes[0])
+    out: list[str] = []
+    for q, name in enumerate(result.ready[0].quantities):
+        lost = int(np.isnan(good[:, q, 1]).sum())
+        if lost:
+            out.append(
+                f"{name} was withheld in {lost} of {len(good)} fits, as `fit` withholds it, since "
+                f"the {stated(100 * prob)} % interval of the total effect included 0; its row is "
+                "about the other fits."
+            )
+    return tuple(out)
 
 
 def check_run(replications: int | None, draws: int | None, chains: int | None, prob: float) -> None:
@@ -231,23 +249,25 @@ def recovery_table(result: Result) -> tuple["pd.DataFrame", bool]:
 
     ready, outcome = result.ready[0], result.outcomes[0]
     good = numbers_of(outcome)
-    n, failed = len(good), len(outcome.reasons) - len(good)
+    failed = len(outcome.reasons) - len(good)
     trusted = failed <= MOST_FAILED * len(outcome.reasons)
     blocks = clusters(outcome, ready.shared)
     rows: list[dict[str, object]] = []
     for q, name in enumerate(ready.quantities):
-        truth, mean, _, lower, upper = good[:, q, :].T if n else np.full((5, 1), np.nan)
+        told = ~np.isnan(good[:, q, 1])  # not where a fit withholds the quantity
+        n = int(told.sum())
+        truth, mean, _, lower, upper = good[told, q, :].T if n else np.full((5, 1), np.nan)
         inside = ((lower <= truth) & (truth <= upper)).astype(float)
         rows.append(
             {
                 "name": name,
-                "truth": truth.mean(),
+                "truth": good[:, q, 0].mean() if len(good) else np.nan,
                 "n": n,
                 "failed": failed,
                 "bias": np.mean(mean - truth),
                 "rmse": np.sqrt(np.mean((mean - truth) ** 2)),
                 "coverage": inside.mean() if n else np.nan,
-                "coverage_mcse": share_error(inside, blocks) if n else np.nan,
+                "coverage_mcse": share_error(inside, blocks[told]) if n else np.nan,
                 "mean_width": np.mean(upper - lower),
             }
         )

@@ -7,6 +7,7 @@ from acmodels.numbers import probability, significant, with_interval
 from acmodels.reporting.diagram_layout import HEAD, PRODUCT, ROW, Arrow, Box, Entry, plan
 from acmodels.reporting.strengths import Strength
 from acmodels.reporting.svg import line_path, point, shortened, tag, view_box
+from acmodels.spec.names import pieces
 
 if TYPE_CHECKING:
     from acmodels.inference.fitting import Fit
@@ -124,7 +125,7 @@ def _row(b: Box, place: int, entry: Entry, s: Strength) -> list[str]:
         whole = f"{entry.column} at {s.at}" if s.at else entry.column
         return [_text(whole, b.x + 12, y, room, f"row {s.kind}", name), *parts]
     rule = y - PRODUCT + ROW / 2 - 4
-    label = " × ".join(entry.column.split(":"))
+    label = " × ".join(pieces(entry.column, ":"))
     return [
         tag("line", x1=b.x + 12, x2=right, y1=rule, y2=rule, class_="rule dotted"),
         _text(label, b.x + 12, y - 17, 42, f"row {s.kind}"),

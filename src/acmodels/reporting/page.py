@@ -80,7 +80,12 @@ def gather(
         "diagram_width": round(width),
         "at_means": [f"{n} at {a.at}" for n, a in arrows.items() if a.at],
         "sizes": s.size_table(fit),
-        "products": [n for n in found if ":" in n.split(" ~ ", 1)[-1]],
+        "products": [
+            e.coefficient(c)
+            for e in fit.system.layout.equations
+            for c in e.columns
+            if len(c.parts) > 1
+        ],
         "estimands": s.estimand_forests(fit, effects),
         "proportions": s.proportions(fit),
         "coefficients": s.coefficient_forests(fit, found),

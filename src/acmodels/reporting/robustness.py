@@ -73,7 +73,7 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
         said = [
             f"{_name(r)} {' '.join(with_interval(r['mean'], r['lower'], r['upper']))}"
             for _, r in found.averaged.iterrows()
-            if (r["estimand"], r["at"]) in moving
+            if (r["estimand"], r["at"]) in moving and np.isfinite(r["mean"])
         ]
         words.append(
             f"With the correlation unknown, Normal(0, {stated(found.prior_sd or 0.0)}) on (-1, 1), "
@@ -82,6 +82,7 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
     still = [
         _name(r) for _, r in found.tipping.iterrows() if (r["estimand"], r["at"]) not in moving
     ]
+    words += found.notes
     if still:
         words.append(
             "These move by less than half of their posterior sd over the whole grid: "
@@ -145,6 +146,7 @@ def confounding_lines(found: "Confounding") -> tuple[str, ...]:
         )
         said = estimate(at["mean"], at["lower"], at["upper"])
         lines.append(f"  {_name(r)}: {said} without a confounder; {tips}{verdict}")
+    lines += [f"  {n}" for n in found.notes]
     what = "residuals" if found.unit is None else f"effects of {found.unit}"
     head = (
         f"An unmeasured confounder of {found.mediator} and {found.outcome}, by the correlation "
@@ -178,7 +180,7 @@ def influence_lines(found: "Influence") -> tuple[str, ...]:
             f"  {_name(r)} moves most without '{r['unit']}': to {said}, by "
             f"{signed(r['shift'], 2)} posterior sds"
         )
-    return tuple(out)
+    return (*out, *(f"  {n}" for n in found.notes))
 
 
 def _moving(found: "Confounding") -> dict[tuple[str, str], float]:
@@ -186,6 +188,8 @@ def _moving(found: "Confounding") -> dict[tuple[str, str], float]:
     out: dict[tuple[str, str], float] = {}
     for _, rows in found.table.groupby(["estimand", "at"], sort=False):
         sd = float(rows["sd"].to_numpy(float)[rows["rho"].to_numpy(float) == 0][0])
+        if not np.isfinite(sd):
+            continue
         far = float(np.nanmax(rows["mean"]) - np.nanmin(rows["mean"]))
         if sd > 0 and far >= 0.5 * sd:
             out[str(rows["estimand"].iloc[0]), str(rows["at"].iloc[0])] = far / sd

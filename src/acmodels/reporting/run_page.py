@@ -92,9 +92,11 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
     t = found.table
     model = found.result.ready[0].model
     n, failed = int(t["n"].iloc[0]), int(t["failed"].iloc[0])
+    seen = t["n"].to_numpy(int) > 0
+    t = t.loc[seen] if seen.any() else t
     off = t[(t["coverage"] - found.prob).abs() > 3 * t["coverage_mcse"]]["name"]
     kind = "equal-tailed" if found.interval == "eti" else "highest-density"
-    sentences = _failed(found.result)
+    sentences = [*found.notes, *_failed(found.result)]
     if len(off):
         sentences.append(
             f"Coverage is more than three standard errors from {stated(found.prob)} for "
@@ -121,7 +123,7 @@ def _recovery(found: "Recovery") -> dict[str, Any]:
         "the truth, plus and minus two Monte Carlo standard errors; the dashed line is what they "
         "promise, and what is three standard errors off it is drawn in the second color.",
         "charts": charts,
-        "tables": [_table("Parameters and estimands", t)],
+        "tables": [_table("Parameters and estimands", found.table)],
         "assumptions": _assumed(found.result),
         "methods": f"We simulated {count(n + failed)} studies from the model {model.name} at known "
         f"parameter values and refitted the model to each (acmodels "

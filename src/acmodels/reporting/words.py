@@ -10,6 +10,7 @@ from acmodels.engines import is_exact, title
 from acmodels.inference.judging import Status, region_words
 from acmodels.numbers import THIN, count, fixed, minus, stated
 from acmodels.spec.model import Model, Proposition
+from acmodels.spec.names import pieces, without_backticks
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
@@ -333,7 +334,12 @@ def _via(via: list[str] | list[list[str]] | None) -> str:
 
 def without_labels(message: str, layout: "Layout") -> str:
     """Take the labels of units out of a message about the data: groups are only counted."""
-    labels = {piece for b in layout.blocks for v in b.levels for piece in (v, *v.split(":"))}
+    labels = {
+        piece
+        for b in layout.blocks
+        for v in b.levels
+        for piece in (v, *v.split(":"), *map(without_backticks, pieces(v, ":")))
+    }
     parts = message.split("'")
     for k in range(1, len(parts) - 1):
         if parts[k] in labels:

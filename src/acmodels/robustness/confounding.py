@@ -20,10 +20,10 @@ import numpy as np
 
 from acmodels.engines import Batched, Prepared, Sampling, choose
 from acmodels.errors import EngineError, InputError, did_you_mean, listing
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context
 from acmodels.inference.diagnosis import diagnose
-from acmodels.inference.fitting import Fit
-from acmodels.inference.judging import Effect, Effects, find, judge
+from acmodels.inference.fitting import EffectRows, Fit, effect_rows
+from acmodels.inference.judging import Effects, find, judge
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
@@ -62,7 +62,8 @@ class Confounding:
         mediator, outcome: what it would confound.
         unit: the grouping at whose level it acts; None for the rows.
         table: a row for each estimand and correlation, columns as in `confounding.csv`; `status` is
-            of the propositions about that estimand, where they agree.
+            of the propositions about that estimand, where they agree. A ratio whose denominator
+            may be zero at that correlation has no numbers.
         averaged: the same with the correlation integrated over its prior; None without one.
         prior_sd: of that prior, Normal(0, prior_sd) on (-1, 1).
         tipping: for each estimand, the correlation nearest to zero at which its interval takes in
@@ -71,6 +72,7 @@ class Confounding:
         benchmarks: for each measured covariate of both equations, the correlation that it would
             leave if it had not been measured, and its partial R2 with each response.
         interval, prob: what `lower` and `upper` mean.
+        notes: sentences about ratios that are withheld at some correlations.
     """
 
     mediator: str
@@ -83,6 +85,7 @@ class Confounding:
     benchmarks: "pd.DataFrame"
     interval: str
     prob: float
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return table_html(self.table)
@@ -93,7 +96,7 @@ class _Held:
     """A fit with the correlation held."""
 
     rho: float
-    rows: tuple[Effect, ...]
+    rows: EffectRows
     log_marginal: float
     usable: bool
 
@@ -144,11 +147,7 @@ class _Pair:
         context = Context(
             self.layout, f.system.responses, parameter, f.spec.estimands, f.spec.source
         )
-        rows = tuple(
-            Effect(name, e.kind, row.at, row.draws)
-            for name, e in f.spec.estimands.items()
-            for row in evaluate(name, context)
-        )
+        rows = effect_rows(context)
         usable = bool(found.usable[0]) and float(found.ess[0]) >= LEAST_ESS
         return _Held(rho, rows, float(found.log_marginal_likelihood[0]), usable)
 
@@ -192,12 +191,8 @@ class _Latent:
             f.system.layout, f.system.responses, posterior.__getitem__, f.spec.estimands,
             f.spec.source,
         )  # fmt: skip
-        rows = tuple(
-            Effect(name, e.kind, row.at, row.draws)
-            for name, e in f.spec.estimands.items()
-            for row in evaluate(name, context)
-        )
-        return _Held(rho, rows, float("nan"), diagnose(posterior, rows, LEAST_ESS).usable)
+        rows = effect_rows(context)
+        return _Held(rho, rows, float("nan"), diagnose(posterior, rows.rows, LEAST_ESS).usable)
 
 
 def loadings(scales: Mapping[str, tuple[float, bool]], rho: float) -> dict[str, float]:
@@ -335,8 +330,25 @@ def confounding(
     table = pd.concat(tables, ignore_index=True)
     return Confounding(
         mediator, outcome, unit, table, averaged, prior, _tipping(table),
-        _benchmarks(fit, mediator, outcome, unit), fit.interval, fit.prob,
+        _benchmarks(fit, mediator, outcome, unit), fit.interval, fit.prob, _withheld(fit, held),
     )  # fmt: skip
+
+
+def _withheld(fit: Fit, held: Sequence[_Held]) -> tuple[str, ...]:
+    """Say at which correlations a ratio is withheld."""
+    at: dict[str, list[float]] = {}
+    usable = [h for h in held if h.usable]
+    for h in usable:
+        for r in h.rows.withheld(fit.prob):
+            if r.withheld:
+                at.setdefault(f"{r.name} [{r.at}]" if r.at else r.name, []).append(h.rho)
+    every = f"each of the {len(usable)} correlations"
+    return tuple(
+        f"{name} is withheld at "
+        f"{every if len(rhos) == len(usable) else listing([stated(r) for r in rhos], 13)}, where "
+        f"the {stated(100 * fit.prob)} % interval of the total effect includes 0."
+        for name, rhos in at.items()
+    )
 
 
 def _check_pair(fit: Fit, mediator: str, outcome: str) -> None:
@@ -454,13 +466,14 @@ def _by_unit(
 
 def _table(
     fit: Fit,
-    rows: tuple[Effect, ...],
+    held: EffectRows,
     rho: float,
     *,
     usable: bool = True,
 ) -> "pd.DataFrame":
     import pandas as pd
 
+    rows = held.withheld(fit.prob)
     draws = np.stack([r.draws for r in rows], axis=2)
     low, high = intervals(draws, fit.interval, fit.prob)
     frame = pd.DataFrame(
@@ -473,7 +486,9 @@ def _table(
             "median": np.median(draws, axis=(0, 1)),
             "lower": low,
             "upper": high,
-            "p_positive": (draws > 0).mean(axis=(0, 1)),
+            "p_positive": np.where(
+                [bool(r.withheld) for r in rows], np.nan, (draws > 0).mean(axis=(0, 1))
+            ),
         }
     )
     effects = Effects(
@@ -506,7 +521,7 @@ def _nodes(sd: float | None) -> list[float]:
     return [float(r) for r in truncnorm(-1 / sd, 1 / sd, scale=sd).ppf(middle)]
 
 
-def _mixed(fit: Fit, held: Sequence[_Held]) -> tuple[Effect, ...]:
+def _mixed(fit: Fit, held: Sequence[_Held]) -> EffectRows:
     """Draws with the correlation integrated out: each node by its marginal likelihood."""
     lost = [decimal(h.rho, 2) for h in held if not h.usable]
     if lost:
@@ -518,13 +533,12 @@ def _mixed(fit: Fit, held: Sequence[_Held]) -> tuple[Effect, ...]:
     logs = np.array([h.log_marginal for h in held])
     weight = np.exp(logs - logs.max())
     rng = stream(fit.seed, "confounding")
-    shape = held[0].rows[0].draws.shape
-    node = rng.choice(len(held), size=shape, p=weight / weight.sum())
-    out: list[Effect] = []
-    for k, r in enumerate(held[0].rows):
-        every = np.stack([h.rows[k].draws for h in held])
-        out.append(replace(r, draws=np.take_along_axis(every, node[None], axis=0)[0]))
-    return tuple(out)
+    every = [h.rows.arrays for h in held]
+    node = rng.choice(len(held), size=every[0][0].shape, p=weight / weight.sum())
+    mixed = [
+        np.take_along_axis(np.stack(one), node[None], axis=0)[0] for one in zip(*every, strict=True)
+    ]
+    return held[0].rows.of(mixed)
 
 
 def _tipping(table: "pd.DataFrame") -> "pd.DataFrame":

@@ -19,9 +19,9 @@ from acmodels.data import Study, study
 from acmodels.data import labels as labels_of
 from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context
 from acmodels.inference.diagnosis import diagnose
-from acmodels.inference.fitting import Fit
+from acmodels.inference.fitting import Fit, effect_rows
 from acmodels.inference.judging import Effect, find, verdict
 from acmodels.numbers import table_html
 from acmodels.posterior import Array, Posterior, intervals
@@ -35,6 +35,7 @@ from acmodels.system import (
     parameters,
     study_for,
 )
+from acmodels.system.layout import left_out
 from acmodels.system.terms import terms
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ DRAWS = 1000
 """Draws that are reweighted, at most, spread over all."""
 POINTS = 1024
 """Points of each exact refit, to begin with."""
+MORE = 16384
+"""The same where the posterior of an sd has a long tail: few groups, or a high Pareto k."""
+FEW = 20
+"""Groups below which the tail is taken to be long."""
+HEAVY = 0.5
+"""Pareto k above which it is."""
+EVEN = (np.arange(DRAWS) + 0.5) / DRAWS
+"""Probabilities at which weighted draws are drawn again, evenly."""
 LEAST_ESS = 100
 """Effective points or draws that a refit needs."""
 COLUMNS = (
@@ -64,12 +73,14 @@ class Influence:
         most: for each proposition, the unit without which P(region) changes most, with the status
             with and without it, and how many units change the status when left out.
         largest: for each estimand, the unit with the largest shift.
+        notes: sentences about units without which the model cannot be fitted, and why.
     """
 
     by: str
     table: "pd.DataFrame"
     most: "pd.DataFrame"
     largest: "pd.DataFrame"
+    notes: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         return table_html(self.largest)
@@ -77,12 +88,17 @@ class Influence:
 
 @dataclass(frozen=True)
 class _Without:
-    """What is known without one unit: weighted draws of each estimand, (S,)."""
+    """What is known without one unit: weighted draws of each estimand, (S,).
+
+    `withheld` says of each why it has no number, or nothing; `why` is why there is no refit.
+    """
 
     how: str
     k: float
     draws: list[Array]
     weights: Array
+    withheld: tuple[str, ...] = ()
+    why: str = ""
 
 
 def influence(
@@ -120,11 +136,15 @@ def influence(
     weighted = _reweighted(fit, by)
     refit = _Refits(fit, _exact(fit))
 
+    lost: dict[str, str] = {}
+
     def one(unit: str) -> list[dict[str, Any]]:
         keep = np.array([str(v) != unit for v in labels]) | missing
         found = weighted(unit) if weighted is not None else None
         if found is None:
             found = refit(replace(table, frame=table.frame.loc[keep]))
+        if found.why:
+            lost[unit] = found.why
         return _summaries(fit, found, unit, int((~keep).sum()))
 
     rows: list[dict[str, Any]] = []
@@ -132,7 +152,30 @@ def influence(
         for n, some in enumerate(pool.map(one, units)):
             rows += some
             tell("leaving out", n + 1, len(units))
-    return _told(fit, by, rows)
+    return replace(_told(fit, by, rows), notes=_lost(by, lost))
+
+
+def _lost(by: str, lost: Mapping[str, str]) -> tuple[str, ...]:
+    """Say without which units the model cannot be fitted, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for unit, why in sorted(lost.items()):
+        reasons.setdefault(why, []).append(unit)
+    return tuple(
+        f"No answer without {by} {listing([repr(u) for u in units], 5)}: {why}."
+        for why, units in reasons.items()
+    )
+
+
+def _other_parameters(fit: Fit, layout: Layout, names: set[str]) -> str:
+    """Say which coefficients the data do not hold without a unit, and why."""
+    gone = [n for n in fit.priors if n not in names]
+    new = sorted(names - set(fit.priors))
+    why = [said for n in gone if (said := left_out(layout, n)) is not None]
+    if why:
+        return f"without it, {why[0]}"
+    said = f"the rows that are left do not hold {listing(gone, 5)}" if gone else ""
+    more = f"the model has {listing(new, 5)} in addition" if new else ""
+    return f"without it, {' and '.join(v for v in (said, more) if v)}"
 
 
 def _exact(fit: Fit) -> Prepared | None:
@@ -155,6 +198,12 @@ class _Refits:
     fit: Fit
     prepared: Prepared | None
 
+    @property
+    def points(self) -> int:
+        """Points of each refit: more where a grouping is small, since its sd has a long tail."""
+        blocks = self.fit.system.sampled.layout.blocks
+        return MORE if any(len(b.levels) < FEW for b in blocks) else POINTS
+
     def __call__(self, without: Study) -> _Without:
         """Fit to what is left."""
         f = self.fit
@@ -163,27 +212,24 @@ class _Refits:
             joint = system.sampled
             names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
             if names != set(f.priors):
-                gone = sorted(set(f.priors) ^ names)
-                raise InputError(f"without it the model has other parameters: {listing(gone)}")
+                raise InputError(_other_parameters(f, system.layout, names))
             drawn = self._batch(joint) if self.prepared is not None else self._chains(joint)
             context = Context(
                 system.layout, system.responses, drawn.parameter, f.spec.estimands, f.spec.source
             )
-            rows = tuple(
-                Effect(name, e.kind, r.at, r.draws)
-                for name, e in f.spec.estimands.items()
-                for r in evaluate(name, context)
-            )
-        except AcmodelsError:
-            return _NONE
+            found = effect_rows(context)
+            rows = found.rows
+        except AcmodelsError as error:
+            return replace(_NONE, why=str(error).splitlines()[0].rstrip("."))
         if [(r.name, r.at) for r in rows] != [(r.name, r.at) for r in f.effects.rows]:
-            return _NONE
+            return replace(_NONE, why="without it the estimands have other rows")
         if not drawn.usable(rows):
-            return _NONE
+            return replace(_NONE, why="the draws of the refit cannot be used")
         size = rows[0].draws.size
         return _Without(
-            "refit", drawn.k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size)
-        )
+            "refit", drawn.k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size),
+            tuple(r.withheld for r in found.withheld(f.prob)),
+        )  # fmt: skip
 
     def _batch(self, joint: Joint) -> "_Drawn":
         """By the exact engine: a proposal that starts from where all the data put it."""
@@ -194,7 +240,10 @@ class _Refits:
         chains, draws = f.draws.values.shape[:2]
         stack = {k: v[None] for k, v in joint.responses.items()}
         seed = child_seed(f.seed, "leave out")
-        b = cast("Batched", prepared).batch(stack, [seed], chains * draws, POINTS)
+        exact = cast("Batched", prepared)
+        b = exact.batch(stack, [seed], chains * draws, self.points)
+        if self.points < MORE and float(b.pareto_k[0]) > HEAVY:
+            b = exact.batch(stack, [seed], chains * draws, MORE)
         good = bool(b.usable[0]) and float(b.ess[0]) >= LEAST_ESS
         return _Drawn(
             lambda name: b.values[0, :, b.names.index(name)].reshape(chains, draws),
@@ -247,6 +296,10 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
     if logs is None:
         return None
     rows = [r.draws.reshape(-1)[draws.picked] for r in fit.effects.rows]
+    context = Context(
+        layout, fit.system.responses, fit.draws.__getitem__, fit.spec.estimands, fit.spec.source
+    )
+    whole = effect_rows(context)
     place = {label: j for j, label in enumerate(levels)}
 
     def weighted(unit: str) -> _Without | None:
@@ -260,7 +313,12 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
         if not np.isfinite(lw).all() or not float(k) < min(1 - 1 / np.log10(draws.size), 0.7):
             return None
         weights = np.exp(lw - lw.max())
-        return _Without("psis", float(k), rows, weights / weights.sum())
+        weights /= weights.sum()
+        again = draws.picked[np.searchsorted(np.cumsum(weights), EVEN * np.sum(weights))]
+        without = whole.of([a.reshape(-1)[again] for a in whole.arrays])
+        return _Without(
+            "psis", float(k), rows, weights, tuple(r.withheld for r in without.withheld(fit.prob))
+        )
 
     return weighted
 
@@ -315,6 +373,9 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
             "pareto_k": found.k,
         }  # fmt: skip
         if r.withheld:
+            out.append({**row, "status": "undecided"})
+            continue
+        if found.withheld and found.withheld[k]:
             out.append({**row, "status": "undecided"})
             continue
         if found.how == "not possible":

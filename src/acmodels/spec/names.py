@@ -121,6 +121,15 @@ def without_backticks(text: str) -> str:
     return re.sub(_QUOTED, lambda q: plain(q[0]), text)
 
 
+def without_names(text: str) -> str:
+    """Return a text with a plain letter for each name in backticks, to look at what is around.
+
+    >>> without_names("y ~ `a:b`:x")
+    'y ~ q:x'
+    """
+    return re.sub(_QUOTED, "q", text)
+
+
 def same(text: str, known: Iterable[str]) -> str | None:
     """Find the one of some texts that differs at most in backticks."""
     options, text = list(known), composed(text)

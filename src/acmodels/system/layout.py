@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acmodels.errors import listing
 from acmodels.families import Family, family
 from acmodels.sources import unit_function
 from acmodels.spec import parameters as named
@@ -399,6 +400,30 @@ class Confounder:
     loadings: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Absent:
+    """Columns of a product of categories that were left out, since no row is in some cells.
+
+    Attributes:
+        response: of the equation.
+        names: of the coefficients that were left out.
+        variables: of the cells, in order.
+        cells: for each cell a code of each variable, or its value where it is a number.
+        labels: the cells in words.
+    """
+
+    response: str
+    names: tuple[str, ...]
+    variables: tuple[str, ...]
+    cells: tuple[tuple[float, ...], ...]
+    labels: tuple[str, ...]
+
+    def why(self, name: str) -> str:
+        """Say that a coefficient was left out, and why."""
+        rows = listing(list(self.labels), 5)
+        return f"'{name}' was left out of the model, since no row has {rows}"
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """A model on the rows of a study, before any response is seen; equal to itself alone.
@@ -415,6 +440,7 @@ class Layout:
         auxiliary: responses that are exogenous predictors with missing values; their equations,
             which come last, are models of these alone.
         confounder: a cause that is not measured, its loadings held.
+        absent: columns that were left out for cells without rows.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -427,6 +453,7 @@ class Layout:
     gaps: tuple[Gap, ...] = ()
     auxiliary: tuple[str, ...] = ()
     confounder: Confounder | None = None
+    absent: tuple[Absent, ...] = ()
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
@@ -451,6 +478,11 @@ class Layout:
             mine = [k for k, m in enumerate(block.members) if m.response == response]
             if mine:
                 yield block, mine
+
+
+def left_out(layout: Layout, name: str) -> str | None:
+    """Say why a coefficient of that name was left out of a model; None where none was."""
+    return next((a.why(name) for a in layout.absent if name in a.names), None)
 
 
 def parameters(layout: Layout) -> tuple[Parameter, ...]:

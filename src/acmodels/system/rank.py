@@ -13,7 +13,7 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.numbers import number
-from acmodels.system.layout import Array, Column, EquationLayout, Layout, Part
+from acmodels.system.layout import Absent, Array, Column, EquationLayout, Layout, Part
 
 TOLERANCE = 1e-7
 """Share of a column's length that the columns before it must leave, as in R."""
@@ -149,8 +149,9 @@ def without_empty_cells(
     """
     said: list[str] = []
     equations: list[EquationLayout] = []
+    absent: list[Absent] = []
     for e in layout.equations:
-        dropped = _dropped(layout, e, missing, said)
+        dropped = _dropped(layout, e, missing, said, absent)
         kept = [k for k in range(len(e.columns)) if k not in dropped]
         place = {k: i for i, k in enumerate(kept)}
         equations.append(
@@ -163,11 +164,15 @@ def without_empty_cells(
                 moving=tuple(place[k] for k in e.moving),
             )
         )
-    return replace(layout, equations=tuple(equations)), said
+    return replace(layout, equations=tuple(equations), absent=tuple(absent)), said
 
 
 def _dropped(
-    layout: Layout, e: EquationLayout, missing: Mapping[str, np.ndarray], said: list[str]
+    layout: Layout,
+    e: EquationLayout,
+    missing: Mapping[str, np.ndarray],
+    said: list[str],
+    absent: list[Absent],
 ) -> set[int]:
     products: dict[str, list[int]] = {}
     for k, c in enumerate(e.columns):
@@ -196,6 +201,10 @@ def _dropped(
         if not gone:
             continue
         out |= set(gone)
+        coefficients = tuple(e.coefficient(e.columns[k]) for k in gone)
+        absent.append(
+            Absent(e.response, coefficients, *_cells_of(layout, e, parts, empty), tuple(empty))
+        )
         names = listing([f"'{e.columns[k].name}'" for k in gone], 8)
         column, are = ("column", "is") if len(gone) == 1 else ("columns", "are")
         said.append(
@@ -205,6 +214,40 @@ def _dropped(
             "predictions for a cell without rows rest on the other terms of the model"
         )
     return out
+
+
+def _cells_of(
+    layout: Layout, e: EquationLayout, parts: Sequence[Part], empty: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[tuple[float, ...], ...]]:
+    """Variables of the cells of a product, and the codes or values of those named, in order."""
+    found = [axis for p in parts if (axis := _axis(layout, e, p)) is not None]
+    names = tuple(name for name, _, _ in found)
+    every = zip(product(*(m for _, m, _ in found)), product(*(v for _, _, v in found)), strict=True)
+    codes = {_cell(names, marks): values for marks, values in every}
+    return names, tuple(codes[label] for label in empty)
+
+
+def _cell(names: Sequence[str], marks: Sequence[str]) -> str:
+    return " and ".join(f"{n} = {m}" for n, m in zip(names, marks, strict=True))
+
+
+def _axis(
+    layout: Layout, e: EquationLayout, p: Part
+) -> tuple[str, tuple[str, ...], tuple[float, ...]] | None:
+    """A variable that is a category, with its categories in words and as codes or values.
+
+    A number with two values is a category too.
+    """
+    name = p.operand.variable
+    variable = layout.variables.get(name)
+    if variable is None or p.operand.source != name or p.above:
+        return None
+    if variable.levels:
+        return name, variable.levels, tuple(float(k) for k in range(len(variable.levels)))
+    here = np.unique(variable.values[e.rows])
+    if len(here) != 2:
+        return None
+    return name, tuple(f"{v:g}" for v in here), tuple(float(v) for v in here)
 
 
 def _no_row(lost: Sequence[np.ndarray]) -> str:
@@ -226,21 +269,11 @@ def cells(layout: Layout, e: EquationLayout, parts: Sequence[Part]) -> tuple[lis
     A number with two values is a category too. Without two of them, or with too many combinations,
     there are no cells.
     """
-    labels: list[list[str]] = []
+    found = [axis for p in parts if (axis := _axis(layout, e, p)) is not None]
+    if len(found) < 2 or prod(len(m) for _, m, _ in found) > MOST_CELLS:
+        return [], np.zeros(0, dtype=np.int64)
     code = np.zeros(e.n, dtype=np.int64)
-    for p in parts:
-        name = p.operand.variable
-        variable = layout.variables.get(name)
-        if variable is None or p.operand.source != name or p.above:
-            continue
-        values = variable.values[e.rows]
-        here = np.unique(values)
-        if not variable.levels and len(here) != 2:
-            continue
-        marks = variable.levels or tuple(f"{v:g}" for v in here)
-        where = values.astype(np.int64) if variable.levels else np.searchsorted(here, values)
-        labels.append([f"{name} = {v}" for v in marks])
-        code = code * len(marks) + where
-    if len(labels) < 2 or prod(map(len, labels)) > MOST_CELLS:
-        return [], code[:0]
-    return [" and ".join(c) for c in product(*labels)], code
+    for name, marks, at in found:
+        code = code * len(marks) + np.searchsorted(at, layout.variables[name].values[e.rows])
+    names = [name for name, _, _ in found]
+    return [_cell(names, marks) for marks in product(*(m for _, m, _ in found))], code

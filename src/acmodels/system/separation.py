@@ -54,7 +54,7 @@ def separation(
 ) -> tuple[Unbounded, ...]:
     """Find the coefficients that the data do not bound, equation by equation.
 
-    An equation that reads a latent unit mean is not looked at, since its columns are not known.
+    Unit means that the model estimates are taken as observed, and the message says so.
 
     Args:
         layout: of the model on the data, its design matrices of full rank.
@@ -63,10 +63,7 @@ def separation(
     """
     out: list[Unbounded] = []
     for e in layout.equations:
-        sources = {s for c in e.columns for s in c.sources}
-        if not _can_separate(e) or any(is_latent(layout, e, s) for s in sources):
-            continue
-        if e.fixed.size > MOST:
+        if not _can_separate(e) or e.fixed.size > MOST:
             continue
         X = design_matrix(layout, e, responses)
         rows = _complete(layout, e, missing or {})
@@ -312,6 +309,12 @@ def _message(
         if group_terms(layout, e.response)
         else ""
     )
+    latent = dict.fromkeys(s for k in free for s in e.columns[k].sources if is_latent(layout, e, s))
+    if latent:
+        groups += (
+            f" The check took {listing(list(latent), 4)} from observed unit means, whereas the "
+            "model estimates them."
+        )
     return (
         f"equations.{e.response}: {data} not bound {listing(several, 8)}{of}: "
         f"{'; '.join(why)} ({kind}). {rest} on the prior.{groups}"
