@@ -261,7 +261,7 @@ def test_the_graphs_density_is_the_familys(name: str) -> None:
 
 
 def test_no_other_file_names_a_zero_inflated_family() -> None:
-    """And gaussian, bernoulli and ordinal are named only where the package makes a model."""
+    """Each is known by its file alone."""
     root = Path(families.__file__).parents[1]
     command = ["grep", "-rlE", "--include=*.py", "zero_inflated|ZeroInflated", str(root)]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
