@@ -19,9 +19,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from acmodels.data import study
-from acmodels.engines.nuts import draws as nuts_draws
-from acmodels.engines.nuts import graph
-from acmodels.engines.nuts import plan as plans
+from acmodels.engines.nuts import model as nuts
 from acmodels.engines.nuts.missing import imputed_draws
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
@@ -288,8 +286,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     system = build_system(model, study(data))
     joint = system.sampled
     priors = resolve_priors(model.priors, joint.layout, joint.responses)
-    plan = plans.make_plan(joint.layout, priors, joint.responses)
-    built = graph.build(pm, plan, plans.arrays(plan, joint.responses))
+    plan = nuts.make_plan(joint.layout, priors, joint.responses)
+    built = nuts.build(pm, plan, nuts.make_arrays(plan, joint.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     return Case(data, system, priors, plan, built, logp, hand)
 
@@ -322,7 +320,7 @@ def recovered(
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, np.ndarray]]:
     """Names, parameters and group effects at points given as draws of one chain."""
     joint = case.system.sampled
-    values, effects = nuts_draws.structural(case.plan, points, joint.responses)
+    values, effects = nuts.structural(case.plan, points, joint.responses)
     names = tuple(p.name for p in parameters(joint.layout))
     return names, values[0], {k: v[0] for k, v in effects.items()}
 

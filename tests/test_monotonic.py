@@ -68,15 +68,13 @@ def test_names_and_their_order() -> None:
 def test_the_sampled_density_is_the_models() -> None:
     import pymc as pm
 
-    from acmodels.engines.nuts import draws as nuts_draws
-    from acmodels.engines.nuts import graph
-    from acmodels.engines.nuts import plan as plans
+    from acmodels.engines.nuts import model as nuts
 
     system = build_system(ac.load_model(MODEL), ac.study(data()))
     layout, responses = system.layout, system.responses
     priors = resolve_priors(ac.load_model(MODEL).priors, layout, responses)
-    plan = plans.make_plan(layout, priors, responses)
-    model = graph.build(pm, plan, plans.arrays(plan, responses))
+    plan = nuts.make_plan(layout, priors, responses)
+    model = nuts.build(pm, plan, nuts.make_arrays(plan, responses))
     logp = model.compile_logp(jacobian=False)
     rng = np.random.default_rng(3)
     start = model.initial_point()
@@ -91,7 +89,7 @@ def test_the_sampled_density_is_the_models() -> None:
             draws[rv.name] = np.asarray(
                 at if back is None else back.backward(at, *rv.owner.inputs).eval()
             )[None, None]
-        values, effects = nuts_draws.structural(plan, draws, responses)
+        values, effects = nuts.structural(plan, draws, responses)
         v = {p.name: float(x) for p, x in zip(parameters(layout), values[0, 0], strict=True)}
         again = with_steps(layout, v)
         assert again["m ~ mo(depth)[2]"] == pytest.approx(v["m ~ mo(depth)[2]"])
@@ -119,7 +117,7 @@ def test_the_sampled_density_is_the_models() -> None:
         total += stats.norm.logpdf(table["y"], eta, v["sigma(y)"]).sum()
         # intercepts, slopes and scales are sampled in other units: constants, but that of effects
         jacobian = np.log(np.abs(v["sd(m ~ 1 | g)"]))
-        w = plans.centering_arrays(plan, responses)["effect_centering"]
+        w = nuts.make_arrays(plan, responses).effects.centering
         off.append(float(logp(free)) - total - np.sum(1 - w) * jacobian)
     assert np.ptp(off) < 1e-6
 

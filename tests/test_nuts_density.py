@@ -19,9 +19,8 @@ import pytest
 from scipy import stats
 
 from acmodels.data import study
-from acmodels.engines.nuts import draws as nuts_draws
-from acmodels.engines.nuts import graph
-from acmodels.engines.nuts import plan as plans
+from acmodels.engines.nuts import model as nuts
+from acmodels.engines.nuts.arrays import named
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
 from acmodels.system import System, build_system, parameters
@@ -413,8 +412,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     data = level_frame() if "units" in request.param else frame()
     system = build_system(model, study(data))
     priors = resolve_priors(model.priors, system.layout, system.responses)
-    plan = plans.make_plan(system.layout, priors, system.responses)
-    built = graph.build(pm, plan, plans.arrays(plan, system.responses))
+    plan = nuts.make_plan(system.layout, priors, system.responses)
+    built = nuts.build(pm, plan, nuts.make_arrays(plan, system.responses))
     logp = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     return Case(system, priors, plan, built, logp, LATENT.get(request.param))
 
@@ -563,7 +562,7 @@ def recovered(
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
     """Parameters and group effects, as the engine reports them."""
     draws = {k: v[None, None] for k, v in point.items()}
-    values, effects = nuts_draws.structural(case.plan, draws, case.system.responses)
+    values, effects = nuts.structural(case.plan, draws, case.system.responses)
     names = [p.name for p in parameters(case.system.layout)]
     return (
         dict(zip(names, map(float, values[0, 0]), strict=True)),
@@ -588,7 +587,7 @@ def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
         n: moved[None, :, sizes[i] : sizes[i + 1]].reshape(1, len(moved), *point[n].shape)
         for i, n in enumerate(names)
     }
-    values, effects = nuts_draws.structural(case.plan, draws, case.system.responses)
+    values, effects = nuts.structural(case.plan, draws, case.system.responses)
     flat_effects = [u.reshape(1, len(moved), -1) for u in effects.values()]
     free = [
         k for k, q in enumerate(parameters(case.system.layout))
@@ -640,20 +639,31 @@ def test_the_models_above_reach_every_parametrisation() -> None:
             study(level_frame() if "units" in name else frame()),
         )
         priors = resolve_priors(table.get("priors", {}), system.layout, system.responses)
-        plan = plans.make_plan(system.layout, priors, system.responses)
+        plan = nuts.make_plan(system.layout, priors, system.responses)
         if not system.layout.blocks:
             continue
-        arrays = plans.arrays(plan, system.responses)
+        arrays = nuts.make_arrays(plan, system.responses)
         members = [
             (b, k) for b, q in enumerate(system.layout.blocks) for k in range(len(q.members))
         ]
-        signed |= {m in plan.signed for m in members}
-        weights += list(arrays["effect_centering"])
-        absorbed |= any(np.any(arrays[k]) for k in arrays if k.startswith("absorb_"))
+        signed |= {m in plan.scales.signed for m in members}
+        assert arrays.effects is not None
+        weights += list(arrays.effects.centering)
+        found = (arrays.effects.absorb_slopes, arrays.effects.absorb_constants)
+        absorbed |= any(a is not None and np.any(a) for a in found)
     assert signed == {True, False}
     assert min(weights) == 0
     assert max(weights) > 0.9
     assert absorbed
+
+
+def test_the_graph_reads_every_array(case: Case) -> None:
+    """The sampler refuses arrays that its compiled model does not know."""
+    from pytensor.graph.traversal import ancestors
+
+    read = {v.name for v in ancestors([case.model.logp()])}
+    names = set(named(nuts.make_arrays(case.plan, case.system.responses)))
+    assert names <= read, sorted(names - read)
 
 
 def test_what_is_reported_enters_the_likelihood(case: Case) -> None:

@@ -9,6 +9,7 @@ their normal distributions. Lindley & Smith (1972) for the algebra; Bates et al.
 parametrization; Vehtari et al. (2024) for the weights.
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from acmodels.errors import listing
@@ -68,7 +69,7 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
 
 def load() -> None:
     """Import the kernels, which compiles them on a machine's first use."""
-    from acmodels.engines.collapsed import fitting  # noqa: F401
+    importlib.import_module(f"{__name__}.fitting")
 
 
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedCollapsed":

@@ -1,7 +1,7 @@
 """The collapsed engine at work: one data set by weighted points or walkers, or many at once."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -286,7 +286,7 @@ def _adapt(
     proposals = [first]
     xs: list[Array] = []
     found: list[Values] = []
-    allowed: list[Array] = []
+    allowed: list[np.ndarray] = []
     while True:
         q = proposals[-1]
         x = place(q, standard_points(n, h.size, 1, rng))
@@ -554,8 +554,8 @@ def _stacked(
         g.standard_normal(out=out)
     if not h.size:
         values = density(problem, np.zeros((R, 1, 0)), everyone)
-        points = np.zeros((R, draws), np.int64)
-        found, _ = _draws(problem, np.zeros((R, 1, 0)), values, points, z, everyone, kept)
+        first = np.zeros((R, draws), np.int64)
+        found, _ = _draws(problem, np.zeros((R, 1, 0)), values, first, z, everyone, kept)
         trusted = np.isfinite(values.log[:, 0])
         return Stacked(
             names, found, np.zeros(R), np.full(R, float(draws)), values.log[:, 0], trusted
@@ -573,10 +573,10 @@ def _stacked(
     lw = np.where(allowed, values.log - log_density(q, x, region.flips), -np.inf)
     smooth, k = pareto_smooth(lw)
     ess, marginal = effective(smooth), log_mean(lw)
-    points = resample(smooth, u[:, : 1 + draws])
-    out, _ = _draws(problem, x, values, points, z, everyone, kept)
+    taken = resample(smooth, u[:, : 1 + draws])
+    out, _ = _draws(problem, x, values, taken, z, everyone, kept)
     trusted = k < threshold(n)
-    for r in np.flatnonzero(~trusted | (ess < LEAST)):
+    for r in np.flatnonzero(~trusted | (ess < LEAST)).tolist():
         one = everyone[r : r + 1]
         here, at, only = problem, region, one
         more = max(n, LEAST_POINTS)
@@ -623,7 +623,7 @@ def _points_of(n: int, d: int) -> Array:
 
 
 @contextmanager
-def _threads(cores: int) -> Iterator[Executor | None]:
+def _threads(cores: int) -> Generator[Executor | None]:
     """Threads for the points of one data set, the linear algebra in each kept to one."""
     from threadpoolctl import threadpool_limits
 

@@ -121,7 +121,7 @@ def _above_lapack(S: Array, lanes: np.ndarray, beta: Array, z: Array, out: Array
         right = L[P, : P - p, None] + z[draws, : P - p].T - L[P - p : P, : P - p].T @ beta[draws].T
         out[draws, P - p :] = beta[draws]
         out[draws, : P - p] = solve_triangular(
-            L[: P - p, : P - p], right, lower=True, trans="T", check_finite=False
+            L[: P - p, : P - p], right, trans=1, lower=True, check_finite=False
         ).T
 
 

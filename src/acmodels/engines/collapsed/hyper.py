@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln
 
 from acmodels.engines.collapsed.mixed import Component, Grouping
@@ -323,7 +324,7 @@ def log_prior(h: Hyper, x: Array) -> Array:
     return total
 
 
-def inside(h: Hyper, x: Array, folded: tuple[int, ...]) -> Array:
+def inside(h: Hyper, x: Array, folded: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return whether all sds are positive but those in `folded`, (...,)."""
     positive = [i for i in h.priors if i not in folded]
     return np.all(x[..., positive] > 0, axis=-1)

@@ -13,6 +13,9 @@ Bolker & Walker, 2015, section 2), which stays smooth where a standard deviation
 response is the last row. `_Chain`'s and `_Cross`'s fields are in these terms.
 """
 
+# what Numba compiles has its types in signatures
+# pyright: reportMissingParameterType=false
+
 import os
 import tempfile
 from collections.abc import Callable
@@ -22,6 +25,8 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba import float64, int64
+
+_config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 
 LANES = 4
 
@@ -102,13 +107,13 @@ def _cache_folder() -> None:
     """Let compiled code be kept somewhere even where neither the package nor home is writable."""
     here = Path(__file__).parent
     home = Path.home() / ".cache"
-    if not numba.config.CACHE_DIR and not any(
+    if not _config.CACHE_DIR and not any(
         os.access(p, os.W_OK) for p in (here / "__pycache__", here, home, home.parent) if p.exists()
     ):
         folder = Path(tempfile.gettempdir()) / f"acmodels-numba-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.stat().st_uid == os.getuid():
-            numba.config.CACHE_DIR = str(folder)
+            _config.CACHE_DIR = str(folder)
 
 
 _cache_folder()
@@ -118,8 +123,8 @@ def _kernel(signature: Any) -> Callable[[Any], Any]:
     """Compile for one signature with the superword pass on, and keep the code on disk."""
 
     def compiled(function: Any) -> Any:
-        before = numba.config.SLP_VECTORIZE
-        numba.config.SLP_VECTORIZE = 1
+        before = _config.SLP_VECTORIZE
+        _config.SLP_VECTORIZE = 1
         try:
             return numba.njit(
                 signature,
@@ -129,7 +134,7 @@ def _kernel(signature: Any) -> Callable[[Any], Any]:
                 fastmath={"contract", "nsz", "arcp"},
             )(function)
         finally:
-            numba.config.SLP_VECTORIZE = before
+            _config.SLP_VECTORIZE = before
 
     return compiled
 

@@ -326,11 +326,12 @@ def _pooled(component: Component, layout: Layout) -> Component:
     Only for one equation with one eliminated grouping whose design rests on no response.
     """
     f = component.structure
-    if len(component.equations) != 1 or len(f.K) != 1:
+    fixed = component.fixed
+    if fixed is None or len(component.equations) != 1 or len(f.K) != 1:
         return component
     if any(_moves(layout, component, b, k) for b, k in component.chain[0].effects):
         return component
-    own = component.fixed.chain[0].reshape(int(f.J[0]), -1)
+    own = fixed.chain[0].reshape(int(f.J[0]), -1)
     _, design = np.unique(own, axis=0, return_inverse=True)
     K, P = int(f.K[0]), len(f.dense_equation)
     met = np.diff(f.start) + 1

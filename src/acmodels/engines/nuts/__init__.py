@@ -9,6 +9,7 @@ correlation matrices are built from partial correlations with independent Beta p
 compilation serves any further responses of the design.
 """
 
+import importlib
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
 
 def load() -> None:
     """Import the samplers."""
-    import nutpie  # noqa: F401
-    import pymc  # noqa: F401
+    for library in ("nutpie", "pymc"):
+        importlib.import_module(library)
 
 
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":

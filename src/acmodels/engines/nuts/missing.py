@@ -1,149 +1,25 @@
-"""Missing values in the NUTS graph.
+"""Continuous missing values: quantities of the graph, and what columns differ by with them.
 
-Arrays hold rough values where some are missing. A continuous one is a quantity of its own, and
-the graph adds what columns differ by with it. Rows that rest on a discrete one stand in the graph
-once for each value (`version`) that it, and what is missing with it, can have; their likelihoods
-are multiplied within a value and summed over values.
+Arrays hold rough values where some are missing. A continuous one is a quantity of its own, and the
+graph adds what columns differ by with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 
+from acmodels.engines.nuts.forms import joined
+from acmodels.engines.nuts.group_effects import GroupEffects
+from acmodels.engines.nuts.population import Population
+from acmodels.engines.nuts.rows import Stack, Unknown, Versions
+from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, variable_values
 from acmodels.system.layout import Array, Column, Gap, Index
-from acmodels.system.missing import Component, complete, components
-from acmodels.system.terms import is_latent, latent_means, latent_terms
-
-NEVER = -1e10
-"""Log density of a value that a component does not have."""
-
-
-@dataclass(frozen=True)
-class GraphRows:
-    """Rows of the graph that stand for rows of an equation.
-
-    Attributes:
-        source: the equation's row, (m,).
-        version: which values of the discrete cells it is for; -1 where it rests on none, (m,).
-        bin: to which value of which component its likelihood belongs, -1 for none, (m,).
-        latent: the place of its response among the continuous missing values, -1 for none, (m,).
-    """
-
-    source: Index
-    version: Index
-    bin: Index
-    latent: Index
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.source)
-
-    @property
-    def special(self) -> np.ndarray:
-        """Those whose likelihood is more than that of an observed response, (m,)."""
-        return (self.bin >= 0) | (self.latent >= 0)
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """What is missing, in the graph's order.
-
-    Attributes:
-        rows: of each equation.
-        components: discrete cells that are summed over together.
-        width: configurations of the largest.
-        starts: by gap that is continuous, where its values start among all.
-        size: number of continuous values.
-    """
-
-    rows: tuple[GraphRows, ...]
-    components: tuple[Component, ...]
-    width: int
-    starts: Mapping[int, int]
-    size: int
-
-    @property
-    def floor(self) -> Array:
-        """Zero for the configurations that there are, else very low, (components * width,)."""
-        out = np.full((len(self.components), self.width), NEVER)
-        for k, c in enumerate(self.components):
-            out[k, : len(c.configurations)] = 0.0
-        return out.reshape(-1)
-
-
-def unknown(layout: Layout) -> Unknown:
-    """Lay out what is missing."""
-    starts: dict[int, int] = {}
-    size = 0
-    for g, gap in enumerate(layout.gaps):
-        if not gap.discrete:
-            starts[g] = size
-            size += len(gap.at)
-    found, summed = components(layout)
-    width = max((len(c.configurations) for c in found), default=0)
-    rows: list[GraphRows] = []
-    for i, e in enumerate(layout.equations):
-        latent = np.full(e.n, -1, dtype=np.int64)
-        for g, s in starts.items():
-            if layout.gaps[g].equation == i:
-                latent[layout.gaps[g].at] = s + np.arange(len(layout.gaps[g].at))
-        alone = np.setdiff1d(np.arange(e.n), summed[i].rows)
-        sizes = np.array([len(found[k].configurations) for k in summed[i].component], dtype=int)
-        again = np.repeat(np.arange(len(sizes)), sizes)
-        version = np.concatenate([np.arange(s) for s in sizes]) if len(sizes) else again
-        source = np.concatenate([alone, summed[i].rows[again]]).astype(np.int64)
-        none = np.full(len(alone), -1, dtype=np.int64)
-        bins = summed[i].component[again] * width + version
-        rows.append(
-            GraphRows(
-                source,
-                np.concatenate([none, version]).astype(np.int64),
-                np.concatenate([none, bins]).astype(np.int64),
-                latent[source],
-            )
-        )
-    return Unknown(tuple(rows), found, width, starts, size)
-
-
-class Versions:
-    """The data with each set of values that discrete missing ones can have."""
-
-    def __init__(self, layout: Layout, what: Unknown, responses: Responses) -> None:
-        self.rows = what.rows
-        self.filled = (layout, responses)
-        self.others = [
-            complete(layout, responses, layout.gaps, _version(layout.gaps, what, c))
-            for c in range(what.width)
-        ]
-
-    def spread(self, i: int, read: Callable[[Layout, Responses], Array]) -> Array:
-        """Something of an equation on the graph's rows, (m, ...), read on the equation's."""
-        rows = self.rows[i]
-        base = read(*self.filled)
-        if not self.others:
-            return base
-        out = base[rows.source]
-        for c, version in enumerate(self.others):
-            here = rows.version == c
-            if here.any():
-                out[here] = read(*version)[rows.source[here]]
-        return out
-
-
-def _version(gaps: Sequence[Gap], what: Unknown, c: int) -> dict[str, Array]:
-    out = {g.variable: np.zeros(len(g.at)) for g in gaps if g.discrete}
-    for component in what.components:
-        if c < len(component.configurations):
-            for (g, cell), value in zip(component.cells, component.configurations[c], strict=True):
-                out[gaps[g].variable][cell] = value
-    return out
-
-
-# --- columns that rest on continuous missing values ----------------------------------
+from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
 
 
 @dataclass(frozen=True)
@@ -168,16 +44,19 @@ class Moved:
 
 
 def moved_columns(layout: Layout) -> list[Moved]:
-    """Find them."""
+    """List the columns that rest on continuous missing values, equation by equation."""
     if not any(not g.discrete for g in layout.gaps):
         return []
     out: list[Moved] = []
     for i, e in enumerate(layout.equations):
-        found = [Moved(f"{i}_c{k}", i, c, slope=(i, k)) for k, c in enumerate(e.columns)]
-        for b, block in enumerate(layout.blocks):
-            for k, m in enumerate(block.members):
-                if m.response == e.response:
-                    found.append(Moved(f"{i}_e{b}_{k}", i, m.column, effect=(b, k)))
+        found: list[Moved] = []
+        for t in terms(layout, e.response):
+            if t.effect is None:
+                k = t.position or 0
+                found.append(Moved(f"{i}_c{k}", i, t.column, slope=(i, k)))
+            else:
+                b, k = t.effect
+                found.append(Moved(f"{i}_e{b}_{k}", i, t.column, effect=t.effect))
         for j, (_, how) in enumerate(latent_terms(layout, e.response)):
             found.append(Moved(f"{i}_l{j}", i, how.rest, term=j))
         out += [
@@ -231,68 +110,137 @@ def split(layout: Layout, m: Moved) -> tuple[Column, Column]:
     return replace(m.column, parts=moves), replace(m.column, parts=stays)
 
 
-def missing_arrays(layout: Layout, what: Unknown, responses: Responses) -> dict[str, Array]:
-    """Arrays of the graph that only missing values need."""
-    out: dict[str, Array] = {}
-    versions = Versions(layout, what, responses)
-    if what.size:
-        spread = [np.full(len(layout.gaps[g].at), layout.gaps[g].spread) for g in what.starts]
-        out["missing_unit"] = np.concatenate(spread)
-    if what.components:
-        out["missing_floor"] = what.floor
-    for n, (i, source, g) in enumerate(moved_sources(layout)):
-        e, gap = layout.equations[i], layout.gaps[g]
-        d = layout.derived.get(source)
-        out[f"moved_value_{n}"] = variable_values(layout, source, responses)[e.rows]
-        averaged = d is not None and not is_latent(layout, e, source)
-        if d is None or not d.constant or not averaged:
-            cell = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)
-            out[f"moved_cell_{n}"] = cell[e.rows]
-        if d is not None and averaged:
-            out[f"moved_share_{n}"] = _shares(layout, gap, source)
-            out[f"moved_unit_{n}"] = d.code[e.rows]
+@dataclass(frozen=True)
+class SourceArrays:
+    """Values that something takes, and how they move with missing ones, on an equation's rows.
+
+    Attributes:
+        value: with rough ones where they are missing, (n,).
+        cell: the missing value that each row holds, from 1; 0 for none, (n,).
+        share: how much of each unit's observed mean each missing value is, (J, M).
+        unit: of each row, (n,).
+    """
+
+    value: Array
+    cell: Index | None
+    share: Array | None
+    unit: Index | None
+
+
+@dataclass(frozen=True)
+class ColumnArrays:
+    """A column that moves: all of it with rough values, and the part that stays."""
+
+    column: Array
+    rest: Array
+
+
+@dataclass(frozen=True)
+class LinearArrays:
+    """What columns add that move in proportion to a missing value, value by value.
+
+    Attributes:
+        row: of the graph.
+        cell: the missing value, from 1.
+        rest: what multiplies it beside the coefficient.
+        coefficient: its place among slopes and, after these, group effects.
+    """
+
+    row: Index
+    cell: Index
+    rest: Array
+    coefficient: Index
+
+
+@dataclass(frozen=True)
+class MissingArrays:
+    """What continuous missing values read.
+
+    Attributes:
+        unit: a rough sd of each.
+        sources: as `moved_sources` lists them.
+        columns: by key of a column that moves otherwise than linearly.
+        means: by key of a column and number of a latent mean, at the rows where that is read.
+        linear: the other columns, or None.
+        groups: by key, the group effect of each row that a column multiplies.
+    """
+
+    unit: Array
+    sources: tuple[SourceArrays, ...]
+    columns: Mapping[str, ColumnArrays]
+    means: Mapping[tuple[str, int], ColumnArrays]
+    linear: LinearArrays | None
+    groups: Mapping[str, Index]
+
+
+def missing_arrays(
+    part: GroupEffects, population: Population, responses: Responses, versions: Versions
+) -> MissingArrays | None:
+    """Read what moves; None where no continuous value is missing."""
+    stack = part.stack
+    layout, what = stack.layout, stack.unknown
+    if not what.size:
+        return None
+    columns: dict[str, ColumnArrays] = {}
+    at_means: dict[tuple[str, int], ColumnArrays] = {}
+    groups: dict[str, Index] = {}
     for m in moved_columns(layout):
-        if is_linear(layout, m) and not _in_some_mean(layout, m):
-            continue
+        linear = is_linear(layout, m)
         _, stays = split(layout, m)
-
-        def read(lay: Layout, res: Responses, c: Column, i: int = m.equation) -> Array:
-            return column_values(c, lay.equations[i].rows, lambda v: variable_values(lay, v, res))
-
-        for what_, c in () if is_linear(layout, m) else (("column", m.column), ("rest", stays)):
-            out[f"moved_{what_}_{m.key}"] = versions.spread(
-                m.equation, lambda lay, res, c=c, read=read: read(lay, res, c)
+        if not linear:
+            columns[m.key] = ColumnArrays(
+                *(_spread(versions, m.equation, c) for c in (m.column, stays))
             )
+            if m.effect is not None:
+                e = layout.equations[m.equation]
+                level = part.blocks[m.effect[0]].index(e)[what.rows[m.equation].source]
+                groups[m.key] = part.at(*m.effect).start + level
         for n, mean in enumerate(latent_means(layout)):
             if in_mean(m, n, layout):
-                for what_, c in (("column", m.column), ("rest", stays)):
-                    found = read(layout, responses, c)[mean.at]
-                    out[f"moved_{what_}_{m.key}_mean{n}"] = found
-    return out
+                at_means[m.key, n] = ColumnArrays(
+                    *(_column(layout, responses, m.equation, c)[mean.at] for c in (m.column, stays))
+                )
+    return MissingArrays(
+        np.concatenate(
+            [np.full(len(g.at), g.spread) for g in (layout.gaps[k] for k in what.starts)]
+        ),
+        tuple(_source(layout, what, responses, *s) for s in moved_sources(layout)),
+        columns,
+        at_means,
+        _linear(part, population, versions),
+        groups,
+    )
 
 
-def linear_arrays(
-    layout: Layout,
-    what: Unknown,
-    versions: Versions,
-    places: Mapping[tuple[int, int], int],
-    starts: Mapping[int, int],
-    effects: Sequence[int],
-) -> dict[str, Array]:
-    """What linear columns add, value by value: coefficient, missing value and multiplier.
+def _column(layout: Layout, responses: Responses, i: int, column: Column) -> Array:
+    """Values of a column on an equation's rows."""
+    rows = layout.equations[i].rows
+    return column_values(column, rows, lambda v: variable_values(layout, v, responses))
 
-    Args:
-        layout: of the model.
-        what: is missing.
-        versions: the data.
-        places: by equation and column, where its coefficient is among the slopes.
-        starts: by equation, where its rows start in the graph.
-        effects: where each block's effects start, after the slopes.
-    """
-    rows: list[Index] = []
-    cells: list[Index] = []
-    rests: list[Array] = []
-    coefficients: list[Index] = []
+
+def _spread(versions: Versions, i: int, column: Column) -> Array:
+    """The same on the graph's rows."""
+    return versions.spread(i, lambda lay, res: _column(lay, res, i, column))
+
+
+def _source(
+    layout: Layout, what: Unknown, responses: Responses, i: int, source: str, g: int
+) -> SourceArrays:
+    e, gap = layout.equations[i], layout.gaps[g]
+    d = layout.derived.get(source)
+    averaged = d is not None and not is_latent(layout, e, source)
+    cell = share = unit = None
+    if d is None or not d.constant or not averaged:
+        cell = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)[e.rows]
+    if d is not None and averaged:
+        share, unit = _shares(layout, gap, source), d.code[e.rows]
+    return SourceArrays(variable_values(layout, source, responses)[e.rows], cell, share, unit)
+
+
+def _linear(part: GroupEffects, population: Population, versions: Versions) -> LinearArrays | None:
+    stack = part.stack
+    layout, what, place, first = stack.layout, stack.unknown, population.place, stack.first
+    found: list[tuple[Index, Index, Array, Index]] = []
     for m in moved_columns(layout):
         if not is_linear(layout, m):
             continue
@@ -302,30 +250,17 @@ def linear_arrays(
         source = what.rows[i].source
         cell = layout.gaps[g].cell[e.rows][source]
         here = np.flatnonzero(cell >= 0)
-        rest = versions.spread(
-            i,
-            lambda lay, res, i=i, c=stays: column_values(
-                c, lay.equations[i].rows, lambda v: variable_values(lay, v, res)
-            ),
-        )
-        rows.append(starts[i] + here)
-        cells.append(what.starts[g] + 1 + cell[here])
-        rests.append(rest[here])
         if m.effect is None:
-            coefficients.append(np.full(len(here), places[m.slope or (0, 0)]))
+            coefficient = np.full(len(here), place[m.slope or (0, 0)])
         else:
-            b, k = m.effect
-            block = layout.blocks[b]
-            level = block.index(e)[source][here]
-            coefficients.append(effects[b] + k * len(block.levels) + level)
-    if not rows:
-        return {}
-    return {
-        "linear_row": np.concatenate(rows),
-        "linear_cell": np.concatenate(cells),
-        "linear_rest": np.concatenate(rests),
-        "linear_coefficient": np.concatenate(coefficients),
-    }
+            level = part.blocks[m.effect[0]].index(e)[source][here]
+            coefficient = len(population.slopes) + part.at(*m.effect).start + level
+        rest = _spread(versions, i, stays)[here]
+        found.append((first[i] + here, what.starts[g] + 1 + cell[here], rest, coefficient))
+    if not found:
+        return None
+    row, cell, rest, coefficient = (np.concatenate(x) for x in zip(*found, strict=True))
+    return LinearArrays(row, cell, rest, coefficient)
 
 
 def _in_some_mean(layout: Layout, m: Moved) -> bool:
@@ -358,7 +293,125 @@ def _shares(layout: Layout, gap: Gap, source: str) -> Array:
     return out / np.bincount(code, minlength=len(d.levels))[:, None]
 
 
-# --- draws -------------------------------------------------------------------------------
+# --- the graph -------------------------------------------------------------------------------
+
+
+class Shifts:
+    """What columns differ by with the missing values, as expressions of the graph.
+
+    Args:
+        pm: the PyMC module.
+        stack: the equations.
+        data: the arrays of missing values; None where no continuous one is missing.
+    """
+
+    def __init__(self, pm: Any, stack: Stack, data: MissingArrays | None) -> None:
+        self.pm, self.layout, self.what, self.data = pm, stack.layout, stack.unknown, data
+        self.deltas: Any = None
+        self.sources: dict[tuple[int, str], tuple[int, int]] = {}
+        self.columns: list[Moved] = []
+        self._values: dict[tuple[int, str], Any] = {}
+        if data is not None:
+            z = pm.Flat("missing", shape=self.what.size)
+            self.deltas = pm.math.concatenate([np.zeros(1), data.unit * z])
+            found = enumerate(moved_sources(stack.layout))
+            self.sources = {(i, s): (n, g) for n, (i, s, g) in found}
+            self.columns = moved_columns(stack.layout)
+
+    def value(self, i: int, source: str) -> Any:
+        """Values of a source on an equation's rows."""
+        if self.data is None:
+            raise LookupError(source)
+        if (i, source) not in self._values:
+            n, g = self.sources[i, source]
+            s = self.data.sources[n]
+            shift: Any = 0.0 if s.cell is None else self.deltas[s.cell]
+            if s.share is not None:
+                start = self.what.starts[g] + 1
+                mine = self.deltas[start : start + len(self.layout.gaps[g].at)]
+                mean = self.pm.math.dot(s.share, mine)[s.unit]
+                shift = mean if self.layout.derived[source].constant else shift - mean
+            self._values[i, source] = s.value + shift
+        return self._values[i, source]
+
+    def of(self, m: Moved) -> Any:
+        """What a column differs by on the graph's rows."""
+        moving = self._product(m)
+        if self.what.components:
+            moving = moving[self.what.rows[m.equation].source]
+        return self._less(moving, None if self.data is None else self.data.columns[m.key])
+
+    def of_mean(self, m: Moved, n: int) -> Any:
+        """The same at the rows that a latent mean is read at, or None where it has no part."""
+        if self.data is None or not in_mean(m, n, self.layout):
+            return None
+        at = latent_means(self.layout)[n].at
+        return self._less(self._product(m)[at], self.data.means[m.key, n])
+
+    @staticmethod
+    def _less(moving: Any, column: ColumnArrays | None) -> Any:
+        return 0.0 if column is None else column.rest * moving - column.column
+
+    def _product(self, m: Moved) -> Any:
+        moving, _ = split(self.layout, m)
+        parts = [
+            transformed(self.pm, p.operand, self.value(m.equation, p.operand.source))
+            for p in moving.parts
+        ]
+        return reduce(lambda a, b: a * b, parts)
+
+
+def shifted(
+    pm: Any, part: GroupEffects, population: Population, shifts: Shifts, slopes: Any, effects: Any
+) -> Any:
+    """Return what continuous missing values add to the stacked predictor beyond rough ones."""
+    data, stack = shifts.data, part.stack
+    total: Any = 0.0
+    if data is None:
+        return total
+    if data.linear is not None:
+        from pytensor import tensor as pt
+
+        d = data.linear
+        both = joined(pm, [v for v in (slopes, effects) if v is not None])
+        moved = shifts.deltas[d.cell] * d.rest * both[d.coefficient]
+        rows = sum(stack.count(i) for i in stack.order)
+        total = pt.inc_subtensor(pt.zeros(rows)[d.row], moved)
+    bent = [m for m in shifts.columns if m.term is None and m.key in data.columns]
+    if not bent:
+        return total
+    pieces: list[Any] = []
+    for i in stack.order:
+        piece: Any = np.zeros(stack.count(i))
+        for m in (m for m in bent if m.equation == i):
+            if m.slope is not None:
+                piece = piece + slopes[population.place[m.slope]] * shifts.of(m)
+            else:
+                piece = piece + effects[data.groups[m.key]] * shifts.of(m)
+        pieces.append(pm.math.as_tensor(piece))
+    return total + joined(pm, pieces)
+
+
+def transformed(pm: Any, operand: Operand, value: Any) -> Any:
+    """An operand's transforms, as `system.columns.apply` has them for arrays."""
+    if operand.inner is None:
+        return value
+    inner = transformed(pm, operand.inner, value)
+    match operand.function:
+        case "square":
+            return inner**2
+        case "center":
+            return inner - inner.mean()
+        case "standardize":
+            away = inner - inner.mean()
+            return away / pm.math.sqrt((away**2).sum() / (away.shape[0] - 1))
+        case _ if operand.unit is not None:
+            return inner
+        case _:
+            raise NotImplementedError(operand.function)  # refused before any fit
+
+
+# --- draws -----------------------------------------------------------------------------------
 
 
 def imputed_draws(

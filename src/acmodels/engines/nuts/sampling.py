@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from acmodels.engines import Sampling
+from acmodels.engines.nuts.arrays import named
 from acmodels.engines.nuts.centering import uncertain
-from acmodels.engines.nuts.draws import structural
-from acmodels.engines.nuts.graph import build
-from acmodels.engines.nuts.missing import imputed_draws, unknown
-from acmodels.engines.nuts.plan import Plan, arrays, group_bases, make_plan
+from acmodels.engines.nuts.missing import imputed_draws
+from acmodels.engines.nuts.model import Plan, build, make_arrays, make_plan, structural
+from acmodels.engines.nuts.scales import group_bases
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
 from acmodels.priors import Priors
@@ -37,7 +37,7 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNu
 
     imported = time.perf_counter()
     plan = make_plan(layout, priors, responses)
-    model = build(pm, plan, arrays(plan, responses))
+    model = build(pm, plan, make_arrays(plan, responses))
     names = [v.name for v in model.free_RVs]
     try:
         compiled = nutpie.compile_pymc_model(model, var_names=names)
@@ -63,7 +63,7 @@ class PreparedNuts:
         """Keep the compiled model where every array has the shape it was compiled for."""
         if layout.gaps or _shape(layout) != _shape(self.plan.layout):
             return None
-        return replace(self.shaped(layout, self.plan.priors), seconds={})
+        return replace(self.shaped(layout, self.plan.stack.priors), seconds={})
 
     def shaped(self, layout: Layout, priors: Priors) -> "PreparedNuts":
         """The compiled model for another layout of the same shape.
@@ -74,9 +74,8 @@ class PreparedNuts:
             layout: with as many rows, columns, groups and missing values, by equation.
             priors: of the same forms.
         """
-        plan = replace(self.plan, layout=layout, priors=priors, unknown=unknown(layout))
-        places = [priors[p.name] for p in self.plan.scales]
-        return replace(self, plan=replace(plan, scales=tuple(places)))
+        # what is sampled with a sign stays: nothing is read of the responses
+        return replace(self, plan=make_plan(layout, priors, {}, self.plan.scales.signed))
 
     def _turns(self, quantities: int) -> bool:
         """Return whether the mass matrix adapts to correlations."""
@@ -91,7 +90,8 @@ class PreparedNuts:
         from threadpoolctl import threadpool_limits
 
         started = time.perf_counter()
-        compiled = self.compiled.with_data(**arrays(self.plan, responses))
+        arrays = make_arrays(self.plan, responses)
+        compiled = self.compiled.with_data(**named(arrays))
         try:
             with threadpool_limits(1):
                 tree = nutpie.sample(
@@ -111,8 +111,8 @@ class PreparedNuts:
             raise EngineError(f"sampling failed: {error}") from None
         if tree["posterior"].sizes["draw"] < sampling.draws:
             raise KeyboardInterrupt  # nutpie returns what it has when interrupted
-        draws = {k: v.to_numpy() for k, v in tree["posterior"].data_vars.items()}
-        values, effects = structural(self.plan, draws, responses)
+        draws = {str(k): v.to_numpy() for k, v in tree["posterior"].data_vars.items()}
+        values, effects = structural(self.plan, draws, responses, arrays)
         stats = tree["sample_stats"]
         kept = {
             "diverging": stats["diverging"].to_numpy(),
