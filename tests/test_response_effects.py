@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 from acmodels.data import study
 from acmodels.errors import EstimandError, InputError
 from acmodels.estimands import Context, evaluate, warnings
-from acmodels.estimands import _response as response
+from acmodels.estimands import _gformula as gformula
 from acmodels.load import load_design, load_model
 from acmodels.simulation import simulate
 from acmodels.system import build_system, parameters
@@ -758,7 +758,7 @@ def test_many_data_sets_at_once() -> None:
 
 def test_the_rehearsal_on_zeros_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     c = context(FULL, {"e": {"kind": "total", "to": "yes", **VALUES}}, {"sigma(m)": 0.0})
-    monkeypatch.setattr(response, "_simulate", None)
+    monkeypatch.setattr(gformula, "_simulate", None)
     assert draws_of(c).item() == 0.0
 
 

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from acmodels.errors import InputError, ModelError, NotYetError, did_you_mean, listing, printable
-from acmodels.estimands import read_estimands
-from acmodels.families import family, scalars
-from acmodels.priors import pattern_kind
+from acmodels.estimands import kind, read_estimands
+from acmodels.families import family
 from acmodels.spec.design import Design, design_from_table, with_model
 from acmodels.spec.model import Model, model_from_table
 from acmodels.spec.plan import (
@@ -220,14 +220,10 @@ def _checked(model: Model) -> Model:
 def _certain(model: Model) -> list[str]:
     """Refuse claims that hold whatever the data: shares of variance and sds are above 0."""
     out: list[str] = []
-    highest = {"sd": float("inf"), "sigma": float("inf")}
-    highest |= {kind: s.upper for kind, s in scalars().items()}
     for p in model.propositions.values():
         e = model.estimands[p.estimand]
-        most = 1.0 if e.kind == "variance_share" else None
-        if e.kind == "coefficient":
-            most = highest.get(pattern_kind(e.settings.parameter) or "")
-        if most is not None and p.lower <= 0 and p.upper >= most:
+        low, high = kind(e.kind).bounds(e.settings)
+        if (low, high) != (-inf, inf) and p.lower <= low and p.upper >= high:
             out.append(
                 f"{model.source}: propositions.{p.id}.region: '{p.estimand}' is above 0 whatever "
                 "the data say; state the minimum that counts, as region = { above = 0.05 }"

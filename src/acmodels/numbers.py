@@ -8,7 +8,7 @@ zero reads as zero unless its interval covers zero and is wide beside it.
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -381,3 +381,14 @@ def _signed(text: str) -> str:
     if mantissa.startswith("-") and not any(c in "123456789" for c in mantissa):
         mantissa = mantissa[1:]
     return mantissa.replace("-", MINUS) + e + power
+
+
+def joined(items: Sequence[str], last: str = "and") -> str:
+    """Items as a sentence lists them.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"

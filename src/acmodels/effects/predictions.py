@@ -10,16 +10,19 @@ through it is an estimand's business (`indirect`, `total`), not a comparison's.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from acmodels.effects.sizes import coefficients, covariance, summary
+from acmodels.effects.sizes import coefficients, parameter, summary
 from acmodels.errors import DataError, InputError, did_you_mean, listing
 from acmodels.numbers import number
 from acmodels.spec.names import plain, plain_keys, same
 from acmodels.system.columns import apply, part_values, variable_values
+from acmodels.system.terms import group_terms, terms
+from acmodels.system.variances import covariances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from acmodels.data import Study
     from acmodels.inference.fitting import Fit
     from acmodels.posterior import Array
-    from acmodels.system import Column, EquationLayout, Layout
+    from acmodels.system import Column, EquationLayout
 
 type Groups = Literal["new", "observed"]
 type Scale = Literal["response", "linear"]
@@ -275,15 +278,15 @@ class _Predictor:
     def __init__(self, fit: "Fit", e: "EquationLayout", groups: str, scale: str) -> None:
         self.fit, self.e, self.groups, self.scale = fit, e, groups, scale
         self.layout, self.responses = fit.system.layout, fit.system.responses
-        self.blocks = list(self.layout.blocks_of(e.response))
+        self.blocks = group_terms(self.layout, e.response)
         self.offsets = fit.spec.equations[e.response].formula.offsets
         self.B = coefficients(fit, e)
         self.flat = scale == "linear" or e.link == "identity"
-        columns = [*e.columns, *(b.members[k].column for b, mine in self.blocks for k in mine)]
-        operands = [q.operand for c in columns for q in c.parts] + list(self.offsets)
+        every = terms(self.layout, e.response)
+        operands = [q.operand for t in every for q in t.column.parts] + list(self.offsets)
         self.sources = tuple(dict.fromkeys(o.source for o in operands))
         self.variables = tuple(s for s in self.sources if s in {o.variable for o in operands})
-        latent = [s for s in self.sources if _is_latent(self.layout, e, s)]
+        latent = list(dict.fromkeys(t.latent.key for t in every if t.latent is not None))
         if latent:
             raise InputError(
                 f"the equation of {e.response} reads {listing(latent)} with a latent unit mean, "
@@ -620,15 +623,16 @@ class _Predictor:
         eta = self.B @ self._matrix(self.e.columns, rows, some).T + self._offset(rows, some)
         variance = np.zeros(())
         for block, mine in self.blocks:
-            Z = self._matrix([block.members[k].column for k in mine], rows, some)
+            Z = self._matrix([t.column for t in mine], rows, some)
             if self.groups == "observed":
                 if rows.codes is None:
                     raise InputError('these rows belong to no group; use groups="new"')
                 u = self.fit.draws.group_effects[block.key]
                 u = u.reshape(-1, *u.shape[2:])[:, rows.codes[block.group]][:, some]
-                eta = eta + np.einsum("snk,nk->sn", u[..., mine], Z)
+                places = [t.effect[1] for t in mine if t.effect is not None]
+                eta = eta + np.einsum("snk,nk->sn", u[..., places], Z)
             elif not self.flat:
-                S = covariance(self.fit, block, mine)
+                S = covariances(self.layout, mine, partial(parameter, self.fit))
                 variance = variance + np.einsum("sij,ni,nj->sn", S, Z, Z)
         return eta if self.scale == "linear" else self._mean(eta, np.asarray(variance))
 
@@ -674,12 +678,6 @@ class _Predictor:
         step = max(1, CELLS // len(self.B))
         for start in range(0, len(some), step):
             yield some[start : start + step]
-
-
-def _is_latent(layout: "Layout", e: "EquationLayout", source: str) -> bool:
-    """Say whether a deviation or mean is taken of what the model says, not of what was observed."""
-    d = layout.derived.get(source)
-    return d is not None and d.variable in layout.responses and not e.observed
 
 
 def _is_pair(how: Any) -> bool:

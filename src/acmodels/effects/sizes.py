@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from acmodels.errors import NotYetError
 from acmodels.posterior import Array, intervals
-from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.terms import residual_variance
+from acmodels.system.columns import design_matrix
+from acmodels.system.terms import group_terms, slopes
+from acmodels.system.variances import residual_variance, shares, unexplained
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from acmodels.inference.fitting import Fit
-    from acmodels.system import Block, EquationLayout
+    from acmodels.system import EquationLayout
 
 MOST_ROWS = 50_000
 """Rows up to which the R2 of an equation with a link is computed without being asked for."""
@@ -79,10 +81,11 @@ def standardized(fit: "Fit") -> "pd.DataFrame":
             spread = np.asarray(fit.system.responses[e.response].std(ddof=1))
         else:
             spread = np.sqrt(sum(_sources(fit, e).values()))
-        for c, sd in zip(e.columns, X.std(axis=0, ddof=1), strict=True):
-            if c.parts:
-                names.append(e.coefficient(c))
-                found.append(fit.draws[names[-1]].reshape(-1) * sd / spread)
+        mine = slopes(fit.system.layout, e.response)
+        for t, sd in zip(mine, X.std(axis=0, ddof=1), strict=True):
+            if not t.intercept:
+                names.append(t.parameter)
+                found.append(parameter(fit, t.parameter) * sd / spread)
     draws = np.column_stack(found) if found else np.zeros((2, 0))
     return pd.DataFrame({"name": names, **summary(fit, draws)})
 
@@ -112,7 +115,7 @@ def r2(fit: "Fit") -> "pd.DataFrame":
             continue
         sources = _sources(fit, e)
         found += _r2_of(e, sources)
-        found += [(e.response, f"share of {k}", v) for k, v in _shares(sources).items()]
+        found += [(e.response, f"share of {k}", v) for k, v in shares(sources).items()]
     return _table(fit, found)
 
 
@@ -179,20 +182,20 @@ type _Quantity = tuple[str, str, Array]
 
 
 def _grouped(fit: "Fit", e: "EquationLayout") -> bool:
-    return any(True for _ in fit.system.layout.blocks_of(e.response))
+    return bool(group_terms(fit.system.layout, e.response))
 
 
 def _r2_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
-    shares = _shares(sources)
+    part = shares(sources)
     return [
-        (e.response, "marginal", shares["predictors"]),
-        (e.response, "conditional", 1 - shares["residual"]),
+        (e.response, "marginal", part["predictors"]),
+        (e.response, "conditional", 1 - part["residual"]),
     ]
 
 
 def _icc_of(e: "EquationLayout", sources: Mapping[str, Array]) -> list[_Quantity]:
-    shares = _shares({k: v for k, v in sources.items() if k != "predictors"})
-    return [(e.response, f"icc {k}", v) for k, v in shares.items() if k != "residual"]
+    part = shares({k: v for k, v in sources.items() if k != "predictors"})
+    return [(e.response, f"icc {k}", v) for k, v in part.items() if k != "residual"]
 
 
 def _table(fit: "Fit", found: Sequence[_Quantity]) -> "pd.DataFrame":
@@ -203,56 +206,23 @@ def _table(fit: "Fit", found: Sequence[_Quantity]) -> "pd.DataFrame":
     return pd.DataFrame({**names, **summary(fit, draws)})
 
 
+def parameter(fit: "Fit", name: str) -> Array:
+    """Draws of a structural parameter, shape (draw,), over all chains."""
+    return fit.draws[name].reshape(-1)
+
+
 def coefficients(fit: "Fit", e: "EquationLayout") -> Array:
     """Draws of an equation's coefficients, shape (draw, p), over all chains."""
     size = int(np.prod(fit.draws.values.shape[:2]))
-    names = [e.coefficient(c) for c in e.columns]
-    if not names:
-        return np.zeros((size, 0))
-    return np.stack([fit.draws[n].reshape(-1) for n in names], axis=1)
-
-
-def covariance(fit: "Fit", block: "Block", mine: list[int]) -> Array:
-    """Draws of the covariance of some members of a block, shape (draw, K, K)."""
-    sds = np.stack([fit.draws[block.sd(block.members[k])].reshape(-1) for k in mine], axis=1)
-    out = sds[:, :, None] * sds[:, None, :]
-    for i, j, name in block.correlations():
-        if i in mine and j in mine:
-            a, b = mine.index(i), mine.index(j)
-            r = fit.draws[name].reshape(-1)
-            out[:, a, b] *= r
-            out[:, b, a] *= r
-    return out
+    found = [parameter(fit, t.parameter) for t in slopes(fit.system.layout, e.response)]
+    return np.stack(found, axis=1) if found else np.zeros((size, 0))
 
 
 def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
     """Variances that make up that of the (latent) response, by source; shape (draw,)."""
     layout, responses = fit.system.layout, fit.system.responses
-    out = {"predictors": _fixed_variance(fit, e)}
-    for block, mine in layout.blocks_of(e.response):
-        Z = np.column_stack(
-            [group_column(layout, e, block.members[k].column, responses) for k in mine]
-        )
-        found = np.einsum("sij,ij->s", covariance(fit, block, mine), Z.T @ Z / len(Z))
-        key = "residual (grouping)" if block.group == "residual" else block.group
-        out[key] = out.get(key, 0.0) + found
-    out["residual"] = _residual_variance(fit, e)
-    return out
-
-
-def _shares(sources: Mapping[str, Array]) -> dict[str, Array]:
-    """Shares of a sum of variances, draw by draw.
-
-    An infinite variance, as of a Student-t residual with at most two degrees of freedom, has the
-    whole of it.
-    """
-    total = np.sum(list(sources.values()), axis=0)
-    endless = np.isinf(total)
-    whole = np.where(endless, 1.0, total)
-    return {
-        k: np.where(endless, np.isinf(v).astype(np.float64), np.where(endless, 0.0, v) / whole)
-        for k, v in sources.items()
-    }
+    left = unexplained(layout, e.response, responses, partial(parameter, fit))
+    return {"predictors": _fixed_variance(fit, e), **left}
 
 
 def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
@@ -266,19 +236,14 @@ def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
     return np.einsum("si,ij,sj->s", B, S, B)
 
 
-def _residual_variance(fit: "Fit", e: "EquationLayout") -> Array:
-    size = int(np.prod(fit.draws.values.shape[:2]))
-    if e.se is not None:
-        return np.full(size, float(np.mean(e.se**2)))
-    found = residual_variance(e, lambda n: fit.draws[n].reshape(-1), fit.system.responses)
-    return np.broadcast_to(found, size)
-
-
 def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
     if not (e.distribution.normal or e.distribution.successes):
         raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
     if e.link == "identity":
-        explained, left = _fixed_variance(fit, e), _residual_variance(fit, e)
+        explained = _fixed_variance(fit, e)
+        left = residual_variance(
+            fit.system.layout, e, fit.system.responses, partial(parameter, fit)
+        )
         return explained / (explained + left)
     X = design_matrix(fit.system.layout, e, fit.system.responses)
     B = coefficients(fit, e)

@@ -1,15 +1,18 @@
 """Estimands, one file a kind; the file's name is the kind.
 
-Each kind owns its settings and one definition, used alike for posterior draws and
-for a truth (draws of shape (1, 1)).
+A kind has its settings and one definition, used alike for posterior draws and for a truth (draws
+of shape (1, 1)). `resolve` looks every name up in a model's equations, once; the question that it
+returns is a pure function of responses and draws. What the rest of the package must know of a kind
+is in its file too, or is the default in `Kind`.
 """
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +27,52 @@ type Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Context:
-    """What an estimand may read.
+class Draws:
+    """What a question is evaluated at.
 
     Attributes:
-        layout, responses: the model on its data.
-        parameter: draws of a structural parameter by name, shape (chain, draw).
-        estimands: all estimands of the model, for those made of others.
-        source: the model's file, for messages.
+        layout, responses: the model on its data; responses of R data sets are (R, n) each.
+        parameter: draws of a structural parameter by name, (chain, draw); one chain for each of
+            R data sets.
         memory: what one estimand leaves for others that need the same.
     """
 
     layout: Layout
     responses: Responses
     parameter: Callable[[str], Array]
+    memory: dict[Any, Any] = field(
+        default_factory=dict[Any, Any], compare=False, repr=False, kw_only=True
+    )
+
+
+@dataclass(frozen=True)
+class Context(Draws):
+    """A model's estimands, with what they are evaluated at.
+
+    Attributes:
+        estimands: all of them, for those made of others.
+        source: the model's file, for messages.
+    """
+
     estimands: Mapping[str, "Estimand"]
     source: str
-    memory: dict[Any, Any] = field(default_factory=dict[Any, Any], compare=False, repr=False)
+
+
+class Question(Protocol):
+    """An estimand whose names have been looked up, on a layout; it holds for any responses."""
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        """The moderators' values of each row as tables show them, or nothing."""
+        ...
+
+    def evaluate(self, draws: Draws) -> Sequence[Array]:
+        """Compute the rows, each (chain, draw).
+
+        Raises:
+            EstimandError: what is asked for cannot be computed of these draws.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,22 +105,72 @@ class Estimand:
     where: str
 
 
-class Kind(Protocol):
-    """What an estimand file provides."""
+@dataclass(frozen=True)
+class Scope:
+    """Where the names in an estimand are looked up.
 
+    Attributes:
+        layout: the model on its rows.
+        estimands: all of the model's.
+        source: the model's file, for messages.
+        responses: of the study in hand, for numbers in messages alone.
+    """
+
+    layout: Layout
+    estimands: Mapping[str, Estimand]
+    source: str
+    responses: Responses = field(default_factory=dict[str, Array])
+
+    def question(self, name: str) -> Question:
+        """Resolve another estimand."""
+        e = self.estimands[name]
+        return kind(e.kind, e.where).resolve(e, self)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an estimand's file provides; what it does not say is as here.
+
+    Attributes:
+        name: of the file.
+        Settings: the keys of the table.
+        resolve: looks its names up; raises EstimandError where the model does not hold them.
+        warnings: what a reader of the numbers must know, as whole sentences.
+        words: what it is, as a phrase: of its settings, of what a scale other than that of a
+            gaussian outcome is called, and of what is said where slopes of linked mediators are
+            multiplied.
+        outcome: the response whose scale it is on, or None.
+        heading: the title of its own table in reports; none for effects.
+        continuous: whether draws can be any number, so that chains can be compared and a
+            density drawn.
+        calibrated: whether the rank of a truth among draws can be uniform.
+        bounds: between which numbers it lies whatever the data are.
+        judged: which of its rows, by `at`, a proposition is about that does not say which.
+        denominator: what it is divided by, so that it is not reported where that may be 0.
+        part_of: the kind of the effect that it is a part of, so that reports give its share.
+        product: the two coefficients whose product it is, where it is one.
+    """
+
+    name: str
     Settings: type[Strict]
+    resolve: Callable[[Estimand, Scope], Question]
+    warnings: Callable[[Any, Layout], list[str]] = lambda _question, _layout: []
+    words: Callable[[Any, str, str], str] | None = None
+    outcome: Callable[[Any], str | None] = lambda settings: getattr(settings, "to", None)
+    heading: str = ""
+    continuous: bool = True
+    calibrated: bool = True
+    bounds: Callable[[Any], tuple[float, float]] = lambda _settings: (-np.inf, np.inf)
+    judged: Callable[[Sequence[str]], list[str]] = list
+    denominator: Callable[[Any], Question | None] = lambda _question: None
+    part_of: str = ""
+    product: Callable[[Any], tuple[str, str] | None] = lambda _question: None
 
-    def evaluate(self, estimand: Estimand, context: Context) -> list[Row]:
-        """Compute the rows.
-
-        Raises:
-            EstimandError: it asks for something the model does not hold.
-        """
-        ...
-
-    def warnings(self, estimand: Estimand, context: Context) -> list[str]:
-        """Say what a reader of the number must know, as whole sentences."""
-        ...
+    def said(self, settings: Any, scale: str, slopes: str) -> str:
+        """Say what it is, in a phrase; see `words`."""
+        if self.words is None:
+            return self.name.replace("_", " ")
+        return self.words(settings, scale, slopes)
 
 
 @lru_cache
@@ -97,18 +179,21 @@ def kind_names() -> tuple[str, ...]:
     return tuple(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
-def kind(name: str, where: str) -> Kind:
+@lru_cache
+def kind(name: str, where: str = "estimand") -> Kind:
     """Load a kind by name.
 
     Raises:
         EstimandError: nobody knows it.
     """
-    if name in kind_names():
-        return cast("Kind", importlib.import_module(f"{__name__}.{name}"))
-    raise EstimandError(
-        f"{where}.kind: unknown kind '{name}'{did_you_mean(name, kind_names())} "
-        f"(kinds: {listing(kind_names(), 12)})"
-    )
+    if name not in kind_names():
+        raise EstimandError(
+            f"{where}.kind: unknown kind '{name}'{did_you_mean(name, kind_names())} "
+            f"(kinds: {listing(kind_names(), 12)})"
+        )
+    module = importlib.import_module(f"{__name__}.{name}")
+    given = {f.name: getattr(module, f.name) for f in fields(Kind) if hasattr(module, f.name)}
+    return Kind(name=name, **given)
 
 
 def read_estimands(tables: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, Estimand]:
@@ -167,10 +252,35 @@ def _reference_problems(estimands: Mapping[str, Estimand]) -> list[str]:
     return [f"{estimands[n].where}.of: refers to itself" for n in parts if circular(n, ())]
 
 
+_asked: WeakKeyDictionary[Layout, tuple[Mapping[str, Estimand], dict[str, Question]]] = (
+    WeakKeyDictionary()
+)
+
+
+def question(name: str, context: Context) -> Question:
+    """Resolve one estimand, once for each layout.
+
+    Raises:
+        EstimandError: it asks for something the model does not hold.
+    """
+    of, known = _asked.get(context.layout, (None, dict[str, Question]()))
+    if of is not context.estimands:
+        known = dict[str, Question]()
+        _asked[context.layout] = context.estimands, known
+    if name not in known:
+        scope = Scope(context.layout, context.estimands, context.source, context.responses)
+        known[name] = scope.question(name)
+    return known[name]
+
+
 def evaluate(name: str, context: Context) -> list[Row]:
-    """Compute one estimand's rows."""
-    e = context.estimands[name]
-    return kind(e.kind, e.where).evaluate(e, context)
+    """Compute one estimand's rows.
+
+    Raises:
+        EstimandError: it asks for something the model does not hold, or that cannot be computed.
+    """
+    asked = question(name, context)
+    return [Row(at, d) for at, d in zip(asked.at, asked.evaluate(context), strict=True)]
 
 
 def denominators(name: str, context: Context) -> list[tuple[Array, ...]]:
@@ -184,12 +294,13 @@ def denominators(name: str, context: Context) -> list[tuple[Array, ...]]:
         For each row the draws of what must not be zero; nothing where there is no such thing.
     """
     e = context.estimands[name]
-    own = getattr(kind(e.kind, e.where), "denominator", None)
-    if own is not None:
-        return [(r.draws,) for r in own(e, context)]
+    asked = question(name, context)
+    whole = kind(e.kind, e.where).denominator(asked)
+    if whole is not None:
+        return [(d,) for d in whole.evaluate(context)]
     parts = getattr(e.settings, "of", ())
     every = tuple(d for p in parts for row in denominators(p, context) for d in row)
-    return [every for _ in evaluate(name, context)] if every else []
+    return [every for _ in asked.at] if every else []
 
 
 def may_be_zero(draws: Array, prob: float, axis: int | None = None) -> NDArray[np.bool_]:
@@ -207,8 +318,8 @@ def may_be_zero(draws: Array, prob: float, axis: int | None = None) -> NDArray[n
 def warnings(context: Context) -> list[str]:
     """Collect what readers of the estimands must know, each sentence once."""
     out: list[str] = []
-    for e in context.estimands.values():
-        out += kind(e.kind, e.where).warnings(e, context)
+    for name, e in context.estimands.items():
+        out += kind(e.kind, e.where).warnings(question(name, context), context.layout)
         out += _cells_without_rows(e, context.layout)
     return list(dict.fromkeys(out))
 
@@ -260,20 +371,14 @@ def _reach(e: Estimand, layout: Layout) -> dict[str, set[float] | None]:
     return out
 
 
-def no_warnings(estimand: Estimand, context: Context) -> list[str]:
-    """For kinds that need none."""
-    del estimand, context
-    return []
-
-
-def known_parameter(name: str, context: Context, where: str) -> str:
+def known_parameter(name: str, layout: Layout, where: str) -> str:
     """Return the name of a structural parameter.
 
     Raises:
         EstimandError: the model has none such.
     """
-    names = [p.name for p in parameters(context.layout)]
-    gone = left_out(context.layout, name)
+    names = [p.name for p in parameters(layout)]
+    gone = left_out(layout, name)
     if gone is not None:
         raise EstimandError(f"{where}: {gone}; it has no value")
     if name not in names:

@@ -1,6 +1,12 @@
 """One structural parameter."""
 
-from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from acmodels.estimands import Array, Draws, Estimand, Scope, known_parameter
+from acmodels.families import scalars
+from acmodels.priors import pattern_kind
 from acmodels.spec.strict import Strict
 
 
@@ -10,10 +16,37 @@ class Settings(Strict):
     parameter: str
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+@dataclass(frozen=True)
+class Coefficient:
     """Draws of the parameter itself."""
-    name = known_parameter(estimand.settings.parameter, context, f"{estimand.where}.parameter")
-    return [Row("", context.parameter(name))]
+
+    parameter: str
+    at: tuple[str, ...] = ("",)
+
+    def evaluate(self, draws: Draws) -> list[Array]:
+        """Look the draws up."""
+        return [draws.parameter(self.parameter)]
 
 
-warnings = no_warnings
+def resolve(estimand: Estimand, scope: Scope) -> Coefficient:
+    """Look the parameter up."""
+    where = f"{estimand.where}.parameter"
+    return Coefficient(known_parameter(estimand.settings.parameter, scope.layout, where))
+
+
+def outcome(settings: Settings) -> str:
+    """The response in the parameter's name."""
+    return settings.parameter.removeprefix("sd(").split("~", maxsplit=1)[0].strip()
+
+
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the parameter."""
+    del slopes
+    return f"the coefficient {settings.parameter}{scale}"
+
+
+def bounds(settings: Settings) -> tuple[float, float]:
+    """Sds are above 0, further parameters of families between their bounds."""
+    most = {"sd": np.inf, "sigma": np.inf, **{k: s.upper for k, s in scalars().items()}}
+    kind = pattern_kind(settings.parameter)
+    return (0.0, most[kind]) if kind in most else (-np.inf, np.inf)

@@ -1,10 +1,11 @@
 """The effect of the arrow from one variable to another, on the linear or the response scale."""
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Context, Estimand, Row
-from acmodels.estimands import _effects as fx
+from acmodels.estimands import Estimand, Question, Scope
 from acmodels.estimands import _response as response
-from acmodels.estimands._mediation import Effect, ends, rows_of_effect, steps
+from acmodels.estimands._effects import Effect, ends, resolve_paths
+from acmodels.estimands._paths import arrow, steps
+from acmodels.system import Layout
 
 
 class Settings(Effect):
@@ -15,21 +16,36 @@ class Settings(Effect):
     """
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+def resolve(estimand: Estimand, scope: Scope) -> Question:
     """Expected unit slope of the arrow, or the change in the expected outcome by it."""
-    if estimand.settings.scale == "response" and estimand.kind == "direct":
-        return response.direct(estimand, context)
-    start, to = ends(estimand, context)
-    if not fx.arrow(context, start, to):
+    if estimand.settings.scale == "response":
+        return response.direct(estimand, scope)
+    return slope(estimand, scope.layout)
+
+
+def slope(estimand: Estimand, layout: Layout) -> Question:
+    """Expected unit slope of the arrow.
+
+    Raises:
+        EstimandError: there is none.
+    """
+    start, to = ends(estimand, layout, alone=True)
+    if not arrow(layout, start, to):
         raise EstimandError(
             f"{estimand.where}: there is no arrow from '{start.text}' to '{to}'; the formula of "
             f"equations.{to} does not hold '{start.text}'"
         )
-    return rows_of_effect(estimand, context, [steps(start, (), to)])
+    return resolve_paths(estimand, layout, [steps(start, (), to)])
 
 
-def warnings(estimand: Estimand, context: Context) -> list[str]:
+def warnings(question: Question, layout: Layout) -> list[str]:
     """On the response scale, see `response_warnings`."""
-    if estimand.settings.scale == "response":
-        return response.response_warnings(estimand, context)
+    if isinstance(question, response.Change):
+        return response.response_warnings(question, layout)
     return []
+
+
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the ends."""
+    del slopes
+    return f"the direct effect of {settings.from_} on {settings.to}{scale}"

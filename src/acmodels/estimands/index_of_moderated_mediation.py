@@ -1,15 +1,20 @@
 """How much an indirect effect changes with a unit of a moderator (Hayes, 2015)."""
 
+from dataclasses import dataclass
+
 from acmodels.errors import EstimandError
-from acmodels.estimands import Context, Estimand, Row
-from acmodels.estimands import _effects as fx
-from acmodels.estimands._mediation import (
+from acmodels.estimands import Array, Draws, Estimand, Scope
+from acmodels.estimands._effects import (
     Mediated,
-    mediated_paths,
+    PathSum,
+    check_moderators,
+    ends,
+    path_sum,
     path_warnings,
-    rows_of_effect,
-    sum_of_paths,
 )
+from acmodels.estimands._names import node, settings_rows
+from acmodels.estimands._paths import curved, moderates, named_paths, through
+from acmodels.system import Layout
 
 
 class Settings(Mediated):
@@ -18,17 +23,36 @@ class Settings(Mediated):
     moderator: str
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
-    """Indirect effect at the moderator's 1 less that at 0 (a factor: level less reference).
+@dataclass(frozen=True)
+class Index:
+    """Indirect effect at the moderator's 1 less that at 0 (a factor: level less reference)."""
+
+    upper: PathSum
+    lower: PathSum
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        """Values of other moderators."""
+        return self.upper.at
+
+    def evaluate(self, draws: Draws) -> list[Array]:
+        """Subtract row by row."""
+        pairs = zip(self.upper.evaluate(draws), self.lower.evaluate(draws), strict=True)
+        return [a - b for a, b in pairs]
+
+
+def resolve(estimand: Estimand, scope: Scope) -> Index:
+    """Resolve the indirect effect at two values of the moderator.
 
     Raises:
         EstimandError: the moderator touches no step, two steps, or one in a curve; then
             the indirect effect is not linear in it and has no single index.
     """
-    all_paths = mediated_paths(estimand, context)
+    layout, settings = scope.layout, estimand.settings
+    found = named_paths(layout, *ends(estimand, layout), settings.via, estimand.where)
     where = f"{estimand.where}.moderator"
-    n = fx.node(estimand.settings.moderator, context, where)
-    moved = [fx.moderates(context, n.variable, p) for p in all_paths]
+    n = node(settings.moderator, layout, where)
+    moved = [moderates(layout, n.variable, p) for p in found]
     if not any(moved):
         raise EstimandError(f"{where}: '{n.text}' moderates no step of this effect")
     if any(len(m) > 1 for m in moved):
@@ -37,29 +61,31 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
             'linear in it and has no single index; use kind = "indirect" with at = '
             f"{{ {n.variable} = [values] }}"
         )
-    if n.variable in {step.variable for p in all_paths for step, _ in p}:
+    if n.variable in {step.variable for p in found for step, _ in p}:
         raise EstimandError(f"{where}: '{n.text}' lies on the path itself")
-    if n.operand is not None or fx.curved(context, n.variable, all_paths):
+    if n.operand is not None or curved(layout, n.variable, found):
         raise EstimandError(
             f"{where}: '{n.text}' enters through a curve; give a variable that enters as it is"
         )
     high, low = (n.level, n.reference or 0) if n.level is not None else (1, 0)
-    if not estimand.settings.at:
-        upper = sum_of_paths(context, all_paths, {n.variable: float(high)})
-        lower = sum_of_paths(context, all_paths, {n.variable: float(low)})
-        return [Row("", upper - lower)]
-    out: list[Row] = []
-    for row, (_, held) in zip(
-        rows_of_effect(estimand, context, all_paths),
-        fx.settings_rows(estimand.settings.at, context, estimand.where),
-        strict=True,
-    ):
-        upper = sum_of_paths(context, all_paths, {**held, n.variable: float(high)})
-        lower = sum_of_paths(context, all_paths, {**held, n.variable: float(low)})
-        out.append(Row(row.at, upper - lower))
-    return out
+    rows = settings_rows(settings.at, layout, estimand.where)
+    check_moderators(estimand, layout, found, list(settings.at))
+    upper, lower = (
+        path_sum(layout, found, [(label, {**held, n.variable: float(v)}) for label, held in rows])
+        for v in (high, low)
+    )
+    return Index(upper, lower)
 
 
-def warnings(estimand: Estimand, context: Context) -> list[str]:
+def warnings(question: Index, layout: Layout) -> list[str]:
     """See `path_warnings`."""
-    return path_warnings(context, mediated_paths(estimand, context))
+    return path_warnings(layout, question.upper.paths)
+
+
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the ends, the mediators and the moderator."""
+    del slopes
+    return (
+        f"the change in the indirect effect of {settings.from_} on {settings.to}"
+        f"{through(settings.via)} for each unit of {settings.moderator}{scale}"
+    )

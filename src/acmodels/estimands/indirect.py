@@ -1,8 +1,12 @@
 """The effect that runs through mediators, on the linear or the response scale."""
 
-from acmodels.estimands import Context, Estimand, Row
+from acmodels.estimands import Estimand, Question, Scope
 from acmodels.estimands import _response as response
-from acmodels.estimands._mediation import Mediated, mediated_paths, path_warnings, rows_of_effect
+from acmodels.estimands._effects import Mediated, PathSum, ends, path_warnings, resolve_paths
+from acmodels.estimands._paths import named_paths, through
+from acmodels.system import Layout
+
+part_of = "total"
 
 
 class Settings(Mediated):
@@ -13,18 +17,31 @@ class Settings(Mediated):
     """
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+def resolve(estimand: Estimand, scope: Scope) -> Question:
     """Expected product of the unit slopes along each path, summed over the paths.
 
     On the response scale, the natural indirect effect.
     """
     if estimand.settings.scale == "response":
-        return response.indirect(estimand, context)
-    return rows_of_effect(estimand, context, mediated_paths(estimand, context))
+        return response.indirect(estimand, scope)
+    layout = scope.layout
+    found = named_paths(layout, *ends(estimand, layout), estimand.settings.via, estimand.where)
+    return resolve_paths(estimand, layout, found)
 
 
-def warnings(estimand: Estimand, context: Context) -> list[str]:
+def warnings(question: Question, layout: Layout) -> list[str]:
     """See `path_warnings` and `response_warnings`."""
-    if estimand.settings.scale == "response":
-        return response.response_warnings(estimand, context)
-    return path_warnings(context, mediated_paths(estimand, context))
+    if isinstance(question, response.Change):
+        return response.response_warnings(question, layout)
+    return path_warnings(layout, question.paths) if isinstance(question, PathSum) else []
+
+
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the ends and the mediators."""
+    ends = f"{settings.from_} on {settings.to}"
+    return f"the indirect effect of {ends}{through(settings.via)}{scale}{slopes}"
+
+
+def product(question: Question) -> tuple[str, str] | None:
+    """The two coefficients whose product it is, the mediator's own first."""
+    return question.product if isinstance(question, PathSum) else None

@@ -1,20 +1,24 @@
 """The part of a total effect that runs through mediators: the indirect effect over the total."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Context, Estimand, Row, indirect, total
-from acmodels.estimands._mediation import Mediated
+from acmodels.estimands import Array, Draws, Estimand, Question, Scope, indirect, total
+from acmodels.estimands._effects import Mediated
+from acmodels.estimands._paths import through
+from acmodels.system import Layout
+
+heading = "Proportions mediated"
 
 
 class Settings(Mediated):
     """Keys of the table, as of `indirect`: `from`, `via`, `to`, `at`, `scale`, `values`, `arm`."""
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
+@dataclass(frozen=True)
+class Proportion:
     """Indirect effect over total effect, draw by draw; one row for each combination of moderators.
 
     It is not a share where the two have opposite signs or the direct effect works against the
@@ -22,35 +26,54 @@ def evaluate(estimand: Estimand, context: Context) -> list[Row]:
     meaning (MacKinnon, Warsi & Dwyer, 1995), so that it is withheld where the interval of
     the total effect, of the mass that intervals have, includes 0; see `denominator`.
     """
-    parts = _rows(indirect.evaluate, estimand, context, estimand.settings)
-    wholes = denominator(estimand, context)
-    if [r.at for r in parts] != [r.at for r in wholes]:
+
+    part: Question
+    whole: Question
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        """Rows of both."""
+        return self.part.at
+
+    def evaluate(self, draws: Draws) -> list[Array]:
+        """Divide; 0 where the total effect is 0."""
+        out: list[Array] = []
+        for part, whole in zip(self.part.evaluate(draws), self.whole.evaluate(draws), strict=True):
+            none = whole == 0
+            out.append(np.where(none, 0.0, part / np.where(none, 1.0, whole)))
+        return out
+
+
+def resolve(estimand: Estimand, scope: Scope) -> Proportion:
+    """Resolve the indirect and the total effect.
+
+    Raises:
+        EstimandError: they have rows at different values.
+    """
+    settings = estimand.settings.model_copy(update={"via": None, "arm": None})
+    part = indirect.resolve(replace(estimand, kind="indirect"), scope)
+    whole = total.resolve(replace(estimand, kind="indirect", settings=settings), scope)
+    if part.at != whole.at:
         raise EstimandError(
             f"{estimand.where}.at: the indirect and the total effect have rows at different values"
         )
-    out: list[Row] = []
-    for part, whole in zip(parts, wholes, strict=True):
-        none = whole.draws == 0
-        ratio = np.where(none, 0.0, part.draws / np.where(none, 1.0, whole.draws))
-        out.append(Row(part.at, ratio))
-    return out
+    return Proportion(part, whole)
 
 
-def denominator(estimand: Estimand, context: Context) -> list[Row]:
-    """The total effect, row by row: where it may be zero, the proportion is withheld."""
-    settings = estimand.settings.model_copy(update={"via": None, "arm": None})
-    return _rows(total.evaluate, estimand, context, settings)
+def denominator(question: Proportion) -> Question:
+    """The total effect: where it may be zero, the proportion is withheld."""
+    return question.whole
 
 
-def warnings(estimand: Estimand, context: Context) -> list[str]:
+def warnings(question: Proportion, layout: Layout) -> list[str]:
     """As of the indirect effect."""
-    return indirect.warnings(replace(estimand, kind="indirect"), context)
+    return indirect.warnings(question.part, layout)
 
 
-def _rows(
-    evaluate_as: Callable[[Estimand, Context], list[Row]],
-    estimand: Estimand,
-    context: Context,
-    settings: Mediated,
-) -> list[Row]:
-    return evaluate_as(replace(estimand, kind="indirect", settings=settings), context)
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the ends and the mediators; the linear scale cancels."""
+    del slopes
+    return (
+        f"the proportion of the total effect of {settings.from_} on {settings.to} that runs"
+        f"{through(settings.via)}{scale if settings.scale == 'response' else ''}"
+    )

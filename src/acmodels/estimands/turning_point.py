@@ -1,19 +1,25 @@
 """Where the effect of a variable on an outcome turns: the top or the bottom of a parabola."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Context, Estimand, Row, direct, no_warnings
-from acmodels.estimands import _effects as fx
-from acmodels.estimands._mediation import Effect, ends
+from acmodels.estimands import Array, Draws, Estimand, Scope
+from acmodels.estimands._effects import Effect, PathSum, check_moderators, ends, path_sum
+from acmodels.estimands._names import At, node_variable, settings_rows
+from acmodels.estimands._paths import Steps, arrow, steps
 from acmodels.spec.names import quoted
+from acmodels.system import Layout, Responses
 from acmodels.system.columns import variable_values
 
 INSIDE = "inside"
 """What `at` says of the row that holds the probability."""
+
+heading = "Turning points, and whether they are inside the data"
+calibrated = False
 
 
 class Settings(Effect):
@@ -26,56 +32,127 @@ class Settings(Effect):
     shape: Literal["maximum", "minimum"] | None = None
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
-    """Return where the direct slope is zero, and whether that is there and inside the data.
+@dataclass(frozen=True)
+class Ends:
+    """The range of the variable in the data, and its slope at both ends and half-way."""
+
+    low: float
+    high: float
+    slopes: tuple[PathSum, PathSum, PathSum]
+
+
+@dataclass(frozen=True)
+class TurningPoint:
+    """Where the direct slope is zero, and whether that is there and inside the data.
 
     The slope of a quadratic is linear, s(x) = b + 2 c x, and zero at -b / (2 c). For each
     combination of moderators there are two rows: the place, and with `inside` as the last part of
     `at` 1 where the place is within the range of the data and of the shape asked for, 0 elsewhere,
     so that its mean is P(there and inside) (Lind & Mehlum, 2010, for why both are needed).
+
+    Attributes:
+        where: for messages.
+        variable, to: x and the outcome.
+        shape: what is asked for, or None.
+        rows: values of moderators.
+        path: the arrow.
+        ends: where x does not change with the responses, the slopes at its ends.
     """
-    start, to = ends(estimand, context)
+
+    where: str
+    variable: str
+    to: str
+    shape: str | None
+    rows: tuple[tuple[str, At], ...]
+    path: Steps
+    ends: Ends | None
+
+    @property
+    def at(self) -> tuple[str, ...]:
+        """Two rows for each combination of moderators."""
+        return tuple(
+            text
+            for label, _ in self.rows
+            for text in (label, f"{label}; {INSIDE}" if label else INSIDE)
+        )
+
+    def evaluate(self, draws: Draws) -> list[Array]:
+        """Compute place and whether it is inside, row by row.
+
+        Raises:
+            EstimandError: the effect is no parabola.
+        """
+        x = self.ends or _ends(draws.layout, draws.responses, self)
+        out: list[Array] = []
+        for first, middle, last in zip(*(s.evaluate(draws) for s in x.slopes), strict=True):
+            bend = first + last - 2 * middle
+            scale = np.abs(first) + np.abs(last) + 1e-300
+            if np.max(np.abs(bend) / scale) > 1e-8:
+                raise EstimandError(
+                    f"{self.where}: the effect of '{self.variable}' on '{self.to}' is no parabola, "
+                    "so it need not turn once; a turning point needs x and square(x), and no other "
+                    "transform"
+                )
+            rise = last - first
+            with np.errstate(all="ignore"):
+                place = x.low - first * (x.high - x.low) / rise
+            place = np.where(np.isfinite(place), place, 0.0)
+            there = (place >= x.low) & (place <= x.high) & (rise != 0)
+            if self.shape is not None:
+                there &= (rise < 0) if self.shape == "maximum" else (rise > 0)
+            out += [place, there.astype(np.float64)]
+        return out
+
+
+def resolve(estimand: Estimand, scope: Scope) -> TurningPoint:
+    """Look the arrow up.
+
+    Raises:
+        EstimandError: there is none, or the effect cannot turn.
+    """
+    layout, settings = scope.layout, estimand.settings
+    start, to = ends(estimand, layout)
     variable = start.variable
-    settings = estimand.settings
-    if variable in {fx.node_variable(name) for name in settings.at}:
+    if variable in {node_variable(name) for name in settings.at}:
         raise EstimandError(f"{estimand.where}.at: '{variable}' is what turns; it cannot be held")
     if start.operand is not None or start.level is not None:
         raise EstimandError(
             f"{estimand.where}.from: name the variable itself, as it stands in square(...), not "
             f"'{start.text}'"
         )
-    x = variable_values(context.layout, variable, context.responses)
-    rows = context.layout.equation(to).rows
-    low, high = float(np.min(x[..., rows])), float(np.max(x[..., rows]))
-    found = [_slopes(estimand, context, variable, v) for v in (low, (low + high) / 2, high)]
-    out: list[Row] = []
-    for first, middle, last in zip(*found, strict=True):
-        bend = first.draws + last.draws - 2 * middle.draws
-        scale = np.abs(first.draws) + np.abs(last.draws) + 1e-300
-        if np.max(np.abs(bend) / scale) > 1e-8:
-            raise EstimandError(
-                f"{estimand.where}: the effect of '{variable}' on '{to}' is no parabola, so it "
-                "need not turn once; a turning point needs x and square(x), and no other transform"
-            )
-        rise = last.draws - first.draws
-        with np.errstate(all="ignore"):
-            place = low - first.draws * (high - low) / rise
-        place = np.where(np.isfinite(place), place, 0.0)
-        there = (place >= low) & (place <= high) & (rise != 0)
-        if settings.shape is not None:
-            there &= (rise < 0) if settings.shape == "maximum" else (rise > 0)
-        at = "; ".join(p for p in first.at.split("; ") if not p.startswith(f"{variable}="))
-        out.append(Row(at, place))
-        out.append(Row(f"{at}; {INSIDE}" if at else INSIDE, there.astype(np.float64)))
-    return out
+    if not arrow(layout, start, to):
+        raise EstimandError(
+            f"{estimand.where}: there is no arrow from '{start.text}' to '{to}'; the formula of "
+            f"equations.{to} does not hold '{start.text}'"
+        )
+    path = steps(start, (), to)
+    rows = tuple(settings_rows(settings.at, layout, estimand.where))
+    check_moderators(estimand, layout, [path], [*settings.at, quoted(variable)])
+    asked = TurningPoint(estimand.where, variable, to, settings.shape, rows, path, None)
+    if variable not in layout.variables:
+        return asked
+    known = _ends(layout, {}, asked)
+    return TurningPoint(estimand.where, variable, to, settings.shape, rows, path, known)
 
 
-def _slopes(estimand: Estimand, context: Context, variable: str, value: float) -> list[Row]:
-    """The direct effect with the variable itself held at a value, row by row of moderators."""
-    settings = estimand.settings.model_copy(
-        update={"at": {**estimand.settings.at, quoted(variable): [value]}}
+def _ends(layout: Layout, responses: Responses, asked: TurningPoint) -> Ends:
+    x = variable_values(layout, asked.variable, responses)[..., layout.equation(asked.to).rows]
+    low, high = float(np.min(x)), float(np.max(x))
+    first, middle, last = (
+        path_sum(
+            layout, [asked.path], [(at, {**held, asked.variable: v}) for at, held in asked.rows]
+        )
+        for v in (low, (low + high) / 2, high)
     )
-    return direct.evaluate(replace(estimand, settings=settings), context)
+    return Ends(low, high, (first, middle, last))
 
 
-warnings = no_warnings
+def judged(rows: Sequence[str]) -> list[str]:
+    """The place is what a proposition is about, not the probability that it is there."""
+    return [r for r in rows if r.split("; ")[-1] != INSIDE]
+
+
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the ends."""
+    del scale, slopes
+    return f"where the effect of {settings.from_} on {settings.to} turns"

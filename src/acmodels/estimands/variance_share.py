@@ -1,23 +1,21 @@
 """The share of an outcome's unexplained variance that lies between groups.
 
-With random intercepts only, this is the intraclass correlation of a multilevel model
-(Snijders & Bosker, 2012, section 4.3); with random slopes each effect counts with the
-mean square of what it multiplies (Johnson, 2014). The residual variance is on the scale of the
-linear predictor: for logit and probit links that of the latent response (pi^2/3 and 1), for
-student sigma^2 nu / (nu - 2) (infinite, and the share 0, where nu is 2 or less), for counts the
-lognormal approximation at the mean observed count (Nakagawa, Johnson & Schielzeth, 2017), for beta
-the variance of the response's logit at its observed mean.
+With random intercepts only, this is the intraclass correlation of a multilevel model; see
+`acmodels.system.variances` for random slopes and for families with a link.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Context, Estimand, Row, known_parameter, no_warnings
-from acmodels.estimands._effects import covariance
+from acmodels.estimands import Array, Draws, Estimand, Scope, known_parameter
+from acmodels.estimands._names import every_term
 from acmodels.spec.strict import Strict
-from acmodels.system import Block
-from acmodels.system.columns import group_column
-from acmodels.system.terms import residual_variance
+from acmodels.system.terms import Term
+from acmodels.system.variances import group_variance, unexplained
+
+heading = "Shares of variance"
 
 
 class Settings(Strict):
@@ -26,39 +24,48 @@ class Settings(Strict):
     parameter: str
 
 
-def evaluate(estimand: Estimand, context: Context) -> list[Row]:
-    """Variance of the named effect over the sum of all group-effect and residual variances."""
+@dataclass(frozen=True)
+class VarianceShare:
+    """Variance of one group effect over the sum of all group-effect and residual variances."""
+
+    term: Term
+    at: tuple[str, ...] = ("",)
+
+    def evaluate(self, draws: Draws) -> list[Array]:
+        """Divide on every draw; zero where the residual variance is infinite."""
+        given = draws.layout, self.term.response, draws.responses, draws.parameter
+        *groups, residual = unexplained(*given).values()
+        total = np.sum([residual, *groups], axis=0)
+        return [group_variance(given[0], [self.term], *given[2:]) / total]
+
+
+def resolve(estimand: Estimand, scope: Scope) -> VarianceShare:
+    """Look the group effect up.
+
+    Raises:
+        EstimandError: it is none, or there is no one residual variance.
+    """
     where = f"{estimand.where}.parameter"
-    name = known_parameter(estimand.settings.parameter, context, where)
-    found = [
-        (b, k) for b in context.layout.blocks for k, m in enumerate(b.members) if b.sd(m) == name
-    ]
-    if not found:
+    name = known_parameter(estimand.settings.parameter, scope.layout, where)
+    effects = (t for t in every_term(scope.layout) if t.effect is not None)
+    found = next((t for t in effects if t.parameter == name), None)
+    if found is None:
         raise EstimandError(f"{where}: '{name}' is not a group sd; give one such as sd(y ~ 1 | g)")
-    block, k = found[0]
-    response = block.members[k].response
-    e = context.layout.equation(response)
-    if e.se is not None:
+    if scope.layout.equation(found.response).se is not None:
         raise EstimandError(
-            f"{where}: equations.{response} has known standard errors, which differ by row, so "
-            "there is no one residual variance"
+            f"{where}: equations.{found.response} has known standard errors, which differ by row, "
+            "so there is no one residual variance"
         )
-    total = residual_variance(e, context.parameter, context.responses)
-    for other, mine in context.layout.blocks_of(response):
-        total = total + _variance(context, other, mine)
-    return [Row("", _variance(context, block, [k]) / total)]
+    return VarianceShare(found)
 
 
-def _variance(context: Context, block: Block, mine: list[int]) -> np.ndarray:
-    """Mean over rows of the variance that some effects of a block give the predictor."""
-    layout = context.layout
-    e = layout.equation(block.members[mine[0]].response)
-    z = {k: group_column(layout, e, block.members[k].column, context.responses) for k in mine}
-    total = np.zeros(())
-    for i in mine:
-        for j in mine:
-            total = total + float(np.mean(z[i] * z[j])) * covariance(context, block, i, j)
-    return total
+def words(settings: Settings, scale: str, slopes: str) -> str:
+    """Name the group effect."""
+    del scale, slopes
+    return f"the share of unexplained variance that {settings.parameter} accounts for"
 
 
-warnings = no_warnings
+def bounds(settings: Settings) -> tuple[float, float]:
+    """A share lies between 0 and 1."""
+    del settings
+    return 0.0, 1.0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from acmodels.errors import listing
+from acmodels.estimands import kind
 from acmodels.inference.judging import Effect
 from acmodels.numbers import decimal, share
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
@@ -28,7 +29,7 @@ def diagnose(
         least_ess: bulk and tail effective sample size asked for.
         notes: what else is worth saying and does not make the result unusable.
     """
-    known = [r for r in rows if r.kind != "rank" and not r.withheld]
+    known = [r for r in rows if kind(r.kind).continuous and not r.withheld]
     stacked = np.concatenate([posterior.values, *(r.draws[..., None] for r in known)], axis=2)
     names = [*posterior.names, *(r.name for r in known)]
     table = summarize(stacked, drawn=posterior)

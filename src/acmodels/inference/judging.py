@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, did_you_mean, listing
+from acmodels.estimands import kind
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.spec.model import Proposition
 
@@ -165,22 +166,17 @@ def find(effects: Effects, p: Proposition) -> Effect:
     )
 
 
-def meant(kind: str, rows: Sequence[str], at: str | None) -> list[str]:
+def meant(name: str, rows: Sequence[str], at: str | None) -> list[str]:
     """Return the rows of an estimand that a proposition or a criterion is about.
 
-    A turning point has two rows for each combination of moderators, its place and the probability
-    that it is there; without `at` the place is meant.
-
     Args:
-        kind: of the estimand.
+        name: of the kind of estimand, which says what is meant without `at`.
         rows: `at` of each of its rows.
         at: the row asked for, or None.
     """
     if at is not None:
         return [r for r in rows if r == at]
-    if kind == "turning_point":
-        return [r for r in rows if r.split("; ")[-1] != "inside"]
-    return list(rows)
+    return kind(name).judged(rows)
 
 
 def region_words(p: Proposition) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from acmodels.data import Study
 from acmodels.engines import Batched, Prepared, Sampling, choose, engine, engine_names
 from acmodels.errors import AcmodelsError
-from acmodels.estimands import Context, denominators, evaluate, kind, may_be_zero
+from acmodels.estimands import Context, denominators, evaluate, may_be_zero, question
 from acmodels.generate import generate_stack
 from acmodels.inference.diagnosis import diagnose
 from acmodels.numbers import decimal
@@ -186,7 +186,7 @@ class Seen:
         """
         at_draws = self._rows(of, self.draws, _values)
         at_truth = self._rows(of, lambda n: self.truth[n][:, None], _values)
-        if withhold is not None and any(_divides(self.model, n) for n in of):
+        if withhold is not None:
             zero = self._rows(of, self.draws, partial(_zero, withhold))
             at_draws = np.where(zero > 0, np.nan, at_draws)
         return at_draws, at_truth[:, 0, :]
@@ -196,18 +196,8 @@ class Seen:
     ) -> Array:
         """Every row of the estimands at R data sets."""
         model = self.model
-        if not any(_on_the_response_scale(model, n) for n in of):
-            context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
-            return np.stack([d for n in of for d in what(n, context)], axis=-1)
-        one: list[Array] = []
-        for r in range(len(self.ess)):  # g-computation looks at one data set at a time
-            here = {k: v[r] for k, v in self.responses.items()}
-            context = Context(
-                self.layout, here, lambda n, r=r: parameter(n)[r : r + 1], model.estimands,
-                model.source,
-            )  # fmt: skip
-            one.append(np.stack([d[0] for n in of for d in what(n, context)], axis=-1))
-        return np.stack(one)
+        context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
+        return np.stack([d for n in of for d in what(n, context)], axis=-1)
 
 
 def _values(name: str, context: Context) -> list[Array]:
@@ -218,24 +208,12 @@ def _zero(prob: float, name: str, context: Context) -> list[Array]:
     """Return whether what each row divides by may be zero, 0 or 1, (R, 1)."""
     found = denominators(name, context)
     if not found:
-        return [np.zeros((len(d), 1)) for d in _values(name, context)]
+        sets = len(next(iter(context.responses.values())))
+        return [np.zeros((sets, 1)) for _ in question(name, context).at]
     return [
         np.any([may_be_zero(w, prob, axis=1) for w in row], axis=0).astype(float)[:, None]
         for row in found
     ]
-
-
-def _divides(model: Model, name: str) -> bool:
-    e = model.estimands[name]
-    parts = getattr(e.settings, "of", ())
-    return hasattr(kind(e.kind, e.where), "denominator") or any(_divides(model, p) for p in parts)
-
-
-def _on_the_response_scale(model: Model, name: str) -> bool:
-    s = model.estimands[name].settings
-    parts = getattr(s, "of", ())
-    scale = getattr(s, "scale", "linear")
-    return scale == "response" or any(_on_the_response_scale(model, p) for p in parts)
 
 
 @dataclass(frozen=True)

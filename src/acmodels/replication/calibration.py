@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.estimands import Context
+from acmodels.estimands import Context, kind
 from acmodels.load import as_design
 from acmodels.numbers import number, table_html
 from acmodels.replication import Cell, Job, Result
@@ -101,8 +101,7 @@ class RankMeasure:
 
 def ranked(model: Model) -> tuple[str, ...]:
     """Estimands that have a rank: not those that are whole numbers themselves."""
-    whole = ("rank", "turning_point")
-    return tuple(n for n, e in model.estimands.items() if e.kind not in whole)
+    return tuple(n for n, e in model.estimands.items() if kind(e.kind).calibrated)
 
 
 def _spread(S: int, n: int) -> np.ndarray:

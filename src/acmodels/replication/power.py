@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean, listing
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context, question
 from acmodels.families import scalars
 from acmodels.inference.judging import meant, verdict
 from acmodels.load import as_plan
@@ -84,7 +84,7 @@ class PowerMeasure:
             ModelError: `at` names none of them.
         """
         names = effect_names(model, (self.estimand,), context)
-        rows = [r.at for r in evaluate(self.estimand, context)]
+        rows = question(self.estimand, context).at
         if self.at is not None and self.at not in rows:
             raise ModelError(
                 f"criterion.at: '{self.estimand}' has no row '{self.at}'"
@@ -94,7 +94,7 @@ class PowerMeasure:
 
     def _rows(self, model: Model, context: Context) -> list[int]:
         """Positions of the rows that are meant."""
-        rows = [r.at for r in evaluate(self.estimand, context)]
+        rows = question(self.estimand, context).at
         wanted = meant(model.estimands[self.estimand].kind, rows, self.at)
         return [k for k, at in enumerate(rows) if at in wanted]
 

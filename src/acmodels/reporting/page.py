@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acmodels.estimands import kind
 from acmodels.numbers import count, fixed
 from acmodels.reporting import filled
 from acmodels.reporting import sections as s
@@ -62,7 +63,7 @@ def gather(
     drawn, width = diagram(fit, arrows)
     progress("report", 3, steps)
     at = {f"{r['name']} at {w.at_words(str(r['at']))}" if r["at"] else str(r["name"]): r
-          for r in effects if r["kind"] != "rank"}  # fmt: skip
+          for r in effects if kind(str(r["kind"])).continuous}  # fmt: skip
     context: dict[str, Any] = {
         "title": fit.spec.title or fit.spec.name,
         "name": fit.spec.name,

@@ -6,10 +6,12 @@ Charts arrive as SVG text; `page` alone marks them as markup.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from acmodels.estimands import kind
 from acmodels.numbers import (
     between,
     count,
@@ -34,11 +36,6 @@ if TYPE_CHECKING:
     from acmodels.inference.fitting import Fit
     from acmodels.inference.judging import Status
     from acmodels.spec.model import Proposition
-
-ELSEWHERE = {"proportion_mediated": "Proportions mediated",
-             "variance_share": "Shares of variance", "rank": "Ranks (1 is the largest)",
-             "turning_point": "Turning points, and whether they are inside the data"}  # fmt: skip
-"""Kinds of estimands that are no effects, with the titles of their tables."""
 
 type Summary = Mapping[str, float]
 """One row of a table of estimates, by column."""
@@ -171,7 +168,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         ("Prior", w.sensitivity_words(effect.prior_sensitivity)),
     ]
     curve = ""
-    if effect.draws.std() > 0 and effect.kind != "rank":
+    if effect.draws.std() > 0 and kind(effect.kind).continuous:
         label = f"Posterior of {p.estimand}: mean {mean}, interval {ends}"
         curve = charts.posterior_curve(effect.draws, (p.lower, p.upper), p.rope, interval, label)
     return Card(
@@ -185,7 +182,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         facts=tuple(facts),
         reason=minus(str(row["reason"])),
         estimate=f"{mean} {ends}",
-        interval=None if effect.kind in ELSEWHERE else interval,
+        interval=None if kind(effect.kind).heading else interval,
     )
 
 
@@ -223,7 +220,7 @@ def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[
     """Estimands by the scale they are on: effects, shares of variance, ranks."""
     groups: dict[str, list[Mapping[str, object]]] = {}
     for row in rows:
-        groups.setdefault(ELSEWHERE.get(str(row["kind"]), "Effects"), []).append(row)
+        groups.setdefault(kind(str(row["kind"])).heading or "Effects", []).append(row)
     return tuple(_estimand_forest(fit, title, mine) for title, mine in groups.items())
 
 
@@ -266,28 +263,26 @@ def proportions(fit: "Fit") -> tuple[str, ...]:
 
     out: list[str] = []
     table = fit.effects.table
-    totals = [(k, r) for k, r in enumerate(fit.effects.rows) if r.kind == "total"]
-    for part in fit.effects.rows:
-        if part.kind != "indirect":
+    for part, (k, whole) in product(fit.effects.rows, enumerate(fit.effects.rows)):
+        if kind(part.kind).part_of != whole.kind or part.at != whole.at:
             continue
-        for k, whole in totals:
-            if whole.at != part.at or settings(whole.name) != settings(part.name):
-                continue
-            at = f" at {w.at_words(part.at)}" if part.at else ""
-            low, high = table["lower"].iloc[k], table["upper"].iloc[k]
-            if low <= 0 <= high:
-                said = (
-                    f"not said, since the interval of {whole.name}, "
-                    f"{between(low, high, decimals(high - low))}, covers 0"
-                )
-            else:
-                ratio = part.draws / whole.draws
-                ends = intervals(ratio[..., None], fit.interval, fit.prob)
-                said = (
-                    f"{percent(float(np.median(ratio)))} "
-                    f"{_percents(float(ends[0][0]), float(ends[1][0]))}"
-                )
-            out.append(f"{part.name} of {whole.name}{at}: {said}")
+        if settings(whole.name) != settings(part.name):
+            continue
+        at = f" at {w.at_words(part.at)}" if part.at else ""
+        low, high = table["lower"].iloc[k], table["upper"].iloc[k]
+        if low <= 0 <= high:
+            said = (
+                f"not said, since the interval of {whole.name}, "
+                f"{between(low, high, decimals(high - low))}, covers 0"
+            )
+        else:
+            ratio = part.draws / whole.draws
+            ends = intervals(ratio[..., None], fit.interval, fit.prob)
+            said = (
+                f"{percent(float(np.median(ratio)))} "
+                f"{_percents(float(ends[0][0]), float(ends[1][0]))}"
+            )
+        out.append(f"{part.name} of {whole.name}{at}: {said}")
     return tuple(out)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from acmodels.effects.maximum_likelihood import FAR
 from acmodels.engines import is_exact, title
+from acmodels.estimands import kind
 from acmodels.inference.judging import Status, region_words
-from acmodels.numbers import THIN, count, fixed, minus, stated
+from acmodels.numbers import THIN, count, fixed, joined, minus, stated
 from acmodels.spec.model import Model, Proposition
 from acmodels.spec.names import pieces, without_backticks
 
@@ -33,17 +34,6 @@ SENSITIVE = 0.05
 
 UNITS = {"logit": "in log-odds", "probit": "in probit units", "log": "in logs"}
 """What a link's linear scale is called."""
-
-
-def joined(items: Sequence[str], last: str = "and") -> str:
-    """Items as a sentence lists them.
-
-    >>> joined(["a", "b", "c"])
-    'a, b and c'
-    """
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
 def several(n: int, one: str, many: str | None = None) -> str:
@@ -272,7 +262,7 @@ def plain(v: object) -> str:
 
 def _mediated(s: Any, graph: Graph) -> str:
     """Said of a product with a slope of a mediator's linear predictor in it."""
-    if s.scale == "response":
+    if not hasattr(s, "via") or s.scale == "response":
         return ""
     given = s.via or []
     named = {m for path in given for m in (path if isinstance(path, list) else [path])}
@@ -289,47 +279,8 @@ def _mediated(s: Any, graph: Graph) -> str:
 def estimand_words(e: "Estimand", graph: Graph) -> str:
     """Return what an estimand is, in a phrase, with its scale."""
     s: Any = e.settings
-    scale = _scale(s, getattr(s, "to", None), graph)
-    match e.kind:
-        case "coefficient":
-            response = str(s.parameter).removeprefix("sd(").split("~", maxsplit=1)[0].strip()
-            return f"the coefficient {s.parameter}{_scale(s, response, graph)}"
-        case "total" | "direct":
-            return f"the {e.kind} effect of {s.from_} on {s.to}{scale}"
-        case "slope_at":
-            return f"the slope of {s.to} on {s.from_}{scale}"
-        case "indirect":
-            how = scale + _mediated(s, graph)
-            return f"the indirect effect of {s.from_} on {s.to}{_via(s.via)}{how}"
-        case "proportion_mediated":
-            return (
-                f"the proportion of the total effect of {s.from_} on {s.to} that runs"
-                f"{_via(s.via)}{scale if s.scale == 'response' else ''}"
-            )
-        case "index_of_moderated_mediation":
-            return (
-                f"the change in the indirect effect of {s.from_} on {s.to}{_via(s.via)} for each "
-                f"unit of {s.moderator}{scale}"
-            )
-        case "contrast":
-            return f"{s.of[0]} minus {s.of[1]}"
-        case "variance_share":
-            return f"the share of unexplained variance that {s.parameter} accounts for"
-        case "turning_point":
-            return f"where the effect of {s.from_} on {s.to} turns"
-        case "rank":
-            return f"the rank among {joined(list(s.of))}, 1 for the largest"
-        case _:
-            return e.kind.replace("_", " ")
-
-
-def _via(via: list[str] | list[list[str]] | None) -> str:
-    if not via:
-        return " through all mediators"
-    paths = [p if isinstance(p, list) else [p] for p in via]
-    if not isinstance(via[0], list):
-        paths = [[str(m) for m in via]]
-    return " through " + joined([" and then ".join(p) for p in paths])
+    k = kind(e.kind)
+    return k.said(s, _scale(s, k.outcome(s), graph), _mediated(s, graph))
 
 
 def without_labels(message: str, layout: "Layout") -> str:

@@ -34,7 +34,8 @@ from acmodels.spec.names import Names, pieces, plain, spelled
 from acmodels.system import Block, EquationLayout, Layout
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Confounder, Index, residual_pairs
-from acmodels.system.terms import group_terms, residual_variance
+from acmodels.system.terms import group_terms
+from acmodels.system.variances import residual_variance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,7 +258,7 @@ def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
     if e.has_sigma:
         return float(fit.draws[e.sigma].mean()), False
     if e.link != "identity" and not e.distribution.positive:
-        found = residual_variance(e, fit.draws.__getitem__, fit.system.responses)
+        found = residual_variance(fit.system.layout, e, fit.system.responses, fit.draws.__getitem__)
         return float(np.sqrt(found.mean())), True
     raise InputError(
         f"{fit.spec.source}: '{e.response}' ({e.family}) has no residual on the scale of its "

@@ -241,17 +241,6 @@ def latent_terms(layout: Layout, response: str) -> tuple[tuple[Term, LatentFacto
     return tuple((t, t.latent) for t in terms(layout, response) if t.latent is not None)
 
 
-def residual_variance(
-    e: EquationLayout, parameter: Callable[[str], Array], responses: Responses
-) -> Array:
-    """Variance of a response about its predictor on the linear scale, in the shape of parameters.
-
-    Of a count or a proportion it rests on the mean response; see `Family.residual_variance`.
-    """
-    level = float(np.mean(responses[e.response])) if e.trials is None else 1.0
-    return np.asarray(e.conditional(parameter).residual_variance(level))[..., 0]
-
-
 def constant_within(layout: Layout, column: Column, code: Index) -> bool:
     """Say whether a column is constant within units, from what it is made of."""
     return all(is_constant(_pattern(layout, s), code) for s in column.sources)

@@ -13,18 +13,19 @@ import numpy as np
 from acmodels.effects.maximum_likelihood.alone import Alone, Found, NoCounterpartError, Varying
 from acmodels.effects.maximum_likelihood.counterparts import estimate
 from acmodels.errors import listing
+from acmodels.estimands import Scope, kind
 from acmodels.numbers import decimal, number, signed
 from acmodels.priors import held_values
 from acmodels.spec import parameters as named
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.missing import subset, whole_rows
+from acmodels.system.terms import group_terms, slopes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from acmodels.inference.fitting import Fit
-    from acmodels.posterior import Array
     from acmodels.system import EquationLayout
 
 __all__ = ["COLUMNS", "FAR", "maximum_likelihood"]
@@ -96,10 +97,9 @@ def _alone(fit: "Fit", full: "EquationLayout", keep: np.ndarray) -> Alone:
     layout, responses = fit.system.layout, fit.system.responses
     e = subset(full, keep)
     varying: list[Varying] = []
-    for block, mine in layout.blocks_of(e.response):
-        members = [block.members[k] for k in mine]
-        place = {k: at for at, k in enumerate(mine)}
-        Z = np.column_stack([group_column(layout, e, m.column, responses) for m in members])
+    for block, mine in group_terms(layout, e.response):
+        place = {t.effect[1]: at for at, t in enumerate(mine) if t.effect is not None}
+        Z = np.column_stack([group_column(layout, e, t.column, responses) for t in mine])
         # an equation of a higher level need not have every level of the data
         code = np.unique(block.index(e), return_inverse=True)[1].astype(np.int64)
         varying.append(
@@ -107,7 +107,7 @@ def _alone(fit: "Fit", full: "EquationLayout", keep: np.ndarray) -> Alone:
                 block.group,
                 code,
                 Z,
-                tuple(block.sd(m) for m in members),
+                tuple(t.parameter for t in mine),
                 tuple(
                     (place[i], place[j], name)
                     for i, j, name in block.correlations()
@@ -266,7 +266,7 @@ def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float)
 def _jointly(fit: "Fit", response: str) -> Iterator[str]:
     layout = fit.system.layout
     others: list[str] = []
-    for block, _ in layout.blocks_of(response):
+    for block, _ in group_terms(layout, response):
         others += [m.response for m in block.members]
     for block in layout.residual:
         names = [layout.equations[i].response for i in block]
@@ -278,10 +278,8 @@ def _jointly(fit: "Fit", response: str) -> Iterator[str]:
 
 def _latent(fit: "Fit", response: str) -> list[str]:
     """Deviations and means in an equation that the model takes of latent means."""
-    layout = fit.system.layout
-    e = layout.equation(response)
-    read = dict.fromkeys(s for c in e.columns for s in c.sources if s in layout.derived)
-    return [s for s in read if layout.derived[s].variable in layout.responses and not e.observed]
+    found = (t.latent for t in slopes(fit.system.layout, response) if t.latent is not None)
+    return list(dict.fromkeys(f.key for f in found))
 
 
 def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:
@@ -290,8 +288,7 @@ def _pull(fit: "Fit", response: str, f: Found) -> dict[str, float]:
     The mean of the normal that is the product of the priors and of the likelihood's normal
     approximation, minus the ML estimates.
     """
-    e = fit.system.layout.equation(response)
-    names = [e.coefficient(c) for c in e.columns]
+    names = [t.parameter for t in slopes(fit.system.layout, response)]
     b = np.array([f.values[n][0] for n in names])
     P, h = np.zeros((len(b), len(b))), np.zeros(len(b))
     for k, n in enumerate(names):
@@ -323,13 +320,13 @@ class _Leg:
 
 def _products(fit: "Fit", found: Mapping[str, Found]) -> list[dict[str, object]]:
     """Indirect effects that are a product of two coefficients, by the delta method."""
-    layout = fit.system.layout
-    plain = {r: f for r, f in found.items() if not any(True for _ in layout.blocks_of(r))}
+    system, spec = fit.system, fit.spec
+    plain = {r: f for r, f in found.items() if not group_terms(system.layout, r)}
+    scope = Scope(system.layout, spec.estimands, spec.source, system.responses)
     rows: list[dict[str, object]] = []
     for effect in fit.effects.rows:
-        if effect.kind != "indirect" or effect.at:
-            continue
-        legs = _legs(effect.draws, fit, plain)
+        names = kind(effect.kind).product(scope.question(effect.name))
+        legs = None if names is None or effect.at else _legs(names, fit, plain)
         if legs is None:
             continue
         a, b = legs
@@ -345,23 +342,13 @@ def _products(fit: "Fit", found: Mapping[str, Found]) -> list[dict[str, object]]
     return rows
 
 
-def _legs(draws: "Array", fit: "Fit", plain: Mapping[str, Found]) -> tuple[_Leg, _Leg] | None:
-    """The two coefficients whose product an indirect effect is, draw by draw."""
-    layout = fit.system.layout
-    for outcome in layout.equations:
-        for mediator in layout.equations:
-            if outcome.response not in plain or mediator.response not in plain:
-                continue
-            b_name = named.coefficient(outcome.response, mediator.response)
-            second = plain[outcome.response].values.get(b_name)
-            if second is None or b_name not in fit.draws.names:
-                continue
-            for c in mediator.columns:
-                a_name = mediator.coefficient(c)
-                if not c.parts or not np.allclose(
-                    fit.draws[a_name] * fit.draws[b_name], draws, rtol=1e-9, atol=0
-                ):
-                    continue
-                first = plain[mediator.response].values[a_name]
-                return _Leg(a_name, *first), _Leg(b_name, *second)
-    return None
+def _legs(
+    names: tuple[str, str], fit: "Fit", plain: Mapping[str, Found]
+) -> tuple[_Leg, _Leg] | None:
+    """The two coefficients of a product, where each is of an equation that ML fitted alone."""
+    mediators = [e.response for e in fit.system.layout.equations]
+    values = {n: v for f in plain.values() for n, v in f.values.items()}
+    itself = any(named.coefficient(y, m) == names[1] for y in mediators for m in mediators)
+    if not itself or not all(n in values for n in names):
+        return None
+    return _Leg(names[0], *values[names[0]]), _Leg(names[1], *values[names[1]])
