@@ -5,7 +5,7 @@ multilevel model (Snijders & Bosker, 2012, section 4.3); with random slopes each
 the mean square of what it multiplies (Johnson, 2014).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -114,7 +114,7 @@ def unexplained(
     return out
 
 
-def shares(variances: dict[str, Array]) -> dict[str, Array]:
+def shares(variances: Mapping[str, Array]) -> dict[str, Array]:
     """Compute shares of a sum of variances, draw by draw.
 
     An infinite variance, as of a Student-t residual with at most two degrees of freedom, has the
