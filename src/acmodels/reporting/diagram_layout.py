@@ -75,7 +75,7 @@ class Arrow:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Drawing:
     """A whole diagram."""
 
     boxes: Mapping[str, Box]
@@ -84,7 +84,7 @@ class Plan:
     height: float
 
 
-def plan(layout: "Layout") -> Plan:
+def plan(layout: "Layout") -> Drawing:
     """Place everything."""
     boxes = _boxes(layout)
     order = {name: k for k, name in enumerate(boxes)}
@@ -103,7 +103,7 @@ def plan(layout: "Layout") -> Plan:
     right = max((b.x + b.width for b in boxes.values()), default=0.0)
     bottoms = [b.y + b.height for b in boxes.values()]
     bottoms += [y for a in placed for _, y in a.points]
-    return Plan(boxes, placed, right + 12, max(bottoms, default=0.0) + TOP)
+    return Drawing(boxes, placed, right + 12, max(bottoms, default=0.0) + TOP)
 
 
 def _boxes(layout: "Layout") -> dict[str, Box]:
