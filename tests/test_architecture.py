@@ -221,3 +221,37 @@ def test_unsafe_code_is_seen(code: str) -> None:
 @pytest.mark.parametrize("code", ["re.compile('a')", "x.eval()", "np.load(path)", "import tomllib"])
 def test_safe_code_is_not(code: str) -> None:
     assert not list(unsafe(ast.parse(code)))
+
+
+SOURCE = ROOT / "src/acmodels"
+STRAY = re.compile(
+    r'f"(?:sigma|simo|nu|phi|zi)\(\{'
+    r'|f"(?:sd|cor)\(\{[^}]*\}(?: ~|, |\)? \|)'
+    r'|f"\{[^}]*\} ~ (?:1|\{)'
+    r"|\} \| t\{"
+)
+"""Code that spells the name of a parameter."""
+DISTRIBUTIONS = "simulation/assumptions.py"
+"""Writes `x ~ Normal(0, 1)`, which is no parameter."""
+
+
+def test_parameter_names_are_made_in_one_file() -> None:
+    found = [
+        f"{path.relative_to(SOURCE)}:{n}: {line.strip()}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.relative_to(SOURCE).as_posix() not in ("spec/parameters.py", DISTRIBUTIONS)
+        for n, line in enumerate(path.read_text().splitlines(), 1)
+        if STRAY.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'x = f"sigma({e.response})"', 'x = f"sd({m} ~ 1 | {g})"', 'x = f"cor({a}, {b})"',
+        'x = f"{e.response} ~ {c.name}"', 'x = f"{y} | t{k}"', 'x = f"{r} ~ 1"',
+    ],
+)  # fmt: skip
+def test_a_name_spelled_elsewhere_is_seen(line: str) -> None:
+    assert STRAY.search(line)
