@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.display import facts
-from acmodels.engines import Sampling, engine, with_marginal_likelihood
+from acmodels.engines import Sampling, with_marginal_likelihood
 from acmodels.errors import InputError, listing
 from acmodels.inference.fitting import Fit
+from acmodels.inference.refitting import again
 from acmodels.numbers import decimal, stated
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed
@@ -136,12 +137,10 @@ def _log_ratio(
     for f, names, sign in ((first, changed[0], 1.0), (second, changed[1], -1.0)):
         parts = f.draws.parts
         if factor != 1.0 and names:
-            prepared = engine(f.draws.engine).prepare(
-                f.system.layout, _widened(f.priors, names, factor), f.system.responses
-            )
+            ready = again(f, priors=_widened(f.priors, names, factor))
             seed = child_seed(f.seed, "bayes factor")
             few = Sampling(draws=100, chains=1)
-            parts = prepared.sample(f.system.responses, seed, few).parts
+            parts = ready.prepared.sample(f.system.responses, seed, few).parts
         for p in parts:
             if p.log_marginal_likelihood is None:
                 raise InputError(

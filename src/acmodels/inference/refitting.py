@@ -21,6 +21,8 @@ from acmodels.system import Layout, Responses
 
 LEAST_ESS = 100
 """Effective points or draws that a refit needs."""
+HEAVY = 0.5
+"""Pareto k above which the posterior of an sd is taken to have a long tail."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,19 @@ class Again:
     choice: Choice
     prepared: Prepared
 
-    def onto(self, layout: Layout) -> "Again":
-        """Take over to other rows, or to another confounder, of the same model."""
+    def onto(self, layout: Layout, responses: Responses | None = None) -> "Again":
+        """Take over to other rows, or to another confounder, of the same model.
+
+        Args:
+            layout: of the same model.
+            responses: which give the shapes; the fit's own if None.
+        """
         moved = self.prepared.onto(layout)
         if moved is None:
-            return again(self.fit, layout=layout, priors=self.priors, asked=self.choice.name)
+            return again(
+                self.fit, layout=layout, priors=self.priors, responses=responses,
+                asked=self.choice.name,
+            )  # fmt: skip
         return Again(self.fit, layout, self.priors, self.choice, moved)
 
 
@@ -103,6 +113,7 @@ def refit(
     use: str,
     responses: Responses | None = None,
     points: int | None = None,
+    more: int | None = None,
     wanted: Collection[str] | None = None,
     cores: int = 1,
 ) -> Refit:
@@ -114,6 +125,7 @@ def refit(
             them are smooth.
         responses: by name; the fit's own if None.
         points: of an exact engine, to begin with.
+        more: as many where Pareto k is above `HEAVY`; no more if None.
         wanted: parameters that are asked for; the others may keep the draws of the fit. All if
             None.
         cores: chains run at once.
@@ -132,9 +144,11 @@ def refit(
             posterior.__getitem__, float("nan"), float("nan"),
             lambda rows: diagnose(posterior, rows, LEAST_ESS).usable,
         )  # fmt: skip
-    b = cast("Batched", ready.prepared).batch(
-        {k: v[None] for k, v in given.items()}, [seed], chains * draws, points, wanted=wanted
-    )
+    exact = cast("Batched", ready.prepared)
+    stack = {k: v[None] for k, v in given.items()}
+    b = exact.batch(stack, [seed], chains * draws, points, wanted=wanted)
+    if more is not None and more != points and float(b.pareto_k[0]) > HEAVY:
+        b = exact.batch(stack, [seed], chains * draws, more, wanted=wanted)
     found: Mapping[str, int] = {name: k for k, name in enumerate(b.names)}
 
     def parameter(name: str) -> Array:

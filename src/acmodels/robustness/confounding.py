@@ -14,20 +14,20 @@ held.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acmodels.engines import Batched, Prepared, Sampling, choose
+from acmodels.engines import choose
 from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
-from acmodels.inference.diagnosis import diagnose
 from acmodels.inference.fitting import EffectRows, Fit, effect_rows
 from acmodels.inference.judging import Effects, find, judge
+from acmodels.inference.refitting import Again, again, refit
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
 from acmodels.priors import Prior, Priors
-from acmodels.rng import child_seed, stream
+from acmodels.rng import stream
 from acmodels.spec.distribution import constant
 from acmodels.spec.model import names_of
 from acmodels.spec.names import Names, pieces, plain, spelled
@@ -48,8 +48,6 @@ RHO_SAMPLED = (-0.4, -0.2, 0.0, 0.2, 0.4)
 """The same where the confounder is sampled, which takes longer."""
 POINTS = 2048
 """Points of each fit, to begin with."""
-LEAST_ESS = 100
-"""Effective points that a fit needs."""
 COLUMNS = (
     "estimand", "at", "rho", "mean", "sd", "median", "lower", "upper", "p_positive", "status",
 )  # fmt: skip
@@ -130,27 +128,13 @@ class _Pair:
         Only the equations that it links are fitted; the others' posterior is what it was.
         """
         f = self.fit
-        chains, draws = f.draws.values.shape[:2]
-        prepared = choose(self.layout, self._priors(rho)).engine.prepare(
-            self.layout, self._priors(rho), f.system.responses
-        )
-        stack = {k: v[None] for k, v in f.system.responses.items()}
-        seed = child_seed(f.seed, "confounding")  # the same for all: their differences are smooth
-        found = cast("Batched", prepared).batch(
-            stack, [seed], chains * draws, POINTS, wanted=(self.name,)
-        )
-
-        def parameter(name: str) -> Array:
-            if name not in found.names:
-                return f.draws[name]
-            return found.values[0, :, found.names.index(name)].reshape(chains, draws)
-
+        ready = again(f, layout=self.layout, priors=self._priors(rho), asked="auto")
+        found = refit(ready, use="confounding", points=POINTS, wanted=(self.name,))
         context = Context(
-            self.layout, f.system.responses, parameter, f.spec.estimands, f.spec.source
+            self.layout, f.system.responses, found.parameter, f.spec.estimands, f.spec.source
         )
         rows = effect_rows(context)
-        usable = bool(found.usable[0]) and float(found.ess[0]) >= LEAST_ESS
-        return _Held(rho, rows, float(found.log_marginal_likelihood[0]), usable)
+        return _Held(rho, rows, found.log_marginal_likelihood, found.usable(rows.rows))
 
 
 @dataclass(frozen=True)
@@ -165,35 +149,29 @@ class _Latent:
         code: its unit on each data row.
         units: how many.
         scales: by response, s and whether it is fixed by the link; the outcome last.
-        prepared: compiled once.
+        ready: compiled once.
     """
 
     fit: Fit
     code: Index
     units: int
     scales: Mapping[str, tuple[float, bool]]
-    prepared: Prepared
+    ready: Again
 
     def held(self, rho: float) -> _Held:
         """Sample with the confounder at a strength, signed by its loading on the outcome."""
         f = self.fit
-        chains, draws = f.draws.values.shape[:2]
         layout = replace(
             f.system.layout,
             confounder=Confounder(self.code, self.units, loadings(self.scales, rho)),
         )
-        prepared = self.prepared.onto(layout)
-        if prepared is None:
-            prepared = choose(layout, f.priors).engine.prepare(layout, f.priors, f.system.responses)
-        seed = child_seed(f.seed, "confounding")
-        sampling = Sampling(draws=draws, chains=chains, cores=chains)
-        posterior = prepared.sample(f.system.responses, seed, sampling)
+        chains = f.draws.values.shape[0]
+        found = refit(self.ready.onto(layout), use="confounding", cores=chains)
         context = Context(
-            f.system.layout, f.system.responses, posterior.__getitem__, f.spec.estimands,
-            f.spec.source,
-        )  # fmt: skip
+            f.system.layout, f.system.responses, found.parameter, f.spec.estimands, f.spec.source
+        )
         rows = effect_rows(context)
-        return _Held(rho, rows, float("nan"), diagnose(posterior, rows.rows, LEAST_ESS).usable)
+        return _Held(rho, rows, found.log_marginal_likelihood, found.usable(rows.rows))
 
 
 def loadings(scales: Mapping[str, tuple[float, bool]], rho: float) -> dict[str, float]:
@@ -245,8 +223,7 @@ def _latent(fit: Fit, mediator: str, outcome: str, unit: str | None) -> _Latent:
             ]
             scales[e.response] = (float(fit.draws[names[0]].mean()), False)
     at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
-    prepared = choose(at, fit.priors).engine.prepare(at, fit.priors, fit.system.responses)
-    return _Latent(fit, code, units, scales, prepared)
+    return _Latent(fit, code, units, scales, again(fit, layout=at, asked="auto"))
 
 
 def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:

@@ -10,22 +10,20 @@ says that the weights cannot be trusted.
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.data import Study, study
 from acmodels.data import labels as labels_of
-from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
-from acmodels.inference.diagnosis import diagnose
 from acmodels.inference.fitting import Fit, effect_rows
-from acmodels.inference.judging import Effect, find, verdict
+from acmodels.inference.judging import find, verdict
+from acmodels.inference.refitting import Again, Refit, again, refit
 from acmodels.numbers import table_html
 from acmodels.posterior import Array, Posterior, intervals
-from acmodels.rng import child_seed
 from acmodels.robustness.reweighting import unit_likelihoods
 from acmodels.spec.names import plain
 from acmodels.system import (
@@ -49,12 +47,8 @@ MORE = 16384
 """The same where the posterior of an sd has a long tail: few groups, or a high Pareto k."""
 FEW = 20
 """Groups below which the tail is taken to be long."""
-HEAVY = 0.5
-"""Pareto k above which it is."""
 EVEN = (np.arange(DRAWS) + 0.5) / DRAWS
 """Probabilities at which weighted draws are drawn again, evenly."""
-LEAST_ESS = 100
-"""Effective points or draws that a refit needs."""
 COLUMNS = (
     "unit", "n_rows", "estimand", "at", "how", "pareto_k", "mean", "sd", "lower", "upper",
     "p_positive", "shift", "proposition", "p_region", "status",
@@ -134,7 +128,7 @@ def influence(
         )
     tell = progress or (lambda *_: None)
     weighted = _reweighted(fit, by)
-    refit = _Refits(fit, _exact(fit))
+    without = _Refits(fit, again(fit) if fit.draws.parts else None)
 
     lost: dict[str, str] = {}
 
@@ -142,13 +136,13 @@ def influence(
         keep = np.array([str(v) != unit for v in labels]) | missing
         found = weighted(unit) if weighted is not None else None
         if found is None:
-            found = refit(replace(table, frame=table.frame.loc[keep]))
+            found = without(replace(table, frame=table.frame.loc[keep]))
         if found.why:
             lost[unit] = found.why
         return _summaries(fit, found, unit, int((~keep).sum()))
 
     rows: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(1 if refit.prepared is None else 2) as pool:
+    with ThreadPoolExecutor(1 if without.exact is None else 2) as pool:
         for n, some in enumerate(pool.map(one, units)):
             rows += some
             tell("leaving out", n + 1, len(units))
@@ -178,25 +172,18 @@ def _other_parameters(fit: Fit, layout: Layout, names: set[str]) -> str:
     return f"without it, {' and '.join(v for v in (said, more) if v)}"
 
 
-def _exact(fit: Fit) -> Prepared | None:
-    """The exact engine on all the data, where that fitted them."""
-    if not fit.draws.parts:
-        return None
-    joint = fit.system.sampled
-    return engine(fit.draws.engine).prepare(joint.layout, fit.priors, joint.responses)
-
-
 @dataclass(frozen=True)
 class _Refits:
     """Refits without a unit, priors as they were.
 
     Attributes:
         fit: of all the data.
-        prepared: its engine on all the data, where it can fit data sets in a batch.
+        exact: the fit's engine made ready on all the data, where it is exact: a refit starts from
+            where all the data put it.
     """
 
     fit: Fit
-    prepared: Prepared | None
+    exact: Again | None
 
     @property
     def points(self) -> int:
@@ -204,16 +191,16 @@ class _Refits:
         blocks = self.fit.system.sampled.layout.blocks
         return MORE if any(len(b.levels) < FEW for b in blocks) else POINTS
 
-    def __call__(self, without: Study) -> _Without:
+    def __call__(self, rest: Study) -> _Without:
         """Fit to what is left."""
         f = self.fit
         try:
-            system = build_system(f.spec, without)
+            system = build_system(f.spec, rest)
             joint = system.sampled
             names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
             if names != set(f.priors):
                 raise InputError(_other_parameters(f, system.layout, names))
-            drawn = self._batch(joint) if self.prepared is not None else self._chains(joint)
+            drawn = self._refitted(joint)
             context = Context(
                 system.layout, system.responses, drawn.parameter, f.spec.estimands, f.spec.source
             )
@@ -227,53 +214,19 @@ class _Refits:
             return replace(_NONE, why="the draws of the refit cannot be used")
         size = rows[0].draws.size
         return _Without(
-            "refit", drawn.k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size),
+            "refit", drawn.pareto_k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size),
             tuple(r.withheld for r in found.withheld(f.prob)),
         )  # fmt: skip
 
-    def _batch(self, joint: Joint) -> "_Drawn":
-        """By the exact engine: a proposal that starts from where all the data put it."""
-        f = self.fit
-        prepared = cast("Prepared", self.prepared).onto(joint.layout)
-        if prepared is None:
-            prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
-        chains, draws = f.draws.values.shape[:2]
-        stack = {k: v[None] for k, v in joint.responses.items()}
-        seed = child_seed(f.seed, "leave out")
-        exact = cast("Batched", prepared)
-        b = exact.batch(stack, [seed], chains * draws, self.points)
-        if self.points < MORE and float(b.pareto_k[0]) > HEAVY:
-            b = exact.batch(stack, [seed], chains * draws, MORE)
-        good = bool(b.usable[0]) and float(b.ess[0]) >= LEAST_ESS
-        return _Drawn(
-            lambda name: b.values[0, :, b.names.index(name)].reshape(chains, draws),
-            float(b.pareto_k[0]),
-            lambda _: good,
-        )
-
-    def _chains(self, joint: Joint) -> "_Drawn":
-        """By a sampler, as all the data were fitted."""
-        f = self.fit
-        chains, draws = f.draws.values.shape[:2]
-        prepared = engine(f.draws.engine).prepare(joint.layout, f.priors, joint.responses)
-        seed = child_seed(f.seed, "leave out")
-        posterior = prepared.sample(
-            joint.responses, seed, Sampling(draws=draws, chains=chains, cores=2)
-        )
-        return _Drawn(
-            posterior.__getitem__,
-            float("nan"),
-            lambda rows: diagnose(posterior, rows, LEAST_ESS).usable,
-        )
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """Draws of a refit, and whether they can be used."""
-
-    parameter: Callable[[str], Array]
-    k: float
-    usable: Callable[[tuple[Effect, ...]], bool]
+    def _refitted(self, joint: Joint) -> Refit:
+        if self.exact is None:
+            ready = again(self.fit, layout=joint.layout, responses=joint.responses)
+        else:
+            ready = self.exact.onto(joint.layout, joint.responses)
+        return refit(
+            ready, use="leave out", responses=joint.responses, points=self.points, more=MORE,
+            cores=2,
+        )  # fmt: skip
 
 
 _NONE = _Without("not possible", float("nan"), [], np.zeros(0))
