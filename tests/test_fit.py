@@ -70,7 +70,7 @@ def test_it_is_usable_and_tidy(fitted: Fit) -> None:
         "name", "mean", "sd", "median", "lower", "upper",
         "r_hat", "ess_bulk", "ess_tail", "mcse_mean",
     ]  # fmt: skip
-    assert fitted.model is not None
+    assert fitted.pymc_model().free_RVs
     assert {"posterior", "sample_stats"} <= set(fitted.posterior.children)
     assert "y ~ m" in fitted.posterior["posterior"].data_vars
     assert judge(fitted.effects, fitted.spec.propositions)["status"].tolist() == ["supported"]

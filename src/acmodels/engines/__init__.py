@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,3 +265,13 @@ def choose(
             return Choice(name, _load(name), before, why, last=name == engine_names()[-1])
         reasons[name] = reason
     raise EngineError(f"no engine can fit {source}: {'; '.join(reasons.values())}")
+
+
+def pymc_model(layout: Layout, priors: Priors, responses: Responses) -> Any:
+    """Build a model for PyMC, whichever engine fits it.
+
+    Returns:
+        A `pm.Model`, not compiled.
+    """
+    last: Any = _load(engine_names()[-1])  # the engine that takes every model is PyMC's
+    return last.pymc_model(layout, priors, responses)

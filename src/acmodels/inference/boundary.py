@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.engines.nuts.centering import group_parts
 from acmodels.errors import listing
 from acmodels.inference.prior_sensitivity import group_sds
 from acmodels.numbers import number
@@ -21,6 +20,7 @@ from acmodels.priors import Priors
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout, Responses, System
 from acmodels.system.columns import design_matrix
+from acmodels.system.working import group_parts
 
 AT_ZERO = float(np.exp(-0.5 * 2.7055))
 """Likelihood at zero, over its highest value, from which an sd is not clearly above zero: the

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from acmodels.data import Finding, Study, study
-from acmodels.engines import Engine, Progress, Sampling, choose
+from acmodels.engines import Engine, Progress, Sampling, choose, pymc_model
 from acmodels.errors import EngineError, InputError, did_you_mean
 from acmodels.estimands import Context, denominators, evaluate, may_be_zero
 from acmodels.estimands import warnings as estimand_warnings
@@ -67,10 +67,15 @@ class Fit:
     imputations: Imputations | None = field(default=None, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def model(self) -> Any:
-        """The `pm.Model`, where the engine built one."""
-        return self.draws.engine_model
+    def pymc_model(self) -> Any:
+        """Build the same model for PyMC, to sample or extend, whichever engine fitted it.
+
+        Returns:
+            A `pm.Model` on the data of the fit, with the priors of the fit. Its variables are in
+            the units and directions in which the sampler moves.
+        """
+        joint = self.system.sampled
+        return pymc_model(joint.layout, self.priors, joint.responses)
 
     @property
     def log_marginal_likelihood(self) -> float | None:

@@ -149,7 +149,7 @@ def _equation(layout: Layout, x: Incomplete, allowed: Sequence[str], rows: "Rows
     terms = ["1", *_terms(layout, x, allowed, known, rows)]
     terms += [f"(1 | {':'.join(quoted(c) for c in g)})" for g in _groupings(layout, x, known)]
     family = "gaussian" if not x.support else "bernoulli" if len(x.support) == 2 else "ordinal"
-    text = f"{quoted(x.name)} ~ {' + '.join(terms)}"
+    text = quoted(x.name) + " ~ " + " + ".join(terms)
     return Equation(x.name, parse_formula(text), family=family, level=x.level)
 
 

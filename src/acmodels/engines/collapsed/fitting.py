@@ -209,7 +209,7 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
     spread, lifted = rough(component, layout, responses)
     scale: dict[str, float] = {}
     for e, i in enumerate(component.equations):
-        scale[f"sigma({layout.equations[i].response})"] = float(spread[e])
+        scale[layout.equations[i].sigma] = float(spread[e])
     place_of = {layout.equations[i].response: e for e, i in enumerate(component.equations)}
     effects = [x for g in component.groupings for x in g.effects]
     for (b, k), size in zip(effects, made.sizes[0], strict=True):

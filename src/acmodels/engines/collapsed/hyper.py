@@ -149,7 +149,7 @@ def hyper(
         sds = tuple(sd(block.sd(m)) for m in block.members)
         blocks[b] = matrix(sds, [n for _, _, n in block.correlations()])
     sigmas = {
-        e: sd(f"sigma({layout.equations[i].response})")
+        e: sd(layout.equations[i].sigma)
         for e, i in enumerate(component.equations)
         if layout.equations[i].has_sigma
     }

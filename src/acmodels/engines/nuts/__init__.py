@@ -11,7 +11,7 @@ compilation serves any further responses of the design.
 
 import importlib
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
@@ -52,3 +52,10 @@ def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
     from acmodels.engines.nuts import sampling
 
     return sampling.shape(layout, priors, responses)
+
+
+def pymc_model(layout: Layout, priors: Priors, responses: Responses) -> Any:
+    """Build the PyMC model without compiling it."""
+    from acmodels.engines.nuts import sampling
+
+    return sampling.pymc_model(layout, priors, responses)

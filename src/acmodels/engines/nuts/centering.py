@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.engines.nuts.start import pooled, working
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.layout import Array
+from acmodels.system.working import Multipliers, rough_effects, working_residuals
 
-ROUNDS = 25
 CONSTANT = -1
 """Stands for the column of a constant that thresholds give: it is in no design matrix."""
 
@@ -165,9 +164,9 @@ def _equation(
     layout: Layout, e: EquationLayout, responses: Responses, bases: Mapping[int, Array]
 ) -> tuple[dict[tuple[int, int], Member], float]:
     """Fit independent group effects to working residuals by a few mean-field EM rounds."""
-    residual, precision = _working(layout, e, responses)
+    residual, precision = working_residuals(layout, e, responses)
     members = _members(layout, e, responses, bases)
-    found = _mean_field(e, residual, precision, members, [len(b.levels) for b in layout.blocks])
+    found = rough_effects(e, residual, precision, members, [len(b.levels) for b in layout.blocks])
     sigma2 = found.sigma2
     effects_found = {
         (b, k): Member(float(np.sqrt(t)), t * i / sigma2 / (1.0 + t * i / sigma2))
@@ -176,13 +175,9 @@ def _equation(
     return effects_found, float(np.sqrt(sigma2))
 
 
-type _Members = list[tuple[int, int, np.ndarray, Array]]
-"""Block, member, the group of each row and what multiplies the effects."""
-
-
 def _members(
     layout: Layout, e: EquationLayout, responses: Responses, bases: Mapping[int, Array]
-) -> _Members:
+) -> Multipliers:
     return [
         (b, k, block.index(e), z)
         for b, block in enumerate(layout.blocks)
@@ -190,90 +185,3 @@ def _members(
         if mine
         for k, z in zip(mine, _multipliers(layout, e, b, responses, bases).T, strict=True)
     ]
-
-
-@dataclass(frozen=True)
-class _MeanField:
-    """Rough group effects, by member: effects, variances and information; residual variance."""
-
-    effects: list[Array]
-    tau2: list[float]
-    info: list[Array]
-    sigma2: float
-
-
-def _mean_field(
-    e: EquationLayout, residual: Array, precision: Array, members: _Members, levels: list[int]
-) -> _MeanField:
-    """Fit independent group effects by a few rounds of EM."""
-    sigma2 = 1.0
-    if e.has_sigma:
-        sigma2 = float(np.mean(residual**2)) or 1.0
-    size = {b: levels[b] for b, *_ in members}
-    tau2 = [sigma2 / max(float(np.mean(precision * z**2)), 1e-300) / 2 for *_, z in members]
-    effects = [np.zeros(size[b]) for b, *_ in members]
-    info = [np.bincount(index, precision * z**2, size[b]) for b, _, index, z in members]
-    left = residual.copy()
-    spread = [np.zeros_like(i) for i in info]
-    for _ in range(ROUNDS):
-        for m, (b, _, index, z) in enumerate(members):
-            left = left + z * effects[m][index]
-            shrink = info[m] + sigma2 / tau2[m]
-            effects[m] = np.bincount(index, precision * z * left, size[b]) / shrink
-            spread[m] = sigma2 / shrink
-            tau2[m] = max(float(np.mean(effects[m] ** 2 + spread[m])), 1e-12 * sigma2)
-            left = left - z * effects[m][index]
-        if e.has_sigma:
-            lost = sum(float(np.sum(i * s)) for i, s in zip(info, spread, strict=True))
-            sigma2 = max((float(np.sum(left**2)) + lost) / e.n, 1e-12 * sigma2)
-    return _MeanField(effects, tau2, info, sigma2)
-
-
-@dataclass(frozen=True)
-class GroupPart:
-    """One group effect of an equation, the rough effects of others taken out.
-
-    Attributes:
-        block, member: which.
-        index: the group of each row, (n,).
-        z: what multiplies the effects, (n,).
-        target: the working response less the other group effects, (n,).
-        precision: of the working response, (n,).
-    """
-
-    block: int
-    member: int
-    index: np.ndarray
-    z: Array
-    target: Array
-    precision: Array
-
-
-def group_parts(layout: Layout, e: EquationLayout, responses: Responses) -> list[GroupPart]:
-    """Look at each group effect of an equation, with rough values of the others."""
-    residual, precision = _working(layout, e, responses)
-    members = _members(layout, e, responses, {})
-    if not members:
-        return []
-    found = _mean_field(e, residual, precision, members, [len(b.levels) for b in layout.blocks])
-    target, _ = working(e, responses[e.response], pooled(e, responses[e.response]))
-    parts = [z * v[index] for (_, _, index, z), v in zip(members, found.effects, strict=True)]
-    whole = np.sum(parts, axis=0)
-    return [
-        GroupPart(b, k, index, z, target - (whole - part), precision)
-        for (b, k, index, z), part in zip(members, parts, strict=True)
-    ]
-
-
-def _working(layout: Layout, e: EquationLayout, responses: Responses) -> tuple[Array, Array]:
-    """Residuals on the link's scale from the population-level part, and their precisions."""
-    y = responses[e.response]
-    X = design_matrix(layout, e, responses)
-    if e.codes:
-        X = np.column_stack([np.ones(e.n), X])
-    target, precision = working(e, y, pooled(e, y))
-    root = np.sqrt(precision)
-    if X.shape[1]:
-        beta, *_ = np.linalg.lstsq(X * root[:, None], target * root, rcond=None)
-        target = target - X @ beta
-    return target, precision

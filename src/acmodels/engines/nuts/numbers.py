@@ -9,11 +9,11 @@ import numpy as np
 from acmodels.engines.nuts.bounds import between, from_line, to_line
 from acmodels.engines.nuts.forms import BOUNDED, add_priors, joined, shape_of
 from acmodels.engines.nuts.rows import Stack
-from acmodels.engines.nuts.start import rough
 from acmodels.families import Scalar, family
 from acmodels.priors import Prior
 from acmodels.system import Responses
 from acmodels.system.layout import Array
+from acmodels.system.working import rough
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,14 @@ a little: with 138 quantities, 35 of them missing, 34 s and not 8 for the same t
 """
 
 
+def pymc_model(layout: Layout, priors: Priors, responses: Responses) -> Any:
+    """Build the PyMC model without compiling it."""
+    import pymc as pm
+
+    plan = make_plan(layout, priors, responses)
+    return build(pm, plan, make_arrays(plan, responses))
+
+
 def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
     """Build the PyMC model and compile it."""
     started = time.perf_counter()

@@ -6,12 +6,12 @@ steps, so that collinear predictors or wide priors cost nothing; the posterior s
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from acmodels.system import EquationLayout
 from acmodels.system.layout import Array
+from acmodels.system.working import pooled, working
 
 ROUNDS = 6
 
@@ -29,50 +29,6 @@ class Start:
     intercept: tuple[float, float] | None
     slopes: Array
     root: Array
-
-
-def rough(e: EquationLayout, y: Array) -> dict[str, Any]:
-    """Rough values of what the family owns."""
-    return e.distribution.guess(y, e.link, e.codes)
-
-
-def _relative(own: dict[str, Any]) -> tuple[float, dict[str, Any]]:
-    """Thresholds relative to the middle one, and the constant that this makes: minus it."""
-    cuts = own.get("threshold")
-    if cuts is None:
-        return 0.0, own
-    at = cuts[(len(cuts) - 1) // 2]
-    return -float(at), {**own, "threshold": cuts - at}
-
-
-def working(e: EquationLayout, y: Array, eta: Array) -> tuple[Array, Array]:
-    """Working response (less the offset) on the link's scale, and its precision."""
-    if e.se is not None:
-        return y - e.offset, 1.0 / e.se**2
-    if e.has_sigma:
-        return y - e.offset, np.ones(e.n) if e.weights is None else e.weights
-    _, own = _relative(rough(e, y))
-    response = e.distribution(link=e.link, trials=e.trials, **own)
-    step = 1e-4
-    mean = response.mean(eta)
-    slope = (response.mean(eta + step) - mean) / step
-    trials = np.ones(e.n) if e.trials is None else e.trials
-    precision = slope**2 / response.variance(eta)
-    if e.weights is not None:
-        precision = precision * e.weights
-    precision = np.maximum(precision, 1e-8)
-    return eta + (y / trials - mean) / slope - e.offset, precision
-
-
-def pooled(e: EquationLayout, y: Array) -> Array:
-    """Linear predictor of the pooled mean."""
-    if e.has_sigma or e.se is not None:
-        return np.zeros(e.n)
-    at = e.distribution.scale(y, e.trials, e.link)[0] + _relative(rough(e, y))[0]
-    if e.link == "log":  # offsets of exposure span orders of magnitude
-        top = float(e.offset.max())
-        return at + e.offset - top - float(np.log(np.mean(np.exp(e.offset - top))))
-    return np.full(e.n, at)
 
 
 def start(e: EquationLayout, X: Array, y: Array, pull: Array, ridge: Array) -> Start:

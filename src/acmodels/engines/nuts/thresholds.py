@@ -14,10 +14,10 @@ import numpy as np
 from acmodels.engines.nuts.arrays import Located
 from acmodels.engines.nuts.forms import add_priors, joined, shape_of
 from acmodels.engines.nuts.population import Population, Raw, located, raw_arrays
-from acmodels.engines.nuts.start import rough
 from acmodels.priors import Prior
 from acmodels.system import EquationLayout, Responses
 from acmodels.system.layout import Array
+from acmodels.system.working import rough
 
 
 @dataclass(frozen=True)
