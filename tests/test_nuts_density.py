@@ -484,10 +484,11 @@ def likelihood(case: Case, value: Mapping[str, float], effects: Mapping[str, np.
         X = design_matrix(layout, e, responses)
         for k, c in enumerate(e.columns):
             eta[i] += X[:, k] * value[e.coefficient(c)]
-        for block, mine in layout.blocks_of(e.response):
-            for k in mine:
-                z = group_column(layout, e, block.members[k].column, responses)
-                eta[i] += z * effects[block.key][block.code[e.rows], k]
+        for block in layout.blocks:  # by hand, not by the package's own terms
+            for k, m in enumerate(block.members):
+                if m.response == e.response:
+                    z = group_column(layout, e, m.column, responses)
+                    eta[i] += z * effects[block.key][block.code[e.rows], k]
     if case.latent is not None:
         for response, more in case.latent(value, effects).items():
             eta[layout.responses.index(response)] += more

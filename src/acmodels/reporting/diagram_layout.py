@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from acmodels.system.terms import group_terms
+
 if TYPE_CHECKING:
     from acmodels.system import Layout
 
@@ -121,7 +123,7 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
         before = [ranks[v] for c in e.columns for v in c.variables if v in responses]
         ranks[e.response] = max(before, default=base - 1) + 1
         rows = tuple(Entry(e.coefficient(c), c.name, c.variables) for c in e.columns if c.parts)
-        groups = tuple(dict.fromkeys(b.group for b, _ in layout.blocks_of(e.response)))
+        groups = tuple(dict.fromkeys(b.group for b, _ in group_terms(layout, e.response)))
         products = sum(len(r.variables) > 1 for r in rows)
         inside = ROW * (len(rows) - products) + PRODUCT * products
         height = HEAD + max(ROW, inside) + (FOOT if groups else 0) + 10

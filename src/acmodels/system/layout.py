@@ -472,13 +472,6 @@ class Layout:
         residual = (Correlations(len(s), residual_pairs(self, n)) for n, s in sets)
         return (*blocks, *residual)
 
-    def blocks_of(self, response: str) -> Iterator[tuple[Block, list[int]]]:
-        """Blocks that enter an equation, with the positions of the members that do."""
-        for block in self.blocks:
-            mine = [k for k, m in enumerate(block.members) if m.response == response]
-            if mine:
-                yield block, mine
-
 
 def left_out(layout: Layout, name: str) -> str | None:
     """Say why a coefficient of that name was left out of a model; None where none was."""
