@@ -6,7 +6,16 @@ from concurrent.futures import Executor
 import numpy as np
 
 from acmodels.engines.collapsed.hyper import Factors, factors
-from acmodels.engines.collapsed.kernels import LANES, evaluate, solve_above, solve_chain, work
+from acmodels.engines.collapsed.kernels import (
+    LANES,
+    Found,
+    Points,
+    Work,
+    evaluate,
+    solve_above,
+    solve_chain,
+    work,
+)
 from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, lapack_factor
 from acmodels.errors import EngineError
 from acmodels.system import Layout
@@ -53,14 +62,14 @@ def group_effects(
     fours = range(0, len(used), LANES)
 
     def some(share: range) -> None:
-        room = work(f, made.residual.shape[2])
+        w = work(f, made.residual.shape[2])
         for first in share:
             last = min(first + LANES, len(used))
             draws = order[ends[first] : ends[last]]
             here = used[first:last]
             lanes = np.searchsorted(here, points[draws])
             dense[draws], chain[draws] = _four(
-                problem, made.at(here), lanes, beta[draws], z_dense[draws], z_chain[draws], room
+                problem, made.at(here), lanes, beta[draws], z_dense[draws], z_chain[draws], w
             )
 
     if threads is None:
@@ -77,34 +86,33 @@ def _four(
     beta: Array,
     z_dense: Array,
     z_chain: Array,
-    room: tuple[Array, ...],
+    w: Work,
 ) -> tuple[Array, Array]:
     """Effects of draws at up to four points."""
     component = problem.hyper.component
     f, c = component.structure, problem.moments.cross
-    S, W, t, om, omy, total = room
     n, P, p = made.log.shape[1], problem.dense, beta.shape[1]
-    none = np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0))
+    none = Found(np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0)))
     large = P >= LAPACK_FROM
     one = np.zeros(1, dtype=np.int64)
-    evaluate(f, c, one, 0, n, not large, *made.arrays, *none, S, W, t, om, omy, total)
+    evaluate(f, c, one, 0, n, not large, Points(*made.arrays), none, w)
     dense = np.empty((len(lanes), P))
     if large:
-        _above_lapack(S, lanes, beta, z_dense, dense)
+        _above_lapack(w.S, lanes, beta, z_dense, dense)
     else:
-        solve_above(S, lanes, beta, z_dense, dense)
+        solve_above(w.S, lanes, beta, z_dense, dense)
     first = 0
     for g, grouping in enumerate(component.dense):
         K = grouping.width
         size = grouping.levels * K
         v = dense[:, first : first + size].reshape(len(lanes), grouping.levels, K)
-        factor = np.moveaxis(t[len(component.chain) + g, :K, :K], 2, 0)[lanes]
+        factor = np.moveaxis(w.t[len(component.chain) + g, :K, :K], 2, 0)[lanes]
         dense[:, first : first + size] = np.einsum("sjb,sab->sja", v, factor).reshape(-1, size)
         first += size
     if len(f.copy):
         dense[:, f.copy] = made.copies[0][lanes] * dense[:, f.copy_of]
     chain = np.empty(z_chain.shape)
-    solve_chain(f, c, 0, lanes, t, om, omy, W, dense, z_chain, chain)
+    solve_chain(f, c, 0, lanes, w, dense, z_chain, chain)
     return dense, chain
 
 

@@ -103,6 +103,57 @@ class Cross(NamedTuple):
     prior_square: Any
 
 
+class Points(NamedTuple):
+    """Points at which densities are evaluated, of R data sets.
+
+    Attributes:
+        factors: of group covariances, row by row, (R, N, cells).
+        residual: residual precision, (R, N, equations, equations).
+        pieces: what the pieces of the responses are multiplied by, (R, N, E).
+        copies: what copied columns are multiplied by, (R, N, copies).
+    """
+
+    factors: Any
+    residual: Any
+    pieces: Any
+    copies: Any
+
+
+class Found(NamedTuple):
+    """What `evaluate` finds at points.
+
+    Attributes:
+        log: the log likelihood, less what is the same at every point, (R, N).
+        mean: w of the coefficients, (R, N, p), or nothing where it has no points. They are
+            L'^-1 (w + z) with z standard normal.
+        root: the lower triangle of L, row by row, (R, N, cells).
+    """
+
+    log: Any
+    mean: Any
+    root: Any
+
+
+class Work(NamedTuple):
+    """Work arrays of `evaluate`, from `work`; at the end they hold the last four points' values.
+
+    Attributes:
+        S: the dense systems, factored, (P + 1, P + 1, 4).
+        W: what levels below took off later groupings of the chain.
+        t: factors of the group covariances.
+        om: the residual precision.
+        omy: the residual precision times the pieces' multipliers, and these in the last row.
+        total: the log determinant of what was eliminated, (4,).
+    """
+
+    S: Any
+    W: Any
+    t: Any
+    om: Any
+    omy: Any
+    total: Any
+
+
 def _cache_folder() -> None:
     """Let compiled code be kept somewhere even where neither the package nor home is writable."""
     here = Path(__file__).parent
@@ -150,6 +201,10 @@ _STRUCTURE = numba.types.NamedTuple(
 _CROSS = numba.types.NamedTuple(
     (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _i1, _f1, _f3, _f2, _f1), Cross
 )
+
+_POINTS = numba.types.NamedTuple((_f3, _f4, _f3, _f3), Points)
+_FOUND = numba.types.NamedTuple((_f2, _f3, _f3), Found)
+_WORK = numba.types.NamedTuple((_f3, _f3, _f4, _f3, _f3, _f1), Work)
 
 
 @_inlined
@@ -685,40 +740,39 @@ def _log_likelihood(S, P, total, lane):
     return -log if np.isfinite(log) else -np.inf
 
 
-@_kernel(numba.void(
-    _STRUCTURE, _CROSS, _i1, int64, int64, numba.boolean, _f3, _f4, _f3, _f3, _f2, _f3, _f3, _f3,
-    _f3, _f4, _f3, _f3, _f1,
-))  # fmt: skip
-def evaluate(
-    f, c, which, n0, n1, whole, T, OM, PIECE, COPY, LL, MEAN, ROOT, S, W, t, om, omy, total
-):
+@_inlined
+def _keep(S, lane, P, p, found, i, point):
+    """Copy what draws of the coefficients need of a factored system."""
+    if found.mean.shape[1] == 0:
+        return
+    at = 0
+    for a in range(P - p, P):
+        found.mean[i, point, a - P + p] = S[P, a, lane]
+        for b in range(P - p, a + 1):
+            found.root[i, point, at] = S[a, b, lane]
+            at += 1
+
+
+@_kernel(numba.void(_STRUCTURE, _CROSS, _i1, int64, int64, numba.boolean, _POINTS, _FOUND, _WORK))
+def evaluate(f, c, which, n0, n1, whole, points, found, room):
     """Marginal log likelihood at points n0 to n1 of some data sets, and what draws need.
 
     Args:
         f: the structure.
         c: cross-products.
-        which: data sets; everything below is in this order, R of them.
+        which: data sets; points and what is found are in this order, R of them.
         n0: first point.
         n1: one past the last point.
-        whole: False leaves the dense systems unfactored, and LL, MEAN and ROOT as they were.
-        T: factors of group covariances, row by row, (R, N, cells).
-        OM: residual precision, (R, N, equations, equations).
-        PIECE: what the pieces of the responses are multiplied by, (R, N, E).
-        COPY: what copied columns are multiplied by, (R, N, copies).
-        LL: receives the log likelihood, less what is the same at every point, (R, N).
-        MEAN: receives w of the coefficients, (R, N, p), or nothing where it has no points. They
-            are L'^-1 (w + z) with z standard normal.
-        ROOT: receives the lower triangle of L, row by row.
-        S: from `work`; at the end it holds the last four points' systems, as do the others.
-        W: likewise, what levels below took off later groupings of the chain.
-        t: likewise, the factors of the group covariances.
-        om: likewise, the residual precision.
-        omy: likewise, the residual precision times the pieces' multipliers.
-        total: likewise, the log determinant of what was eliminated.
+        whole: False leaves the dense systems unfactored, and `found` as it was.
+        points: see there.
+        found: receives what is found.
+        room: work arrays.
     """
     P = f.dense_equation.shape[0]
-    p = c.prior.shape[1]
     most, width = _most(f)
+    # arrays go to inner functions, not the tuples that hold them, which was slower
+    S, W, t, om, omy, total = room
+    T, OM, PIECE, COPY = points
     D = np.empty((most, most, 4))
     Q = np.empty((width, most, 4))
     places = np.empty(width, np.int64)
@@ -737,24 +791,17 @@ def evaluate(
                 continue
             factor(S)
             for lane in range(min(4, n1 - first)):
-                LL[i, first + lane] = _log_likelihood(S, P, total, lane)
-                if MEAN.shape[1] == 0:
-                    continue
-                at = 0
-                for a in range(P - p, P):
-                    MEAN[i, first + lane, a - P + p] = S[P, a, lane]
-                    for b in range(P - p, a + 1):
-                        ROOT[i, first + lane, at] = S[a, b, lane]
-                        at += 1
+                found.log[i, first + lane] = _log_likelihood(S, P, total, lane)
+                _keep(S, lane, P, c.prior.shape[1], found, i, first + lane)
 
 
-def work(f: Structure, equations: int) -> tuple[Any, ...]:
-    """Work arrays of `evaluate`."""
+def work(f: Structure, equations: int) -> Work:
+    """Make work arrays for `evaluate`."""
     P = len(f.dense_equation)
     size = P + 1 + (P + 1) % 2
     most = max([1, *f.K, *f.dense_effects])
     later = f.row[-1] - f.row[1] if len(f.K) else 0
-    return (
+    return Work(
         np.empty((size, size, LANES)),
         np.empty((later, f.effect[-1] + P + 1, LANES)),
         np.zeros((max(len(f.K) + len(f.dense_effects), 1), most, most, LANES)),
@@ -806,8 +853,8 @@ def solve_above(S, lanes, beta, z, out):
             out[d, a] = value / S[a, a, lane]
 
 
-@_kernel(numba.void(_STRUCTURE, _CROSS, int64, _i1, _f4, _f3, _f3, _f3, _f2, _f2, _f2))
-def solve_chain(f, c, r, lanes, t, om, omy, W, dense, z, out):
+@_kernel(numba.void(_STRUCTURE, _CROSS, int64, _i1, _WORK, _f2, _f2, _f2))
+def solve_chain(f, c, r, lanes, room, dense, z, out):
     """Group effects (as u) of the chain given the dense part, the last grouping first.
 
     Args:
@@ -815,14 +862,12 @@ def solve_chain(f, c, r, lanes, t, om, omy, W, dense, z, out):
         c: cross-products.
         r: the data set.
         lanes: the system of each draw, (D,).
-        t: from `evaluate`.
-        om: from `evaluate`.
-        omy: from `evaluate`.
-        W: from `evaluate`.
+        room: from `evaluate`.
         dense: dense group effects (as u) and coefficients, (D, P).
         z: standard normal, (D, rows).
         out: receives u, (D, rows).
     """
+    _, W, t, om, omy, _ = room
     m = f.K.shape[0]
     most, width = _most(f)
     D = np.empty((most, most, 4))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.engines.collapsed.hyper import Factors, Hyper, factors, log_prior
-from acmodels.engines.collapsed.kernels import LANES, evaluate, work
+from acmodels.engines.collapsed.kernels import LANES, Found, Points, evaluate, work
 from acmodels.engines.collapsed.mixed import Moments
 from acmodels.system.layout import Array
 
@@ -101,20 +101,18 @@ def _piece(
     large: bool,
 ) -> None:
     f, c = problem.hyper.component.structure, problem.moments.cross
-    S, W, t, om, omy, total = work(f, made.residual.shape[2])
-    evaluate(
-        f, c, which, *piece, not large, *made.arrays, out.log, out.mean, out.root, S, W, t, om, omy,
-        total,
-    )  # fmt: skip
+    w = work(f, made.residual.shape[2])
+    found = Found(out.log, out.mean, out.root)
+    evaluate(f, c, which, *piece, not large, Points(*made.arrays), found, w)
     if large:
         for lane in range(piece[1] - piece[0]):
             P, p, at = problem.dense, out.mean.shape[2], piece[0] + lane
-            L = lapack_factor(S, P, lane)
+            L = lapack_factor(w.S, P, lane)
             if L is None:
                 out.log[0, at] = -np.inf
                 continue
             log_root = np.sum(np.log(np.diag(L)[:P]))
-            out.log[0, at] = -0.5 * total[lane] - log_root - 0.5 * L[P, P] ** 2
+            out.log[0, at] = -0.5 * w.total[lane] - log_root - 0.5 * L[P, P] ** 2
             if out.mean.shape[1]:
                 out.mean[0, at] = L[P, P - p : P]
                 out.root[0, at] = L[P - p : P, P - p : P][np.tril_indices(p)]
