@@ -24,6 +24,10 @@ type Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the steps done and the steps in all."""
 
 
+type Unclear = frozenset[tuple[int, int]]
+"""Group sds, by positions of block and member, that data may not put well away from zero."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How much to draw.
@@ -160,7 +164,19 @@ class Engine(Protocol):
 class Compiling(Engine, Protocol):
     """An engine that compiles each model for itself."""
 
-    def shape(self, layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+    def prepare(
+        self, layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+    ) -> Prepared:
+        """Compile the model; for `unclear` sds so that it serves data of any size of them."""
+        ...
+
+    def not_clear(self, layout: Layout, priors: Priors, responses: Responses) -> Unclear:
+        """Return the group sds that the data do not put well away from zero."""
+        ...
+
+    def shape(
+        self, layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+    ) -> Hashable:
         """Return what data sets have in common that one compiled model serves."""
         ...
 

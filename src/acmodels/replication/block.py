@@ -247,6 +247,7 @@ class Ready:
         read: the structural parameters that it is made of.
         size: replicates in a block.
         shared: replicates that share units and rows, in one block or several.
+        incomplete: a typical study whose missing values are modeled, or None.
         assumptions: all that its studies rest on.
     """
 
@@ -261,6 +262,7 @@ class Ready:
     read: frozenset[str]
     size: int
     shared: int
+    incomplete: System | None
     assumptions: Assumptions
 
 
@@ -327,9 +329,10 @@ def get_ready(job: Job, number: int) -> Ready:
     responses = generate_stack(layout, typical, [rng]).responses
     told = assumptions(cell.design, layout, truth, cell.drawn, from_priors=cell.from_priors)
     codes = categories(cell.design, model)
-    sampled = layout
+    incomplete: System | None = None
     if cell.design.loss.empties:
-        layout, responses, sampled = _typical_holes(job, cell, layout, responses, codes)
+        layout, responses, incomplete = _typical_holes(job, cell, layout, responses, codes)
+    sampled = layout if incomplete is None else incomplete.sampled.layout
     name = choose(sampled, priors, job.engine, source=model.source).name
     one = {k: v[0] for k, v in responses.items()}
     read: set[str] = set()
@@ -346,7 +349,7 @@ def get_ready(job: Job, number: int) -> Ready:
         shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
     return Ready(
         cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
-        shared, told,
+        shared, incomplete, told,
     )  # fmt: skip
 
 
@@ -363,8 +366,8 @@ def _losses(job: Job, design: Design, layout: Layout, *use: str | int) -> dict[s
 
 def _typical_holes(
     job: Job, cell: Cell, layout: Layout, whole: Responses, codes: Mapping[str, tuple[int, ...]]
-) -> tuple[Layout, Responses, Layout]:
-    """A typical layout and responses without what is lost, and the layout that is sampled.
+) -> tuple[Layout, Responses, System | None]:
+    """A typical layout and responses without what is lost; the system, where that is modeled.
 
     Raises:
         DataError: values are missing that cannot be modeled.
@@ -374,9 +377,9 @@ def _typical_holes(
     lost = _losses(job, cell.design, layout, "typical")
     holes = holed(model, frame, layout, lost, codes)
     if not holes.modelled:
-        return holes.layout, holes.responses(whole), holes.layout
+        return holes.layout, holes.responses(whole), None
     found = systems(model, frame, layout, lost, codes, whole)
-    return *stacked(found), found[0].sampled.layout
+    return *stacked(found), found[0]
 
 
 _made: dict[tuple[str, str, int], Any] = {}
@@ -485,7 +488,8 @@ def _fitted(
         layout, stack = holes.layout, holes.responses(stack)
         return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
     studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
-    prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors))
+    typical = cast("System", ready.incomplete)
+    prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors, typical))
     return _modelled(job, prepare, studies, seeds), *stacked(studies)
 
 

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from acmodels.data import Study, study
-from acmodels.engines import Compiling, Prepared, Reshaped, choose
+from acmodels.engines import Compiling, Prepared, Reshaped, Unclear, choose
 from acmodels.errors import DataError
 from acmodels.priors import Priors, resolve_priors
 from acmodels.simulation import emptied
@@ -108,30 +108,43 @@ class Modelled:
     """Prepared fits of studies whose missing values are modeled, by few compilations.
 
     A compiled model serves studies of as many rows and missing cells, so long as the data put the
-    same group sds well away from zero: these are sampled otherwise than the rest.
+    same group sds well away from zero: these are sampled otherwise than the rest. Those that
+    typical data of the design leave unclear are never taken to be, so that one model serves most.
+    What is compiled for a study depends on it and the design alone.
     """
 
-    def __init__(self, model: Model, priors: Priors) -> None:
+    def __init__(self, model: Model, priors: Priors, typical: System) -> None:
         self.model = model
         self.priors = priors
+        joint, given = typical.sampled, self._priors(typical)
+        chosen = choose(joint.layout, given).engine
+        self._unclear: Unclear = frozenset()
+        if chosen.compiles:
+            engine = cast("Compiling", chosen)
+            self._unclear = engine.not_clear(joint.layout, given, joint.responses)
         self._made: dict[Hashable, Reshaped] = {}
 
     def __call__(self, system: System) -> Prepared:
         """Prepare one study; the models of incomplete predictors have priors scaled to it."""
         layout, responses = system.sampled.layout, system.sampled.responses
-        found = resolve_priors(self.model.priors, layout, responses, self.model.source)
-        priors = {**found, **self.priors}
+        priors = self._priors(system)
         chosen = choose(layout, priors).engine
         if not chosen.compiles:
             return chosen.prepare(layout, priors, responses)
-        shape = cast("Compiling", chosen).shape(layout, priors, responses)
+        engine = cast("Compiling", chosen)
+        shape = engine.shape(layout, priors, responses, self._unclear)
         if shape in self._made:
             return self._made[shape].shaped(layout, priors)
-        made = cast("Reshaped", chosen.prepare(layout, priors, responses))
+        made = cast("Reshaped", engine.prepare(layout, priors, responses, self._unclear))
         while len(self._made) >= MOST:
             self._made.pop(next(iter(self._made)), None)
         self._made[shape] = made
         return made
+
+    def _priors(self, system: System) -> Priors:
+        joint = system.sampled
+        found = resolve_priors(self.model.priors, joint.layout, joint.responses, self.model.source)
+        return {**found, **self.priors}
 
 
 def stacked(found: Sequence[System]) -> tuple[Layout, Responses]:

@@ -13,6 +13,7 @@ import importlib
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from acmodels.engines import Unclear
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 
@@ -40,18 +41,29 @@ def load() -> None:
         importlib.import_module(library)
 
 
-def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
+def prepare(
+    layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+) -> "PreparedNuts":
     """Build the PyMC model and compile it."""
     from acmodels.engines.nuts import sampling
 
-    return sampling.prepare(layout, priors, responses)
+    return sampling.prepare(layout, priors, responses, unclear)
 
 
-def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+def not_clear(layout: Layout, priors: Priors, responses: Responses) -> Unclear:
+    """Return the group sds that the data do not put well away from zero."""
+    from acmodels.engines.nuts import sampling
+
+    return sampling.not_clear(layout, priors, responses)
+
+
+def shape(
+    layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+) -> Hashable:
     """Return what data sets have in common that one compiled model serves."""
     from acmodels.engines.nuts import sampling
 
-    return sampling.shape(layout, priors, responses)
+    return sampling.shape(layout, priors, responses, unclear)
 
 
 def pymc_model(layout: Layout, priors: Priors, responses: Responses) -> Any:

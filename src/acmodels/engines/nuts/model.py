@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.engines import Unclear
 from acmodels.engines.nuts import group_effects as groups
 from acmodels.engines.nuts import latent, likelihood, missing, numbers, population, thresholds
 from acmodels.engines.nuts import scales as sds
@@ -85,6 +86,7 @@ def make_plan(
     priors: Priors,
     responses: Responses,
     signed: Mapping[tuple[int, int], int] | None = None,
+    unclear: Unclear = frozenset(),
 ) -> Plan:
     """Lay out what is sampled.
 
@@ -93,10 +95,11 @@ def make_plan(
         priors: in force.
         responses: the data, which decide what sds are sampled with a sign.
         signed: these, where that was decided before.
+        unclear: group sds that are taken not to be well away from zero, whatever these data say.
     """
     stack = make_stack(layout, priors)
     part = population.make_population(stack)
-    scales = sds.make_scales(stack, responses, signed)
+    scales = sds.make_scales(stack, responses, signed, unclear)
     return Plan(
         stack,
         part,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines import Sampling
+from acmodels.engines import Sampling, Unclear
 from acmodels.engines.nuts.arrays import named
 from acmodels.engines.nuts.centering import uncertain
 from acmodels.engines.nuts.missing import imputed_draws
@@ -37,14 +37,16 @@ def pymc_model(layout: Layout, priors: Priors, responses: Responses) -> Any:
     return build(pm, plan, make_arrays(plan, responses))
 
 
-def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedNuts":
-    """Build the PyMC model and compile it."""
+def prepare(
+    layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+) -> "PreparedNuts":
+    """Build the PyMC model and compile it; `unclear` as for `shape`."""
     started = time.perf_counter()
     import nutpie
     import pymc as pm
 
     imported = time.perf_counter()
-    plan = make_plan(layout, priors, responses)
+    plan = make_plan(layout, priors, responses, unclear=unclear)
     model = build(pm, plan, make_arrays(plan, responses))
     names = [v.name for v in model.free_RVs]
     try:
@@ -137,12 +139,19 @@ class PreparedNuts:
         return Posterior(names, values, effects, "nuts", kept, seconds, self.model, imputed=imputed)
 
 
-def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
+def not_clear(layout: Layout, priors: Priors, responses: Responses) -> Unclear:
+    """Return the group sds that the data do not put well away from zero."""
+    return uncertain(layout, responses, group_bases(layout, priors))
+
+
+def shape(
+    layout: Layout, priors: Priors, responses: Responses, unclear: Unclear = frozenset()
+) -> Hashable:
     """Return what data sets have in common that one compiled model serves, by `shaped`.
 
     As many rows, columns, groups and missing values; the same discrete cells, since these are
     summed over in the rows where they meet; and the same group sds that the data put well away
-    from zero, since these are sampled otherwise than the rest.
+    from zero, less those in `unclear`, since these are sampled otherwise than the rest.
     """
     discrete = any(g.discrete for g in layout.gaps)
     return (
@@ -151,7 +160,7 @@ def shape(layout: Layout, priors: Priors, responses: Responses) -> Hashable:
         tuple(e.n for e in layout.equations),
         tuple(len(b.levels) for b in layout.blocks),
         tuple(tuple(g.cell) for g in layout.gaps) if discrete else (),
-        tuple(sorted(uncertain(layout, responses, group_bases(layout, priors)))),
+        tuple(sorted(not_clear(layout, priors, responses) | unclear)),
     )
 
 

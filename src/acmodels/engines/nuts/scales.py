@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.engines import Unclear
 from acmodels.engines.nuts.centering import Centering, uncertain
 from acmodels.engines.nuts.forms import scaled, scaled_draws
 from acmodels.engines.nuts.rows import Stack
@@ -64,7 +65,10 @@ class ScaleArrays:
 
 
 def make_scales(
-    stack: Stack, responses: Responses, signed: Mapping[tuple[int, int], int] | None = None
+    stack: Stack,
+    responses: Responses,
+    signed: Mapping[tuple[int, int], int] | None = None,
+    unclear: Unclear = frozenset(),
 ) -> Scales:
     """Lay out the sds.
 
@@ -72,6 +76,7 @@ def make_scales(
         stack: the equations.
         responses: the data, which decide what is sampled with a sign.
         signed: what is sampled with a sign, where that was decided before.
+        unclear: group sds that are taken not to be well away from zero, whatever these data say.
     """
     layout, priors = stack.layout, stack.priors
     found: list[Prior] = []
@@ -88,7 +93,7 @@ def make_scales(
     if signed is None:
         signed = {
             (b, k): sds[b] + k
-            for b, k in sorted(uncertain(layout, responses, group_bases(layout, priors)))
+            for b, k in sorted(uncertain(layout, responses, group_bases(layout, priors)) | unclear)
             if found[sds[b] + k].distribution.name in _SYMMETRIC
             and all(priors[n].held is None for _, _, n in layout.blocks[b].correlations())
         }
