@@ -102,16 +102,18 @@ def built(name: str, data: pd.DataFrame | None = None) -> tuple[System, Priors]:
     return system, resolve_priors(model.priors, system.layout, system.responses)
 
 
-def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[str]) -> float:
-    """Log marginal density given sds and lifted coefficients.
+def dense(system: System, priors: Priors, value: dict[str, float], conditioned: set[str]) -> float:
+    """Log marginal density given sds and conditioned coefficients.
 
     The predictors of all equations are affine in the other coefficients and the group effects;
     the map is found by evaluating the generator's predictor, which shares no code with the engine.
     """
     layout, responses = system.layout, system.responses
     held = held_values(priors)
-    value, lifted = {**value, **held}, lifted | set(held)
-    names = [p.name for p in parameters(layout) if p.kind == "coefficient" and p.name not in lifted]
+    value, conditioned = {**value, **held}, conditioned | set(held)
+    names = [
+        p.name for p in parameters(layout) if p.kind == "coefficient" and p.name not in conditioned
+    ]
     sizes = [(len(b.levels), len(b.members)) for b in layout.blocks]
 
     def eta(v: Array) -> Array:
@@ -128,7 +130,7 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
     W = np.stack([eta(np.eye(q)[k]) - base for k in range(q)], axis=1)
     mean, V, at = np.zeros(q), np.zeros((q, q)), 0
     for e in layout.equations:
-        kept = [n for n in map(e.coefficient, e.columns) if n not in lifted]
+        kept = [n for n in map(e.coefficient, e.columns) if n not in conditioned]
         own = [priors[n] for n in kept]
         m0 = np.array([p.distribution.location - p.constant for p in own])
         sd = np.array([p.distribution.scale for p in own])
@@ -136,7 +138,7 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
         for i, p in enumerate(own):
             if p.on:
                 on[i] = [dict(p.on).get(n, 0.0) for n in kept]
-                m0[i] -= sum(w * value[n] for n, w in p.on if n in lifted)
+                m0[i] -= sum(w * value[n] for n, w in p.on if n in conditioned)
         turn = np.linalg.inv(on)
         mean[at : at + len(own)] = turn @ m0
         V[at : at + len(own), at : at + len(own)] = turn @ np.diag(sd**2) @ turn.T
@@ -157,11 +159,11 @@ def dense(system: System, priors: Priors, value: dict[str, float], lifted: set[s
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_density_given_the_lifted_coefficients(name: str) -> None:
+def test_density_given_the_conditioned_coefficients(name: str) -> None:
     system, priors = built(name)
     assert collapsed.unfit(system.layout, priors) is None
     (component,) = mixed.components(system.layout, priors)
-    assert component.copies.lifted
+    assert component.copies.conditioned
     stack = {k: v[None] for k, v in system.responses.items()}
     scale = {p.name: 1.3 for p in parameters(system.layout)}
     h = hyper.hyper(component, system.layout, priors, scale)
@@ -170,10 +172,10 @@ def test_density_given_the_lifted_coefficients(name: str) -> None:
     x[..., list(h.priors)] = np.abs(x[..., list(h.priors)]) + 0.1
     found = marginal.density(marginal.Problem(h, made), x, ONE).log[0]
     values = hyper.parameters(h, x)[0]
-    lifted = {h.names[-1 - k] for k in range(len(h.lifted))}
+    conditioned = {h.names[-1 - k] for k in range(len(h.conditioned))}
     for k in range(4):
         value = dict(zip(h.names, map(float, values[k]), strict=True))
-        want = dense(system, priors, value, lifted) + float(hyper.log_prior(h, x)[0, k])
+        want = dense(system, priors, value, conditioned) + float(hyper.log_prior(h, x)[0, k])
         assert abs(found[k] - want) <= 1e-8 * (1 + abs(want))
 
 

@@ -71,7 +71,7 @@ def build(data: pd.DataFrame, equations: Any = None, **more: Any) -> System:
 
 
 def gap(system: System, variable: str) -> Any:
-    return next(g for g in system.sampled.layout.gaps if g.variable == variable)
+    return next(g for g in system.sampled.layout.missing if g.variable == variable)
 
 
 # --- what leaves --------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def made_up(system: System, draws: int = 3000) -> Posterior:
     }
     imputed = {
         g.variable: rng.normal(1.0, 0.5, (2, draws // 2, len(g.at)))
-        for g in joint.gaps
+        for g in joint.missing
         if not g.discrete
     }
     return Posterior(names, values, effects, "fake", imputed=imputed)

@@ -368,7 +368,7 @@ def by_hand(case: Case, point: Mapping[str, np.ndarray]) -> float:
     draws = {k: x[None, None] for k, x in point.items()}
     found = imputed_draws(joint.layout, case.plan.unknown, draws, joint.responses)
     data = case.data.copy()
-    for gap in joint.layout.gaps:
+    for gap in joint.layout.missing:
         if gap.discrete:
             continue
         here = gap.cell >= 0
@@ -395,7 +395,7 @@ def test_the_sampled_density_is_the_one_by_hand(case: Case) -> None:
 
 def test_every_missing_value_enters_the_density(case: Case) -> None:
     if "missing" not in case.model.named_vars:
-        assert any(g.discrete for g in case.plan.layout.gaps)
+        assert any(g.discrete for g in case.plan.layout.missing)
         return
     point = random_point(case, np.random.default_rng(12))
     here, hand = sampled(case, point), by_hand(case, point)

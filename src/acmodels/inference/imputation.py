@@ -40,7 +40,7 @@ class Imputations:
 
     def typical(self, joint: Joint) -> dict[str, Array]:
         """Means of continuous values, and the values that discrete ones have most often."""
-        discrete = {g.variable: len(g.support) for g in joint.layout.gaps if g.discrete}
+        discrete = {g.variable: len(g.support) for g in joint.layout.missing if g.discrete}
         out: dict[str, Array] = {}
         for k, v in self.values.items():
             if k not in discrete:
@@ -62,11 +62,11 @@ def imputations(joint: Joint, posterior: Posterior, seed: int) -> Imputations:
     chains, draws, _ = posterior.values.shape
     picked = np.unique(np.linspace(0, chains * draws - 1, min(MOST, chains * draws)).astype(int))
     values = {k: v.reshape(chains * draws, -1)[picked] for k, v in posterior.imputed.items()}
-    if not any(g.discrete for g in joint.layout.gaps):
+    if not any(g.discrete for g in joint.layout.missing):
         return Imputations(picked, values)
     rng = stream(seed, "missing values")
     found, summed = components(joint.layout)
-    gaps = joint.layout.gaps
+    gaps = joint.layout.missing
     chosen = {g.variable: np.zeros((len(picked), len(g.at))) for g in gaps if g.discrete}
     for b, p in enumerate(picked):
         given = {k: v[b] for k, v in values.items()}
@@ -99,7 +99,7 @@ def _log_weights(
 ) -> Array:
     """Log density of all that rests on each component, by configuration; (components, width)."""
     found, summed = what
-    gaps = joint.layout.gaps
+    gaps = joint.layout.missing
     sizes = np.array([len(c.configurations) for c in found])
     out = np.zeros((len(found), int(sizes.max())))
     for v in range(out.shape[1]):
@@ -133,7 +133,7 @@ def completed(system: System, values: Mapping[str, Array]) -> System:
     """A system with missing values filled in."""
     if system.joint is None:
         return system
-    gaps = system.joint.layout.gaps
+    gaps = system.joint.layout.missing
     layout, responses = complete(system.layout, system.responses, gaps, values)
     joint = Joint(*complete(system.joint.layout, system.joint.responses, gaps, values))
     return replace(system, layout=layout, responses=responses, joint=joint)

@@ -48,9 +48,9 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
             return None
         return Slow(f"the engine {asked} was asked for", ("--engine auto uses the exact engine.",))
     out: list[str] = []
-    if layout.gaps:
-        cells = sum(len(g.at) for g in layout.gaps)
-        names = listing(list(dict.fromkeys(g.variable for g in layout.gaps)))
+    if layout.missing:
+        cells = sum(len(g.at) for g in layout.missing)
+        names = listing(list(dict.fromkeys(g.variable for g in layout.missing)))
         out.append(
             f"The {cells} missing values of {names} are parameters of the model; "
             'missing = "drop" at the top of the model file leaves their rows out instead.'

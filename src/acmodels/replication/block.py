@@ -344,7 +344,7 @@ def get_ready(job: Job, number: int) -> Ready:
     context = Context(layout, one, parameter, model.estimands, model.source)
     quantities = job.measure.quantities(model, context)
     size = shared = engine(name).block_size
-    if sampled.gaps:
+    if sampled.missing:
         size = HOLED
         shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
     return Ready(

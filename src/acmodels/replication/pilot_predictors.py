@@ -83,7 +83,7 @@ class _Seen:
 def _values(pilot: Fit) -> dict[str, _Seen]:
     """Every column beside responses and ids that the pilot's model reads."""
     layout = pilot.system.layout
-    missing = {g.variable: g.cell >= 0 for g in pilot.system.sampled.layout.gaps}
+    missing = {g.variable: g.cell >= 0 for g in pilot.system.sampled.layout.missing}
     every = np.ones(layout.n_rows, dtype=bool)
     out = {
         name: _Seen(v.values, ~missing.get(name, ~every), v.levels)

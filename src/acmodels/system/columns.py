@@ -178,7 +178,7 @@ def design_matrix(layout: Layout, e: EquationLayout, responses: Responses) -> Ar
         k: column_values(
             e.columns[k], e.rows, lambda name: variable_values(layout, name, responses)
         )
-        for k in e.moving
+        for k in e.endogenous
     }
     sets = np.broadcast_shapes(*(v.shape[:-1] for v in moved.values()))
     X = np.array(np.broadcast_to(e.fixed, (*sets, *e.fixed.shape)))

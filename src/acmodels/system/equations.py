@@ -110,13 +110,13 @@ def _equation(
     if fam.ordered:  # thresholds are the constant, whatever the formula says of an intercept
         terms = (INTERCEPT, *(t for t in terms if t != INTERCEPT))
     columns = columns_of(terms, levels_of(terms, variables, model.source))[int(fam.ordered) :]
-    moving = tuple(
+    endogenous = tuple(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
     fixed = np.full((len(own), len(columns)), np.nan)
     still = Layout((), (), (), (), variables, rows.n, derived)
     for k, c in enumerate(columns):
-        if k not in moving:
+        if k not in endogenous:
             fixed[:, k] = column_values(c, own, lambda name: variable_values(still, name, {}))
     return EquationLayout(
         response=e.response,
@@ -127,7 +127,7 @@ def _equation(
         carry=carry,
         columns=columns,
         fixed=fixed,
-        moving=moving,
+        endogenous=endogenous,
         offset=_offset(e, own, variables, where),
         se=_positive(e.se, rows, own),
         trials=rows.numeric(e.trials)[own] if e.trials else None,

@@ -117,7 +117,7 @@ class EquationLayout:
         carry: for each data row, the equation row it belongs to, shape (N,).
         columns: of the design matrix, the intercept first where there is one.
         fixed: the design matrix, shape (n, p); NaN in the columns that rest on responses.
-        moving: positions of those columns.
+        endogenous: positions of those columns.
         offset: shape (n,), added to the linear predictor.
         se: known standard errors, shape (n,), or None.
         trials: shape (n,), or None.
@@ -138,7 +138,7 @@ class EquationLayout:
     carry: Index
     columns: tuple[Column, ...]
     fixed: Array
-    moving: tuple[int, ...]
+    endogenous: tuple[int, ...]
     offset: Array
     se: Array | None
     trials: Array | None
@@ -357,7 +357,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Gap:
+class MissingValues:
     """Values of a variable that are missing and modeled, each by the variable's own equation.
 
     Attributes:
@@ -436,7 +436,7 @@ class Layout:
         variables: exogenous predictors by name.
         n_rows: N.
         derived: what is taken of variables within units, by its text.
-        gaps: missing values that are modeled; design columns hold rough values in their place.
+        missing: missing values that are modeled; design columns hold rough values in their place.
         auxiliary: responses that are exogenous predictors with missing values; their equations,
             which come last, are models of these alone.
         confounder: a cause that is not measured, its loadings held.
@@ -450,7 +450,7 @@ class Layout:
     variables: Mapping[str, Variable]
     n_rows: int
     derived: Mapping[str, Derived] = field(default_factory=dict)
-    gaps: tuple[Gap, ...] = ()
+    missing: tuple[MissingValues, ...] = ()
     auxiliary: tuple[str, ...] = ()
     confounder: Confounder | None = None
     absent: tuple[Absent, ...] = ()

@@ -16,9 +16,9 @@ from acmodels.system.columns import column_values, variable_values
 from acmodels.system.layout import (
     Array,
     EquationLayout,
-    Gap,
     Index,
     Layout,
+    MissingValues,
     Responses,
 )
 from acmodels.system.terms import reads
@@ -28,7 +28,7 @@ CONFIGURATIONS = 64
 
 
 def complete(
-    layout: Layout, responses: Responses, gaps: Sequence[Gap], values: Mapping[str, Array]
+    layout: Layout, responses: Responses, gaps: Sequence[MissingValues], values: Mapping[str, Array]
 ) -> tuple[Layout, Responses]:
     """Fill missing values in.
 
@@ -68,7 +68,7 @@ def complete(
 def _refreshed(layout: Layout, e: EquationLayout, moved: set[str]) -> EquationLayout:
     fixed = e.fixed
     for k, c in enumerate(e.columns):
-        if k not in e.moving and moved & set(c.variables):
+        if k not in e.endogenous and moved & set(c.variables):
             fixed = fixed.copy() if fixed is e.fixed else fixed
             fixed[:, k] = column_values(c, e.rows, lambda n: variable_values(layout, n, {}))
     return e if fixed is e.fixed else replace(e, fixed=fixed)
@@ -76,7 +76,7 @@ def _refreshed(layout: Layout, e: EquationLayout, moved: set[str]) -> EquationLa
 
 def model_layout(layout: Layout) -> Layout:
     """The layout without the models of incomplete predictors: as the model file has it."""
-    if not layout.auxiliary and not layout.gaps:
+    if not layout.auxiliary and not layout.missing:
         return layout
     own = tuple(e for e in layout.equations if e.response not in layout.auxiliary)
     kept = {e.response for e in own}
@@ -85,7 +85,7 @@ def model_layout(layout: Layout) -> Layout:
         equations=own,
         order=tuple(i for i in layout.order if i < len(own)),
         blocks=tuple(b for b in layout.blocks if all(m.response in kept for m in b.members)),
-        gaps=(),
+        missing=(),
         auxiliary=(),
     )
 
@@ -115,7 +115,7 @@ def subset(e: EquationLayout, keep: np.ndarray) -> EquationLayout:
 def known_rows(layout: Layout, e: EquationLayout, variables: Collection[str]) -> np.ndarray:
     """Rows of an equation where none of some variables is missing, (n,)."""
     out = np.ones(e.n, dtype=bool)
-    for gap in layout.gaps:
+    for gap in layout.missing:
         if gap.variable in variables:
             out &= gap.cell[e.rows] < 0
     return out
@@ -124,7 +124,7 @@ def known_rows(layout: Layout, e: EquationLayout, variables: Collection[str]) ->
 def observed(layout: Layout, e: EquationLayout) -> np.ndarray:
     """Rows of an equation whose response is known, (n,)."""
     out = np.ones(e.n, dtype=bool)
-    for gap in layout.gaps:
+    for gap in layout.missing:
         if layout.equations[gap.equation].response == e.response:
             out[gap.at] = False
     return out
@@ -165,7 +165,7 @@ def components(layout: Layout) -> tuple[tuple[Component, ...], tuple[Summed, ...
     """Find the cells that are summed over together, and the rows of each equation they touch."""
     start: dict[int, int] = {}
     total = 0
-    for g, gap in enumerate(layout.gaps):
+    for g, gap in enumerate(layout.missing):
         if gap.discrete:
             start[g] = total
             total += len(gap.at)
@@ -186,7 +186,7 @@ def components(layout: Layout) -> tuple[tuple[Component, ...], tuple[Summed, ...
     roots = np.array([root(a) for a in range(total)], dtype=np.int64)
     _, of_cell = np.unique(roots, return_inverse=True)
     of_cell = of_cell.astype(np.int64).reshape(-1)
-    where = [(g, c) for g in start for c in range(len(layout.gaps[g].at))]
+    where = [(g, c) for g in start for c in range(len(layout.missing[g].at))]
     members: dict[int, list[tuple[int, int]]] = {}
     for place, k in enumerate(of_cell):
         members.setdefault(int(k), []).append(where[place])
@@ -207,7 +207,7 @@ def _touched(layout: Layout, i: int, start: Mapping[int, int]) -> Index:
     read = reads(layout, e.response)
     out = [np.full(e.n, -1, dtype=np.int64)]
     for g, s in start.items():
-        gap = layout.gaps[g]
+        gap = layout.missing[g]
         here = np.full(e.n, -1, dtype=np.int64)
         if gap.variable in read:
             cell = gap.cell[e.rows]
@@ -219,7 +219,7 @@ def _touched(layout: Layout, i: int, start: Mapping[int, int]) -> Index:
 
 
 def _configurations(layout: Layout, cells: Sequence[tuple[int, int]]) -> Index:
-    sizes = [len(layout.gaps[g].support) for g, _ in cells]
+    sizes = [len(layout.missing[g].support) for g, _ in cells]
     if len(sizes) > 8 or int(np.prod(sizes)) > CONFIGURATIONS:
         return np.zeros((0, len(cells)), dtype=np.int64)  # too many: refused before any fit
     return np.array(list(product(*(range(s) for s in sizes))), dtype=np.int64)

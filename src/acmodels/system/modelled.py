@@ -16,7 +16,7 @@ from acmodels.errors import DataError
 from acmodels.spec.model import Model
 from acmodels.system.assembly import assemble, examined
 from acmodels.system.known import Known, read_known
-from acmodels.system.layout import Gap, Index, Layout
+from acmodels.system.layout import Index, Layout, MissingValues
 from acmodels.system.missing import subset
 from acmodels.system.missing_cells import said_missing
 from acmodels.system.predictors import Incomplete, predictor_models
@@ -62,7 +62,7 @@ def modelled_system(
     lacking = frozenset(c for c, m in known.missing.items() if m.any())
     made = predictor_models(model, Joint(layout, responses), wanted, lacking, rows)
     gaps = _gaps(made.joint.layout, known, {**needed, **made.needed})
-    joint = Joint(replace(made.joint.layout, gaps=gaps), made.joint.responses)
+    joint = Joint(replace(made.joint.layout, missing=gaps), made.joint.responses)
     if gaps:
         _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
@@ -134,8 +134,10 @@ def prune(
 # --- gaps and what is said of them ---------------------------------------------------
 
 
-def _gaps(layout: Layout, known: Known, needed: Mapping[str, np.ndarray]) -> tuple[Gap, ...]:
-    out: list[Gap] = []
+def _gaps(
+    layout: Layout, known: Known, needed: Mapping[str, np.ndarray]
+) -> tuple[MissingValues, ...]:
+    out: list[MissingValues] = []
     for i, e in enumerate(layout.equations):
         v = e.response
         wanted = needed.get(v)
@@ -155,7 +157,7 @@ def _gaps(layout: Layout, known: Known, needed: Mapping[str, np.ndarray]) -> tup
         elif e.codes:
             support = codes = tuple(float(c) for c in e.codes)
         spread = known.guessed[v].spread if v in known.guessed and not support else 1.0
-        out.append(Gap(v, i, at, cell.astype(np.int64), support, codes, spread))
+        out.append(MissingValues(v, i, at, cell.astype(np.int64), support, codes, spread))
     return tuple(out)
 
 
@@ -167,7 +169,7 @@ def _whole(mask: np.ndarray, code: Index | None) -> np.ndarray:
 
 
 def _treatments(
-    model: Model, known: Known, gaps: tuple[Gap, ...], formulas: Mapping[str, str]
+    model: Model, known: Known, gaps: tuple[MissingValues, ...], formulas: Mapping[str, str]
 ) -> tuple[Treatment, ...]:
     by = {g.variable: g for g in gaps}
     read = {v for e in model.equations.values() for v in e.formula.variables()}
@@ -206,5 +208,5 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _leaving(missing: np.ndarray, gap: Gap | None) -> int:
+def _leaving(missing: np.ndarray, gap: MissingValues | None) -> int:
     return int(missing.sum() if gap is None else (missing & (gap.cell < 0)).sum())

@@ -161,7 +161,7 @@ def without_empty_cells(
                 e,
                 columns=tuple(e.columns[k] for k in kept),
                 fixed=e.fixed[:, kept],
-                moving=tuple(place[k] for k in e.moving),
+                endogenous=tuple(place[k] for k in e.endogenous),
             )
         )
     return replace(layout, equations=tuple(equations), absent=tuple(absent)), said
@@ -176,7 +176,7 @@ def _dropped(
 ) -> set[int]:
     products: dict[str, list[int]] = {}
     for k, c in enumerate(e.columns):
-        if k not in e.moving and len(c.parts) > 1:
+        if k not in e.endogenous and len(c.parts) > 1:
             products.setdefault(_term(c), []).append(k)
     out: set[int] = set()
     for term, mine in products.items():
@@ -190,7 +190,7 @@ def _dropped(
         family = [
             k
             for k, c in enumerate(e.columns)
-            if k not in e.moving and set(c.sources) <= set(e.columns[mine[0]].sources)
+            if k not in e.endogenous and set(c.sources) <= set(e.columns[mine[0]].sources)
         ]
         found = redundant(
             e.fixed[np.ix_(rows, family)],

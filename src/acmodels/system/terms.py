@@ -36,7 +36,7 @@ class Source:
         equation: position of the variable's own equation, or None: its values are given.
         derived: what is taken of the variable within units, or None for the variable itself.
         latent: position of the latent unit mean that it is or is taken from, or None.
-        gap: position of the variable's missing values among those that are modeled, or None.
+        missing: position of the variable's missing values among those that are modeled, or None.
     """
 
     key: str
@@ -44,7 +44,7 @@ class Source:
     equation: int | None = None
     derived: Derived | None = None
     latent: int | None = None
-    gap: int | None = None
+    missing: int | None = None
 
     @property
     def endogenous(self) -> bool:
@@ -206,12 +206,12 @@ def source(layout: Layout, e: EquationLayout, key: str) -> Source:
     given = variable in layout.variables
     names = layout.responses
     equation = None if given or variable not in names else names.index(variable)
-    gap = next((n for n, g in enumerate(layout.gaps) if g.variable == variable), None)
+    missing = next((n for n, g in enumerate(layout.missing) if g.variable == variable), None)
     latent = None
     if is_latent(layout, e, key) and d is not None:
         pairs = [(m.variable, m.unit) for m in latent_means(layout)]
         latent = pairs.index((d.variable, d.unit))
-    return Source(key, variable, equation, d, latent, gap)
+    return Source(key, variable, equation, d, latent, missing)
 
 
 def is_latent(layout: Layout, e: EquationLayout, key: str) -> bool:

@@ -112,7 +112,7 @@ def too_many(layout: Layout) -> list[str]:
     out: list[str] = []
     for c in found:
         if not len(c.configurations):
-            names = dict.fromkeys(layout.gaps[g].variable for g, _ in c.cells)
+            names = dict.fromkeys(layout.missing[g].variable for g, _ in c.cells)
             out.append(
                 f"the missing values of {listing([repr(n) for n in names])} meet, {len(c.cells)} "
                 "of them at once, which are too many to sum over together"

@@ -168,7 +168,7 @@ def forecast(
         found = slow(joint.layout, priors, engine)
         if found is not None:
             sampled.setdefault(found.reason, []).append(model.name)
-            incomplete = incomplete or bool(joint.layout.gaps)
+            incomplete = incomplete or bool(joint.layout.missing)
     if not sampled:
         return ()
     many = sum(map(len, sampled.values()))

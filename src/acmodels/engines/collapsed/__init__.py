@@ -32,8 +32,8 @@ compiles = False
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
-    if layout.gaps:
-        names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.gaps))
+    if layout.missing:
+        names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.missing))
         return f"missing values of {listing(names)} are modeled"
     if layout.confounder is not None:
         return "a cause that is not measured is sampled"
@@ -53,13 +53,13 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
             prior = priors[e.coefficient(c)]
             if prior.distribution.name not in ("Normal", "Constant"):
                 return f"the prior of '{prior.name}' is {prior.distribution}, not normal"
-        lifted = {t.parameter for t, _ in latent_terms(layout, e.response)}
-        for name in lifted:
+        conditioned = {t.parameter for t, _ in latent_terms(layout, e.response)}
+        for name in conditioned:
             if priors[name].held is not None:
                 return f"'{name}', the coefficient of a latent mean, is held"
         for k, c in enumerate(e.columns):
             on = [] if k == e.intercept else [n for n, _ in priors[e.coefficient(c)].on]
-            if lifted.intersection(on):
+            if conditioned.intersection(on):
                 return (
                     f"the default prior of '{e.coefficient(c)}' is on a sum of coefficients in "
                     "which that of a latent mean stands"

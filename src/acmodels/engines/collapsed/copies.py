@@ -1,10 +1,10 @@
 """Latent unit means as linear mixed models: what of one equation stands in another again.
 
 A latent mean of m is linear in the coefficients and group effects of m's equation. Where y's
-equation multiplies it by a coefficient, that coefficient is *lifted* out of the linear part, to be
+equation multiplies it by a coefficient, that coefficient is *conditioned* out of the linear part, to be
 one of the coordinates; given it the system is linear: the group effects of m enter y's rows too, as
-copies of themselves times the lifted coefficient, m's coefficients likewise, and what is known of
-the mean is a piece that is taken off y. Means of means multiply lifted coefficients.
+copies of themselves times the conditioned coefficient, m's coefficients likewise, and what is known of
+the mean is a piece that is taken off y. Means of means multiply conditioned coefficients.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from acmodels.system.layout import Array
 from acmodels.system.terms import latent_means, latent_terms
 
 type Monomial = tuple[int, ...]
-"""Positions of lifted coefficients that are multiplied with each other."""
+"""Positions of conditioned coefficients that are multiplied with each other."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Copies:
     """What stands again elsewhere, in the order of columns. Equations by place in the component.
 
     Attributes:
-        lifted: (equation, column) of each lifted coefficient.
+        conditioned: (equation, column) of each conditioned coefficient.
         effects: (equation it enters, block, member, multiplier) of each copied group effect.
         coefficients: (equation it enters, (equation, column) it is, multiplier) of each copy.
         pieces: (equation, multiplier) of each piece that is taken off a response.
     """
 
-    lifted: tuple[tuple[int, int], ...] = ()
+    conditioned: tuple[tuple[int, int], ...] = ()
     effects: tuple[tuple[int, int, int, Monomial], ...] = ()
     coefficients: tuple[tuple[int, tuple[int, int], Monomial], ...] = ()
     pieces: tuple[tuple[int, Monomial], ...] = ()
@@ -47,7 +47,7 @@ class Gathered:
     pieces: dict[tuple[int, Monomial], Any] = field(default_factory=dict)
 
 
-def lifted_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[int, int], ...]:
+def conditioned_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """(equation, column) of the coefficients of latent means, by place among the members."""
     return tuple(
         dict.fromkeys(
@@ -77,7 +77,7 @@ def gather(
     """
     out = Gathered()
     means = latent_means(layout)
-    position = {c: i for i, c in enumerate(lifted_columns(layout, members))}
+    position = {c: i for i, c in enumerate(conditioned_columns(layout, members))}
     place = {layout.equations[i].response: e for e, i in enumerate(members)}
 
     def add(where: dict[Any, Any], key: Any, value: Any) -> None:
@@ -95,7 +95,9 @@ def gather(
             if k in cm.held:
                 known = known + (cm.held[k][..., m.at][..., index] if fixed else 0.0)
             elif (em, k) in position:
-                value = cm.lifted[k][..., m.at][..., index] if fixed else -cm.lifted_mean[k]
+                value = (
+                    cm.conditioned[k][..., m.at][..., index] if fixed else -cm.conditioned_mean[k]
+                )
                 add(out.pieces, (e, (*of, position[em, k])), multiplier * value)
             else:
                 value = cm.part(m.columns, m.at, k)
@@ -128,14 +130,14 @@ def gather(
             expand(e, how.sign * rest_values(layout, t, stack), how.mean, of)
         for (eq, k), p in position.items():
             if eq == e:
-                add(out.pieces, (e, (p,)), made[e].lifted[k])
+                add(out.pieces, (e, (p,)), made[e].conditioned[k])
     return out
 
 
 def copies(layout: Layout, members: Sequence[int], found: Gathered) -> Copies:
     """The keys of what was gathered."""
     return Copies(
-        lifted_columns(layout, members),
+        conditioned_columns(layout, members),
         tuple(found.effects),
         tuple(found.coefficients),
         tuple(found.pieces),

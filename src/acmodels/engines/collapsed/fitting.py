@@ -206,7 +206,7 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> PreparedCol
 
 def _region(component: Component, layout: Layout, priors: Priors, responses: Responses) -> Region:
     made = moments(component, layout, priors, {k: v[None] for k, v in responses.items()})
-    spread, lifted = rough(component, layout, responses)
+    spread, conditioned = rough(component, layout, responses)
     scale: dict[str, float] = {}
     for e, i in enumerate(component.equations):
         scale[layout.equations[i].sigma] = float(spread[e])
@@ -216,12 +216,12 @@ def _region(component: Component, layout: Layout, priors: Priors, responses: Res
         m = layout.blocks[b].members[k]
         of = float(spread[place_of[m.response]])
         scale[layout.blocks[b].sd(m)] = of / float(size) if size > 0 else of
-    for (e, k), (_, unit) in zip(component.copies.lifted, lifted, strict=True):
+    for (e, k), (_, unit) in zip(component.copies.conditioned, conditioned, strict=True):
         q = layout.equations[component.equations[e]]
         scale[q.coefficient(q.columns[k])] = float(unit)
     h = hyper(component, layout, priors, scale)
     start = np.zeros(h.size)
-    start[list(h.lifted)] = lifted[:, 0] / lifted[:, 1]
+    start[list(h.conditioned)] = conditioned[:, 0] / conditioned[:, 1]
     start[list(h.signed)] = AWAY
     start[[i for i in h.sigmas.values() if i >= 0]] = 0.9
     if not h.size:
@@ -498,12 +498,12 @@ def _draws(
     coefficients(values.mean, values.root, points, z, internal)
     chosen = np.take_along_axis(x, points[..., None], axis=1)
     h = problem.hyper
-    lifted = chosen[..., list(h.lifted)] * h.units[list(h.lifted)]
+    conditioned = chosen[..., list(h.conditioned)] * h.units[list(h.conditioned)]
     sds = len(h.names)
     if kept is None:
         kept = range(sds + internal.shape[2])
     columns = [k - sds for k in kept if k >= sds]
-    raw = raw_coefficients(problem.moments, component, internal, lifted, which, columns)
+    raw = raw_coefficients(problem.moments, component, internal, conditioned, which, columns)
     if len(columns) == len(kept):
         return raw, internal
     return np.concatenate(

@@ -66,7 +66,7 @@ class Hyper:
             them, -2 for the second, and so on, wherever coordinates of sds are listed.
         sets: equations whose residuals correlate, with their matrix and number of rows.
         counts: rows of each equation that stands alone.
-        lifted: priors of coefficients that are coordinates too, by coordinate.
+        conditioned: priors of coefficients that are coordinates too, by coordinate.
         names: of the structural parameters that `parameters` returns.
     """
 
@@ -77,7 +77,7 @@ class Hyper:
     sigmas: Mapping[int, int]
     sets: tuple[tuple[tuple[int, ...], Matrix, int], ...]
     counts: Mapping[int, int]
-    lifted: Mapping[int, Distribution]
+    conditioned: Mapping[int, Distribution]
     names: tuple[str, ...]
     held: tuple[float, ...] = ()
 
@@ -167,15 +167,15 @@ def hyper(
         for e, i in enumerate(component.equations)
         if e not in linked and e in sigmas
     }
-    lifted: dict[int, Distribution] = {}
-    for e, k in component.copies.lifted:
+    conditioned: dict[int, Distribution] = {}
+    for e, k in component.copies.conditioned:
         q = layout.equations[component.equations[e]]
         name = q.coefficient(q.columns[k])
         names.append(name)
-        lifted[len(units)] = priors[name].distribution
+        conditioned[len(units)] = priors[name].distribution
         units.append(scale[name])
     return Hyper(
-        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, lifted,
+        component, np.array(units), found, blocks, sigmas, tuple(sets), counts, conditioned,
         tuple(names), tuple(held),
     )  # fmt: skip
 
@@ -280,8 +280,8 @@ def factors(h: Hyper, x: Array) -> Factors:
 
 
 def monomial(h: Hyper, whole: Array, of: tuple[int, ...]) -> Array:
-    """Product of lifted coefficients, by position among them."""
-    places = list(h.lifted)
+    """Product of conditioned coefficients, by position among them."""
+    places = list(h.conditioned)
     return np.prod(whole[..., [places[i] for i in of]], axis=-1)
 
 
@@ -312,7 +312,7 @@ def log_prior(h: Hyper, x: Array) -> Array:
         if d.name == "HalfNormal":
             continue
         total = total + log_density(d, np.abs(x[..., i]) * h.units[i]) + np.log(h.units[i])
-    for i, d in h.lifted.items():
+    for i, d in h.conditioned.items():
         total = total + log_density(d, x[..., i] * h.units[i]) + np.log(h.units[i])
     matrices = [*h.blocks.values(), *(m for _, m, _ in h.sets)]
     for m in matrices:
@@ -369,7 +369,7 @@ def parameters(h: Hyper, x: Array) -> Array:
     out += [whole[..., i] for i in h.sigmas.values()]
     for _, m, _ in h.sets:
         out += _correlations(m, x)
-    out += [whole[..., i] for i in h.lifted]
+    out += [whole[..., i] for i in h.conditioned]
     return np.stack(out, axis=-1) if out else np.zeros((*x.shape[:-1], 0))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from acmodels.engines.collapsed.copies import Copies, Gathered, copies, gather, lifted_columns
+from acmodels.engines.collapsed.copies import Copies, Gathered, conditioned_columns, copies, gather
 from acmodels.engines.collapsed.kernels import Cross, Structure, cross_products, pool
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
@@ -65,7 +65,7 @@ class Component:
         blocks: positions in the layout of the group-effect blocks.
         chain: groupings that are eliminated level by level, each nested in the next.
         dense: the other groupings.
-        coefficients: (place of the equation in the component, column) of each that is not lifted.
+        coefficients: (place of the equation in the component, column) of each that is not conditioned.
         copies: what of one equation stands in another again.
         rows: sets of rows with the equations that have them.
         structure: for the kernels.
@@ -109,7 +109,7 @@ class Moments:
         shift: of each intercept, (R, p); zero elsewhere.
         sizes: root mean square of what multiplies each effect of each grouping, in order; not of
             copies.
-        lifted_means: of the column of each lifted coefficient, where centered, (R, lifted).
+        conditioned_means: of the column of each conditioned coefficient, where centered, (R, conditioned).
         turns: by place of the equation, what its coefficients as written are in terms of the
             internal ones (p, p), or None where they are the same but for scale and center.
     """
@@ -120,7 +120,7 @@ class Moments:
     means: Array
     shift: Array
     sizes: Array
-    lifted_means: Array
+    conditioned_means: Array
     turns: tuple[Array | None, ...]
 
 
@@ -151,8 +151,8 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
     names = [layout.equations[i].response for i in members]
     blocks = tuple(b for b, block in enumerate(layout.blocks) if block.members[0].response in names)
     nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
-    lifted = lifted_columns(layout, members)
-    made = _made(layout, priors, members, lifted, nothing)
+    conditioned = conditioned_columns(layout, members)
+    made = _made(layout, priors, members, conditioned, nothing)
     bases = _bases(layout, priors, blocks)
     again = copies(layout, members, gather(layout, members, made, nothing, bases))
     chain, dense = _arrange(_groupings(layout, blocks, again))
@@ -160,7 +160,7 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
         (e, k)
         for e, i in enumerate(members)
         for k in range(len(layout.equations[i].columns))
-        if (e, k) not in lifted and k in made[e].place
+        if (e, k) not in conditioned and k in made[e].place
     )
     of = {i: e for e, i in enumerate(members)}
     sets = [tuple(of[i] for i in s) for s in layout.residual if s[0] in of]
@@ -182,14 +182,14 @@ def _made(
     layout: Layout,
     priors: Priors,
     members: Sequence[int],
-    lifted: Sequence[tuple[int, int]],
+    conditioned: Sequence[tuple[int, int]],
     stack: Mapping[str, Array],
 ) -> "list[_Columns]":
     """The columns of every equation of a component."""
     out: list[_Columns] = []
     for e, i in enumerate(members):
         q = layout.equations[i]
-        out.append(_Columns(layout, q, stack, tuple(k for f, k in lifted if f == e), priors))
+        out.append(_Columns(layout, q, stack, tuple(k for f, k in conditioned if f == e), priors))
     return out
 
 
@@ -370,9 +370,9 @@ def _fixed(component: Component, layout: Layout, priors: Priors) -> Component:
         ]
     ]
     fresh += [True for _ in component.copies.coefficients]
-    fresh += [k in es[e].moving for e, k in component.coefficients]
+    fresh += [k in es[e].endogenous for e, k in component.coefficients]
     cross = _empty(component, 1)
-    made = _made(layout, priors, component.equations, component.copies.lifted, nothing)
+    made = _made(layout, priors, component.equations, component.copies.conditioned, nothing)
     found = gather(layout, component.equations, made, nothing, component.bases)
     every = np.ones(len(fresh), dtype=np.int64)
     still = ~np.array(fresh, dtype=bool)
@@ -438,7 +438,7 @@ def moments(
     f = component.structure
     es = [layout.equations[i] for i in component.equations]
     R = next(iter(stack.values())).shape[0]
-    made = _made(layout, priors, component.equations, component.copies.lifted, stack)
+    made = _made(layout, priors, component.equations, component.copies.conditioned, stack)
     found = gather(layout, component.equations, made, stack, component.bases)
     scale = np.concatenate([np.broadcast_to(m.scale, (R, m.p)) for m in made], axis=1)
     means = np.concatenate([np.broadcast_to(m.means, (R, m.p)) for m in made], axis=1)
@@ -477,18 +477,19 @@ def moments(
         cross.y[:] += np.swapaxes(Y, 1, 2) @ Y
     if cross.pooled.shape[1]:
         pool(f, cross, component.design)
-    lifted_means = [
-        np.broadcast_to(made[e].lifted_mean[k][:, 0], R) for e, k in component.copies.lifted
+    conditioned_means = [
+        np.broadcast_to(made[e].conditioned_mean[k][:, 0], R)
+        for e, k in component.copies.conditioned
     ]
-    lifted = np.stack(lifted_means, 1) if lifted_means else np.zeros((R, 0))
+    conditioned = np.stack(conditioned_means, 1) if conditioned_means else np.zeros((R, 0))
     turns = tuple(m.turn for m in made)
-    return Moments(cross, constant, scale, means, shift, sizes, lifted, turns)
+    return Moments(cross, constant, scale, means, shift, sizes, conditioned, turns)
 
 
 def rough(component: Component, layout: Layout, responses: Responses) -> tuple[Array, Array]:
-    """Least squares, equation by equation: residual sds (E,), and lifted coefficients (lifted, 2).
+    """Least squares, equation by equation: residual sds (E,), and conditioned coefficients (conditioned, 2).
 
-    Of a lifted coefficient, the estimate and the residual sd over its column's spread.
+    Of a conditioned coefficient, the estimate and the residual sd over its column's spread.
     """
     sds: list[float] = []
     found: dict[tuple[int, int], tuple[float, float]] = {}
@@ -502,22 +503,22 @@ def rough(component: Component, layout: Layout, responses: Responses) -> tuple[A
         for k in range(X.shape[1]):
             spread = float(np.std(X[:, k])) or 1.0
             found[e, k] = float(beta[k]), sds[-1] / spread
-    lifted = np.array([found[c] for c in component.copies.lifted]).reshape(-1, 2)
-    return np.array(sds), lifted
+    conditioned = np.array([found[c] for c in component.copies.conditioned]).reshape(-1, 2)
+    return np.array(sds), conditioned
 
 
 class _Columns:
     """Columns and response of one equation, centered, scaled, and weighted by known errors.
 
     Attributes:
-        p, place: number of columns that are neither lifted nor held, and where each stands.
+        p, place: number of columns that are neither conditioned nor held, and where each stands.
         held: columns whose coefficient is held, times its value, each (R or 1, n).
         turn: what the coefficients as written are in terms of those of the columns here, but for
             scale and center, (p, p), or None where they are the same.
         X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
         scale, means, ratio: of each column, (R or 1, p); `ratio` is their quotient.
         center: what was taken off y, (R,).
-        lifted, lifted_mean: of each lifted column, centered, (R or 1, n) and (R or 1, 1).
+        conditioned, conditioned_mean: of each conditioned column, centered, (R or 1, n) and (R or 1, 1).
     """
 
     def __init__(
@@ -525,7 +526,7 @@ class _Columns:
         layout: Layout,
         e: EquationLayout,
         stack: Mapping[str, Array],
-        lifted: tuple[int, ...],
+        conditioned: tuple[int, ...],
         priors: Priors,
     ) -> None:
         X = design_matrix(layout, e, stack)
@@ -535,11 +536,11 @@ class _Columns:
         self.held = {k: v * X[:, :, k] for k, v in enumerate(values) if v is not None}
         for known in self.held.values():
             y = y - known
-        kept = [k for k in range(X.shape[2]) if k not in lifted and k not in self.held]
+        kept = [k for k in range(X.shape[2]) if k not in conditioned and k not in self.held]
         centered = e.intercept in kept
         self.place = {k: i for i, k in enumerate(kept)}
-        self.lifted_mean = _lifted_means(e, lifted, priors)
-        self.lifted = {k: X[:, :, k] - self.lifted_mean[k] for k in lifted}
+        self.conditioned_mean = _conditioned_means(e, conditioned, priors)
+        self.conditioned = {k: X[:, :, k] - self.conditioned_mean[k] for k in conditioned}
         X = X[:, :, kept]
         self.turn = turned([e.coefficient(e.columns[k]) for k in kept], _slopes(e, priors))
         self._written = X
@@ -593,12 +594,14 @@ def _slopes(e: EquationLayout, priors: Priors) -> dict[str, Prior]:
     }
 
 
-def _lifted_means(e: EquationLayout, lifted: Sequence[int], priors: Priors) -> dict[int, Array]:
-    """Say where the intercept's prior has the lifted columns, so that it does not hang on those."""
+def _conditioned_means(
+    e: EquationLayout, conditioned: Sequence[int], priors: Priors
+) -> dict[int, Array]:
+    """Say where the intercept's prior has the conditioned columns, so that it does not hang on those."""
     on: dict[str, float] = {}
     if e.intercept is not None:
         on = dict(priors[e.coefficient(e.columns[0])].on)
-    return {k: np.full((1, 1), on.get(e.coefficient(e.columns[k]), 0.0)) for k in lifted}
+    return {k: np.full((1, 1), on.get(e.coefficient(e.columns[k]), 0.0)) for k in conditioned}
 
 
 def _prior(
@@ -742,7 +745,7 @@ def raw_coefficients(
     made: Moments,
     component: Component,
     internal: Array,
-    lifted: Array,
+    conditioned: Array,
     which: np.ndarray,
     columns: Sequence[int],
 ) -> Array:
@@ -752,7 +755,7 @@ def raw_coefficients(
         made: of all data sets.
         component: whose.
         internal: of the data sets listed, (R, S, p).
-        lifted: their lifted coefficients, (R, S, lifted).
+        conditioned: their conditioned coefficients, (R, S, conditioned).
         which: the data sets, (R,).
         columns: the coefficients to return.
     """
@@ -767,9 +770,9 @@ def raw_coefficients(
             out[:, :, i] += made.shift[which, None, k]
             means = made.means[which][:, own[1:]]
             out[:, :, i] -= np.einsum("rsk,rk->rs", scaled[:, :, own[1:]], means)
-            for j, (lifted_in, _) in enumerate(component.copies.lifted):
-                if lifted_in == q:
-                    out[:, :, i] -= lifted[:, :, j] * made.lifted_means[which, None, j]
+            for j, (conditioned_in, _) in enumerate(component.copies.conditioned):
+                if conditioned_in == q:
+                    out[:, :, i] -= conditioned[:, :, j] * made.conditioned_means[which, None, j]
         turn = made.turns[q]
         if turn is not None:
             row = turn[k - own[0]]

@@ -18,7 +18,7 @@ from acmodels.engines.nuts.rows import Stack, Unknown, Versions
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import Array, Column, Gap, Index
+from acmodels.system.layout import Array, Column, Index, MissingValues
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
 
 
@@ -45,7 +45,7 @@ class Moved:
 
 def moved_columns(layout: Layout) -> list[Moved]:
     """List the columns that rest on continuous missing values, equation by equation."""
-    if not any(not g.discrete for g in layout.gaps):
+    if not any(not g.discrete for g in layout.missing):
         return []
     out: list[Moved] = []
     for i, e in enumerate(layout.equations):
@@ -83,7 +83,7 @@ def _continuous(layout: Layout, e: EquationLayout, source: str) -> int | None:
     if d is not None and d.constant and is_latent(layout, e, source):
         return None
     variable = source if d is None else d.variable
-    for g, gap in enumerate(layout.gaps):
+    for g, gap in enumerate(layout.missing):
         if gap.variable == variable and not gap.discrete:
             return g
     return None
@@ -202,7 +202,7 @@ def missing_arrays(
                 )
     return MissingArrays(
         np.concatenate(
-            [np.full(len(g.at), g.spread) for g in (layout.gaps[k] for k in what.starts)]
+            [np.full(len(g.at), g.spread) for g in (layout.missing[k] for k in what.starts)]
         ),
         tuple(_source(layout, what, responses, *s) for s in moved_sources(layout)),
         columns,
@@ -226,7 +226,7 @@ def _spread(versions: Versions, i: int, column: Column) -> Array:
 def _source(
     layout: Layout, what: Unknown, responses: Responses, i: int, source: str, g: int
 ) -> SourceArrays:
-    e, gap = layout.equations[i], layout.gaps[g]
+    e, gap = layout.equations[i], layout.missing[g]
     d = layout.derived.get(source)
     averaged = d is not None and not is_latent(layout, e, source)
     cell = share = unit = None
@@ -248,7 +248,7 @@ def _linear(part: GroupEffects, population: Population, versions: Versions) -> L
         moves, stays = split(layout, m)
         g = _continuous(layout, e, moves.parts[0].operand.source) or 0
         source = what.rows[i].source
-        cell = layout.gaps[g].cell[e.rows][source]
+        cell = layout.missing[g].cell[e.rows][source]
         here = np.flatnonzero(cell >= 0)
         if m.effect is None:
             coefficient = np.full(len(here), place[m.slope or (0, 0)])
@@ -281,7 +281,7 @@ def in_mean(m: Moved, n: int, layout: Layout) -> bool:
     return m.slope is not None and m.slope[1] in mean.columns
 
 
-def _shares(layout: Layout, gap: Gap, source: str) -> Array:
+def _shares(layout: Layout, gap: MissingValues, source: str) -> Array:
     """How much of each unit's observed mean each missing value is, (J, M)."""
     d = layout.derived[source]
     rows = np.arange(layout.n_rows)
@@ -328,7 +328,7 @@ class Shifts:
             shift: Any = 0.0 if s.cell is None else self.deltas[s.cell]
             if s.share is not None:
                 start = self.what.starts[g] + 1
-                mine = self.deltas[start : start + len(self.layout.gaps[g].at)]
+                mine = self.deltas[start : start + len(self.layout.missing[g].at)]
                 mean = self.pm.math.dot(s.share, mine)[s.unit]
                 shift = mean if self.layout.derived[source].constant else shift - mean
             self._values[i, source] = s.value + shift
@@ -420,7 +420,7 @@ def imputed_draws(
     """Draws of the continuous missing values, by variable, (chain, draw, M)."""
     out: dict[str, Array] = {}
     for g, s in what.starts.items():
-        gap = layout.gaps[g]
+        gap = layout.missing[g]
         rough = responses[gap.variable][gap.at]
         out[gap.variable] = rough + gap.spread * draws["missing"][..., s : s + len(gap.at)]
     return out

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
-from acmodels.system.layout import Array, Gap, Index
+from acmodels.system.layout import Array, Index, MissingValues
 from acmodels.system.missing import Component, complete, components
 
 NEVER = -1e10
@@ -79,7 +79,7 @@ def unknown(layout: Layout) -> Unknown:
     """Lay out what is missing."""
     starts: dict[int, int] = {}
     size = 0
-    for g, gap in enumerate(layout.gaps):
+    for g, gap in enumerate(layout.missing):
         if not gap.discrete:
             starts[g] = size
             size += len(gap.at)
@@ -89,8 +89,8 @@ def unknown(layout: Layout) -> Unknown:
     for i, e in enumerate(layout.equations):
         latent = np.full(e.n, -1, dtype=np.int64)
         for g, s in starts.items():
-            if layout.gaps[g].equation == i:
-                latent[layout.gaps[g].at] = s + np.arange(len(layout.gaps[g].at))
+            if layout.missing[g].equation == i:
+                latent[layout.missing[g].at] = s + np.arange(len(layout.missing[g].at))
         alone = np.setdiff1d(np.arange(e.n), summed[i].rows)
         sizes = np.array([len(found[k].configurations) for k in summed[i].component], dtype=int)
         again = np.repeat(np.arange(len(sizes)), sizes)
@@ -156,7 +156,7 @@ class Versions:
         self.rows = what.rows
         self.filled = (layout, responses)
         self.others = [
-            complete(layout, responses, layout.gaps, _version(layout.gaps, what, c))
+            complete(layout, responses, layout.missing, _version(layout.missing, what, c))
             for c in range(what.width)
         ]
 
@@ -174,7 +174,7 @@ class Versions:
         return out
 
 
-def _version(gaps: Sequence[Gap], what: Unknown, c: int) -> dict[str, Array]:
+def _version(gaps: Sequence[MissingValues], what: Unknown, c: int) -> dict[str, Array]:
     out = {g.variable: np.zeros(len(g.at)) for g in gaps if g.discrete}
     for component in what.components:
         if c < len(component.configurations):

@@ -71,7 +71,7 @@ class PreparedNuts:
 
     def onto(self, layout: Layout) -> "PreparedNuts | None":
         """Keep the compiled model where every array has the shape it was compiled for."""
-        if layout.gaps or _shape(layout) != _shape(self.plan.layout):
+        if layout.missing or _shape(layout) != _shape(self.plan.layout):
             return None
         return replace(self.shaped(layout, self.plan.stack.priors), seconds={})
 
@@ -153,13 +153,13 @@ def shape(
     summed over in the rows where they meet; and the same group sds that the data put well away
     from zero, less those in `unclear`, since these are sampled otherwise than the rest.
     """
-    discrete = any(g.discrete for g in layout.gaps)
+    discrete = any(g.discrete for g in layout.missing)
     return (
         tuple(p.name for p in parameters(layout)),
-        tuple((g.variable, len(g.at), g.support) for g in layout.gaps),
+        tuple((g.variable, len(g.at), g.support) for g in layout.missing),
         tuple(e.n for e in layout.equations),
         tuple(len(b.levels) for b in layout.blocks),
-        tuple(tuple(g.cell) for g in layout.gaps) if discrete else (),
+        tuple(tuple(g.cell) for g in layout.missing) if discrete else (),
         tuple(sorted(not_clear(layout, priors, responses) | unclear)),
     )
 
