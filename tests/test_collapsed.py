@@ -418,7 +418,6 @@ def test_tables_of_weighted_points() -> None:
     assert f.diagnostics.max_r_hat is None
     assert f.diagnostics.pareto_k is not None
     assert f.diagnostics.usable
-    assert f.model is None
     assert list(f.posterior.children) == ["posterior"]
     u = f.posterior["posterior"]["u(y ~ x | a)"]
     assert u.shape == (4, 1000, 20)

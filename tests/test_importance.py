@@ -12,7 +12,7 @@ import acmodels as ac
 from acmodels.engines.collapsed import hyper, mixed
 from acmodels.engines.collapsed import importance as imp
 from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
-from acmodels.posterior import Part, Posterior, summarize
+from acmodels.posterior import Posterior, SampledPart, summarize
 from acmodels.priors import resolve_priors
 from acmodels.system import build_system, parameters
 
@@ -175,7 +175,7 @@ def test_turning_signs_leaves_the_model() -> None:
 
 
 def resampled(points: np.ndarray) -> Posterior:
-    part = Part(("q",), "importance", points, 0.1, 0.7, 50.0)
+    part = SampledPart(("q",), "importance", points, 0.1, 0.7, 50.0)
     return Posterior(("q",), np.zeros((*points.shape, 1)), {}, "collapsed", parts=(part,))
 
 

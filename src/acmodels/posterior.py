@@ -12,7 +12,7 @@ type Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Part:
+class SampledPart:
     """How an engine that integrates drew a part of the posterior that is independent of the rest.
 
     Attributes:
@@ -91,7 +91,7 @@ class Posterior:
     stats: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     engine_model: Any = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SampledPart, ...] = ()
     imputed: Mapping[str, Array] = field(default_factory=dict)
 
     @property

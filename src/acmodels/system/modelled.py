@@ -61,7 +61,7 @@ def modelled_system(
     ]
     lacking = frozenset(c for c, m in known.missing.items() if m.any())
     made = predictor_models(model, Joint(layout, responses), wanted, lacking, rows)
-    gaps = _gaps(made.joint.layout, known, {**needed, **made.needed})
+    gaps = _missing(made.joint.layout, known, {**needed, **made.needed})
     joint = Joint(replace(made.joint.layout, missing=gaps), made.joint.responses)
     if gaps:
         _refuse(too_many(joint.layout), model, study)
@@ -134,7 +134,7 @@ def prune(
 # --- gaps and what is said of them ---------------------------------------------------
 
 
-def _gaps(
+def _missing(
     layout: Layout, known: Known, needed: Mapping[str, np.ndarray]
 ) -> tuple[MissingValues, ...]:
     out: list[MissingValues] = []

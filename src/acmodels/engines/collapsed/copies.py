@@ -1,10 +1,10 @@
 """Latent unit means as linear mixed models: what of one equation stands in another again.
 
 A latent mean of m is linear in the coefficients and group effects of m's equation. Where y's
-equation multiplies it by a coefficient, that coefficient is *conditioned* out of the linear part, to be
-one of the coordinates; given it the system is linear: the group effects of m enter y's rows too, as
-copies of themselves times the conditioned coefficient, m's coefficients likewise, and what is known of
-the mean is a piece that is taken off y. Means of means multiply conditioned coefficients.
+equation multiplies it by a coefficient, that coefficient is *conditioned on*: it becomes one of the
+coordinates, and given it the system is linear. The group effects of m enter y's rows too, as copies
+of themselves times that coefficient, m's coefficients likewise, and what is known of the mean is a
+piece that is taken off y. Means of means multiply conditioned coefficients.
 """
 
 from collections.abc import Mapping, Sequence

@@ -33,7 +33,7 @@ from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, Values, de
 from acmodels.engines.collapsed.metropolis import Moves, metropolis
 from acmodels.engines.collapsed.mixed import Component, components, moments, raw_coefficients, rough
 from acmodels.errors import EngineError
-from acmodels.posterior import Deferred, Part, Posterior
+from acmodels.posterior import Deferred, Posterior, SampledPart
 from acmodels.priors import Priors, held_values
 from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
@@ -360,7 +360,7 @@ class Found:
         effects: draws its group effects, by block key, (chain, draw, J, K).
     """
 
-    part: Part
+    part: SampledPart
     values: Array
     effects: Callable[[], dict[str, Array]]
 
@@ -382,11 +382,11 @@ def _single(
     if not h.size:
         weighted = _exact(problem)
         points = np.zeros((1, shape[0] * shape[1]), dtype=np.int64)
-        part = Part(names, "exact", log_marginal_likelihood=weighted.log_marginal)
+        part = SampledPart(names, "exact", log_marginal_likelihood=weighted.log_marginal)
     else:
         weighted = _importance(problem, region, rng)
         points = resample(weighted.log_weights, rng.random((1, 1 + shape[0] * shape[1])))
-        part = Part(
+        part = SampledPart(
             names, "importance", points[0].reshape(shape), weighted.k,
             threshold(weighted.x.shape[1]), weighted.ess, weighted.rounds,
             weighted.log_marginal, np.sqrt(max(1 / weighted.ess - 1 / weighted.x.shape[1], 0.0)),
@@ -394,7 +394,7 @@ def _single(
         if not weighted.trusted:
             weighted = _walk(problem, region, weighted, shape, rng, sampling)
             points = np.arange(shape[0] * shape[1])[None]
-            part = Part(names, "metropolis")
+            part = SampledPart(names, "metropolis")
     z = rng.standard_normal((1, points.shape[1], len(h.component.coefficients)))
     values, beta = _draws(problem, weighted.x, weighted.values, points, z, np.zeros(1, np.int64))
     later = np.random.default_rng(seed.spawn(1)[0])

@@ -42,8 +42,8 @@ class Grouping:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows that some equations of a component share, by level and by place in the cross-products.
+class SharedRows:
+    """SharedRows that some equations of a component share, by level and by place in the cross-products.
 
     Attributes:
         equations: which of the component's equations, by place in it.
@@ -65,7 +65,8 @@ class Component:
         blocks: positions in the layout of the group-effect blocks.
         chain: groupings that are eliminated level by level, each nested in the next.
         dense: the other groupings.
-        coefficients: (place of the equation in the component, column) of each that is not conditioned.
+        coefficients: (place of the equation in the component, column) of each that is not
+            conditioned on.
         copies: what of one equation stands in another again.
         rows: sets of rows with the equations that have them.
         structure: for the kernels.
@@ -83,7 +84,7 @@ class Component:
     dense: tuple[Grouping, ...]
     coefficients: tuple[tuple[int, int], ...]
     copies: Copies
-    rows: tuple[Rows, ...]
+    rows: tuple[SharedRows, ...]
     structure: Structure
     bases: Mapping[int, Array] = field(default_factory=dict[int, Array])
     design: Index = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -109,7 +110,8 @@ class Moments:
         shift: of each intercept, (R, p); zero elsewhere.
         sizes: root mean square of what multiplies each effect of each grouping, in order; not of
             copies.
-        conditioned_means: of the column of each conditioned coefficient, where centered, (R, conditioned).
+        conditioned_means: of the column of each conditioned coefficient, where centered,
+            (R, conditioned).
         turns: by place of the equation, what its coefficients as written are in terms of the
             internal ones (p, p), or None where they are the same but for scale and center.
     """
@@ -233,7 +235,7 @@ def _structure(
     coefficients: tuple[tuple[int, int], ...],
     again: Copies,
     sets: Sequence[tuple[int, ...]],
-) -> tuple[Structure, tuple[Rows, ...]]:
+) -> tuple[Structure, tuple[SharedRows, ...]]:
     chain, dense = groupings
     of = {layout.equations[i].response: e for e, i in enumerate(members)}
 
@@ -280,7 +282,7 @@ def _sparse(
     first: Index,
     p: int,
     sets: Sequence[tuple[int, ...]],
-) -> tuple[Index, Index, tuple[Rows, ...]]:
+) -> tuple[Index, Index, tuple[SharedRows, ...]]:
     """Find the dense columns that each level of the first grouping meets, and their rows."""
     chain, dense = groupings
     P = int(first[-1]) + p
@@ -297,7 +299,7 @@ def _sparse(
             np.zeros(1, np.int64),
             np.zeros(0, np.int64),
             tuple(
-                Rows(s, lv, w, np.zeros((len(lv), len(dense) + 1), np.int64))
+                SharedRows(s, lv, w, np.zeros((len(lv), len(dense) + 1), np.int64))
                 for s, (lv, w, _) in zip(sets, at, strict=True)
             ),
         )
@@ -311,12 +313,12 @@ def _sparse(
         ]
     known = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
     start = np.searchsorted(known, np.arange(J + 1, dtype=np.int64) * P).astype(np.int64)
-    rows_out: list[Rows] = []
+    rows_out: list[SharedRows] = []
     for s, (level, where, column) in zip(sets, at, strict=True):
         slot = np.searchsorted(known, level[:, :1] * P + column)
         last = np.searchsorted(known, level[:, :1] * P + P - p)
         slots = np.ascontiguousarray(np.concatenate([slot, last], axis=1), dtype=np.int64)
-        rows_out.append(Rows(s, level, where, slots))
+        rows_out.append(SharedRows(s, level, where, slots))
     return start, (known % P).astype(np.int64), tuple(rows_out)
 
 
@@ -487,7 +489,7 @@ def moments(
 
 
 def rough(component: Component, layout: Layout, responses: Responses) -> tuple[Array, Array]:
-    """Least squares, equation by equation: residual sds (E,), and conditioned coefficients (conditioned, 2).
+    """Least squares, equation by equation: residual sds (E,), conditioned coefficients (C, 2).
 
     Of a conditioned coefficient, the estimate and the residual sd over its column's spread.
     """
@@ -518,7 +520,8 @@ class _Columns:
         X, y: weighted, (R or 1, n, p) and (R, n); `plain` is X unweighted.
         scale, means, ratio: of each column, (R or 1, p); `ratio` is their quotient.
         center: what was taken off y, (R,).
-        conditioned, conditioned_mean: of each conditioned column, centered, (R or 1, n) and (R or 1, 1).
+        conditioned, conditioned_mean: of each conditioned column, centered, (R or 1, n) and
+            (R or 1, 1).
     """
 
     def __init__(
@@ -597,7 +600,7 @@ def _slopes(e: EquationLayout, priors: Priors) -> dict[str, Prior]:
 def _conditioned_means(
     e: EquationLayout, conditioned: Sequence[int], priors: Priors
 ) -> dict[int, Array]:
-    """Say where the intercept's prior has the conditioned columns, so that it does not hang on those."""
+    """Say where the intercept's prior has the conditioned columns, so as not to hang on those."""
     on: dict[str, float] = {}
     if e.intercept is not None:
         on = dict(priors[e.coefficient(e.columns[0])].on)
@@ -649,7 +652,7 @@ def _effect_columns(
     component: Component,
     layout: Layout,
     stack: Mapping[str, Array],
-    rows: Rows,
+    rows: SharedRows,
     found: Gathered,
 ) -> tuple[Array, Array, Array]:
     """Find what multiplies effects of chain and dense groupings on a set of rows; their sizes."""

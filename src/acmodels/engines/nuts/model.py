@@ -24,7 +24,7 @@ from acmodels.system.layout import Array, Index
 
 
 @dataclass(frozen=True)
-class Plan:
+class GraphLayout:
     """What is sampled of a model, slice by slice.
 
     Attributes:
@@ -87,7 +87,7 @@ def make_plan(
     responses: Responses,
     signed: Mapping[tuple[int, int], int] | None = None,
     unclear: Unclear = frozenset(),
-) -> Plan:
+) -> GraphLayout:
     """Lay out what is sampled.
 
     Args:
@@ -100,7 +100,7 @@ def make_plan(
     stack = make_stack(layout, priors)
     part = population.make_population(stack)
     scales = sds.make_scales(stack, responses, signed, unclear)
-    return Plan(
+    return GraphLayout(
         stack,
         part,
         thresholds.make_thresholds(part),
@@ -110,7 +110,7 @@ def make_plan(
     )
 
 
-def make_arrays(plan: Plan, responses: Responses) -> Arrays:
+def make_arrays(plan: GraphLayout, responses: Responses) -> Arrays:
     """Read what the graph needs of the data."""
     versions = Versions(plan.layout, plan.unknown, responses)
     bases = plan.effects.bases
@@ -143,7 +143,7 @@ def _confounder(stack: Stack) -> Confounder | None:
     return Confounder(np.concatenate([c.code[e.rows] for e in es]), np.concatenate(loading))
 
 
-def build(pm: Any, plan: Plan, arrays: Arrays) -> Any:
+def build(pm: Any, plan: GraphLayout, arrays: Arrays) -> Any:
     """Build the PyMC model."""
     with pm.Model() as model:
         data = as_data(pm, arrays)
@@ -178,7 +178,10 @@ def build(pm: Any, plan: Plan, arrays: Arrays) -> Any:
 
 
 def structural(
-    plan: Plan, draws: Mapping[str, Array], responses: Responses, arrays: Arrays | None = None
+    plan: GraphLayout,
+    draws: Mapping[str, Array],
+    responses: Responses,
+    arrays: Arrays | None = None,
 ) -> tuple[Array, dict[str, Array]]:
     """Turn draws of what is sampled into draws of structural parameters and group effects.
 

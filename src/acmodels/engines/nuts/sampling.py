@@ -11,7 +11,7 @@ from acmodels.engines import Sampling, Unclear
 from acmodels.engines.nuts.arrays import named
 from acmodels.engines.nuts.centering import uncertain
 from acmodels.engines.nuts.missing import imputed_draws
-from acmodels.engines.nuts.model import Plan, build, make_arrays, make_plan, structural
+from acmodels.engines.nuts.model import GraphLayout, build, make_arrays, make_plan, structural
 from acmodels.engines.nuts.scales import group_bases
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
@@ -64,7 +64,7 @@ def prepare(
 class PreparedNuts:
     """A compiled model, ready for any responses of its design."""
 
-    plan: Plan
+    plan: GraphLayout
     model: Any
     compiled: Any
     seconds: Mapping[str, float]
