@@ -43,7 +43,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class SharedRows:
-    """SharedRows that some equations of a component share, by level and by place in the cross-products.
+    """Rows that some equations of a component share, by level and place in the cross-products.
 
     Attributes:
         equations: which of the component's equations, by place in it.
