@@ -1,5 +1,6 @@
 """Settings for all tests, and a count of the models that they compile."""
 
+import pickle
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ COMPILED: list[str] = []
 """Files of tests that compiled a model for NUTS, once for each model: 15 to 60 seconds each."""
 
 
+_MADE: dict[bytes, Any] = {}
+"""What was compiled, by all that it was compiled from: tests of one process share it."""
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _count_compilations(request: pytest.FixtureRequest) -> Any:
     from acmodels.engines.nuts import sampling
@@ -20,8 +25,11 @@ def _count_compilations(request: pytest.FixtureRequest) -> Any:
     known = sampling.prepare
 
     def counted(*args: Any, **kwargs: Any) -> Any:
-        COMPILED.append(request.node.name)
-        return known(*args, **kwargs)
+        key = pickle.dumps((args, kwargs))  # the same model, priors and data
+        if key not in _MADE:
+            COMPILED.append(request.node.name)
+            _MADE[key] = known(*args, **kwargs)
+        return _MADE[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampling, "prepare", counted)

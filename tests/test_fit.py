@@ -165,6 +165,7 @@ def test_cores_change_nothing_and_the_seed_everything() -> None:
     assert not np.array_equal(one.values, other.values)
 
 
+@pytest.mark.slow  # compiles a model of its own
 def test_row_order_ids_and_reference_level_change_nothing(fitted: Fit) -> None:
     data = table()
     moved = data.sample(frac=1.0, random_state=1).reset_index(drop=True)
@@ -192,6 +193,7 @@ def _population_prediction(f: Fit, response: str) -> np.ndarray:
     return linear_predictor(layout, layout.equation(response), f.system.responses, mean, none)
 
 
+@pytest.mark.slow  # compiles a model of its own
 def test_known_errors_have_the_conjugate_posterior() -> None:
     """Normal responses with known errors and normal priors: the posterior in closed form."""
     rng = np.random.default_rng(4)

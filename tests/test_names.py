@@ -386,7 +386,7 @@ def test_a_colon_in_a_name_makes_no_product(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(rng.normal(size=(80, 3)), columns=["a:b", "z", "y"])
     spec = load_model({"name": "t", "equations": {"y": {"formula": "y ~ `a:b` + `a:b`:z + z"}}})
-    shown = gather(fit(spec, frame, draws=50, cores=1), lambda *_: None)
+    shown = gather(fit(spec, frame, engine="collapsed"), lambda *_: None)
     assert shown["products"] == ["y ~ `a:b`:z"]
     assert "`a:b` × z" in shown["diagram"]
     assert "`a × b`" not in shown["diagram"]

@@ -28,8 +28,8 @@ NUMBERS = "numbers.py"
 ALLOWED = {
     NUMBERS,
     "reporting/svg.py",  # places in drawings
-    "results.py",  # digits of data files and of truth.json
-    "pilot.py",  # numbers of a plan that is written
+    "reporting/results.py",  # digits of data files and of truth.json
+    "replication/pilot.py",  # numbers of a plan that is written
     "progress.py",  # a bar and the seconds left
 }
 """Where a number may be formatted by hand, with the reason; nothing of these is a result."""

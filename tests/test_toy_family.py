@@ -247,7 +247,7 @@ def test_effects_on_the_response_scale_have_a_closed_form(name: str) -> None:
 def test_the_graphs_density_is_the_familys(name: str) -> None:
     """The likelihood given to PyMC, without compiling: the NumPy density is checked elsewhere."""
     pm = pytest.importorskip("pymc")
-    from acmodels.engines.nuts.shifts import Densities
+    from acmodels.engines.nuts.likelihood import Densities
 
     rng = np.random.default_rng(1)
     known = {n.partition("(")[0]: v for n, v in CASES[name].items()}
