@@ -235,6 +235,8 @@ def influence_section(found: "Influence") -> InfluenceSection:
         + "."
     ]
     rows = dict(zip(units["unit"], units["n_rows"], strict=True))
+    if min(rows.values()) > 1:  # names of units of one row stay in influence.csv
+        words += found.notes
 
     def label(unit: str) -> str:
         return unit if rows[unit] > 1 else "a unit of one row (influence.csv names it)"
