@@ -227,7 +227,8 @@ def test_known_errors_have_the_conjugate_posterior() -> None:
 def test_r_hat_goes_with_the_effective_draws_asked_for() -> None:
     """R-hat of chains that agree, at the ESS asked for, is about the most that is allowed."""
     rng = np.random.default_rng(4)
-    assert most_r_hat(400) == 1.01
+    assert most_r_hat(400, 4) == most_r_hat(400, 16) == 1.01
+    assert most_r_hat(100, 2) < most_r_hat(100, 4)
     rho = (1000 - 25) / (1000 + 25)  # first-order autocorrelation of 25 effective draws in 1,000
     z = rng.normal(size=(200, 4, 1000)) * np.sqrt(1 - rho**2)
     z[..., 0] = rng.normal(size=(200, 4))
@@ -238,5 +239,8 @@ def test_r_hat_goes_with_the_effective_draws_asked_for() -> None:
     between = halves.mean(axis=2).var(axis=1, ddof=1)
     typical = np.median(np.sqrt(499 / 500 + between / within))
     assert (
-        1.01 < typical < most_r_hat(100) < np.quantile(np.sqrt(499 / 500 + between / within), 0.95)
+        1.01
+        < typical
+        < most_r_hat(100, 4)
+        < np.quantile(np.sqrt(499 / 500 + between / within), 0.95)
     )

@@ -103,3 +103,15 @@ def test_a_source_is_simulated_and_recovered(tmp_path: Path) -> None:
     sd = np.sqrt(row["rmse"] ** 2 - row["bias"] ** 2)
     assert abs(row["bias"]) < 4 * sd / np.sqrt(40)
     assert row["coverage"] > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40)
+
+
+@pytest.mark.usefixtures("first")
+@pytest.mark.parametrize("scale", ["linear", "response"])
+def test_no_effect_is_followed_through_a_source_that_is_no_mean(scale: str) -> None:
+    """What of m the first row of a unit takes is neither its between nor its within part."""
+    one = table("y ~ first(m, g) + x + (1 | g)")
+    asked = {"kind": "indirect", "from": "x", "to": "y", "scale": scale}
+    more = {"values": [0, 1]} if scale == "response" else {}
+    one["estimands"] = {"through": {**asked, **more}}
+    with pytest.raises(InputError, match=r"through 'm' into first\(\)"):
+        ac.fit(ac.load_model(one), data(0.7), seed=1)

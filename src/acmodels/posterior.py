@@ -1,4 +1,4 @@
-"""What every engine returns: draws of structural parameters and group effects, with names."""
+"""Results of every engine: draws of structural parameters and group effects, with names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ type Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SampledPart:
-    """How an engine that integrates drew a part of the posterior that is independent of the rest.
+    """Describe how an exact engine drew a part of the posterior, independent of the rest.
 
     Attributes:
         names: of the structural parameters in it.

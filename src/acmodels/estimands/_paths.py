@@ -82,10 +82,18 @@ def carried(layout: Layout, term: Term, onward: Node | None) -> bool:
 
     `between(m, g)` takes the columns and group effects that are constant within g, `within(m, g)`
     the others.
+
+    Raises:
+        EstimandError: the next node is taken of the response in a way that says nothing of this.
     """
     d = None if onward is None else layout.derived.get(onward.operand or "")
     if d is None:
         return True
+    if d.mean is None:
+        raise EstimandError(
+            f"no effect can be followed through '{quoted(d.variable)}' into {d.function}(), which "
+            "is not taken from a unit's mean; ask for the coefficient instead"
+        )
     fixed = constant_within(layout, term.column, d.code)
     if term.effect is not None:
         block = layout.blocks[term.effect[0]]

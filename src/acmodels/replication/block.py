@@ -56,6 +56,9 @@ CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
 LONGER = 4
 """How many times as many steps chains take where missing values are quantities of their own and the
 usual number of steps was too few."""
+RULES = 2
+"""Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,
+so that a run begun before is not continued."""
 LEAST_ESS = 100
 """Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
 
@@ -124,6 +127,7 @@ def job_key(job: Job) -> str:
     """A hash of all that decides a job's numbers, this package's version included."""
     said = {
         "version": version("acmodels"),
+        "rules": RULES,
         "kind": job.kind,
         "block": max(engine(n).block_size for n in engine_names()),
         "seed": job.seed,

@@ -33,7 +33,7 @@ MOST = 6
 
 @dataclass(frozen=True)
 class ConfoundingSection:
-    """What the section about a confounder shows."""
+    """Hold what the section about a confounder shows."""
 
     words: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -43,7 +43,7 @@ class ConfoundingSection:
 
 @dataclass(frozen=True)
 class InfluenceSection:
-    """What the section about single units shows."""
+    """Hold what the section about single units shows."""
 
     by: str
     words: tuple[str, ...]

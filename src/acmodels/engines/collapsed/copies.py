@@ -23,7 +23,9 @@ type Monomial = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Copies:
-    """What stands again elsewhere, in the order of columns. Equations by place in the component.
+    """List what of one equation stands in another too, in the order of columns.
+
+    Equations are numbered by their place in the component.
 
     Attributes:
         conditioned: (equation, column) of each conditioned coefficient.

@@ -48,7 +48,7 @@ POINTS_BATCH = ((4, 256), (99, 1024))
 LEAST = 100
 """Effective points below which a data set in a batch is fitted with more."""
 LEAST_POINTS = 1024
-"""How many more, in each round."""
+"""Points that are added in each round."""
 ENOUGH = 550
 """Effective points, of every mean and tail, that a single fit goes on for."""
 ENOUGH_LARGE = 420
@@ -264,7 +264,7 @@ class Weighted:
 
     @property
     def trusted(self) -> bool:
-        """Whether the weights can be used."""
+        """Say whether the weights can be used."""
         return self.k < threshold(self.x.shape[1])
 
 

@@ -212,7 +212,7 @@ def _signs(matrix: Matrix, x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Factors:
-    """What the kernels take at N points of R data sets.
+    """Hold what the kernels take at N points of R data sets.
 
     Attributes:
         groups: factors of the group covariances, row by row, (R, N, cells).

@@ -25,7 +25,7 @@ from acmodels.system.layout import Array, Index
 
 @dataclass(frozen=True)
 class GraphLayout:
-    """What is sampled of a model, slice by slice.
+    """List what is sampled of a model, slice by slice.
 
     Attributes:
         stack: the equations and their rows.
@@ -44,12 +44,12 @@ class GraphLayout:
 
     @property
     def layout(self) -> Layout:
-        """The layout."""
+        """Give the layout of the model."""
         return self.stack.layout
 
     @property
     def unknown(self) -> Unknown:
-        """What is missing."""
+        """Give the missing values that are sampled."""
         return self.stack.unknown
 
     @property
