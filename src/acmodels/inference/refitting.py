@@ -21,8 +21,6 @@ from acmodels.system import Layout, Responses
 
 LEAST_ESS = 100
 """Effective points or draws that a refit needs."""
-HEAVY = 0.5
-"""Pareto k above which the posterior of an sd is taken to have a long tail."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,6 @@ def refit(
     use: str,
     responses: Responses | None = None,
     points: int | None = None,
-    more: int | None = None,
     wanted: Collection[str] | None = None,
     cores: int = 1,
 ) -> Refit:
@@ -125,7 +122,6 @@ def refit(
             them are smooth.
         responses: by name; the fit's own if None.
         points: of an exact engine, to begin with.
-        more: as many where Pareto k is above `HEAVY`; no more if None.
         wanted: parameters that are asked for; the others may keep the draws of the fit. All if
             None.
         cores: chains run at once.
@@ -147,8 +143,6 @@ def refit(
     exact = cast("Batched", ready.prepared)
     stack = {k: v[None] for k, v in given.items()}
     b = exact.batch(stack, [seed], chains * draws, points, wanted=wanted)
-    if more is not None and more != points and float(b.pareto_k[0]) > HEAVY:
-        b = exact.batch(stack, [seed], chains * draws, more, wanted=wanted)
     found: Mapping[str, int] = {name: k for k, name in enumerate(b.names)}
 
     def parameter(name: str) -> Array:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 order = 0
 title = "exact integration"
-suits = "the model is gaussian with normal coefficients"
+suits = "the model is gaussian, with normal priors on its coefficients"
 exact = True
 batches = True
 marginal_likelihood = True
