@@ -20,6 +20,7 @@ import acmodels as ac
 from acmodels.engines import Sampling, collapsed
 from acmodels.engines.collapsed import fitting, group_effects, hyper, marginal, mixed
 from acmodels.engines.collapsed.kernels import coefficients
+from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.errors import EngineError
 from acmodels.load import load_model
 from acmodels.priors import Priors, resolve_priors
@@ -174,7 +175,7 @@ def test_both_ways_of_elimination_are_reached() -> None:
 
     def pooled(formula: str, data: pd.DataFrame) -> bool:
         system, priors = built({"equations": {"y": formula}}, data)
-        return len(mixed.components(system.layout, priors)[0].design) > 0
+        return len(mixed.components(system.layout, priors)[0].pools.count) > 0
 
     assert pooled("y ~ x + (1 | a) + (1 | b)", frame(n=120))
     assert not pooled("y ~ x + (1 + w | a)", frame())
@@ -183,6 +184,54 @@ def test_both_ways_of_elimination_are_reached() -> None:
     data["d"] = np.arange(96) // 6 % 2  # the same slopes' design in every group
     assert pooled("y ~ x + (1 + d | a) + (1 | b)", data)
     check_density(*built({"equations": {"y": "y ~ x + (1 + d | a) + (1 | b)"}}, data))
+
+
+def nests(sizes: list[list[list[int]]], *, shuffled: int = 5) -> pd.DataFrame:
+    """Rows of levels t in levels a in levels s, of given sizes, with levels b crossed."""
+    cells = [(i, j, k) for i, s in enumerate(sizes) for j, a in enumerate(s) for k in a]
+    at = np.array([(i, j, n) for n, (i, j, k) in enumerate(cells) for _ in range(k)])
+    rng = np.random.default_rng(shuffled)
+    rng.shuffle(at)
+    n = len(at)
+    return pd.DataFrame(
+        {
+            "s": [f"s{i}" for i in at[:, 0]],
+            "a": [f"a{i}.{j}" for i, j in at[:, :2]],
+            "t": [f"t{k}" for k in at[:, 2]],
+            "b": [f"b{k}" for k in rng.permutation(np.arange(n) % 4)],
+            "d": at[:, 2] % 2.0,
+            "x": rng.normal(1.0, 2.0, n),
+            "y": rng.normal(size=n) + at[:, 0] / 4,
+        }
+    )
+
+
+EQUAL = [[[3, 3], [3, 3]]] * 8
+UNEQUAL = [[[3, 3, 2], [2, 3, 3]], [[2], [3, 3, 2]]] * 5 + [[[2], [2, 3, 3]]] * 2
+
+
+@pytest.mark.parametrize("sizes", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "(1 | t)", "(1 | a/t)", "(1 | s/a/t)", "(1 | t) + (1 | b)", "(1 | a/t) + (1 | b)",
+        "(1 | s/a/t) + (1 | b)", "(1 | s) + (1 + d | t) + (1 | b)", "(1 + d | s/a) + (1 | b)",
+        "(0 + d | s) + (1 | a/t)",
+    ],
+)  # fmt: skip
+def test_levels_of_one_class_pool(groups: str, sizes: list[list[list[int]]]) -> None:
+    """Chains of nested groupings pool: the same density as level by level, and as dense."""
+    system, priors = built({"equations": {"y": f"y ~ x + {groups}"}}, nests(sizes))
+    check_density(system, priors, 3)
+    (problem,) = problems(system, priors)
+    cross = problem.moments.cross
+    apart = replace(problem, moments=replace(problem.moments, cross=level_by_level(cross)))
+    x = some_points(problem.hyper, 6)
+    a, b = marginal.density(problem, x, ONE), marginal.density(apart, x, ONE)
+    for one, two in ((a.log, b.log), (a.mean, b.mean), (a.root, b.root)):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+    if "d" not in groups:
+        assert len(cross.pools.count) > 0
 
 
 @st.composite

@@ -17,6 +17,7 @@ from acmodels.engines.collapsed.kernels import (
     work,
 )
 from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, lapack_factor
+from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.errors import EngineError
 from acmodels.system import Layout
 from acmodels.system.layout import Array
@@ -90,7 +91,9 @@ def _four(
 ) -> tuple[Array, Array]:
     """Effects of draws at up to four points."""
     component = problem.hyper.component
-    f, c = component.structure, problem.moments.cross
+    # what the levels below take off later groupings is needed here: eliminated level by level
+    c = level_by_level(problem.moments.cross)
+    f = component.structure
     n, P, p = made.log.shape[1], problem.dense, beta.shape[1]
     none = Found(np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0)))
     large = P >= LAPACK_FROM

@@ -71,6 +71,45 @@ class Structure(NamedTuple):
     copy_of: Any
 
 
+class Pools(NamedTuple):
+    """Levels of a chain that are eliminated together; see `pooling`. U classes of levels.
+
+    Lists of one class's entries lie between two of its `..._start`, (U + 1,).
+
+    Attributes:
+        grouping, representative: the grouping of each class and a level of it, (U,).
+        count: levels of each class, (U,).
+        sums: where each class's sums begin.
+        matrix: where each class's pooled matrices begin, one for each pair of its sums.
+        own_start, own_effect, own_sum: the sums that make up an effect's own columns.
+        below_start, below, below_count: classes below each, and how many of them lie in a level.
+        lift_start, lift, lift_from, lift_to: classes below, by way of the levels between, with
+            one of their sums and the same one as a sum of the class.
+        member_class: the class of each level, grouping by grouping.
+        member_start, member_row, member_sum: rows of the chain that are added to each level's sums.
+    """
+
+    grouping: Any
+    representative: Any
+    count: Any
+    sums: Any
+    matrix: Any
+    own_start: Any
+    own_effect: Any
+    own_sum: Any
+    below_start: Any
+    below: Any
+    below_count: Any
+    lift_start: Any
+    lift: Any
+    lift_from: Any
+    lift_to: Any
+    member_class: Any
+    member_start: Any
+    member_row: Any
+    member_sum: Any
+
+
 class Cross(NamedTuple):
     """Cross-products of R data sets, and the coefficients' prior. E pieces, p coefficients.
 
@@ -81,9 +120,9 @@ class Cross(NamedTuple):
         chain_dense: of later groupings with all dense columns, (R, rows, P).
         dense, dense_y, y: dense columns and pieces among themselves, (R, P, P), (R, P, E),
             (R, E, E).
-        pooled: summed products of the columns of levels of one design, for each design and pair of
-            effects, (R, U K_0 K_0, P + 1, P + 1); U is 0 where levels are not pooled.
-        representative, count: a level of each design, and how many there are, (U,).
+        pooled: summed products of the sums of levels of one class, for each class and pair of
+            sums, (R, matrices, P + 1, P + 1), lower triangles; none where levels are not pooled.
+        pools: the classes.
         prior, prior_mean, prior_square: precision of the coefficients' prior, (R, p, p); its
             product with the mean, (R, p); and the mean's square in it, (R,).
     """
@@ -96,8 +135,7 @@ class Cross(NamedTuple):
     dense_y: Any
     y: Any
     pooled: Any
-    representative: Any
-    count: Any
+    pools: Any
     prior: Any
     prior_mean: Any
     prior_square: Any
@@ -198,8 +236,9 @@ _STRUCTURE = numba.types.NamedTuple(
     (_i1, _i1, _i1, _i1, _i1, _i1, _i2, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1),
     Structure,
 )
+_POOLS = numba.types.NamedTuple((_i1, _i1, _f1, *(_i1,) * 7, _f1, *(_i1,) * 8), Pools)
 _CROSS = numba.types.NamedTuple(
-    (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _i1, _f1, _f3, _f2, _f1), Cross
+    (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _POOLS, _f3, _f2, _f1), Cross
 )
 
 _POINTS = numba.types.NamedTuple((_f3, _f4, _f3, _f3), Points)
@@ -504,36 +543,86 @@ def _subtract(f, s, n, Q, places, scale, W, S):
 
 
 @_inlined
-def _pooled(f, c, r, s, t, om, W, D, q, weights, total):
-    """What pooled cross-products are multiplied by: s^2 T (D D')^-1 T', of each design."""
-    Ks = f.K[0]
-    for u in range(c.representative.shape[0]):
-        _level(f, c, r, s, c.representative[u], t, om, W, D)
+def _below(f, c, u, above, W):
+    """Take what a class's levels below take off its representative, in W."""
+    q = c.pools
+    s = q.grouping[u]
+    row = f.row[s] - f.row[1] + q.representative[u] * f.K[s]
+    width = f.effect[-1] - f.effect[s]
+    for a in range(f.K[s]):
+        for b in range(width):
+            for lane in range(4):
+                W[row + a, b, lane] = 0.0
+    for at in range(q.below_start[u], q.below_start[u + 1]):
+        v = q.below[at]
+        first = f.effect[s] - f.effect[q.grouping[v] + 1]
+        for a in range(f.K[s]):
+            for b in range(width):
+                for k in range(f.K[q.grouping[v]]):
+                    for lane in range(4):
+                        both = above[v, first + a, k, lane] * above[v, first + b, k, lane]
+                        W[row + a, b, lane] -= q.below_count[at] * both
+
+
+@_inlined
+def _class_columns(f, c, r, u, t, om, W, D, above, sums):
+    """Half-solved columns of a class: effects above it, and its sums."""
+    q = c.pools
+    s = q.grouping[u]
+    j = q.representative[u]
+    Ks = f.K[s]
+    width = f.effect[-1] - f.effect[s]
+    for i in range(width - Ks):
+        for a in range(Ks):
+            value = c.chain[r, f.cell[s] + (j * Ks + a) * width + Ks + i]
+            for lane in range(4):
+                above[u, i, a, lane] = om[0, 0, lane] * value
+            if s > 0:
+                for lane in range(4):
+                    above[u, i, a, lane] += W[f.row[s] - f.row[1] + j * Ks + a, Ks + i, lane]
+        _half(Ks, t, s, D, above[u, i])
+    for g in range(q.sums[u], q.sums[u + 1]):
+        for a in range(Ks):
+            for lane in range(4):
+                sums[g, a, lane] = 0.0
+    for at in range(q.own_start[u], q.own_start[u + 1]):
+        for lane in range(4):
+            sums[q.own_sum[at], q.own_effect[at], lane] += om[0, 0, lane]
+    for at in range(q.lift_start[u], q.lift_start[u + 1]):
+        v = q.lift[at]
+        first = f.effect[s] - f.effect[q.grouping[v] + 1]
+        for a in range(Ks):
+            for k in range(f.K[q.grouping[v]]):
+                for lane in range(4):
+                    both = above[v, first + a, k, lane] * sums[q.lift_from[at], k, lane]
+                    sums[q.lift_to[at], a, lane] -= both
+    for g in range(q.sums[u], q.sums[u + 1]):
+        _half(Ks, t, s, D, sums[g])
+
+
+@_inlined
+def _pooled(f, c, r, t, om, W, D, above, sums, weights, total):
+    """What pooled cross-products are multiplied by; see `pooling` for the algebra."""
+    q = c.pools
+    for u in range(q.grouping.shape[0]):
+        s = q.grouping[u]
+        if s > 0:
+            _below(f, c, u, above, W)
+        _level(f, c, r, s, q.representative[u], t, om, W, D)
         for lane in range(4):
             product = 1.0
-            for a in range(Ks):
+            for a in range(f.K[s]):
                 product *= D[a, a, lane]
-            total[lane] += 2.0 * c.count[u] * np.log(product)
-        for k in range(Ks):
-            for a in range(Ks):
-                for lane in range(4):
-                    q[a, lane] = om[0, 0, lane] ** 2 if a == k else 0.0
-            _half(Ks, t, s, D, q)
-            for b in range(Ks - 1, -1, -1):
-                for i in range(b + 1, Ks):
-                    for lane in range(4):
-                        q[b, lane] -= D[i, b, lane] * q[i, lane]
-                for lane in range(4):
-                    q[b, lane] /= D[b, b, lane]
-            for b in range(Ks - 1, -1, -1):
-                for lane in range(4):
-                    q[b, lane] *= t[s, b, b, lane]
-                for i in range(b):
-                    for lane in range(4):
-                        q[b, lane] += t[s, b, i, lane] * q[i, lane]
-            for b in range(Ks):
-                for lane in range(4):
-                    weights[u * Ks * Ks + b * Ks + k, 0, lane] = q[b, lane]
+            total[lane] += 2.0 * q.count[u] * np.log(product)
+        _class_columns(f, c, r, u, t, om, W, D, above, sums)
+        at = q.matrix[u]
+        for g in range(q.sums[u], q.sums[u + 1]):
+            for h in range(q.sums[u], g + 1):
+                acc = _four(0.0)
+                for k in range(f.K[s]):
+                    acc = _fma(acc, _load(sums, g, k), _load(sums, h, k))
+                _store(weights, at, 0, acc)
+                at += 1
 
 
 @_inlined
@@ -676,7 +765,9 @@ def _gather_copies(f, copies, S):
 
 
 @_inlined
-def _assemble(f, c, r, t, om, omy, copies, W, D, Q, places, weights, scale, S, product, total):
+def _assemble(
+    f, c, r, t, om, omy, copies, W, D, Q, places, above, sums, weights, scale, S, product, total
+):
     """The dense system of four points, in S; log determinant of what was eliminated, in total."""
     m = f.K.shape[0]
     P = f.dense_equation.shape[0]
@@ -686,7 +777,7 @@ def _assemble(f, c, r, t, om, omy, copies, W, D, Q, places, weights, scale, S, p
         product[lane] = 1.0
     several = _scales(f, t, scale)
     if weights.shape[0] > 0:
-        _pooled(f, c, r, int64(0), t, om, W, D, Q[0], weights, total)
+        _pooled(f, c, r, t, om, W, D, above, sums, weights, total)
     _fill(f, c, r, om, omy, weights, scale, S)
     if weights.shape[0] == 0:
         for i in range(W.shape[0]):
@@ -777,6 +868,8 @@ def evaluate(f, c, which, n0, n1, whole, points, found, room):
     Q = np.empty((width, most, 4))
     places = np.empty(width, np.int64)
     weights = np.empty((c.pooled.shape[1], 1, 4))
+    sums = np.empty((c.pools.sums[-1], most, 4))
+    above = np.empty((c.pools.grouping.shape[0], f.equation.shape[0], most, 4))
     scale = np.empty((P + 1, 1, 4))
     copies = np.empty((COPY.shape[2], 1, 4))
     product = np.ones(4)
@@ -785,7 +878,24 @@ def evaluate(f, c, which, n0, n1, whole, points, found, room):
         for first in range(n0, n1, 4):
             _lanes(f, i, first, n1, T, OM, PIECE, COPY, t, om, omy, copies)
             _assemble(
-                f, c, r, t, om, omy, copies, W, D, Q, places, weights, scale, S, product, total
+                f,
+                c,
+                r,
+                t,
+                om,
+                omy,
+                copies,
+                W,
+                D,
+                Q,
+                places,
+                above,
+                sums,
+                weights,
+                scale,
+                S,
+                product,
+                total,
             )
             if not whole:
                 continue
@@ -987,28 +1097,53 @@ def cross_products(f, c, level, dense_level, slot, zc, zd, X, Y, fresh, visit): 
                                 c.chain_dense[r, row - f.row[1], column[b]] += z * value[b]
 
 
-@_kernel(numba.void(_STRUCTURE, _CROSS, _i1))
-def pool(f, c, design):
-    """Sum products of the columns of levels of one design, (J_0,) `design`; one equation only."""
-    K = f.K[0]
+@_kernel(numba.void(_STRUCTURE, _CROSS))
+def pool(f, c):
+    """Sum the products of each level's sums with each other over the levels of a class."""
+    q = c.pools
     P = f.dense_equation.shape[0]
-    width = f.column.shape[0] + 1
-    column = np.empty(width, np.int64)
-    B = np.empty((width, K))
+    most = 1
+    for u in range(q.grouping.shape[0]):
+        most = max(most, q.sums[u + 1] - q.sums[u])
+    B = np.zeros((most, P + 1))
+    met = np.zeros(P + 1, np.bool_)
+    column = np.empty(P + 1, np.int64)
     for r in range(c.pooled.shape[0]):
-        for j in range(f.J[0]):
+        for node in range(q.member_class.shape[0]):
+            u = q.member_class[node]
+            first = q.sums[u]
+            met[P] = True
+            for at in range(q.member_start[node], q.member_start[node + 1]):
+                row = q.member_row[at]
+                g = q.member_sum[at] - first
+                B[g, P] += c.chain_y[r, row, 0]
+                if row < f.row[1]:
+                    j = row // f.K[0]
+                    for i in range(f.start[j], f.start[j + 1]):
+                        B[g, f.column[i]] += c.chain_sparse[r, i, row - j * f.K[0]]
+                        met[f.column[i]] = True
+                else:
+                    for i in range(P):
+                        value = c.chain_dense[r, row - f.row[1], i]
+                        if value != 0.0:
+                            B[g, i] += value
+                            met[i] = True
             n = 0
-            for at in range(f.start[j], f.start[j + 1]):
-                column[n] = f.column[at]
-                for a in range(K):
-                    B[n, a] = c.chain_sparse[r, at, a]
-                n += 1
-            column[n] = P
-            for a in range(K):
-                B[n, a] = c.chain_y[r, j * K + a, 0]
-            for a in range(K):
-                for b in range(K):
-                    at = (design[j] * K + a) * K + b
-                    for i in range(n + 1):
+            for i in range(P + 1):
+                if met[i]:
+                    column[n] = i
+                    n += 1
+            at = q.matrix[u]
+            for g in range(q.sums[u + 1] - first):
+                for h in range(g + 1):
+                    for i in range(n):
+                        x = B[g, column[i]]
+                        z = B[h, column[i]] if h < g else 0.0
                         for k in range(i + 1):
-                            c.pooled[r, at, column[i], column[k]] += B[i, a] * B[k, b]
+                            both = x * B[h, column[k]] + z * B[g, column[k]]
+                            c.pooled[r, at, column[i], column[k]] += both
+                    at += 1
+            for i in range(n):
+                met[column[i]] = False
+                for g in range(q.sums[u + 1] - first):
+                    B[g, column[i]] = 0.0

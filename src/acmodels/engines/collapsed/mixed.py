@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from acmodels.engines.collapsed.copies import Copies, Gathered, conditioned_columns, copies, gather
-from acmodels.engines.collapsed.kernels import Cross, Structure, cross_products, pool
+from acmodels.engines.collapsed.kernels import Cross, Pools, Structure, cross_products, pool
+from acmodels.engines.collapsed.pooling import NO_POOLS, find_pools
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix, group_column
@@ -72,7 +73,7 @@ class Component:
         structure: for the kernels.
         bases: by block, what its effects as written are in terms of those that are sampled (K, K);
             blocks where they are the same have none.
-        design: for each level of the first grouping, which design it has; empty if not pooled.
+        pools: levels of the chain that are eliminated together; none if not pooled.
         fresh: for effects of the groupings and for coefficients, 1 where the column rests on a
             response.
         fixed: cross-products of the other columns, of one data set.
@@ -87,7 +88,7 @@ class Component:
     rows: tuple[SharedRows, ...]
     structure: Structure
     bases: Mapping[int, Array] = field(default_factory=dict[int, Array])
-    design: Index = field(default_factory=lambda: np.zeros(0, np.int64))
+    pools: Pools = NO_POOLS
     fresh: Index = field(default_factory=lambda: np.zeros(0, np.int64))
     fixed: Cross | None = None
 
@@ -323,23 +324,21 @@ def _sparse(
 
 
 def _pooled(component: Component, layout: Layout) -> Component:
-    """Find levels of one design, where summing their products beforehand saves work.
+    """Find levels of one class, where summing their products beforehand saves work.
 
-    Only for one equation with one eliminated grouping whose design rests on no response.
+    Only for one equation, where no multiplier of a chain's effect rests on a response.
     """
-    f = component.structure
     fixed = component.fixed
-    if fixed is None or len(component.equations) != 1 or len(f.K) != 1:
+    if fixed is None or len(component.equations) != 1 or not component.chain:
         return component
-    if any(_moves(layout, component, b, k) for b, k in component.chain[0].effects):
+    if any(_moves(layout, component, b, k) for g in component.chain for b, k in g.effects):
         return component
-    own = fixed.chain[0].reshape(int(f.J[0]), -1)
-    _, design = np.unique(own, axis=0, return_inverse=True)
-    K, P = int(f.K[0]), len(f.dense_equation)
-    met = np.diff(f.start) + 1
-    if (design.max() + 1) * K**2 * (P + 1) ** 2 >= K * np.sum(met**2):
-        return component
-    return replace(component, design=design.reshape(-1).astype(np.int64))
+    rows = component.rows[0]
+    nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
+    none = Gathered({}, {}, {})
+    columns = _effect_columns(component, layout, nothing, rows, none)[0][0]
+    pools = find_pools(component.structure, fixed.chain[0], columns)
+    return component if pools is None else replace(component, pools=pools)
 
 
 def _moves(layout: Layout, component: Component, block: int, member: int) -> bool:
@@ -400,8 +399,6 @@ def _empty(component: Component, R: int) -> Cross:
     rows = int(f.row[-1])
     later = rows - int(f.row[1]) if len(f.K) else 0
     cells = int(np.sum(f.J * f.K * (f.effect[-1] - f.effect[:-1])))
-    design = component.design
-    U = 0 if not len(design) else int(design.max()) + 1
     known = component.fixed
 
     def still(name: str, *shape: int) -> Array:
@@ -417,9 +414,8 @@ def _empty(component: Component, R: int) -> Cross:
         dense=still("dense", P, P),
         dense_y=np.zeros((R, P, E)),
         y=np.zeros((R, E, E)),
-        pooled=np.zeros((R, U * K0 * K0, P + 1, P + 1)),
-        representative=np.array([np.argmax(design == u) for u in range(U)], np.int64),
-        count=np.bincount(design, minlength=U).astype(np.float64)[:U],
+        pooled=np.zeros((R, int(component.pools.matrix[-1]), P + 1, P + 1)),
+        pools=component.pools,
         prior=np.zeros((R, p, p)),
         prior_mean=np.zeros((R, p)),
         prior_square=np.zeros(R),
@@ -478,7 +474,7 @@ def moments(
         cross.dense_y[:, own:] += Xt @ Y
         cross.y[:] += np.swapaxes(Y, 1, 2) @ Y
     if cross.pooled.shape[1]:
-        pool(f, cross, component.design)
+        pool(f, cross)
     conditioned_means = [
         np.broadcast_to(made[e].conditioned_mean[k][:, 0], R)
         for e, k in component.copies.conditioned
