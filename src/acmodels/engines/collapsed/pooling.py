@@ -182,7 +182,7 @@ def _paths(found: Sequence[_Class], u: int) -> list[tuple[tuple[int, ...], int]]
 
 
 def _arranged(f: Structure, found: Sequence[_Class], of: Sequence[Index]) -> Pools:
-    first = np.cumsum([0, *(len(c.sums) for c in found)])
+    first = np.cumsum([0, *(len(c.sums) for c in found)]).astype(np.int64)
     own: list[list[tuple[int, int]]] = []
     below: list[list[tuple[int, int]]] = []
     lifts: list[list[tuple[int, int, int]]] = []
@@ -200,24 +200,25 @@ def _arranged(f: Structure, found: Sequence[_Class], of: Sequence[Index]) -> Poo
             for i, g in enumerate(found[path[-1]].sums)
         ])  # fmt: skip
     members = _members(f, found, of, first)
-    below_columns = _columns(below, 2)
+    below_start, below_class, below_count = _columns(below, 2)
+    own_start, own_effect, own_sum = _columns(own, 2)
+    lift_start, lift, lift_from, lift_to = _columns(lifts, 3)
+    member_start, member_row, member_sum = _columns(members, 2)
     return Pools(
         _ints(c.grouping for c in found),
         _ints(int(c.levels[0]) for c in found),
         np.array([float(len(c.levels)) for c in found]),
-        first.astype(np.int64),
+        first,
         np.cumsum([0, *(len(c.sums) * (len(c.sums) + 1) // 2 for c in found)]).astype(np.int64),
-        *_columns(own, 2),
-        *below_columns[:2],
-        below_columns[2].astype(np.float64),
-        *_columns(lifts, 3),
-        np.concatenate(of),
-        *_columns(members, 2),
-    )
+        own_start, own_effect, own_sum,
+        below_start, below_class, below_count.astype(np.float64),
+        lift_start, lift, lift_from, lift_to,
+        np.concatenate(of), member_start, member_row, member_sum,
+    )  # fmt: skip
 
 
 def _members(
-    f: Structure, found: Sequence[_Class], of: Sequence[Index], first: Array
+    f: Structure, found: Sequence[_Class], of: Sequence[Index], first: Index
 ) -> list[list[tuple[int, int]]]:
     """Rows of the chain in each level's sums, level by level."""
     out: list[list[tuple[int, int]]] = []
