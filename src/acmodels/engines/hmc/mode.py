@@ -1,0 +1,316 @@
+"""Where the posterior's mode lies, and its curvature there: damped Newton steps on a sparse Hessian.
+
+The Hessian is taken by differences of the gradient: coordinates of the border one by one, the
+primary block's effects all levels at once, since no row belongs to two levels.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.engines.hmc.arrays import Design
+from acmodels.engines.hmc.sampler import Metric, differences
+from acmodels.errors import EngineError
+from acmodels.system.layout import Array, Index
+
+STEP = 1e-5
+ROUNDS, PASSES = 20, 8
+LEAST_GAIN = 0.02
+"""Log units; passes end after two smaller gains in a row."""
+FAR = 200.0
+"""Rough units that a Newton step may move a coordinate."""
+OPEN_CORRELATION = 0.7
+"""Curvature at which that of a correlation is floored."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which coordinates are eliminated first.
+
+    Attributes:
+        primary: places of the primary block's effects, level by level, (J * K,).
+        border: all other places.
+        K: effects a level.
+    """
+
+    primary: Index
+    border: Index
+    K: int
+
+
+@dataclass(frozen=True)
+class Factor:
+    """Root of a Hessian: by level, coupling with the border, and the border's inverse root."""
+
+    D: Array
+    F: Array
+    G: Array
+
+
+def order(design: Design, only: NDArray[np.bool_] | None = None) -> Order:
+    """Take the block with most effects as primary.
+
+    Args:
+        design: the component.
+        only: coordinates that are not held, (D,); all if None.
+    """
+    M = design.arrays
+    D = len(design.start)
+    if not len(M.J):
+        return Order(np.zeros(0, np.int64), np.arange(D), 1)
+    b = int(np.argmax(M.J * M.K))
+    J, K = int(M.J[b]), int(M.K[b])
+    primary = M.block0[b] + (np.arange(K)[None, :] * J + np.arange(J)[:, None]).ravel()
+    rest = np.setdiff1d(np.arange(D) if only is None else np.flatnonzero(only), primary)
+    return Order(primary.astype(np.int64), rest.astype(np.int64), K)
+
+
+def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]:
+    """Return log density, gradient, slopes in effects, effects and innovations."""
+    out = np.empty((1, len(x) + int(design.arrays.sizes[0])))
+    none = np.zeros(0, np.int64)
+    lp, u, e = differences(design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, False)
+    return lp, out[0, : len(x)], out[0, len(x) :], u, e
+
+
+def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
+    """Take the Hessian of minus the log density: (J, K, K), (J * K, q) and (q, q)."""
+    q, K = len(o.border), o.K
+    sets = [[k] for k in o.border]
+    J = len(o.primary) // K
+    if J:
+        sets += [list(o.primary.reshape(J, K)[:, k]) for k in range(K)]
+    at = np.concatenate([np.asarray(s, dtype=np.int64) for s in sets])
+    first = np.cumsum([0, *(len(s) for s in sets)])
+    h = STEP * np.maximum(design.unit, 1e-3)
+    out = np.empty((len(sets) + 1, len(x) + int(design.arrays.sizes[0])))
+    differences(design.arrays, x, at, first, h, out, False)
+    B = -out[1 : q + 1, o.border] / h[o.border][:, None]
+    B = (B + B.T) / 2
+    C = -(out[1 : q + 1, o.primary] / h[o.border][:, None]).T
+    D = np.zeros((J, K, K))
+    for k in range(K if J else 0):
+        D[:, k, :] = -out[q + 1 + k, o.primary].reshape(J, K) / h[o.primary[k]]
+    D = (D + D.transpose(0, 2, 1)) / 2
+    _floor(design, o, B)
+    return D, C, B
+
+
+def _floor(design: Design, o: Order, B: Array) -> None:
+    """Floor the curvature of sds and correlations by what their prior alone would leave."""
+    M = design.arrays
+    place = {int(k): i for i, k in enumerate(o.border)}
+    for b in range(len(M.J)):
+        for k in range(int(M.K[b])):
+            i = place.get(int(M.sd0[b]) + k)
+            if i is not None:
+                B[i, i] = max(B[i, i], 2.0 * np.sqrt(0.5 * M.J[b]))
+        pairs = int(M.K[b]) * (int(M.K[b]) - 1) // 2
+        for c in range(pairs):
+            i = place.get(int(M.cor0[b]) + c)
+            if i is not None:
+                B[i, i] = max(B[i, i], OPEN_CORRELATION)
+
+
+def factor(
+    H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order
+) -> Factor | None:
+    """Factor a Hessian plus a ridge; None where it is not positive definite."""
+    D, C, B = H
+    J, K = D.shape[:2]
+    try:
+        ridge = damp / unit[o.primary].reshape(J, K) ** 2 if J else np.zeros((0, K))
+        L = np.linalg.cholesky(D + ridge[:, :, None] * np.eye(K)) if J else D
+        F = np.linalg.solve(L, C.reshape(J, K, -1)).reshape(J * K, -1) if J else C
+        S = B - F.T @ F + np.diag(damp / unit[o.border] ** 2)
+        root = np.linalg.cholesky(S)
+    except np.linalg.LinAlgError:
+        return None
+    return Factor(L, F, np.linalg.inv(root).T)
+
+
+def solve(f: Factor, g: Array, o: Order) -> tuple[Array, float]:
+    """Return the Newton step from a gradient, (D,), and its decrement."""
+    J, K = f.D.shape[:2]
+    out = np.zeros(len(g))
+    gd = g[o.primary].reshape(J, K, 1)
+    wd = np.linalg.solve(f.D, gd).reshape(-1) if J else np.zeros(0)
+    wb = f.G.T @ (g[o.border] - f.F.T @ wd)
+    xb = f.G @ wb
+    out[o.border] = xb
+    if J:
+        back = (wd - f.F @ xb).reshape(J, K, 1)
+        out[o.primary] = np.linalg.solve(f.D.transpose(0, 2, 1), back).reshape(-1)
+    return out, float(wd @ wd + wb @ wb)
+
+
+def newton(design: Design, x: Array, o: Order, rounds: int = ROUNDS) -> tuple[Array, float]:
+    """Climb to a mode by damped Newton steps; returns it and its log density."""
+    lp, g, *_ = slopes(design, x)
+    damp = 0.0
+    for _ in range(rounds):
+        H = hessian(design, x, o)
+        found = None
+        for _ in range(30):
+            f = factor(H, damp, design.unit, o)
+            if f is not None:
+                step, decrement = solve(f, g, o)
+                if np.max(np.abs(step) / design.unit, initial=0.0) < FAR:
+                    new = x + step
+                    new[design.walls] = np.abs(new[design.walls])
+                    value, slope, *_ = slopes(design, new)
+                    if value > lp - 1e-9 * abs(lp):
+                        found = new, value, slope, decrement
+                        break
+            damp = max(4 * damp, 1e-2)
+        if found is None:
+            break
+        x, lp, g, decrement = found
+        if decrement < 1e-3 and damp < 1e-6:
+            break
+        damp = 0.1 * damp if damp > 1e-4 else 0.0
+    return x, lp
+
+
+def anchored(design: Design, x: Array) -> tuple[Design, Array]:
+    """Take information and score at a point, so that z = 0 there at a mode.
+
+    Returns:
+        The design with other coordinates, and the same effects, sds and correlations in these.
+    """
+    M = design.arrays
+    neff = int(M.sizes[0])
+    if not neff:
+        return design, x
+    _, _, gu, u, e = slopes(design, x)
+    sets: list[Array] = []
+    for b in range(len(M.J)):
+        sets += [
+            M.eff0[M.member[b] + k] + np.arange(M.J[b]) for k in range(int(M.K[b]))
+        ]
+    first = np.cumsum([0, *(len(s) for s in sets)])
+    h = np.full(neff, 1e-4)
+    for b in range(len(M.J)):
+        for k in range(int(M.K[b])):
+            m = M.member[b] + k
+            h[M.eff0[m] : M.eff0[m] + M.J[b]] = 1e-4 * M.rho[m]
+    out = np.empty((len(sets) + 1, len(x) + neff))
+    differences(M, x, np.concatenate(sets).astype(np.int64), first, h, out, True)
+    info, score, rho = M.info.copy(), M.score.copy(), M.rho.copy()
+    new = x.copy()
+    s = 0
+    for b in range(len(M.J)):
+        J, K, m0 = int(M.J[b]), int(M.K[b]), int(M.member[b])
+        span = slice(int(M.block0[b]), int(M.block0[b]) + J * K)
+        I = np.empty((J, K, K))
+        for k in range(K):
+            I[:, k, :] = -out[1 + s + k, len(x) :][span].reshape(K, J).T / h[span.start + k * J]
+        s += K
+        I = _positive((I + I.transpose(0, 2, 1)) / 2)
+        T = _root(M, x, b)
+        tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
+        U, E = u[span].reshape(K, J).T, e[span].reshape(K, J).T
+        r = np.einsum("jkl,jl->jk", I, U) + gu[span].reshape(K, J).T
+        R = np.linalg.cholesky(np.eye(K) + T.T @ I @ T)
+        z = np.einsum("jlk,jl->jk", R, E) - np.linalg.solve(R, (r @ T)[:, :, None])[:, :, 0]
+        new[span] = z.T.ravel()
+        info[M.info0[b] : M.info0[b] + J * K * K] = I.ravel()
+        score[span] = r.T.ravel()
+        rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", I) / J)
+        new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
+    return replace(design, arrays=M._replace(info=info, score=score, rho=rho)), new
+
+
+def _positive(I: Array) -> Array:
+    """Keep information matrices positive definite: a floor on variances, correlations below .98."""
+    diagonal = np.maximum(np.einsum("jkk->jk", I), 1e-6)
+    limit = 0.98 * np.sqrt(diagonal[:, :, None] * diagonal[:, None, :])
+    out = np.clip(I, -limit, limit)
+    K = I.shape[1]
+    out[:, range(K), range(K)] = diagonal
+    return out if K < 3 else _shrunk(out)
+
+
+def _shrunk(I: Array) -> Array:
+    """Raise eigenvalues of correlation matrices of three and more effects above .02."""
+    size = np.sqrt(np.einsum("jkk->jk", I))
+    value, vector = np.linalg.eigh(I / (size[:, :, None] * size[:, None, :]))
+    R = np.einsum("jab,jb,jcb->jac", vector, np.maximum(value, 0.02), vector)
+    return R * size[:, :, None] * size[:, None, :]
+
+
+def correlation_root(partial: Array) -> Array:
+    """Cholesky factors of correlation matrices from partial correlations, (..., K(K-1)/2)."""
+    K = int((1 + np.sqrt(1 + 8 * partial.shape[-1])) / 2)
+    L = np.zeros((*partial.shape[:-1], K, K))
+    at = 0
+    for k in range(K):
+        left = np.ones(partial.shape[:-1])
+        for j in range(k):
+            L[..., k, j] = partial[..., at] * left
+            left = left * np.sqrt(np.maximum(1 - partial[..., at] ** 2, 1e-300))
+            at += 1
+        L[..., k, k] = left
+    return L
+
+
+def _root(M: Any, x: Array, b: int) -> Array:
+    K, m0 = int(M.K[b]), int(M.member[b])
+    tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
+    c0 = int(M.cor0[b])
+    return tau[:, None] * correlation_root(np.tanh(x[c0 : c0 + K * (K - 1) // 2]))
+
+
+def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
+    """Find the mode in coordinates that are anchored there.
+
+    Raises:
+        EngineError: there is none to be found.
+    """
+    o = order(design)
+    small, before = 0, -np.inf
+    for _ in range(PASSES):
+        x, lp = newton(design, x, o)
+        if not np.isfinite(lp):
+            raise EngineError("hmc found no mode to start from")
+        design, x = anchored(design, x)
+        small = small + 1 if abs(lp - before) < LEAST_GAIN else 0
+        before = lp
+        if small >= 2 or not len(design.arrays.J):
+            break
+    return design, x
+
+
+def metric(design: Design, x: Array) -> tuple[Any, Factor] | None:
+    """Take the metric at a point; None where the Hessian is not positive definite there."""
+    o = order(design)
+    f = factor(hessian(design, x, o), 0.0, design.unit, o)
+    if f is None:
+        return None
+    rows, columns = np.nonzero(np.abs(f.F) > 1e-9 * max(float(np.abs(f.F).max(initial=0.0)), 1e-9))
+    F0 = np.searchsorted(rows, np.arange(len(f.F) + 1)).astype(np.int64)
+    walls = np.searchsorted(o.border, design.walls).astype(np.int64)
+    A = Metric(
+        x.copy(), o.primary, o.border, o.K, np.ascontiguousarray(f.D), F0,
+        columns.astype(np.int64), f.F[rows, columns], np.ascontiguousarray(f.G), walls,
+    )  # fmt: skip
+    return A, f
+
+
+def to_w(f: Factor, A: Any, x: Array) -> Array:
+    """Take coordinates to the sampler's, the inverse of `sampler.to_x`."""
+    away = x - A.x0
+    J, K = f.D.shape[:2]
+    wb = np.linalg.solve(f.G, away[A.border])
+    if not J:
+        return wb
+    wd = np.einsum("jlk,jl->jk", f.D, away[A.primary].reshape(J, K)).ravel()
+    return np.concatenate([wd + f.F @ away[A.border], wb])
+
+
+def settle(design: Design, x: Array) -> Array:
+    """Move the effects to their mode given everything else."""
+    neff = int(design.arrays.sizes[0])
+    return newton(design, x, order(design, np.arange(len(x)) < neff), 5)[0] if neff else x

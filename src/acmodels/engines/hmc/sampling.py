@@ -1,0 +1,261 @@
+"""A design made ready, and what is drawn from it."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from acmodels.engines import Sampling
+from acmodels.engines.hmc.arrays import Design, components, design
+from acmodels.engines.hmc.mode import (
+    correlation_root,
+    find_mode,
+    metric,
+    settle,
+    to_w,
+)
+from acmodels.engines.hmc.sampler import chain
+from acmodels.errors import EngineError
+from acmodels.posterior import Posterior
+from acmodels.priors import Priors
+from acmodels.rng import child_seed, stream
+from acmodels.system import Layout, Responses, parameters
+from acmodels.system.layout import Array, with_steps
+from acmodels.system.terms import slopes
+
+FIRST, SECOND = 60, 100
+"""Steps of warm-up before the metric is taken anew, and after."""
+ACCEPT = 0.8
+ANGLE, JITTER = 1.5, 0.3
+"""Turn of a trajectory: near a quarter, where draws are least correlated; tuned for tails."""
+
+
+def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedHmc":
+    """Nothing is compiled for a model; arrays are made for each data set."""
+    del responses
+    return PreparedHmc(layout, priors)
+
+
+@dataclass(frozen=True)
+class PreparedHmc:
+    """A model on its rows."""
+
+    layout: Layout
+    priors: Priors
+
+    def onto(self, layout: Layout) -> "PreparedHmc":
+        """Take over to other rows."""
+        return PreparedHmc(layout, self.priors)
+
+    def sample(self, responses: Responses, seed: int, sampling: Sampling) -> Posterior:
+        """Draw from the posterior; numbers depend on the seed, not on the cores.
+
+        Raises:
+            EngineError: no mode was found, or every chain stood still.
+        """
+        started = time.perf_counter()
+        values: dict[str, Array] = {}
+        effects: dict[str, Array] = {}
+        stats: list[Array] = []
+        steps: list[Array] = []
+        found = components(self.layout)
+        tell = _Teller(sampling, len(found))
+        for n, of in enumerate(found):
+            d = design(self.layout, self.priors, responses, of)
+            drawn = draw(d, child_seed(seed, "component", n), sampling, tell)
+            values |= coefficient_draws(d, drawn.fixed)
+            got, groups = group_draws(d, drawn.fixed, drawn.effects)
+            values |= got
+            effects |= groups
+            stats.append(drawn.stats)
+            steps.append(drawn.step)
+        every = np.stack(stats)  # (component, chain, draw, 4)
+        names = tuple(p.name for p in parameters(self.layout))
+        values = with_steps(self.layout, values)
+        shape = every.shape[1:3]
+        kept = {
+            "diverging": np.any(every[..., 3] > 0, axis=0),
+            "energy": every[..., 2].sum(axis=0),
+            "n_steps": every[..., 1].sum(axis=0).astype(np.int64),
+            "acceptance_rate": every[..., 0].mean(axis=0),
+            "step_size": np.broadcast_to(np.stack(steps).mean(axis=0)[:, None], shape).copy(),
+        }
+        table = np.stack([np.broadcast_to(values[k], shape) for k in names], axis=-1)
+        seconds = {"sample": time.perf_counter() - started}
+        return Posterior(names, table, effects, "hmc", kept, seconds)
+
+
+class _Teller:
+    """Tells a person how many steps are done, over all components and chains."""
+
+    def __init__(self, sampling: Sampling, parts: int) -> None:
+        self.tell = sampling.progress
+        self.total = parts * sampling.chains * (FIRST + SECOND + sampling.draws)
+        self.before = 0
+
+    def wait(self, futures: Sequence[Any], done: Array) -> None:
+        """Wait for chains; an interruption stops them."""
+        try:
+            while not all(f.done() for f in futures):
+                time.sleep(0.02 if self.tell is None else 0.1)
+                if self.tell is not None:
+                    self.tell("sampling", self.before + int(done[:, 0].sum()), self.total)
+        except BaseException:
+            done[:, 1] = 1
+            raise
+        self.before += int(done[:, 0].sum())
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of a component: fixed coordinates (chain, draw, .), effects, statistics, step sizes."""
+
+    fixed: Array
+    effects: Array
+    stats: Array
+    step: Array
+    design: Design
+
+
+def draw(d: Design, seed: int, sampling: Sampling, tell: _Teller) -> Drawn:
+    """Find the mode, warm up, take the metric anew at the mean of a few draws, and draw."""
+    d, x = find_mode(d, d.start)
+    A, f = metric(d, x) or (None, None)
+    if A is None or f is None:
+        raise EngineError("hmc found no mode with a curvature to move by")
+    starts = [_start(A, stream(seed, "start", c)) for c in range(sampling.chains)]
+    seeds = [child_seed(seed, "warm", c) for c in range(sampling.chains)]
+    third = FIRST // 3
+    steps = np.full(sampling.chains, 0.6)
+    run = _run(d, A, starts, seeds, third, FIRST - third, steps, sampling.cores, tell, keep=False)
+    at = x.copy()
+    neff = int(d.arrays.sizes[0])
+    at[neff:] = run.fixed.reshape(-1, run.fixed.shape[-1]).mean(axis=0)
+    at = settle(d, at)
+    moved = metric(d, at)
+    ends = [_to_x(A, f, w) for w in starts]
+    if moved is not None:
+        A, f = moved
+        starts = [to_w(f, A, end) for end in ends]
+    seeds = [child_seed(seed, "draw", c) for c in range(sampling.chains)]
+    return _run(
+        d, A, starts, seeds, SECOND, sampling.draws, run.step, sampling.cores, tell, keep=True
+    )
+
+
+def _start(A: Any, rng: np.random.Generator) -> Array:
+    """Draw a start about the mode where sds are positive."""
+    n = len(A.primary) + len(A.border)
+    for spread in (1.0,) * 200 + (0.5, 0.2, 0.05, 0.0):
+        w = spread * rng.standard_normal(n)
+        if np.all(A.x0[A.border[A.walls]] + A.G[A.walls] @ w[len(A.primary) :] >= 0):
+            return w
+    return np.zeros(n)
+
+
+def _to_x(A: Any, f: Any, w: Array) -> Array:
+    n = len(A.primary)
+    x = A.x0.copy()
+    b = A.G @ w[n:]
+    x[A.border] += b
+    if n:
+        J, K = f.D.shape[:2]
+        back = (w[:n] - f.F @ b).reshape(J, K, 1)
+        x[A.primary] += np.linalg.solve(f.D.transpose(0, 2, 1), back).reshape(-1)
+    return x
+
+
+def _run(
+    d: Design, A: Any, starts: list[Array], seeds: list[int], warm: int, draws: int,
+    steps: Array, cores: int, tell: _Teller, *, keep: bool,
+) -> Drawn:  # fmt: skip
+    n = len(starts)
+    neff = int(d.arrays.sizes[0])
+    fixed = np.empty((n, draws, len(d.start) - neff))
+    effects = np.empty((n, draws, neff if keep else 0))
+    stats = np.empty((n, draws, 4))
+    done = np.zeros((n, 2), dtype=np.int64)
+
+    def one(c: int) -> float:
+        return chain(
+            d.arrays, A, starts[c], seeds[c], warm, draws, steps[c], ACCEPT, ANGLE, JITTER,
+            fixed[c], effects[c], stats[c], done[c],
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(max(1, min(cores, n))) as pool:
+        futures = [pool.submit(one, c) for c in range(n)]
+        tell.wait(futures, done)
+        found = np.array([f.result() for f in futures])
+    return Drawn(fixed, effects, stats, found, d)
+
+
+def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
+    """Draws of coefficients, thresholds, residual sds and families' numbers, by name."""
+    neff = int(d.arrays.sizes[0])
+    out: dict[str, Array] = {}
+    for part in d.parts:
+        e = part.equation
+        names = [t.parameter for t in slopes(d.layout, e.response)]
+
+        def take(at: int, part_of: Array = fixed) -> Array:
+            return part_of[..., at - neff]
+
+        p = len(part.free)
+        beta = fixed[..., part.slope0 - neff : part.slope0 - neff + p] @ part.turn.T
+        out |= {names[k]: beta[..., i] for i, k in enumerate(part.free)}
+        out |= {name: np.full(fixed.shape[:2], v) for name, v in part.held}
+        shift = part.mean_offset + beta @ part.means
+        if part.constant >= 0 and e.intercept is not None:
+            out[names[e.intercept]] = take(part.constant) - shift
+        K = len(e.thresholds)
+        middle = (K - 1) // 2
+        cuts: dict[int, Array] = {}
+        if K:
+            cuts[middle] = take(part.cut0)
+            for k in range(middle + 1, K):
+                cuts[k] = cuts[k - 1] + np.exp(take(part.cut0 + k))
+            for k in range(middle - 1, -1, -1):
+                cuts[k] = cuts[k + 1] - np.exp(take(part.cut0 + k + 1))
+            out |= {name: cuts[k] + shift for k, name in enumerate(e.thresholds)}
+        for k, (name, (low, high)) in enumerate(zip(part.numbers, part.bounds, strict=True)):
+            c = take(part.par0 + k)
+            out[name] = low + (np.exp(c) if np.isinf(high) else (high - low) / (1 + np.exp(-c)))
+    return out
+
+
+def group_draws(
+    d: Design, fixed: Array, effects: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Draws of sds and correlations by name, and of group effects by block, as written."""
+    M = d.arrays
+    neff = int(M.sizes[0])
+    out: dict[str, Array] = {}
+    groups: dict[str, Array] = {}
+    for b, position in enumerate(d.blocks):
+        block = d.layout.blocks[position]
+        J, K, m0 = int(M.J[b]), int(M.K[b]), int(M.member[b])
+        s0, c0 = int(M.sd0[b]) - neff, int(M.cor0[b]) - neff
+        tau = M.rho[m0 : m0 + K] * np.sinh(fixed[..., s0 : s0 + K])
+        L = correlation_root(np.tanh(fixed[..., c0 : c0 + K * (K - 1) // 2]))
+        u = effects[..., int(M.block0[b]) : int(M.block0[b]) + J * K]
+        u = np.moveaxis(u.reshape(*u.shape[:2], K, J), -2, -1)
+        base = d.bases[b]
+        T = tau[..., :, None] * L
+        if base is not None:
+            T = base @ T
+            u = u @ base.T
+        covariance = T @ np.swapaxes(T, -1, -2)
+        sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+        out |= {name: sd[..., k] for k, name in enumerate(block.sds)}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out |= {
+                name: covariance[..., i, j] / (sd[..., i] * sd[..., j])
+                for i, j, name in block.correlations()
+            }
+        groups[block.key] = u
+    return out, groups
+
+
