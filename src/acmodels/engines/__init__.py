@@ -38,6 +38,8 @@ class Sampling:
         chains: number of chains.
         cores: chains run at once; changes time and nothing else.
         progress: called at every step, or None.
+        wanted: parameters that are asked for, all if None; an engine may leave out equations that
+            hold none of them and share nothing with one that does.
     """
 
     draws: int = 1000
@@ -45,6 +47,7 @@ class Sampling:
     chains: int = 4
     cores: int = 2
     progress: Progress | None = None
+    wanted: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Engine(Protocol):
         batches: whether what it prepares is `Batched`.
         marginal_likelihood: whether it gives the model's marginal likelihood.
         block_size: replicates of a loop that share predictors and groupings, and a call to it.
+        loop_draws: of each chain in a loop of many fits, where a person does not say.
         compiles: whether preparing compiles each model, which takes longer than many fits; it is
             then `Compiling`, and what it prepares is `Reshaped`.
     """
@@ -146,6 +150,7 @@ class Engine(Protocol):
     batches: bool
     marginal_likelihood: bool
     block_size: int
+    loop_draws: int
     compiles: bool
 
     def unfit(self, layout: Layout, priors: Priors) -> str | None:

@@ -51,8 +51,8 @@ The second number is how many share units and rows, where a design draws these.
 What is compiled for one study serves all with as many units and rows."""
 DRAWS = 1000
 """Draws of each posterior by an engine that takes batches, where a person does not say."""
-CHAINS, CHAIN_DRAWS, TUNE = 4, 500, 500
-"""The same by one that runs chains."""
+CHAINS, TUNE = 4, 500
+"""Chains and their warm-up steps by one that runs chains."""
 LONGER = 4
 """How many times as many steps chains take where missing values are quantities of their own and the
 usual number of steps was too few."""
@@ -494,7 +494,7 @@ def _fitted(
     studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
     typical = cast("System", ready.incomplete)
     prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors, typical))
-    return _modelled(job, prepare, studies, seeds), *stacked(studies)
+    return _modelled(job, ready, prepare, studies, seeds), *stacked(studies)
 
 
 def _whole(
@@ -512,16 +512,24 @@ def _whole(
         prepared = engine(ready.engine).prepare(layout, ready.priors, one)
     if engine(ready.engine).batches:
         return _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
-    return _one_by_one(job, [prepared] * len(seeds), _each(stack), seeds)
+    sampling = _sampling(job, ready, ready.read)
+    return _one_by_one(sampling, [prepared] * len(seeds), _each(stack), seeds)
 
 
 def _modelled(
-    job: Job, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
+    job: Job, ready: Ready, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
 ) -> "_Found":
     """Fit R data sets whose missing values are modeled; draws of the model's own parameters."""
     data = [s.sampled.responses for s in studies]
     own = tuple(p.name for p in parameters(studies[0].layout))
-    return _one_by_one(job, (prepare(s) for s in studies), data, seeds, own)
+    sampling = _sampling(job, ready, None)
+    return _one_by_one(sampling, (prepare(s) for s in studies), data, seeds, own)
+
+
+def _sampling(job: Job, ready: Ready, wanted: frozenset[str] | None) -> Sampling:
+    """How much is drawn of each data set by chains."""
+    draws = job.draws or engine(ready.engine).loop_draws
+    return Sampling(draws, TUNE, job.chains or CHAINS, cores=1, wanted=wanted)
 
 
 def _each(stack: Responses) -> list[Responses]:
@@ -560,7 +568,7 @@ def _batch(
 
 
 def _one_by_one(
-    job: Job,
+    sampling: Sampling,
     prepared: Iterable[Prepared],
     data: Sequence[Responses],
     seeds: Sequence[int],
@@ -571,13 +579,13 @@ def _one_by_one(
     ess: list[float] = []
     reasons: list[str] = []
     names: tuple[str, ...] = ()
+    longer = replace(sampling, draws=LONGER * sampling.draws, tune=LONGER * sampling.tune)
     for ready, one, seed in zip(prepared, data, seeds, strict=True):
-        posterior, found = _sampled(job, ready, one, seed, 1, own)
+        posterior, found = _sampled(ready, one, seed, sampling, own)
         if own is not None and not found.usable:
-            posterior, found = _sampled(job, ready, one, seed, LONGER, own)
+            posterior, found = _sampled(ready, one, seed, longer, own)
         names = posterior.names
-        number = job.draws or CHAIN_DRAWS
-        thinned = posterior.values[:, :: posterior.values.shape[1] // number]
+        thinned = posterior.values[:, :: posterior.values.shape[1] // sampling.draws]
         values.append(thinned.reshape(-1, len(names)))
         ess.append(found.min_ess_bulk or 0.0)
         reasons.append("" if found.usable else found.messages[0])
@@ -585,18 +593,13 @@ def _one_by_one(
 
 
 def _sampled(
-    job: Job,
     ready: Prepared,
     data: Responses,
     seed: int,
-    longer: int,
+    sampling: Sampling,
     own: tuple[str, ...] | None,
 ) -> tuple[Posterior, Diagnostics]:
-    """Sample one data set by chains so many times as long, and diagnose these parameters of it."""
-    sampling = Sampling(
-        draws=longer * (job.draws or CHAIN_DRAWS), tune=longer * TUNE,
-        chains=job.chains or CHAINS, cores=1,
-    )  # fmt: skip
+    """Sample one data set by chains, and diagnose these parameters of it."""
     posterior = ready.sample(data, seed, sampling)
     if own is not None:
         kept = [posterior.names.index(n) for n in own]

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from acmodels.engines import choose
 from acmodels.errors import AcmodelsError
 from acmodels.inference.speed import slow
-from acmodels.replication.block import CHAIN_DRAWS, Cell, resolve_design
+from acmodels.replication.block import Cell, resolve_design
 
 
 def forecast(cells: Sequence[Cell], replications: int, asked: str, seed: int) -> tuple[str, ...]:
@@ -26,6 +27,7 @@ def forecast(cells: Sequence[Cell], replications: int, asked: str, seed: int) ->
     found = slow(layout, priors, asked)
     if found is None:
         return ()
+    default = choose(layout, priors, asked).engine.loop_draws
     many = len(cells) * replications
     designs = f"{len(cells)} designs with " if len(cells) > 1 else ""
     first = (
@@ -35,7 +37,7 @@ def forecast(cells: Sequence[Cell], replications: int, asked: str, seed: int) ->
     )
     last = (
         "Faster: begin with fewer replications, such as --replications 50, and with fewer draws a "
-        f"chain than the default of {CHAIN_DRAWS}, such as --draws 250. Finished fits are kept; "
-        "the same command with more replications continues from them."
+        f"chain than the default of {default}, such as --draws {default // 2}. Finished fits are "
+        "kept; the same command with more replications continues from them."
     )
     return (first, *(f"Faster: {s}" for s in found.faster), last)

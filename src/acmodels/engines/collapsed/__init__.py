@@ -27,6 +27,7 @@ exact = True
 batches = True
 marginal_likelihood = True
 block_size = 20
+loop_draws = 500
 compiles = False
 
 

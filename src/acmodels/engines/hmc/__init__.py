@@ -22,6 +22,7 @@ exact = False
 batches = False
 marginal_likelihood = False
 block_size = 20
+loop_draws = 400
 compiles = False
 
 MOST_LEVELS = 3000

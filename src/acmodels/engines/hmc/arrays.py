@@ -4,7 +4,7 @@ Predictors of an equation are centered where a constant or thresholds are fitted
 their columns are uncorrelated, as in the QR parametrization of brms and rstanarm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from acmodels.spec.distribution import Distribution
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array
-from acmodels.system.terms import group_terms, slopes, terms
+from acmodels.system.terms import Term, group_terms, slopes
 from acmodels.system.working import pooled, relative, rough, working_residuals
 
 FORMS = {
@@ -184,9 +184,8 @@ class _Build:
         given = density(e.family, e.link)
         data = given.data(e, y)
         slope0 = len(self.x)
-        for k in range(len(free)):
+        for _ in free:
             self._coordinate(0.0, 1.0 / np.sqrt(e.n))
-            del k
         constant, cut0 = -1, len(self.x)
         scale = float(np.std(y)) or 1.0 if e.has_sigma else 1.0
         if e.intercept is not None and not e.codes:
@@ -195,7 +194,7 @@ class _Build:
         if e.codes:
             cut0 = self._thresholds(e, y, own)
         par0 = len(self.x)
-        numbers, bounds = self._numbers(e, y, own, scale)
+        numbers, bounds = self._numbers(e, own, scale)
         self._add(
             address=given.address,
             row0=(self.lists["row0"][-1] if self.lists["row0"] else 0) + e.n,
@@ -224,7 +223,7 @@ class _Build:
         return cut0
 
     def _numbers(
-        self, e: EquationLayout, y: Array, own: dict[str, Any], scale: float
+        self, e: EquationLayout, own: dict[str, Any], scale: float
     ) -> tuple[list[str], list[tuple[float, float]]]:
         names, bounds = [], []
         self._add(par_prior0=self._length("par_form"))
@@ -255,8 +254,6 @@ class _Build:
         held = dict(part.held)
         mine = [names[k] for k in part.free]
         self._add(lin0=self._length("A"))
-        X_held = sum(held.values()) if False else 0.0
-        del X_held
 
         def weights(prior: Prior, otherwise: str | None) -> tuple[Array, float]:
             on = dict(prior.on) or ({otherwise: 1.0} if otherwise else {})
@@ -291,13 +288,7 @@ class _Build:
         """Add the sampled effects that enter an equation, with what multiplies them."""
         for block, mine in group_terms(self.layout, e.response):
             b = self.blocks.index(self.layout.blocks.index(block))
-            base = self.bases[b]
-            K = len(block.members)
-            z = np.zeros((K, e.n))
-            for t in mine:
-                assert t.effect is not None
-                z[t.effect[1]] = t.values(self.layout, self.responses)
-            z = z if base is None else base.T @ z
+            z = self._multipliers(b, e, mine)
             for k in np.flatnonzero(np.any(z != 0, axis=1)):
                 ones = bool(np.all(z[k] == 1.0))
                 self._add(
@@ -309,31 +300,45 @@ class _Build:
                     self.lists["Z"].append(z[k])
         self.lists["term0"].append(len(self.lists["effect"]))
 
+    def _multipliers(self, b: int, e: EquationLayout, mine: Sequence[Term]) -> Array:
+        """What multiplies the sampled effects of a block in an equation, (K, n)."""
+        z = np.zeros((len(self.layout.blocks[self.blocks[b]].members), e.n))
+        for t in mine:
+            if t.effect is not None:
+                z[t.effect[1]] = t.values(self.layout, self.responses)
+        base = self.bases[b]
+        return z if base is None else base.T @ z
+
+    def _information(self, b: int, about: Mapping[str, tuple[Array, Array]]) -> Array:
+        """A rough look at what each level's rows say of its effects, (J, K, K)."""
+        block = self.layout.blocks[self.blocks[b]]
+        J, K = len(block.levels), len(block.members)
+        info = np.zeros((J, K, K))
+        for e in self.equations:
+            mine = next((t for x, t in group_terms(self.layout, e.response) if x is block), None)
+            if mine is None:
+                continue
+            z = self._multipliers(b, e, mine)
+            residual, precision = about[e.response]
+            if e.has_sigma:
+                spread = np.average(residual**2, weights=precision + 1e-300)
+                precision = precision / max(float(spread), 1e-12)
+            at = block.index(e)
+            for k in range(K):
+                for j in range(K):
+                    info[:, k, j] += np.bincount(at, precision * z[k] * z[j], J)
+        return info + 1e-9 * np.eye(K) * max(float(info.max()), 1e-9)
+
     def _blocks(self) -> list[int]:
+        """Add the blocks; returns the places of their sds."""
         walls: list[int] = []
-        about = {e.response: working_residuals(self.layout, e, self.responses) for e in self.equations}
+        about = {
+            e.response: working_residuals(self.layout, e, self.responses) for e in self.equations
+        }
         for b, position in enumerate(self.blocks):
             block = self.layout.blocks[position]
             J, K = len(block.levels), len(block.members)
-            info = np.zeros((J, K, K))
-            for e in self.equations:
-                mine = [t for t in terms(self.layout, e.response) if t.effect and t.effect[0] == position]
-                if not mine:
-                    continue
-                z = np.zeros((K, e.n))
-                for t in mine:
-                    assert t.effect is not None
-                    z[t.effect[1]] = t.values(self.layout, self.responses)
-                base = self.bases[b]
-                z = z if base is None else base.T @ z
-                residual, precision = about[e.response]
-                if e.has_sigma:
-                    precision = precision / max(float(np.average(residual**2, weights=precision + 1e-300)), 1e-12)
-                at = block.index(e)
-                for k in range(K):
-                    for j in range(K):
-                        info[:, k, j] += np.bincount(at, precision * z[k] * z[j], J)
-            info += 1e-9 * np.eye(K) * max(float(info.max()), 1e-9)
+            info = self._information(b, about)
             rho = 1 / np.sqrt(np.einsum("jkk->k", info) / J)
             self._add(
                 J=J, K=K, member=int(self.member0[b]), block0=int(self.block0[b]),
@@ -376,13 +381,14 @@ def _turn(X: Array) -> Array:
     return np.linalg.inv(R) / size[:, None]
 
 
-_INTEGERS = frozenset(
-    "address row0 data0 X0 p slope0 constant cut0 cuts par0 pars term0 effect level Z0 zero_level J K "
-    "member block0 info0 sd0 cor0 eff0 prior0 lin0 form par_prior0 par_form sd_form sizes".split()
-)
+_REAL = {
+    "data", "eta0", "weight", "X", "lower", "upper", "Z", "rho", "info", "score", "lkj", "a", "A",
+    "location", "scale", "shape", "par_location", "par_scale", "par_shape", "sd_location",
+    "sd_scale", "sd_shape",
+}  # fmt: skip
 
 
 def _array(name: str, values: list[Any]) -> NDArray[Any]:
-    dtype = np.uint32 if name == "level" else np.int64 if name in _INTEGERS else np.float64
+    dtype = np.uint32 if name == "level" else np.float64 if name in _REAL else np.int64
     pieces = [np.atleast_1d(np.asarray(v)).astype(dtype) for v in values]
     return np.ascontiguousarray(np.concatenate(pieces)) if pieces else np.zeros(1, dtype)[:0]

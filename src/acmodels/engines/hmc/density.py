@@ -4,13 +4,13 @@ Coordinates x are first those of the group effects, z, then those of everything 
 equation its slopes, its constant or middle threshold and the logs of gaps between thresholds, its
 residual sd and its family's numbers; for each block of group effects its sds and correlations.
 
-Group effects are u = T e, with T T' their covariance and e standard normal. Let I be the information
-of the data about the effects of a level (K x K), at an anchor, and r the working score that belongs
-to it. With A = 1 + T' I T = R R', e = R^-T (z + R^-1 T' r): given everything else, z is then nearly
-standard normal whatever T is, and the density stays smooth where a standard deviation is zero. The
-density is exact for any I and r, which only move the coordinates. For one effect a level this is
-the partly non-centered parametrization of Papaspiliopoulos, Roberts and Skold (2007), with weights
-that follow the standard deviation.
+Group effects are u = T e, with T T' their covariance and e standard normal. Let I be the
+information of the data about the effects of a level (K x K), at an anchor, and r the working
+score that belongs to it. With A = 1 + T' I T = R R', e = R^-T (z + R^-1 T' r): given everything
+else, z is then nearly standard normal whatever T is, and the density stays smooth where a
+standard deviation is zero. The density is exact for any I and r, which only move the coordinates.
+For one effect a level this is the partly non-centered parametrization of Papaspiliopoulos,
+Roberts and Skold (2007), with weights that follow the standard deviation.
 
 Sds are tau = rho sinh(x), x >= 0; correlation matrices are made of partial correlations, tanh(x)
 (Lewandowski, Kurowicka & Joe, 2009). The adjoint of a Cholesky factor is Murray's (2016).
@@ -30,7 +30,7 @@ from acmodels.engines.hmc.elementary import called, inlined, log, summed
 MOST_EFFECTS = 8
 """Effects that may share a covariance."""
 
-Arrays = namedtuple(  # noqa: PYI024  (Numba reads its fields)
+Arrays = namedtuple(
     "Arrays",
     """address row0 data data0 eta0 weight X X0 p slope0 constant cut0 cuts par0 pars
     lower upper term0 effect level Z Z0 zero_level
@@ -40,14 +40,16 @@ Arrays = namedtuple(  # noqa: PYI024  (Numba reads its fields)
 )
 """Everything about a model and its data.
 
-By equation e: `address` of the row density, first row `row0`, `data` from `data0` on, `eta0` known part of the predictor, `weight`, columns `X` from `X0` on (p, n), place in x of
-the first slope `slope0`, of the constant (-1 if there is none) and of the first threshold's
-coordinate `cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how
-many `pars`, with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the
-member `effect`, the `level` of each row and multipliers `Z` from `Z0` on (-1 for ones).
+By equation e: `address` of the row density, first row `row0`, `data` from `data0` on, `eta0`
+known part of the predictor, `weight`, columns `X` from `X0` on (p, n), place in x of the first
+slope `slope0`, of the constant (-1 if there is none) and of the first threshold's coordinate
+`cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how many `pars`,
+with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the member `effect`,
+the `level` of each row and multipliers `Z` from `Z0` on (-1 for ones).
 
 By block: levels `J`, effects `K`, first `member`, first coordinate of z `block0`, first information
-`info0`, coordinates of sds and correlations `sd0`, `cor0`; by member `eff0`, the first effect, `rho`.
+`info0`, coordinates of sds and correlations `sd0`, `cor0`; by member `eff0`, the first effect, and
+`rho`.
 
 Priors of an equation's linear parameters (slopes, constant, thresholds) are on a + A linear, with
 `form`, `location`, `scale` and `shape`. `sizes`: effects in all, most linear parameters.
@@ -65,7 +67,7 @@ def dot(a, b):
 
 @inlined
 def add(c, x, out):
-    """out += c x."""
+    """Out += c x."""
     for k in range(x.size):
         out[k] += c * x[k]
 
@@ -186,17 +188,17 @@ def several_forward(M, b, x, T, shift, u, e, root):
         for a in range(K):
             for c in range(K):
                 v = 0.0
-                for l in range(c, K):
-                    v += M.info[o + a * K + l] * T[l, c]
+                for h in range(c, K):
+                    v += M.info[o + a * K + h] * T[h, c]
                 W[a, c] = v
         product = 1.0
         for a in range(K):
             for c in range(a + 1):
                 v = 1.0 if a == c else 0.0
-                for l in range(a, K):
-                    v += T[l, a] * W[l, c]
-                for l in range(c):
-                    v -= root[o + a * K + l] * root[o + c * K + l]
+                for h in range(a, K):
+                    v += T[h, a] * W[h, c]
+                for h in range(c):
+                    v -= root[o + a * K + h] * root[o + c * K + h]
                 if a == c:
                     v = math.sqrt(max(v, 1e-300))
                     root[o + a * K + a] = v
@@ -206,22 +208,22 @@ def several_forward(M, b, x, T, shift, u, e, root):
         lp -= math.log(product)
         for a in range(K):
             v = 0.0
-            for l in range(a, K):
-                v += T[l, a] * M.score[f0 + l * J + j]
-            for l in range(a):
-                v -= root[o + a * K + l] * t[l]
+            for h in range(a, K):
+                v += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(a):
+                v -= root[o + a * K + h] * t[h]
             t[a] = v / root[o + a * K + a]
         for a in range(K - 1, -1, -1):
             v = x[z0 + a * J + j] + t[a]
-            for l in range(a + 1, K):
-                v -= root[o + l * K + a] * e[f0 + l * J + j]
+            for h in range(a + 1, K):
+                v -= root[o + h * K + a] * e[f0 + h * J + j]
             v /= root[o + a * K + a]
             e[f0 + a * J + j] = v
             lp -= 0.5 * v * v
         for a in range(K):
             v = shift[f0 + a * J + j]
-            for l in range(a + 1):
-                v += T[a, l] * e[f0 + l * J + j]
+            for h in range(a + 1):
+                v += T[a, h] * e[f0 + h * J + j]
             u[f0 + a * J + j] = v
     return lp
 
@@ -241,19 +243,19 @@ def several_back(M, b, g, T, gu, e, root, gT):
         for a in range(K):
             v = -e[f0 + a * J + j]
             s = 0.0
-            for l in range(a, K):
-                v += T[l, a] * gu[f0 + l * J + j]
-                s += T[l, a] * M.score[f0 + l * J + j]
-            for l in range(a):
-                v -= root[o + a * K + l] * y[l]
-                s -= root[o + a * K + l] * t[l]
+            for h in range(a, K):
+                v += T[h, a] * gu[f0 + h * J + j]
+                s += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(a):
+                v -= root[o + a * K + h] * y[h]
+                s -= root[o + a * K + h] * t[h]
             y[a] = v / root[o + a * K + a]
             t[a] = s / root[o + a * K + a]
             g[z0 + a * J + j] = y[a]
         for a in range(K - 1, -1, -1):
             v = y[a]
-            for l in range(a + 1, K):
-                v -= root[o + l * K + a] * q[l]
+            for h in range(a + 1, K):
+                v -= root[o + h * K + a] * q[h]
             q[a] = v / root[o + a * K + a]
         for a in range(K):
             for c in range(a + 1):
@@ -266,11 +268,11 @@ def several_back(M, b, g, T, gu, e, root, gT):
                 P[c, c] -= P[a, c] * root[o + a * K + c] / d
             for a in range(c, K):
                 P[a, c] /= d
-            for l in range(c):
+            for h in range(c):
                 for a in range(c, K):
-                    P[c, l] -= P[a, c] * root[o + a * K + l]
+                    P[c, h] -= P[a, c] * root[o + a * K + h]
                 for a in range(c + 1, K):
-                    P[a, l] -= P[a, c] * root[o + c * K + l]
+                    P[a, h] -= P[a, c] * root[o + c * K + h]
             P[c, c] *= 0.5
         for a in range(K):
             for c in range(a):
@@ -279,14 +281,14 @@ def several_back(M, b, g, T, gu, e, root, gT):
         for a in range(K):
             for c in range(K):
                 v = 0.0
-                for l in range(c, K):
-                    v += M.info[o + a * K + l] * T[l, c]
+                for h in range(c, K):
+                    v += M.info[o + a * K + h] * T[h, c]
                 W[a, c] = v
         for a in range(K):
             for c in range(a + 1):
                 v = 0.0
-                for l in range(K):
-                    v += W[a, l] * P[l, c]
+                for h in range(K):
+                    v += W[a, h] * P[h, c]
                 gT[a, c] += v
 
 
@@ -303,9 +305,7 @@ def scales_back(M, b, x, g, tau, L, gT):
             gL[k, j] = gT[k, j] * tau[k]
         m = m0 + k
         at_sd = M.sd0[b] + k
-        v, dv = prior(
-            M.sd_form[m], abs(tau[k]), M.sd_location[m], M.sd_scale[m], M.sd_shape[m]
-        )
+        v, dv = prior(M.sd_form[m], abs(tau[k]), M.sd_location[m], M.sd_scale[m], M.sd_shape[m])
         if tau[k] < 0.0:
             dv = -dv
         lp += v + math.log(math.cosh(x[at_sd]))
@@ -316,8 +316,8 @@ def scales_back(M, b, x, g, tau, L, gT):
             p = math.tanh(x[at])
             o = max(1.0 - p * p, 1e-300)
             d = gL[k, j] * left
-            for l in range(j + 1, k + 1):
-                d -= gL[k, l] * L[k, l] * p / o
+            for h in range(j + 1, k + 1):
+                d -= gL[k, h] * L[k, h] * p / o
             shape = M.lkj[b] + 0.5 * (K - 2 - j)
             lp += shape * math.log(o)
             g[at] += d * o - 2.0 * shape * p
@@ -349,7 +349,9 @@ def rows_density(M, e, x, g, W, par, u, gu, lin, g_lin, g_par):
         for t in range(M.term0[e], M.term0[e + 1]):
             z0 = M.Z0[t] + first if M.Z0[t] >= 0 else 0
             l0 = M.zero_level[t] + first
-            gather(u[M.eff0[M.effect[t]] :], M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, eta)
+            gather(
+                u[M.eff0[M.effect[t]] :], M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, eta
+            )
         lp += called(
             M.address[e],
             m,
@@ -374,13 +376,15 @@ def rows_density(M, e, x, g, W, par, u, gu, lin, g_lin, g_par):
         for t in range(M.term0[e], M.term0[e + 1]):
             z0 = M.Z0[t] + first if M.Z0[t] >= 0 else 0
             l0 = M.zero_level[t] + first
-            scatter(d, M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, gu[M.eff0[M.effect[t]] :])
+            scatter(
+                d, M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, gu[M.eff0[M.effect[t]] :]
+            )
         first += m
     return lp
 
 
 @inlined
-def equation_density(M, e, x, g, W, u, gu):
+def equation_density(M, e, x, g, W, u, gu):  # noqa: PLR0915
     """An equation's parameters, their priors and its rows."""
     p, K = M.p[e], M.cuts[e]
     has = 1 if M.constant[e] >= 0 else 0
@@ -475,7 +479,9 @@ def log_density(M, x, g, W, u, gu, e, root, shift):
         x: coordinates, (D,).
         g: for the gradient, (D,).
         W: room, (8, CHUNK).
-        u, gu, e: for effects, the slope of the rows' log density in them, and innovations.
+        u: for effects, (effects,).
+        gu: for the slope of the rows' log density in them.
+        e: for innovations.
         root: for roots by level, as large as `info`.
         shift: what is added to effects: zero, but for differences.
     """

@@ -2,8 +2,8 @@
 
 Each is branch-free: exp and log by argument reduction and a polynomial (Cody & Waite, 1980), the
 Mills ratio by a polynomial in (t - 4) / (t + 4). Relative errors are below 1e-14 for exp and log
-and below 1e-13 for the Mills ratio. Random numbers are splitmix64 of a counter (Steele, Lea & Flood,
-2014) and Box and Muller's normals, so that a chain's numbers depend on its seed alone.
+and below 1e-13 for the Mills ratio. Random numbers are splitmix64 of a counter (Steele, Lea &
+Flood, 2014) and Box and Muller's normals, so that a chain's numbers depend on its seed alone.
 """
 
 # what Numba compiles has no annotations
@@ -156,13 +156,32 @@ def log_gamma(a):
     r = 1.0 / x
     q = r * r
     lx = log(x)
-    value = (x - 0.5) * lx - x + HALF_LOG_2PI + r * (
-        1 / 12.0
-        + q * (-1 / 360.0 + q * (1 / 1260.0 + q * (-1 / 1680.0 + q * (1 / 1188.0 - q * 691 / 360360.0))))
+    value = (
+        (x - 0.5) * lx
+        - x
+        + HALF_LOG_2PI
+        + r
+        * (
+            1 / 12.0
+            + q
+            * (
+                -1 / 360.0
+                + q * (1 / 1260.0 + q * (-1 / 1680.0 + q * (1 / 1188.0 - q * 691 / 360360.0)))
+            )
+        )
     )
-    slope = lx - 0.5 * r - q * (
-        1 / 12.0
-        + q * (-1 / 120.0 + q * (1 / 252.0 + q * (-1 / 240.0 + q * (1 / 132.0 - q * 691 / 32760.0))))
+    slope = (
+        lx
+        - 0.5 * r
+        - q
+        * (
+            1 / 12.0
+            + q
+            * (
+                -1 / 120.0
+                + q * (1 / 252.0 + q * (-1 / 240.0 + q * (1 / 132.0 - q * 691 / 32760.0)))
+            )
+        )
     )
     return value - log(product), slope - s
 

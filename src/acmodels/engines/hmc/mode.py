@@ -1,4 +1,4 @@
-"""Where the posterior's mode lies, and its curvature there: damped Newton steps on a sparse Hessian.
+"""Where the posterior's mode lies, and its curvature there, by damped Newton steps.
 
 The Hessian is taken by differences of the gradient: coordinates of the border one by one, the
 primary block's effects all levels at once, since no row belongs to two levels.
@@ -71,7 +71,9 @@ def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]
     """Return log density, gradient, slopes in effects, effects and innovations."""
     out = np.empty((1, len(x) + int(design.arrays.sizes[0])))
     none = np.zeros(0, np.int64)
-    lp, u, e = differences(design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, False)
+    lp, u, e = differences(
+        design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, levels=False
+    )
     return lp, out[0, : len(x)], out[0, len(x) :], u, e
 
 
@@ -86,7 +88,7 @@ def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
     first = np.cumsum([0, *(len(s) for s in sets)])
     h = STEP * np.maximum(design.unit, 1e-3)
     out = np.empty((len(sets) + 1, len(x) + int(design.arrays.sizes[0])))
-    differences(design.arrays, x, at, first, h, out, False)
+    differences(design.arrays, x, at, first, h, out, levels=False)
     B = -out[1 : q + 1, o.border] / h[o.border][:, None]
     B = (B + B.T) / 2
     C = -(out[1 : q + 1, o.primary] / h[o.border][:, None]).T
@@ -114,9 +116,7 @@ def _floor(design: Design, o: Order, B: Array) -> None:
                 B[i, i] = max(B[i, i], OPEN_CORRELATION)
 
 
-def factor(
-    H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order
-) -> Factor | None:
+def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) -> Factor | None:
     """Factor a Hessian plus a ridge; None where it is not positive definite."""
     D, C, B = H
     J, K = D.shape[:2]
@@ -187,9 +187,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
     _, _, gu, u, e = slopes(design, x)
     sets: list[Array] = []
     for b in range(len(M.J)):
-        sets += [
-            M.eff0[M.member[b] + k] + np.arange(M.J[b]) for k in range(int(M.K[b]))
-        ]
+        sets += [M.eff0[M.member[b] + k] + np.arange(M.J[b]) for k in range(int(M.K[b]))]
     first = np.cumsum([0, *(len(s) for s in sets)])
     h = np.full(neff, 1e-4)
     for b in range(len(M.J)):
@@ -197,46 +195,46 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
             m = M.member[b] + k
             h[M.eff0[m] : M.eff0[m] + M.J[b]] = 1e-4 * M.rho[m]
     out = np.empty((len(sets) + 1, len(x) + neff))
-    differences(M, x, np.concatenate(sets).astype(np.int64), first, h, out, True)
+    differences(M, x, np.concatenate(sets).astype(np.int64), first, h, out, levels=True)
     info, score, rho = M.info.copy(), M.score.copy(), M.rho.copy()
     new = x.copy()
     s = 0
     for b in range(len(M.J)):
         J, K, m0 = int(M.J[b]), int(M.K[b]), int(M.member[b])
         span = slice(int(M.block0[b]), int(M.block0[b]) + J * K)
-        I = np.empty((J, K, K))
+        S = np.empty((J, K, K))
         for k in range(K):
-            I[:, k, :] = -out[1 + s + k, len(x) :][span].reshape(K, J).T / h[span.start + k * J]
+            S[:, k, :] = -out[1 + s + k, len(x) :][span].reshape(K, J).T / h[span.start + k * J]
         s += K
-        I = _positive((I + I.transpose(0, 2, 1)) / 2)
+        S = _positive((S + S.transpose(0, 2, 1)) / 2)
         T = _root(M, x, b)
         tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
         U, E = u[span].reshape(K, J).T, e[span].reshape(K, J).T
-        r = np.einsum("jkl,jl->jk", I, U) + gu[span].reshape(K, J).T
-        R = np.linalg.cholesky(np.eye(K) + T.T @ I @ T)
+        r = np.einsum("jkl,jl->jk", S, U) + gu[span].reshape(K, J).T
+        R = np.linalg.cholesky(np.eye(K) + T.T @ S @ T)
         z = np.einsum("jlk,jl->jk", R, E) - np.linalg.solve(R, (r @ T)[:, :, None])[:, :, 0]
         new[span] = z.T.ravel()
-        info[M.info0[b] : M.info0[b] + J * K * K] = I.ravel()
+        info[M.info0[b] : M.info0[b] + J * K * K] = S.ravel()
         score[span] = r.T.ravel()
-        rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", I) / J)
+        rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", S) / J)
         new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
     return replace(design, arrays=M._replace(info=info, score=score, rho=rho)), new
 
 
-def _positive(I: Array) -> Array:
+def _positive(S: Array) -> Array:
     """Keep information matrices positive definite: a floor on variances, correlations below .98."""
-    diagonal = np.maximum(np.einsum("jkk->jk", I), 1e-6)
+    diagonal = np.maximum(np.einsum("jkk->jk", S), 1e-6)
     limit = 0.98 * np.sqrt(diagonal[:, :, None] * diagonal[:, None, :])
-    out = np.clip(I, -limit, limit)
-    K = I.shape[1]
+    out = np.clip(S, -limit, limit)
+    K = S.shape[1]
     out[:, range(K), range(K)] = diagonal
     return out if K < 3 else _shrunk(out)
 
 
-def _shrunk(I: Array) -> Array:
+def _shrunk(S: Array) -> Array:
     """Raise eigenvalues of correlation matrices of three and more effects above .02."""
-    size = np.sqrt(np.einsum("jkk->jk", I))
-    value, vector = np.linalg.eigh(I / (size[:, :, None] * size[:, None, :]))
+    size = np.sqrt(np.einsum("jkk->jk", S))
+    value, vector = np.linalg.eigh(S / (size[:, :, None] * size[:, None, :]))
     R = np.einsum("jab,jb,jcb->jac", vector, np.maximum(value, 0.02), vector)
     return R * size[:, :, None] * size[:, None, :]
 

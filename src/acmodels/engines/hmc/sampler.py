@@ -1,11 +1,12 @@
 """Hamiltonian Monte Carlo about a Gaussian, and differences of the gradient: the two entry points.
 
-Coordinates are x = x0 + B w, with w nearly standard normal: the effects of the primary block, level
-by level, are taken out of the Hessian first, and what is left, the border, has a dense root (an
-arrowhead matrix). A step is a kick by the slope of the log density over that of the standard normal,
-an exact rotation in (w, p), and another kick (Shahbaba, Lan, Johnson & Neal, 2014). Sds stay positive
-by reflection, which is exact within the rotation. The number of steps is drawn so that their angle
-is near a quarter of a turn; the step size adapts by dual averaging (Hoffman & Gelman, 2014).
+Coordinates are x = x0 + B w, with w nearly standard normal: the effects of the primary block,
+level by level, are taken out of the Hessian first, and what is left, the border, has a dense root
+(an arrowhead matrix). A step is a kick by the slope of the log density over that of the standard
+normal, an exact rotation in (w, p), and another kick (Shahbaba, Lan, Johnson & Neal, 2014). Sds
+stay positive by reflection, which is exact within the rotation. The number of steps is drawn so
+that their angle is near a quarter of a turn; the step size adapts by dual averaging (Hoffman &
+Gelman, 2014).
 """
 
 # what Numba compiles has no annotations
@@ -13,15 +14,16 @@ is near a quarter of a turn; the step size adapts by dual averaging (Hoffman & G
 
 import math
 from collections import namedtuple
+from pathlib import Path
 
-import numba
 import numpy as np
 
+from acmodels.engines.compiling import entry
 from acmodels.engines.hmc.densities import CHUNK
 from acmodels.engines.hmc.density import dot, log_density
 from acmodels.engines.hmc.elementary import PLAIN, inlined, mix, normals, summed, uniform
 
-Metric = namedtuple("Metric", "x0 primary border K D F0 Fi Fv G walls")  # noqa: PYI024
+Metric = namedtuple("Metric", "x0 primary border K D F0 Fi Fv G walls")
 """x0: center; places in x of `primary` effects, level by level, K a level, and of the `border`; D:
 Cholesky factors by level, (J, K, K); F: coupling of primary rows with the border, sparse by rows
 (F0, Fi, Fv); G: root of the border's covariance; `walls`: rows of the border that stay positive."""
@@ -29,7 +31,7 @@ Cholesky factors by level, (J, K, K); F: coupling of primary rows with the borde
 
 @summed
 def times(A, v, out):
-    """out = A v."""
+    """Out = A v."""
     for i in range(A.shape[0]):
         s = 0.0
         for j in range(A.shape[1]):
@@ -39,7 +41,7 @@ def times(A, v, out):
 
 @summed
 def transposed(A, v, out):
-    """out = A' v."""
+    """Out = A' v."""
     out[:] = 0.0
     for i in range(A.shape[0]):
         f = v[i]
@@ -61,9 +63,9 @@ def to_x(A, w, x, b):
             v = w[r]
             for q in range(A.F0[r], A.F0[r + 1]):
                 v -= A.Fv[q] * b[A.Fi[q]]
-            for l in range(k + 1, K):
-                o = A.primary[j * K + l]
-                v -= A.D[j, l, k] * (x[o] - A.x0[o])
+            for m in range(k + 1, K):
+                o = A.primary[j * K + m]
+                v -= A.D[j, m, k] * (x[o] - A.x0[o])
             x[A.primary[r]] = A.x0[A.primary[r]] + v / A.D[j, k, k]
 
 
@@ -78,8 +80,8 @@ def to_slope(A, g, gw, b):
         for k in range(K):
             r = j * K + k
             v = -g[A.primary[r]]
-            for l in range(k):
-                v -= A.D[j, k, l] * gw[j * K + l]
+            for m in range(k):
+                v -= A.D[j, k, m] * gw[j * K + m]
             v /= A.D[j, k, k]
             gw[r] = v
             for q in range(A.F0[r], A.F0[r + 1]):
@@ -120,14 +122,15 @@ def rotate(A, w, p, angle):
         left -= t
 
 
-@numba.njit(cache=True, **PLAIN)
+@entry(Path(__file__).parent, **PLAIN)
 def differences(M, x, at, first, h, out, levels):
     """Gradients, and how they change where sets of coordinates or of effects change.
 
     Args:
         M: the model.
         x: coordinates, (D,).
-        at, first: set s is at[first[s] : first[s + 1]], places in x, or of effects.
+        at: places in x, or of effects, of all sets.
+        first: set s is at[first[s] : first[s + 1]].
         h: by place.
         out: (sets + 1, D + effects): first the gradient with the slopes in effects, then changes
             divided by h where each coordinate of a set has moved up by it.
@@ -169,18 +172,21 @@ def differences(M, x, at, first, h, out, levels):
     return lp, u0, e0
 
 
-@numba.njit(cache=True, **PLAIN)
-def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effects, stats, done):
+@entry(Path(__file__).parent, **PLAIN)
+def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effects, stats, done):  # noqa: PLR0915
     """Run a chain; adapt the step size during warm-up.
 
     Args:
-        M, A: the model and the metric.
+        M: the model.
+        A: the metric.
         w: where to start, (D,); left where the chain ends.
         seed: of its random numbers.
-        warm, draws: steps that are not kept, and that are.
+        warm: steps that are not kept.
+        draws: steps that are.
         step: to start with.
         target: mean acceptance.
-        angle, jitter: of a trajectory, angle (1 +- jitter).
+        angle: of a trajectory, times 1 +- jitter.
+        jitter: a share.
         fixed: (draws, coordinates that are not of effects), to be filled.
         effects: (draws, effects), to be filled; of no columns where none are kept.
         stats: (draws, 4): acceptance, gradients, energy, whether it diverged.
@@ -219,7 +225,7 @@ def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effect
             break
         s = min(math.exp(log_step if t < warm else log_bar), 2.2)
         turn = angle * (1.0 + jitter * (2.0 * uniform(state) - 1.0))
-        L = int(math.ceil(turn / s))
+        L = math.ceil(turn / s)
         s = turn / L
         normals(state, p)
         k0 = 0.0
@@ -229,7 +235,7 @@ def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effect
             k0 += p[i] * p[i]
         new = U
         diverged = False
-        for l in range(L):
+        for _ in range(L):
             for i in range(D):
                 p[i] -= 0.5 * s * (gn[i] - wn[i])
             rotate(A, wn, p, s)

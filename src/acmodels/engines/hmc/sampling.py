@@ -23,12 +23,13 @@ from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.layout import Array, with_steps
+from acmodels.system.layout import Array
 from acmodels.system.terms import slopes
 
-FIRST, SECOND = 60, 100
-"""Steps of warm-up before the metric is taken anew, and after."""
-ACCEPT = 0.8
+FIRST, SHARE = 60, 10
+"""Steps of warm-up before the metric is taken anew; after it, one in so many of those asked for,
+since the mode and the curvature are known."""
+ACCEPT = 0.85
 ANGLE, JITTER = 1.5, 0.3
 """Turn of a trajectory: near a quarter, where draws are least correlated; tuned for tails."""
 
@@ -61,7 +62,7 @@ class PreparedHmc:
         effects: dict[str, Array] = {}
         stats: list[Array] = []
         steps: list[Array] = []
-        found = components(self.layout)
+        found = [c for c in components(self.layout) if self._asked(c, sampling.wanted)]
         tell = _Teller(sampling, len(found))
         for n, of in enumerate(found):
             d = design(self.layout, self.priors, responses, of)
@@ -73,8 +74,7 @@ class PreparedHmc:
             stats.append(drawn.stats)
             steps.append(drawn.step)
         every = np.stack(stats)  # (component, chain, draw, 4)
-        names = tuple(p.name for p in parameters(self.layout))
-        values = with_steps(self.layout, values)
+        names = tuple(p.name for p in parameters(self.layout) if p.name in values)
         shape = every.shape[1:3]
         kept = {
             "diverging": np.any(every[..., 3] > 0, axis=0),
@@ -87,13 +87,23 @@ class PreparedHmc:
         seconds = {"sample": time.perf_counter() - started}
         return Posterior(names, table, effects, "hmc", kept, seconds)
 
+    def _asked(self, of: tuple[list[int], list[int]], wanted: frozenset[str] | None) -> bool:
+        """Return whether a component holds a parameter that is asked for."""
+        if wanted is None:
+            return True
+        equations, blocks = of
+        return any(
+            p.name in wanted and p.owner in (blocks if p.kind in ("sd", "cor") else equations)
+            for p in parameters(self.layout)
+        )
+
 
 class _Teller:
     """Tells a person how many steps are done, over all components and chains."""
 
     def __init__(self, sampling: Sampling, parts: int) -> None:
         self.tell = sampling.progress
-        self.total = parts * sampling.chains * (FIRST + SECOND + sampling.draws)
+        self.total = parts * sampling.chains * (FIRST + sampling.tune // SHARE + sampling.draws)
         self.before = 0
 
     def wait(self, futures: Sequence[Any], done: Array) -> None:
@@ -142,8 +152,9 @@ def draw(d: Design, seed: int, sampling: Sampling, tell: _Teller) -> Drawn:
         starts = [to_w(f, A, end) for end in ends]
     seeds = [child_seed(seed, "draw", c) for c in range(sampling.chains)]
     return _run(
-        d, A, starts, seeds, SECOND, sampling.draws, run.step, sampling.cores, tell, keep=True
-    )
+        d, A, starts, seeds, sampling.tune // SHARE, sampling.draws, run.step, sampling.cores,
+        tell, keep=True,
+    )  # fmt: skip
 
 
 def _start(A: Any, rng: np.random.Generator) -> Array:
@@ -185,6 +196,8 @@ def _run(
             fixed[c], effects[c], stats[c], done[c],
         )  # fmt: skip
 
+    if cores == 1 and tell.tell is None:  # in a loop: no threads, and nobody to tell
+        return Drawn(fixed, effects, stats, np.array([one(c) for c in range(n)]), d)
     with ThreadPoolExecutor(max(1, min(cores, n))) as pool:
         futures = [pool.submit(one, c) for c in range(n)]
         tell.wait(futures, done)
@@ -257,5 +270,3 @@ def group_draws(
             }
         groups[block.key] = u
     return out, groups
-
-

@@ -27,6 +27,7 @@ exact = False
 batches = False
 marginal_likelihood = False
 block_size = 1
+loop_draws = 500
 compiles = True
 
 

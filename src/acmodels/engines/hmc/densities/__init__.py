@@ -23,35 +23,44 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import numba
 from numba import types
+from numba.core.ccallback import CFunc
 
+from acmodels.engines.compiling import cache_folder, stamped
 from acmodels.engines.hmc.elementary import PLAIN
 from acmodels.system import EquationLayout
 from acmodels.system.layout import Array
 
 CHUNK = 512
-_P = types.CPointer(types.float64)
-_SIGNATURE = types.float64(types.int64, types.int64, _P, _P, _P, _P, _P, _P, _P, _P)
+_P: Any = types.CPointer(types.float64)
+_SIGNATURE: Any = (types.int64, types.int64, *[_P] * 8), types.float64
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a row density."""
-    return numba.cfunc(_SIGNATURE, cache=True, **{k: v for k, v in PLAIN.items() if k != "nogil"})(
-        function
-    )
+    """Compile a row density, kept on disk for as long as no file of the engine changes."""
+    here = Path(__file__).parent
+    cache_folder(here)
+    options = {k: v for k, v in PLAIN.items() if k != "nogil"}
+    found = CFunc(function, _SIGNATURE, locals={}, options=options)
+    found.enable_caching()
+    stamped(stamped(found, here), here.parent)
+    found.compile()
+    return found
 
 
 class Density(NamedTuple):
     """What a family's file gives.
 
     Attributes:
-        address: of the compiled function.
+        function: compiled; kept, since its code goes with it.
+        address: of its code.
         data: from an equation and its responses to what the function reads, (k, n).
     """
 
+    function: Any
     address: int
     data: Callable[[EquationLayout, Array], Array]
 
@@ -67,7 +76,8 @@ def known() -> Mapping[str, frozenset[str]]:
 def density(family: str, link: str) -> Density:
     """Load the row density of a family."""
     found = _file(family)
-    return Density(cast("int", compiled(found.links[link]).address), found.data)
+    function = compiled(found.links[link])
+    return Density(function, cast("int", function.address), found.data)
 
 
 def _file(name: str) -> Any:

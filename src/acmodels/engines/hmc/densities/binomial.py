@@ -14,7 +14,7 @@ def data(e, y):
 
 
 def logit(n, stride, eta, data, par, weight, value, slope, g_par, work):
-    """y eta - m log(1 + e^eta)."""
+    """Y eta - m log(1 + e^eta)."""
     eta = carray(eta, n)
     y = carray(data, 2 * stride)
     trials = y[stride : stride + n]

@@ -13,7 +13,7 @@ def data(e, y):
 
 
 def log_link(n, stride, eta, data, par, weight, value, slope, g_par, work):
-    """y eta - e^eta."""
+    """Y eta - e^eta."""
     eta = carray(eta, n)
     y = carray(data, n)
     weight = carray(weight, n)
