@@ -71,12 +71,9 @@ def _priors(layout: Layout, priors: Priors) -> str | None:
         e.coefficient(c) for e in layout.equations for k, c in enumerate(e.columns)
         if k != e.intercept
     }  # fmt: skip
-    numbers = {e.scalar(kind) for e in layout.equations for kind in e.scalars}
     for p in priors.values():
         if p.held is not None and p.name not in coefficients:
             return f"'{p.name}' is held"
-        if p.distribution.name == "Uniform" and p.name not in numbers:
-            return f"the prior of '{p.name}' is {p.distribution}"
     return None
 
 

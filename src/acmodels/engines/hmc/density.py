@@ -125,7 +125,11 @@ def prior(form, v, location, scale, shape):
 
 @inlined
 def root_of(M, x, b, tau, L, T):
-    """Sds of a block, the Cholesky factor L of its correlations and T = diag(tau) L."""
+    """Sds of a block, its correlations' Cholesky factor L, last member first, and T.
+
+    T is upper triangular, T T' the covariance: with R lower triangular, T R^-T is then the one
+    upper triangular root of the effects' covariance given the data, and turns little with T.
+    """
     K = M.K[b]
     at = M.cor0[b]
     for k in range(K):
@@ -137,8 +141,9 @@ def root_of(M, x, b, tau, L, T):
             left *= math.sqrt(max(1.0 - p * p, 1e-300))
         L[k, k] = left
         tau[k] = M.rho[M.member[b] + k] * math.sinh(x[M.sd0[b] + k])
+    for k in range(K):
         for j in range(k + 1):
-            T[k, j] = tau[k] * L[k, j]
+            T[K - 1 - k, K - 1 - j] = tau[K - 1 - k] * L[k, j]
 
 
 @inlined
@@ -188,14 +193,14 @@ def several_forward(M, b, x, T, shift, u, e, root):
         for a in range(K):
             for c in range(K):
                 v = 0.0
-                for h in range(c, K):
+                for h in range(c + 1):
                     v += M.info[o + a * K + h] * T[h, c]
                 W[a, c] = v
         product = 1.0
         for a in range(K):
             for c in range(a + 1):
                 v = 1.0 if a == c else 0.0
-                for h in range(a, K):
+                for h in range(a + 1):
                     v += T[h, a] * W[h, c]
                 for h in range(c):
                     v -= root[o + a * K + h] * root[o + c * K + h]
@@ -208,7 +213,7 @@ def several_forward(M, b, x, T, shift, u, e, root):
         lp -= math.log(product)
         for a in range(K):
             v = 0.0
-            for h in range(a, K):
+            for h in range(a + 1):
                 v += T[h, a] * M.score[f0 + h * J + j]
             for h in range(a):
                 v -= root[o + a * K + h] * t[h]
@@ -222,7 +227,7 @@ def several_forward(M, b, x, T, shift, u, e, root):
             lp -= 0.5 * v * v
         for a in range(K):
             v = shift[f0 + a * J + j]
-            for h in range(a + 1):
+            for h in range(a, K):
                 v += T[a, h] * e[f0 + h * J + j]
             u[f0 + a * J + j] = v
     return lp
@@ -243,7 +248,7 @@ def several_back(M, b, g, T, gu, e, root, gT):
         for a in range(K):
             v = -e[f0 + a * J + j]
             s = 0.0
-            for h in range(a, K):
+            for h in range(a + 1):
                 v += T[h, a] * gu[f0 + h * J + j]
                 s += T[h, a] * M.score[f0 + h * J + j]
             for h in range(a):
@@ -260,6 +265,7 @@ def several_back(M, b, g, T, gu, e, root, gT):
         for a in range(K):
             for c in range(a + 1):
                 P[a, c] = -e[f0 + a * J + j] * y[c] - q[a] * t[c]
+            for c in range(a, K):
                 gT[a, c] += gu[f0 + a * J + j] * e[f0 + c * J + j] + M.score[f0 + a * J + j] * q[c]
             P[a, a] -= 1.0 / root[o + a * K + a]
         for c in range(K - 1, -1, -1):
@@ -281,11 +287,11 @@ def several_back(M, b, g, T, gu, e, root, gT):
         for a in range(K):
             for c in range(K):
                 v = 0.0
-                for h in range(c, K):
+                for h in range(c + 1):
                     v += M.info[o + a * K + h] * T[h, c]
                 W[a, c] = v
         for a in range(K):
-            for c in range(a + 1):
+            for c in range(a, K):
                 v = 0.0
                 for h in range(K):
                     v += W[a, h] * P[h, c]
@@ -300,9 +306,10 @@ def scales_back(M, b, x, g, tau, L, gT):
     gL = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
     for k in range(K):
         d = 0.0
-        for j in range(k + 1):
-            d += gT[k, j] * L[k, j]
-            gL[k, j] = gT[k, j] * tau[k]
+        r = K - 1 - k  # the place of the member in L
+        for j in range(r + 1):
+            d += gT[k, K - 1 - j] * L[r, j]
+            gL[r, j] = gT[k, K - 1 - j] * tau[k]
         m = m0 + k
         at_sd = M.sd0[b] + k
         v, dv = prior(M.sd_form[m], abs(tau[k]), M.sd_location[m], M.sd_scale[m], M.sd_shape[m])

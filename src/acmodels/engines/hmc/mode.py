@@ -240,7 +240,7 @@ def _shrunk(S: Array) -> Array:
 
 
 def correlation_root(partial: Array) -> Array:
-    """Cholesky factors of correlation matrices from partial correlations, (..., K(K-1)/2)."""
+    """Upper triangular roots of correlation matrices from partial correlations, (..., K(K-1)/2)."""
     K = int((1 + np.sqrt(1 + 8 * partial.shape[-1])) / 2)
     L = np.zeros((*partial.shape[:-1], K, K))
     at = 0
@@ -251,7 +251,7 @@ def correlation_root(partial: Array) -> Array:
             left = left * np.sqrt(np.maximum(1 - partial[..., at] ** 2, 1e-300))
             at += 1
         L[..., k, k] = left
-    return L
+    return L[..., ::-1, ::-1]  # partial correlations take the last member first
 
 
 def _root(M: Any, x: Array, b: int) -> Array:

@@ -65,8 +65,9 @@ class PreparedHmc:
         found = [c for c in components(self.layout) if self._asked(c, sampling.wanted)]
         tell = _Teller(sampling, len(found))
         for n, of in enumerate(found):
-            d = design(self.layout, self.priors, responses, of)
-            drawn = draw(d, child_seed(seed, "component", n), sampling, tell)
+            arranged = design(self.layout, self.priors, responses, of)
+            drawn = draw(arranged, child_seed(seed, "component", n), sampling, tell)
+            d = drawn.design  # with the coordinates that were sampled
             values |= coefficient_draws(d, drawn.fixed)
             got, groups = group_draws(d, drawn.fixed, drawn.effects)
             values |= got
@@ -121,7 +122,10 @@ class _Teller:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Draws of a component: fixed coordinates (chain, draw, .), effects, statistics, step sizes."""
+    """Draws of a component: fixed coordinates (chain, draw, .), effects, statistics, step sizes.
+
+    The design is that of the coordinates that were sampled.
+    """
 
     fixed: Array
     effects: Array
