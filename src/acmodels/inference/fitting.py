@@ -148,8 +148,8 @@ def fit(
         model: from `load_model`.
         data: a study, or a DataFrame.
         seed: same seed, inputs and machine: same numbers, whatever `cores` is.
-        engine: `auto` takes `collapsed` where the model is in its class and its result is usable,
-            else `nuts`; `collapsed` and `nuts` are taken as asked.
+        engine: `auto` takes the first of `collapsed`, `hmc` and `nuts` that can fit the model and
+            gives a usable result; an engine that is named is taken as asked.
         draws: steps of each chain that are kept.
         tune: warm-up steps of each chain.
         chains: number of chains.

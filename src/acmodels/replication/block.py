@@ -56,7 +56,7 @@ CHAINS, TUNE = 4, 500
 LONGER = 4
 """How many times as many steps chains take where missing values are quantities of their own and the
 usual number of steps was too few."""
-RULES = 2
+RULES = 3
 """Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,
 so that a run begun before is not continued."""
 LEAST_ESS = 100
@@ -110,7 +110,7 @@ class Job:
         cells: in order.
         measure: what is kept.
         seed: of the whole job.
-        engine: `auto`, `collapsed` or `nuts`.
+        engine: `auto`, or an engine's name.
         draws, chains: as a person asked, or None.
     """
 

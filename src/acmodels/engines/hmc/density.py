@@ -17,7 +17,8 @@ Sds are tau = rho sinh(x), x >= 0; correlation matrices are made of partial corr
 """
 
 # what Numba compiles has no annotations
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import math
 from collections import namedtuple

@@ -7,7 +7,8 @@ Flood, 2014) and Box and Muller's normals, so that a chain's numbers depend on i
 """
 
 # what Numba compiles has no annotations
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numba
 import numpy as np

@@ -10,7 +10,8 @@ Gelman, 2014).
 """
 
 # what Numba compiles has no annotations
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import math
 from collections import namedtuple

@@ -23,7 +23,7 @@ from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.layout import Array
+from acmodels.system.layout import Array, Index
 from acmodels.system.terms import slopes
 
 FIRST, SHARE = 60, 10
@@ -107,7 +107,7 @@ class _Teller:
         self.total = parts * sampling.chains * (FIRST + sampling.tune // SHARE + sampling.draws)
         self.before = 0
 
-    def wait(self, futures: Sequence[Any], done: Array) -> None:
+    def wait(self, futures: Sequence[Any], done: Index) -> None:
         """Wait for chains; an interruption stops them."""
         try:
             while not all(f.done() for f in futures):

@@ -1,6 +1,7 @@
 """Shares between 0 and 1 of mean expit(eta) and precision phi."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numpy as np
 from numba import carray

@@ -1,6 +1,7 @@
 """Successes out of trials. By probit each tail is taken from its own side, by Mills ratios."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numpy as np
 from numba import carray

@@ -1,6 +1,7 @@
 """Normal responses about the predictor; the residual sd is the first parameter."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numpy as np
 from numba import carray

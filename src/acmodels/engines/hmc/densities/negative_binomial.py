@@ -1,6 +1,7 @@
 """Counts of mean e^eta and variance mu + mu^2 / phi."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 from numba import carray
 

@@ -4,7 +4,8 @@ By probit, log(Phi(b) - Phi(a)) is a difference taken in the nearer tail, scaled
 logit, -log(1 + e^-b) - log(1 + e^a) + log(1 - e^(a - b)).
 """
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numpy as np
 from numba import carray

@@ -1,6 +1,7 @@
 """Student's t about the predictor; parameters: residual sd (the scale), degrees of freedom."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import numpy as np
 from numba import carray

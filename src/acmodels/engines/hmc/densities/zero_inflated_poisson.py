@@ -1,6 +1,7 @@
 """Counts about e^eta, and zeros with probability zi."""
 
-# pyright: basic, reportMissingParameterType=false
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 from numba import carray
 
