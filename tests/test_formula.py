@@ -1,6 +1,7 @@
 """The formula notation, row by row of the contract's table, and its laws."""
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -456,3 +457,19 @@ def test_a_product_is_every_combination(variables: list[str]) -> None:
     assert nested == found
     minus = parse_formula(f"y ~ {'*'.join(variables)} - {':'.join(variables)}")
     assert len(minus.terms) == 2 ** len(variables) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("k | trials(t) ~ x", 'trials is a key of the equation beside its formula: trials = "the'),
+        ("y | weights(w) ~ x", "weights is a key of the equation"),
+        ("y |se(s) ~ x + (1 | g)", "se is a key of the equation"),
+        ("y = x", "with ~ for ="),
+        ("y ~ x + (1 | g", "a closing bracket is missing"),
+        ("y ~ log(x", "a closing bracket is missing"),
+    ],
+)
+def test_notations_of_other_programs_are_answered_with_what_to_write(text: str, said: str) -> None:
+    with pytest.raises(FormulaError, match=re.escape(said)):
+        parse_formula(text)

@@ -5,6 +5,7 @@ from a stranger is safe. The notation follows Wilkinson & Rogers (1973) as lme4
 (Bates et al., 2015) and brms (Bürkner, 2017) use it.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -235,15 +236,25 @@ def _parse(text: str, start: str) -> Any:
         raise FormulaError(_where(text, e)) from None
 
 
+_ADDITION = re.compile(r"\|\s*(trials|weights|se)\b")  # brms' `y | weights(w) ~ x`
+
+
 def _where(text: str, error: Any) -> str:
     position = getattr(error, "pos_in_stream", None)
     at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
     if at_end or position is None or position < 0 or position >= len(text):
-        hint = "" if "~" in text else "; a formula reads 'response ~ terms'"
+        opened = text.count("(") - text.count(")")
+        hint = "; a closing bracket is missing" if opened > 0 else ""
+        hint = hint if "~" in text else "; a formula reads 'response ~ terms'"
         return f"cannot read the formula '{text}': it ends too early{hint}"
     rest = text[position : position + 20]
     hint = ""
-    if "~" in text[position:] and rest[:1] in "(+-*:":
+    if (addition := _ADDITION.match(rest)) and "~" in text[position:]:
+        key = addition[1]
+        hint = f'; {key} is a key of the equation beside its formula: {key} = "the column"'
+    elif rest[:1] == "=" and "~" not in text[:position]:
+        hint = "; a formula reads 'response ~ terms', with ~ for ="
+    elif "~" in text[position:] and rest[:1] in "(+-*:":
         hint = "; the left side is one column name (transform it in the data)"
     elif "~" in text[:position] and rest.startswith("~"):
         hint = "; a formula has one '~'"
