@@ -134,6 +134,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """An engine that draws nothing real and counts how often it is asked."""
     fake = FakeEngine()
     monkeypatch.setattr("acmodels.engines.nuts.prepare", fake.prepare)
+    monkeypatch.setattr("acmodels.engines.hmc.unfit", lambda *_: "a test wants the other")
     monkeypatch.setattr("acmodels.engines.collapsed.unfit", lambda *_: "a test wants the other")
     return fake
 

@@ -604,15 +604,15 @@ def test_asked_for_it_never_falls_back() -> None:
 
 
 def test_auto_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acmodels.engines.nuts.prepare", FakeEngine().prepare)
+    monkeypatch.setattr("acmodels.engines.hmc.prepare", FakeEngine().prepare)
     data = frame().assign(yes=lambda d: (d["y"] > 3).astype(int))
     equations = {"yes": {"formula": "yes ~ x", "family": "bernoulli"}}
     f = ac.fit(ac.load_model({"name": "t", "equations": equations}), data)
-    assert f.engine_note == "nuts, since 'yes' is bernoulli, not gaussian"
+    assert f.engine_note == "hmc, since 'yes' is bernoulli, not gaussian"
 
 
 def test_auto_falls_back_where_the_result_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("acmodels.engines.nuts.prepare", FakeEngine().prepare)
+    monkeypatch.setattr("acmodels.engines.hmc.prepare", FakeEngine().prepare)
     f = ac.fit(ac.load_model(SLEEP), sleep(), draws=20, chains=2)
     assert f.draws.engine == "fake"
-    assert f.engine_note.startswith("nuts, since collapsed gave no usable result. Too few")
+    assert f.engine_note.startswith("hmc, since collapsed gave no usable result. Too few")

@@ -338,14 +338,17 @@ def test_a_fit_that_did_not_converge_is_done_again_by_longer_chains(
     monkeypatch.setattr(
         block, "diagnose", lambda p, *_: found(p.values.shape[1] > 600, 150.0, ("too few",))
     )
-    monkeypatch.setattr(block, "replace", lambda p, **more: p._replace(**more))
-    job = holed_job()
+
+    def changed(p: Any, **more: Any) -> Any:
+        return replace(p, **more) if isinstance(p, Sampling) else p._replace(**more)
+
+    monkeypatch.setattr(block, "replace", changed)
     for own, runs, reason in (
         (("a",), [(500, 500), (2000, 2000)], ""),
         (None, [(500, 500)], "too few"),
     ):
         asked.clear()
-        got = block._one_by_one(job, [Fake()], [{}], [1], own)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+        got = block._one_by_one(Sampling(500, 500), [Fake()], [{}], [1], own)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
         assert asked == runs
         assert got.values.shape == (1, 4 * 500, 1)
         assert got.reasons == (reason,)

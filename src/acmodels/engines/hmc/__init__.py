@@ -8,6 +8,7 @@ that are exact for a normal posterior (`sampler`). Nothing is compiled for a mod
 import importlib
 from typing import TYPE_CHECKING
 
+from acmodels.errors import listing
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 from acmodels.system.terms import latent_terms
@@ -38,7 +39,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
 
 def _structure(layout: Layout) -> str | None:
     if layout.missing:
-        return "missing values are modeled"
+        names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.missing))
+        return f"missing values of {listing(names)} are modeled"
     if layout.confounder is not None:
         return "a cause that is not measured is sampled"
     if layout.residual:
