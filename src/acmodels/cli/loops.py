@@ -31,8 +31,12 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--workers", type=int, help="Cores to use; changes the time, never the numbers."
         ),
-        click.option("--chains", type=int, help="Of each fit; 4 by NUTS."),
-        click.option("--draws", type=int, help="Of each chain; 500 by NUTS, 1000 in all else."),
+        click.option("--chains", type=int, help="Of each fit; 4 by hmc and nuts."),
+        click.option(
+            "--draws",
+            type=int,
+            help="Of each chain; 400 by hmc, 500 by nuts. By collapsed, 1000 in all.",
+        ),
         click.option("--replications", "--n", type=int, help="Instead of the file's number."),
         click.option("--slurm", type=int, metavar="JOBS", help="Run on so many SLURM jobs."),
         click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster."),

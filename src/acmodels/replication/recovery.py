@@ -167,8 +167,8 @@ def recover(
         seed: of the whole run.
         replications: how often; as the design says if None.
         engine: as for `fit`, but what fails with `auto` is counted and not fitted again by NUTS.
-        draws: of each chain; 500 by NUTS if None, and 1,000 in all by weighted points.
-        chains: 4 by NUTS if None.
+        draws: of each chain; if None, 400 by hmc, 500 by NUTS, and 1,000 in all by weighted points.
+        chains: 4 by hmc and NUTS if None.
         interval: whose coverage is counted, `eti` or `hdi`.
         prob: its mass.
         workers: processes at once; they change the time and nothing else.

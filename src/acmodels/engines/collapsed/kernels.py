@@ -16,8 +16,6 @@ response is the last row. `_Chain`'s and `_Cross`'s fields are in these terms.
 # what Numba compiles has its types in signatures
 # pyright: reportMissingParameterType=false
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +23,8 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba import float64, int64
+
+from acmodels.engines.compiling import cache_folder
 
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
 
@@ -192,20 +192,7 @@ class Work(NamedTuple):
     total: Any
 
 
-def _cache_folder() -> None:
-    """Let compiled code be kept somewhere even where neither the package nor home is writable."""
-    here = Path(__file__).parent
-    home = Path.home() / ".cache"
-    if not _config.CACHE_DIR and not any(
-        os.access(p, os.W_OK) for p in (here / "__pycache__", here, home, home.parent) if p.exists()
-    ):
-        folder = Path(tempfile.gettempdir()) / f"acmodels-numba-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid == os.getuid():
-            _config.CACHE_DIR = str(folder)
-
-
-_cache_folder()
+cache_folder(Path(__file__).parent)
 
 
 def _kernel(signature: Any) -> Callable[[Any], Any]:

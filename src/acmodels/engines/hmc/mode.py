@@ -1,4 +1,4 @@
-"""Where the posterior's mode lies, and its curvature there, by damped Newton steps.
+"""Find the posterior's mode, and its curvature there, by damped Newton steps.
 
 The Hessian is taken by differences of the gradient: coordinates of the border one by one, the
 primary block's effects all levels at once, since no row belongs to two levels.
@@ -27,7 +27,7 @@ OPEN_CORRELATION = 0.7
 
 @dataclass(frozen=True)
 class Order:
-    """Which coordinates are eliminated first.
+    """Say which coordinates are eliminated first.
 
     Attributes:
         primary: places of the primary block's effects, level by level, (J * K,).
