@@ -657,7 +657,8 @@ OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "workers 0": (("--workers", "0"), ("--workers", "at least 1")),
     "unknown option": (("--drawz", "5"), ("--drawz", "--draws")),
     "out is a file": (("--out", "study.csv"), ("study.csv", "is a file", "names a folder")),
-    "out is in a file": (("--out", "study.csv/out"), ("study.csv/out", "cannot be written")),
+    "out is in a file": (("--out", "study.csv/out"), ("study.csv/out", "study.csv is a file")),
+    "out is deep in a file": (("--out", "study.csv/a/b"), ("/a/b", "study.csv is a file")),
     "out holds other files": (("--out", "own"), ("own", "not a result", "another --out")),
     "out is the working directory": (("--out", "."), (".", "another --out")),
     "out has no name left": (("--out", "a" * 300), ("cannot be written", "name too long")),
@@ -672,6 +673,20 @@ def test_options_refused_before_sampling(desk: Desk, engine: FakeEngine, row: st
     said = desk.refused("fit", "model.toml", "study.csv", *options)
     says(said.replace("File name", "name"), *words)
     assert engine.sampled == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate small.toml --out", "export study.csv --out", "test study.csv --out",
+        "recover small.toml --out", "preregister model.toml --out", "new",
+    ],
+)  # fmt: skip
+def test_a_file_where_a_folder_must_be(desk: Desk, engine: FakeEngine, command: str) -> None:
+    desk.model({"y": "y ~ x"}, name="plain.toml")
+    (desk.folder / "small.toml").write_text('model = "plain.toml"\nunits = { row = 20 }\n')
+    said = desk.refused(*command.split(), "study.csv/out")
+    says(said, "study.csv/out: cannot be written: study.csv is a file, not a folder")
 
 
 def test_a_refusal_leaves_no_folders_on_the_way(desk: Desk) -> None:

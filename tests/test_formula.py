@@ -468,6 +468,17 @@ def test_a_product_is_every_combination(variables: list[str]) -> None:
         ("y = x", "with ~ for ="),
         ("y ~ x + (1 | g", "a closing bracket is missing"),
         ("y ~ log(x", "a closing bracket is missing"),
+        ("y ~ (1|)", "a grouping is missing after '|', as in (1 | district)"),
+        ("y ~ (1||)", "a grouping is missing after '|', as in (1 | district)"),
+        ("y ~ x + (1 + x | ) + z", "a grouping is missing after '|', as in (1 | district)"),
+        ("y ~ (1 |", "a grouping is missing after '|', as in (1 | district)"),
+        ("y ~ (1 | a/)", "a grouping is missing after '/'"),
+        ("y ~ (1 | a:)", "a grouping is missing after ':'"),
+        ("y ~ (1 | id | )", "a grouping is missing after '|'"),
+        ("y ~ ( | g)", "say before the bar what varies by group, as in (1 | district)"),
+        ("y ~ (|| g)", "say before the bar what varies by group"),
+        ("y ~ x | g", "a group term stands in brackets, as in (1 | district)"),
+        ("y ~ (1 | a + b)", "write a term for each grouping"),
     ],
 )
 def test_notations_of_other_programs_are_answered_with_what_to_write(text: str, said: str) -> None:

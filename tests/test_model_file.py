@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from acmodels.errors import InputError, ModelError, NotYetError
 from acmodels.load import load_model, shipped_models
-from acmodels.spec.design import design_from_table
-from acmodels.spec.model import recursive_order
+from acmodels.spec.design import DesignTable, design_from_table
+from acmodels.spec.model import ModelTable, recursive_order
+from acmodels.spec.plan import PlanTable
+from acmodels.spec.strict import Strict, check_table
 
 GOOD = """
 name  = "paths"
@@ -424,3 +426,22 @@ def test_designs_that_cannot_be_read(path: str, value: Any, words: tuple[str, ..
     assert "constrained" not in str(caught.value)
     assert "UnitTable" not in str(caught.value)
     assert "SizeTable" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [3, "normal(0, 1)", [0, 1], True])
+@pytest.mark.parametrize(
+    ("kind", "key", "rest"),
+    [
+        (ModelTable, "priors", {"name": "m", "equations": {"y": {"formula": "y ~ x"}}}),
+        (DesignTable, "exogenous", {"model": "m.toml", "units": {"row": 9}}),
+        (PlanTable, "design_prior", {"model": "m.toml", "units": {"row": 9}}),
+    ],
+)
+def test_a_distribution_that_is_no_table_is_shown_one(
+    kind: type[Strict], key: str, rest: dict[str, Any], value: object
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        check_table(kind, {**rest, key: {"b": value}}, "f.toml")
+    said = str(caught.value)
+    assert f"f.toml: {key}.b: must be a table, not {value!r}; for example " in said
+    assert '{ dist = "Normal", mu = 0, sigma = 1 }' in said

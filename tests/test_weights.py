@@ -10,6 +10,7 @@ import statsmodels.api as sm
 
 import acmodels as ac
 from acmodels.errors import InputError
+from acmodels.system.build import build_system
 
 WIDE = {
     "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1000},
@@ -95,3 +96,15 @@ def test_a_design_draws_them(tmp_path: Path) -> None:
     (tmp_path / "d.toml").write_text("\n".join(lines))
     made = ac.simulate(ac.load_design(tmp_path / "d.toml"))
     assert set(made.study.names) >= {"w", "x", "y"}
+
+
+def test_rows_of_weight_zero_are_counted() -> None:
+    """They are in the mean that weights are divided by, so it is said what that does."""
+    table = data().assign(w=lambda t: np.where(t.index < 50, 0.0, 3.0))
+    said = [f.message for f in build_system(model(), ac.study(table)).findings]
+    found = [m for m in said if "weight 0" in m]
+    assert len(found) == 1
+    assert found[0].startswith("equations.y: 50 of 200 rows have weight 0")
+    assert "count 1.33 times as much" in found[0]
+    none = build_system(model(), ac.study(table.assign(w=2.0))).findings
+    assert not [f for f in none if "weight 0" in f.message]

@@ -37,13 +37,13 @@ def result_folder(out: Path, inputs: Iterable[Path | None] = ()) -> Generator[Pa
         fresh = Path(tempfile.mkdtemp(prefix=f".{out.name[:50]}-", dir=out.parent))
     except OSError as error:
         _remove_empty(made)
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
         _swap(fresh, out)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise unwritable(out, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         _remove_empty(made)
@@ -70,7 +70,20 @@ def run_folder(out: Path, store: str, inputs: Iterable[Path | None] = ()) -> Non
             shutil.rmtree(out)
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """Say why a file or folder cannot be written, naming a file that stands where a folder must.
+
+    Args:
+        path: what was to be written.
+        error: what the system said.
+    """
+    for above in reversed(path.parents):
+        if above.exists() and not above.is_dir():
+            return InputError(f"{path}: cannot be written: {above} is a file, not a folder")
+    return InputError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:

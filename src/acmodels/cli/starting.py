@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from acmodels.errors import InputError
+from acmodels.folder import unwritable
 from acmodels.load import load_plan, models_folder
 from acmodels.reporting.results import write_table
 from acmodels.simulation import simulate
@@ -37,5 +38,5 @@ def start(folder: Path, seed: int = 1) -> tuple[Path, ...]:
         made = simulate(plan.cells[-1].design, seed=seed)
         write_table(made.study.frame, folder / DATA, digits=3)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise unwritable(folder, error) from None
     return out

@@ -158,6 +158,7 @@ def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
 def preregister(model: str, design: str | None, power_run: Path | None, out: Path | None) -> None:
     """Write down MODEL's hypotheses, rules and priors before data are seen."""
     from acmodels.errors import InputError
+    from acmodels.folder import unwritable
     from acmodels.load import design_of, load_design, load_model
     from acmodels.reporting.preregistration import preregistration
 
@@ -181,7 +182,7 @@ def preregister(model: str, design: str | None, power_run: Path | None, out: Pat
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
     echo(f"Preregistration: {out}")
 
 

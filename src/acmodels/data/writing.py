@@ -15,7 +15,7 @@ from acmodels.data.package_rules import UNITS
 from acmodels.data.schemas import ESCAPED, RUNS, described, plain
 from acmodels.data.table import Study, shown
 from acmodels.errors import DataError, InputError, did_you_mean, listing
-from acmodels.folder import write_json
+from acmodels.folder import unwritable, write_json
 from acmodels.numbers import number
 
 FORMATS = ("csv", "parquet", "sav")
@@ -57,7 +57,7 @@ def export(
         write_json(folder / PACKAGE, package)
         (folder / "codebook.md").write_text(codebook(study), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise unwritable(folder, error) from None
 
 
 def _slug(study: Study) -> str:

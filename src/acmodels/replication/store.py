@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.errors import InputError
+from acmodels.folder import unwritable
 from acmodels.replication.block import Outcome
 from acmodels.system.layout import Array
 
@@ -168,7 +169,7 @@ def _lock(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise unwritable(folder, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

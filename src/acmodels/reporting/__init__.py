@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acmodels.errors import InputError
+from acmodels.folder import unwritable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,7 @@ def write_page(path: Path, template: str, context: Mapping[str, Any]) -> Path:
     try:
         written(path, text)
     except OSError as error:
-        raise InputError(f"{path}: the report cannot be written: {error.strerror}") from None
+        raise unwritable(path, error) from None
     return path
 
 

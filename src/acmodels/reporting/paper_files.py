@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acmodels.errors import InputError
+from acmodels.folder import unwritable
 from acmodels.reporting.figure_files import write_figures
 from acmodels.reporting.papers import Style, Table, methods_words, paper_tables, read
 
@@ -225,5 +226,5 @@ def write_papers(folder: Path, out: Path, style: Style = "apa") -> tuple[Path, .
             write_docx(tables, methods, paths[-1])
         paths += write_figures(folder / "report.html", out / "figures")
     except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+        raise unwritable(out, error) from None
     return tuple(paths)

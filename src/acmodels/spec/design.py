@@ -51,7 +51,9 @@ class DesignTable(Strict):
     replications: Annotated[int, Field(ge=1)] = 200
     units: Annotated[dict[str, Annotated[int, Field(ge=1)] | UnitTable], Field(min_length=1)]
     truth: dict[str, float] = Field(default_factory=dict)
-    exogenous: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    exogenous: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, examples=['x = { dist = "Normal", mu = 0, sigma = 1 }']
+    )
     loss: LossTable = LossTable()
 
 

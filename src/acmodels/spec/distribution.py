@@ -334,9 +334,10 @@ def distribution(
         raise error(f'{where}: say which distribution, as dist = "{allowed[0]}"')
     if name not in allowed:
         known = f"{name} does not fit here" if name in KINDS else f"unknown distribution '{name}'"
-        raise error(
-            f"{where}: {known}{did_you_mean(name, allowed)} (allowed: {listing(allowed, 12)})"
-        )
+        near = did_you_mean(name, allowed)
+        if near != did_you_mean(name, KINDS):  # what was meant is for parameters of another kind
+            near = f"; the usual choice is '{allowed[0]}'"
+        raise error(f"{where}: {known}{near} (allowed: {listing(allowed, 12)})")
     if name == "Categorical":
         return Distribution(name, _shares(table, where, error))
     kind = KINDS[name]

@@ -245,6 +245,7 @@ def _where(text: str, error: Any) -> str:
     if at_end or position is None or position < 0 or position >= len(text):
         opened = text.count("(") - text.count(")")
         hint = "; a closing bracket is missing" if opened > 0 else ""
+        hint = _group_hint(text, len(text)) or hint
         hint = hint if "~" in text else "; a formula reads 'response ~ terms'"
         return f"cannot read the formula '{text}': it ends too early{hint}"
     rest = text[position : position + 20]
@@ -260,6 +261,8 @@ def _where(text: str, error: Any) -> str:
         hint = "; a formula has one '~'"
     elif rest[:1] == "^" or text[position - 1 : position + 1] == "**":
         hint = "; write square(x) for a power and a*b for main effects with their interaction"
+    elif bar := _group_hint(text, position):
+        hint = bar
     elif rest[:1] == "/":
         hint = "; '/' nests groupings, as in (1 | a/b)"
     elif rest[:1] == "%":
@@ -269,6 +272,22 @@ def _where(text: str, error: Any) -> str:
     elif rest[:1] in "\"'0123456789.":
         hint = "; numbers and text stand only as 0, 1 and in factor(x, ref=…)"
     return f"cannot read the formula '{text}': stopped at '{rest}' (character {position + 1}){hint}"
+
+
+def _group_hint(text: str, position: int) -> str:
+    """Say what is wrong about the bar of a group term where reading stopped, with an example."""
+    before, rest = text[:position].rstrip(), text[position:].lstrip()
+    inside = before[before.rfind("(") :] if before.count("(") > before.count(")") else ""
+    example = "(1 | district)"
+    if rest.startswith("|") and before.endswith("("):
+        return f"; say before the bar what varies by group, as in {example}"
+    if "|" in inside and rest.startswith("+"):
+        return f"; write a term for each grouping, as {example} + (1 | partner)"
+    if before.endswith(("|", "/", ":")) and "|" in inside:
+        return f"; the name of a grouping is missing after '{before[-1]}', as in {example}"
+    if rest.startswith("|") and not inside and "~" in before:
+        return f"; a group term stands in brackets, as in {example}"
+    return ""
 
 
 def _name(tree: Any) -> str:

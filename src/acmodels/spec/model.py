@@ -70,7 +70,9 @@ class ModelTable(Strict):
     equations: Annotated[dict[str, EquationTable], Field(min_length=1)]
     measures: dict[str, dict[str, Any]] = Field(default_factory=dict)
     panel: PanelTable | None = None
-    priors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    priors: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, examples=['"* ~ *" = { dist = "Normal", mu = 0, sigma = 1 }']
+    )
     estimands: dict[str, dict[str, Any]] = Field(default_factory=dict)
     propositions: dict[str, PropositionTable] = Field(default_factory=dict)
 

@@ -65,7 +65,9 @@ class PlanTable(DesignTable):
     grid: dict[str, Annotated[list[float | int], Field(min_length=1)]] = Field(default_factory=dict)
     criterion: CriterionTable | None = None
     cost: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    design_prior: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    design_prior: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, examples=['"y ~ x" = { dist = "Normal", mu = 0, sigma = 1 }']
+    )
 
 
 @dataclass(frozen=True)

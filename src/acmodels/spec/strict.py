@@ -167,7 +167,13 @@ def _sentence(kind: type[BaseModel], detail: Any, place: _Loc, source: str, wher
     shown = repr(said) if not isinstance(said, dict) else "a table"
     if code == "literal_error":
         return f"{at}: {shown} is not one of {detail['ctx']['expected']}"
-    return f"{at}: {_plain(detail)}, not {shown[:80]}"
+    return f"{at}: {_plain(detail)}, not {shown[:80]}{_example(kind, place)}"
+
+
+def _example(kind: type[BaseModel], place: _Loc) -> str:
+    """Show how an entry of a table is written, where the table's field has an example."""
+    info = kind.model_fields.get(str(place[0])) if len(place) == 2 else None
+    return f"; for example {info.examples[0]}" if info and info.examples else ""
 
 
 def _plain(detail: Any) -> str:
