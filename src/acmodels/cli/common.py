@@ -22,7 +22,7 @@ def options_of(*names: str) -> Decorator:
         ),
         "seed": click.option("--seed", type=int, default=1, show_default=True),
         "engine": click.option(
-            "--engine", default="auto", show_default=True, help="auto, nuts or collapsed."
+            "--engine", default="auto", show_default=True, help="auto, collapsed, hmc or nuts."
         ),
         "draws": click.option("--draws", type=int, default=1000, show_default=True),
         "chains": click.option("--chains", type=int, default=4, show_default=True),
