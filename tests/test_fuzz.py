@@ -114,13 +114,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@settings(FAST, max_examples=60)
-@given(
+FEW = settings(FAST, max_examples=20)
+"""A check of a whole package takes 0.7 s."""
+MANY = settings(FAST, max_examples=400, derandomize=False)
+
+CHANGES = given(
     where=st.lists(st.integers(0, 10**6), min_size=1, max_size=4),
     what=st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.just([]),
                    st.just({}), st.lists(st.integers(), max_size=2)),
 )  # fmt: skip
-def test_any_change_of_a_data_package(folder: Path, where: list[int], what: Any) -> None:
+
+
+def change(folder: Path, where: list[int], what: Any) -> None:
     package = folder / "datapackage.json"
     before = package.read_text()
     tree = json.loads(before)
@@ -140,15 +145,14 @@ def test_any_change_of_a_data_package(folder: Path, where: list[int], what: Any)
         package.write_text(before)
 
 
-@settings(FAST, max_examples=60)
-@given(
+CELLS_OF_TABLES = given(
     name=st.sampled_from(["responses", "partnerships", "memberships", "items", "constructs",
                           "guidance", "routines", "events", "unit_measures", "waves", "ties"]),
     row=st.integers(0, 30), column=st.integers(0, 8), cell=CELLS, header=st.booleans(),
 )  # fmt: skip
-def test_any_cell_of_any_table(
-    folder: Path, name: str, row: int, column: int, cell: str, header: bool
-) -> None:
+
+
+def change_cell(folder: Path, name: str, row: int, column: int, cell: str, header: bool) -> None:
     path = folder / f"{name}.csv"
     before = path.read_bytes()
     lines = before.decode().split("\n")
@@ -161,3 +165,29 @@ def test_any_cell_of_any_table(
         plain(["check", str(folder), "--quiet"])
     finally:
         path.write_bytes(before)
+
+
+@FEW
+@CHANGES
+def test_any_change_of_a_data_package(folder: Path, where: list[int], what: Any) -> None:
+    change(folder, where, what)
+
+
+@FEW
+@CELLS_OF_TABLES
+def test_any_cell_of_any_table(folder: Path, **drawn: Any) -> None:
+    change_cell(folder, **drawn)
+
+
+@pytest.mark.slow
+@MANY
+@CHANGES
+def test_many_changes_of_a_data_package(folder: Path, where: list[int], what: Any) -> None:
+    change(folder, where, what)
+
+
+@pytest.mark.slow
+@MANY
+@CELLS_OF_TABLES
+def test_many_cells_of_tables(folder: Path, **drawn: Any) -> None:
+    change_cell(folder, **drawn)

@@ -12,7 +12,7 @@ import pytest
 
 import acmodels as ac
 from acmodels.cli import run as cli
-from acmodels.data import Study, labels, numeric
+from acmodels.data import Study, labels, numeric, package_study
 from acmodels.errors import DataError
 from acmodels.system import study_for
 
@@ -251,6 +251,22 @@ def test_what_is_missing_or_misnamed(tmp_path: Path) -> None:
     only = {k: v for k, v in tables().items() if k in ("items", "persons")}
     with pytest.raises(DataError, match="has rows that are units"):
         ac.load_study(write(tmp_path / "other", only))
+
+
+def test_a_column_less_of_any_table_is_no_surprise() -> None:
+    """The rest is read, or what is wrong is said; no measures without all their columns."""
+    made = tables()
+    for name, t in made.items():
+        for column in t.columns:
+            less = made | {name: t.drop(columns=column)}
+            try:
+                package_study({k: Study(k, f) for k, f in less.items()}, "study")
+            except DataError as error:
+                said = "\n".join(error.problems)
+            else:
+                said = ""
+            if name == "unit_measures":
+                assert f"has no column '{column}'" in said
 
 
 # --- the rows that a model needs ----------------------------------------------------------

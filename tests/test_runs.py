@@ -505,8 +505,11 @@ def test_a_cluster_gives_the_same_numbers_though_a_worker_dies(tmp_path: Path) -
 
 
 def test_a_cluster_that_is_not_there_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from acmodels.replication import cluster
+
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
     plan = files(tmp_path)
     for more, said in (
         (["--scheduler", "tcp://127.0.0.1:1"], "nobody answers at 'tcp://127.0.0.1:1'"),

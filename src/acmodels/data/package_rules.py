@@ -29,7 +29,8 @@ def problems(tables: Tables) -> list[str]:
     """Every violation of the rules between tables, keys first."""
     out: list[str] = []
     for rule in (
-        _keys, _references, _departments, _constructs, _answers, _waves, _guidance, _ties,
+        _keys, _measured, _references, _departments, _constructs, _answers, _waves, _guidance,
+        _ties,
     ):  # fmt: skip
         out += _said(rule, tables)
     return list(dict.fromkeys(out))
@@ -95,6 +96,22 @@ def _keys(tables: Tables) -> Iterator[str]:
                     f"{table.name}: more than one row for one combination of {listing(mine)} "
                     f"({_rows(table, twice)})"
                 )
+
+
+def _measured(tables: Tables) -> Iterator[str]:
+    """Ask of a table of variables of units for the columns that say what was measured of which."""
+    table = tables.get("unit_measures")
+    if table is None:
+        return
+    needed = {
+        "unit_type": "says of what kind a unit is",
+        "unit_id": "names the unit",
+        "variable": "names what was measured",
+        "value": "holds the values",
+    }
+    for column, why in needed.items():
+        if column not in table.names:
+            yield f"{table.name}: has no column '{column}', which {why}"
 
 
 def _references(tables: Tables) -> Iterator[str]:

@@ -8,6 +8,9 @@ from typing import Any
 
 from acmodels.errors import InputError
 
+PATIENCE = 10
+"""Seconds in which a scheduler has to answer."""
+
 
 @contextmanager
 def cluster(scheduler: str | None = None, slurm: int | None = None) -> Generator[Executor | None]:
@@ -39,7 +42,7 @@ def cluster(scheduler: str | None = None, slurm: int | None = None) -> Generator
             yield client.get_executor()
         return
     try:
-        client = distributed.Client(scheduler, timeout=10, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise InputError(
             f"--scheduler: nobody answers at '{scheduler}' ({error}); start one with "
