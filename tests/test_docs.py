@@ -73,6 +73,18 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
     assert ac.load_model(tomllib.loads(example)).propositions["H1"].rope == (-0.01, 0.01)
 
 
+VERBS = (
+    "calibrate", "comparisons", "estimate", "fit", "judge", "power", "predictions", "recover",
+    "simulate", "slopes",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_main_functions_have_an_example(verb: str) -> None:
+    """That examples run is what `pytest src` shows."""
+    assert ">>> " in (getattr(ac, verb).__doc__ or "")
+
+
 def test_every_function_is_in_the_reference() -> None:
     text = (SITE / "reference.md").read_text(encoding="utf-8")
     verbs = [n for n in ac.__all__ if n[0].islower()]

@@ -78,6 +78,17 @@ def predictions(
 
     Raises:
         InputError: an unknown name or value, or groups that were not observed.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> found = ac.predictions(fit, at={"routines": [0, 1]})
+        >>> found[["routines", "mean", "lower", "upper"]].round(1)
+           routines  mean  lower  upper
+        0       0.0  -0.0   -0.3    0.3
+        1       1.0   0.2   -0.1    0.5
     """
     import pandas as pd
 
@@ -122,6 +133,16 @@ def comparisons(
 
     Raises:
         InputError: an unknown name or value.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> found = ac.comparisons(fit, {"routines": "sd"})
+        >>> found[["term", "mean", "lower", "upper"]].round(1)
+               term  mean  lower  upper
+        0  routines   0.2    0.1    0.4
     """
     p = _predictor(fit, response, groups, scale, averages=True, elsewhere=newdata)
     rows = p.rows(newdata)
@@ -164,6 +185,16 @@ def slopes(
 
     Raises:
         InputError: an unknown name, a factor, or steps.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> found = ac.slopes(fit, "routines")
+        >>> found[["term", "contrast", "mean"]].round(1)
+               term contrast  mean
+        0  routines    dY/dX   0.2
     """
     if isinstance(variable, Mapping):
         raise InputError("slopes takes names of predictors; steps are for comparisons")

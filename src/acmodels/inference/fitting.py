@@ -162,6 +162,18 @@ def fit(
         InputError: an impossible option, or a model and data that do not go together; every
             problem is named.
         EngineError: sampling failed.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> fit.diagnostics.usable
+        True
+        >>> fit.estimates[["name", "mean", "sd"]].round(1).head(2)
+                                         name  mean   sd
+        0            collective_knowledge ~ 1  -0.1  0.2
+        1  collective_knowledge ~ flexibility   0.1  0.1
     """
     _check_options(model, draws, tune, chains, interval, prob)
     check_seed(seed)
@@ -314,6 +326,17 @@ def estimate(
 
     Raises:
         InputError: no such interval.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> found = ac.estimate(fit, interval="hdi", prob=0.9).table
+        >>> found[["name", "mean", "lower", "upper"]].round(1)
+                              name  mean  lower  upper
+        0  flexibility_by_routines   0.1   -0.0    0.3
+        1     routines_by_informal   0.2    0.0    0.3
     """
     if isinstance(fitted, KeptFit):
         _check_interval(interval or fitted.interval, prob or fitted.prob)

@@ -103,6 +103,17 @@ def judge(effects: Effects, propositions: Mapping[str, Proposition]) -> "pd.Data
     Raises:
         EstimandError: a proposition's estimand is not there, or has several rows and `at`
             does not say which.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> verdicts = ac.judge(fit.effects, design.model.propositions)
+        >>> verdicts[["proposition", "status"]]
+          proposition     status
+        0         P43  undecided
+        1         P53  undecided
     """
     import pandas as pd
 

@@ -209,6 +209,15 @@ def calibrate(
 
     Raises:
         InputError: design, model and options do not go together.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> found = ac.calibrate(design, replications=20, workers=1)
+        >>> found.replications
+        20
+        >>> found.uniform
+        True
     """
     check_run(replications, draws, chains, 0.95)
     design = as_design(design)

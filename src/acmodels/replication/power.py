@@ -185,6 +185,14 @@ def power(
 
     Raises:
         InputError: plan, model and options do not go together.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> found = ac.power("plan_cluster_randomised", replications=20, workers=1)
+        >>> found.table[["district", "row.n", "power"]].round(1).head(2)
+           district  row.n  power
+        0        20     10    0.1
+        1        20     20    0.2
     """
     plan = as_plan(plan)
     check_run(replications, draws, chains, 0.95)

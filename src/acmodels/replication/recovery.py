@@ -178,6 +178,15 @@ def recover(
 
     Raises:
         InputError: design, model and options do not go together.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> found = ac.recover(design, replications=20, workers=1)
+        >>> found.table[["name", "truth", "bias", "coverage"]].round(2).head(2)
+                                         name  truth  bias  coverage
+        0            collective_knowledge ~ 1   0.00 -0.03      0.95
+        1  collective_knowledge ~ flexibility   0.15  0.01      1.00
     """
     design = as_design(design)
     check_run(replications, draws, chains, prob)

@@ -84,6 +84,15 @@ def simulate(design: Design | str | Path, seed: int = 1, replicate: int = 0) -> 
         ModelError: the design does not fit the model (an unknown truth or predictor, a
             grouping that is no unit).
         InputError: an impossible seed.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> made = ac.simulate(design, seed=1)
+        >>> made.study.n_rows
+        240
+        >>> made.truth["collective_knowledge ~ routines"]
+        0.3
     """
     design = as_design(design)
     model = loaded(design)
