@@ -619,7 +619,7 @@ UNMODELLED: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", list(UNMODELLED))
-def test_what_cannot_be_modelled_is_refused_by_name(desk: Desk, case: str) -> None:
+def test_what_cannot_be_modeled_is_refused_by_name(desk: Desk, case: str) -> None:
     content, equations, words = UNMODELLED[case]
 
     def more(frame: pd.DataFrame) -> pd.DataFrame:

@@ -256,7 +256,7 @@ def test_losses_of_outcomes_leave_the_fit_exact_and_right() -> None:
     assert rows == pytest.approx(120 * 0.9**3, abs=8)
 
 
-def test_missing_mediators_are_modelled_in_a_loop() -> None:
+def test_missing_mediators_are_modeled_in_a_loop() -> None:
     from acmodels.replication.block import Job, get_ready
     from acmodels.replication.recovery import RecoveryMeasure
     from acmodels.rng import stream

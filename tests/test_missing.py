@@ -77,7 +77,7 @@ def gap(system: System, variable: str) -> Any:
 # --- what leaves --------------------------------------------------------------------------
 
 
-def test_a_missing_outcome_leaves_its_equation_and_nothing_is_modelled() -> None:
+def test_a_missing_outcome_leaves_its_equation_and_nothing_is_modeled() -> None:
     s = build(gone(y=[0, 5, 119]))
     assert s.joint is None
     assert (s.rows_given, s.rows_used, s.layout.n_rows) == (N, N, N)
@@ -124,7 +124,7 @@ def test_a_mediator_leaves_where_the_outcome_is_missing_too() -> None:
     assert list(s.layout.equation("m").rows[gap(s, "m").at]) == [7]
 
 
-def test_a_predictor_is_not_modelled_where_nothing_reads_it() -> None:
+def test_a_predictor_is_not_modeled_where_nothing_reads_it() -> None:
     s = build(gone(y=[4], z=[4]))
     assert s.joint is None
     s = build(gone(y=[4], z=[4, 9]))
@@ -149,7 +149,7 @@ def test_a_value_of_a_unit_is_taken_from_its_other_rows() -> None:
     assert "3 of 3 taken from other rows of the same district" in s.treatments[0].how
 
 
-def test_a_predictor_of_units_is_modelled_once_a_unit() -> None:
+def test_a_predictor_of_units_is_modeled_once_a_unit() -> None:
     s = build(gone(w=[*range(6, 12), 30], kind=range(6)), {
         "y": {"formula": "y ~ w + kind + x + (1 | district)"},
     })  # fmt: skip

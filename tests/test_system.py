@@ -304,7 +304,7 @@ def gappy() -> pd.DataFrame:
     return data
 
 
-def test_missing_values_are_modelled_by_default() -> None:
+def test_missing_values_are_modeled_by_default() -> None:
     s = build(gappy(), y="y ~ x + s")
     assert (s.rows_given, s.rows_used) == (40, 40)
     said = [f.message for f in s.findings if f.severity == "note"]

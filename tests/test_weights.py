@@ -80,7 +80,7 @@ def test_weights_that_are_refused(change: dict[str, float], message: str) -> Non
         ac.fit(model(), data().drop(columns="w"))
 
 
-def test_weights_and_modelled_values_do_not_mix() -> None:
+def test_weights_and_modeled_values_do_not_mix() -> None:
     table = data()
     table.loc[3, "x"] = np.nan
     with pytest.raises(InputError, match="equations.y has weights"):

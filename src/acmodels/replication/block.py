@@ -21,7 +21,7 @@ from acmodels.numbers import decimal
 from acmodels.posterior import Diagnostics, Posterior
 from acmodels.priors import Priors, resolve_priors, response_scales
 from acmodels.replication.incomplete import (
-    Modelled,
+    Modeled,
     holed,
     stacked,
     systems,
@@ -380,7 +380,7 @@ def _typical_holes(
     frame = reference_frame(cell.design, stream(job.seed, "reference"))
     lost = _losses(job, cell.design, layout, "typical")
     holes = holed(model, frame, layout, lost, codes)
-    if not holes.modelled:
+    if not holes.modeled:
         return holes.layout, holes.responses(whole), None
     found = systems(model, frame, layout, lost, codes, whole)
     return *stacked(found), found[0]
@@ -488,13 +488,13 @@ def _fitted(
         return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
     lost = _losses(job, ready.cell.design, layout, ready.size, at[2])
     holes = holed(ready.model, frame, layout, lost, ready.codes)
-    if not holes.modelled:
+    if not holes.modeled:
         layout, stack = holes.layout, holes.responses(stack)
         return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
     studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
     typical = cast("System", ready.incomplete)
-    prepare = _once(("modelled", *at[:2]), lambda: Modelled(ready.model, ready.priors, typical))
-    return _modelled(job, ready, prepare, studies, seeds), *stacked(studies)
+    prepare = _once(("modeled", *at[:2]), lambda: Modeled(ready.model, ready.priors, typical))
+    return _modeled(job, ready, prepare, studies, seeds), *stacked(studies)
 
 
 def _whole(
@@ -516,8 +516,8 @@ def _whole(
     return _one_by_one(sampling, [prepared] * len(seeds), _each(stack), seeds)
 
 
-def _modelled(
-    job: Job, ready: Ready, prepare: Modelled, studies: Sequence[System], seeds: Sequence[int]
+def _modeled(
+    job: Job, ready: Ready, prepare: Modeled, studies: Sequence[System], seeds: Sequence[int]
 ) -> "_Found":
     """Fit R data sets whose missing values are modeled; draws of the model's own parameters."""
     data = [s.sampled.responses for s in studies]

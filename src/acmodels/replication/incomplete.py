@@ -17,7 +17,7 @@ from acmodels.simulation import emptied
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, System, build_layout, build_system
 from acmodels.system.layout import Index
-from acmodels.system.modelled import prune
+from acmodels.system.modeled import prune
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Holed:
     Attributes:
         layout: on the rows that are fitted.
         rows: by response, their places among the rows of the whole equation.
-        modelled: whether values are left that have to be modeled.
+        modeled: whether values are left that have to be modeled.
     """
 
     layout: Layout
     rows: Mapping[str, Index]
-    modelled: bool
+    modeled: bool
 
     def responses(self, whole: Responses) -> Responses:
         """Responses of whole studies on the rows that are fitted, (R, n)."""
@@ -104,7 +104,7 @@ MOST = 16
 """Compiled models that are kept at once."""
 
 
-class Modelled:
+class Modeled:
     """Prepared fits of studies whose missing values are modeled, by few compilations.
 
     A compiled model serves studies of as many rows and missing cells, so long as the data put the

@@ -518,7 +518,7 @@ def missing_table(fit: "Fit") -> Table:
     rows: list[tuple[str, ...]] = []
     for t in fit.system.treatments:
         level = t.level or "data row"
-        modelled = count(t.units) if t.units else "none"
-        rows.append((t.column, t.role, level, count(t.rows), modelled, t.model or "none", t.how))
+        modeled = count(t.units) if t.units else "none"
+        rows.append((t.column, t.role, level, count(t.rows), modeled, t.model or "none", t.how))
     heads = ("Column", "Role", "Level", "Rows without", "Values modeled", "Model", "In words")
     return Table("How missing values were treated", heads, tuple(rows))

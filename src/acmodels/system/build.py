@@ -18,7 +18,7 @@ from acmodels.system.assembly import assemble, examined, further
 from acmodels.system.equations import layout_of
 from acmodels.system.layout import Layout
 from acmodels.system.missing_cells import complete_rows, missing_cells
-from acmodels.system.modelled import modelled_system
+from acmodels.system.modeled import modeled_system
 from acmodels.system.rank import without_empty_cells
 from acmodels.system.rows import Rows, columns_present, relevant, study_for
 from acmodels.system.separation import separation
@@ -54,7 +54,7 @@ def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | N
     columns_present(model, study, with_responses=True)
     missing = missing_cells(model, study)
     if model.missing == "model" and missing:
-        return modelled_system(model, study, missing, codes)
+        return modeled_system(model, study, missing, codes)
     keep, dropped = complete_rows(model, study, missing)
     rows = Rows(study, keep)
     layout, responses = assemble(model, rows, codes)

@@ -24,10 +24,10 @@ from acmodels.system.rank import without_empty_cells
 from acmodels.system.separation import separation
 from acmodels.system.system import Joint, System, Treatment
 from acmodels.system.terms import terms
-from acmodels.system.unmodelled import too_many, unmodelled
+from acmodels.system.unmodeled import too_many, unmodeled
 
 
-def modelled_system(
+def modeled_system(
     model: Model,
     study: Study,
     missing: Mapping[str, np.ndarray],
@@ -48,7 +48,7 @@ def modelled_system(
     layout, _ = assemble(model, rows, codes)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
-    _refuse(unmodelled(model, layout, known, needed, rows), model, study)
+    _refuse(unmodeled(model, layout, known, needed, rows), model, study)
     one = codes is None  # no study of a design, whose columns stay
     layout, cells = without_empty_cells(layout, known.missing) if one else (layout, [])
     found = [*(Finding("warning", c) for c in cells), *examined(layout, responses, rows)]

@@ -17,7 +17,7 @@ CATEGORIES = 8
 """Values of a discrete variable that are summed over, at most."""
 
 
-def unmodelled(
+def unmodeled(
     model: Model,
     layout: Layout,
     known: Known,
