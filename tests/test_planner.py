@@ -199,9 +199,7 @@ def test_the_page(address: str) -> None:
                 box.press("Tab")
             else:  # by keyboard, as the slider's own handle takes it
                 handle = page.locator(f".shiny-input-container:has(#{box.get_attribute('id')})")
-                # the first control is the number of districts: few, so that refits take less
-                at = {"x": 12, "y": 2} if k == 0 else None
-                handle.locator(".irs-line, .irs-handle").first.click(force=True, position=at)
+                handle.locator(".irs-line, .irs-handle").first.click(force=True)
                 page.keyboard.press("ArrowRight")
             until = time.monotonic() + 60
             while page.get_attribute("figure", "data-plan") == before:
