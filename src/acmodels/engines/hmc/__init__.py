@@ -8,10 +8,11 @@ that are exact for a normal posterior (`sampler`). Nothing is compiled for a mod
 import importlib
 from typing import TYPE_CHECKING
 
-from acmodels.errors import listing
+import numpy as np
+
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
-from acmodels.system.terms import latent_terms
+from acmodels.system.terms import terms
 
 if TYPE_CHECKING:
     from acmodels.engines.hmc.sampling import PreparedHmc
@@ -38,24 +39,47 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
 
 
 def _structure(layout: Layout) -> str | None:
-    if layout.missing:
-        names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.missing))
-        return f"missing values of {listing(names)} are modeled"
-    if layout.confounder is not None:
-        return "a cause that is not measured is sampled"
-    if layout.residual:
-        return "residuals of equations correlate"
-    for e in layout.equations:
-        if latent_terms(layout, e.response):
-            return f"'{e.response}' rests on a latent mean"
-        for effect in e.monotonic:
-            return f"the steps of {effect} in equations.{e.response} have one sign"
     sizes = [len(b.levels) * len(b.members) for b in layout.blocks]
+    sizes += [len(g.at) for g in layout.missing]
+    if layout.confounder is not None:
+        sizes.append(layout.confounder.units)
     if sum(sizes) - max(sizes, default=0) > MOST_LEVELS:
         return f"there are more than {MOST_LEVELS} group effects beside those of one grouping"
     for b in layout.blocks:
         if len(b.members) > MOST_EFFECTS:
             return f"{len(b.members)} group effects by {b.group} share a covariance"
+    return _missing(layout) or _residual(layout)
+
+
+def _missing(layout: Layout) -> str | None:
+    from acmodels.engines.hmc.products import unfit_term
+
+    paired = {i for r in layout.residual for i in r}
+    for g in layout.missing:
+        e = layout.equations[g.equation]
+        if g.discrete:
+            return f"missing values of '{g.variable}' are summed over"
+        if e.family != "gaussian" or not e.has_sigma or e.se is not None or e.weights is not None:
+            return f"missing values of '{g.variable}' are not simply normal"
+        if g.equation in paired:
+            return f"the residuals of '{g.variable}', which has missing values, correlate"
+    for e in layout.equations:
+        for t in terms(layout, e.response):
+            why = unfit_term(layout, t)
+            if why:
+                return why
+    return None
+
+
+def _residual(layout: Layout) -> str | None:
+    for r in layout.residual:
+        these = [layout.equations[i] for i in r]
+        if any(e.family != "gaussian" or e.se is not None or not e.has_sigma for e in these):
+            return "residuals correlate that are not simply normal"
+        if any(not np.array_equal(e.rows, these[0].rows) for e in these):
+            return "residuals correlate of equations on other rows"
+        if any(e.weights is not None for e in these):
+            return "residuals correlate of rows with weights"
     return None
 
 
@@ -69,13 +93,14 @@ def _families(layout: Layout) -> str | None:
 
 
 def _priors(layout: Layout, priors: Priors) -> str | None:
-    coefficients = {
-        e.coefficient(c) for e in layout.equations for k, c in enumerate(e.columns)
-        if k != e.intercept
-    }  # fmt: skip
-    for p in priors.values():
-        if p.held is not None and p.name not in coefficients:
-            return f"'{p.name}' is held"
+    for e in layout.equations:
+        held = [priors[n].held is not None for n in e.thresholds]
+        if any(held) and not all(held):
+            return f"some thresholds of '{e.response}' are held"
+    for block in layout.blocks:
+        held = [priors[n].held is not None for n in block.sds]
+        if any(held) and any(priors[n].on for n in block.sds):
+            return f"sds by {block.group} are held whose priors are on others"
     return None
 
 

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.density import Arrays
-from acmodels.priors import Prior, Priors, turned
+from acmodels.engines.hmc.products import Coefficient, Known, Products, Values, moving
+from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.distribution import Distribution
+from acmodels.spec.parameters import coefficient, cor
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array
-from acmodels.system.terms import Term, group_terms, slopes
+from acmodels.system.layout import Array, Index
+from acmodels.system.terms import Term, group_terms, slopes, terms
 from acmodels.system.working import pooled, relative, rough, working_residuals
 
 FORMS = {
@@ -29,6 +31,24 @@ FORMS = {
 
 
 @dataclass(frozen=True)
+class Monotonic:
+    """A monotonic effect: its name, those of its shares, and places of coordinates in x.
+
+    Attributes:
+        name: of the mean step.
+        shares: names.
+        steps: positions of its columns.
+        b, sticks: place of the mean step, and of the first stick.
+    """
+
+    name: str
+    shares: tuple[str, ...]
+    steps: tuple[int, ...]
+    b: int
+    sticks: int
+
+
+@dataclass(frozen=True)
 class Parts:
     """Where an equation's coordinates lie, and what they stand for.
 
@@ -36,15 +56,20 @@ class Parts:
         equation: itself.
         turn: coefficients are `turn` times the coordinates, (p, p).
         free: positions of the columns whose coefficients are sampled.
-        means, mean_offset: of predictors and the offset, taken out.
+        raw: positions of the steps of monotonic effects.
+        held: coefficients that are not, with their values.
+        means, mean_offset: of predictors, `free` and `raw`, and the offset, taken out.
         slope0, constant, cut0, par0: places in x; -1 for no constant.
+        lin_at: place of linear parameters in V.
         numbers: names of the residual sd and the family's numbers.
         bounds: of these.
+        monotonic: its monotonic effects.
     """
 
     equation: EquationLayout
     turn: Array
     free: tuple[int, ...]
+    raw: tuple[int, ...]
     held: tuple[tuple[str, float], ...]
     means: Array
     mean_offset: float
@@ -52,51 +77,85 @@ class Parts:
     constant: int
     cut0: int
     par0: int
+    lin_at: int
     numbers: tuple[str, ...]
     bounds: tuple[tuple[float, float], ...]
+    monotonic: tuple[Monotonic, ...]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A block of the density: group effects, a cause that is not measured, or missing values.
+
+    Attributes:
+        J, K: levels, and effects of each.
+        block: position among the layout's blocks, or None.
+        missing: position among the layout's variables with missing values, or None.
+    """
+
+    J: int
+    K: int
+    block: int | None = None
+    missing: int | None = None
 
 
 @dataclass(frozen=True)
 class Design:
-    """A component: equations that share group effects, with their arrays.
+    """A component: equations that share group effects or rest on each other, with their arrays.
 
     Attributes:
         layout, priors: of the model.
         parts: by equation.
-        blocks: positions of its blocks.
+        levels: by block of the density.
         bases: by block, effects as written in terms of those that are sampled, or None.
+        residual: by residual block, positions of its equations and place of its correlations in x.
+        rough: by variable with missing values, what columns hold in their place.
         arrays: what the density reads; info, score and rho are set when the mode is found.
         start: coordinates to start from.
         unit: rough size of each coordinate.
-        walls: places of sds in x.
+        walls: places of sds in x that are sampled.
+        frozen: coordinates that are held, (D,).
     """
 
     layout: Layout
     priors: Priors
     parts: tuple[Parts, ...]
-    blocks: tuple[int, ...]
+    levels: tuple[Level, ...]
     bases: tuple[Array | None, ...]
+    residual: tuple[tuple[tuple[int, ...], int], ...]
+    rough: Mapping[str, Array]
     arrays: Any
     start: Array
     unit: Array
     walls: NDArray[np.int64]
+    frozen: NDArray[np.bool_]
 
 
 def components(layout: Layout) -> list[tuple[list[int], list[int]]]:
-    """Group equations that share a block of group effects.
+    """Group equations that share group effects or residuals, or rest on each other's quantities.
 
     Returns:
-        Positions of the equations and of the blocks of each component.
+        Positions of the equations, those first that others rest on, and of the blocks of each
+        component.
     """
     place = {r: i for i, r in enumerate(layout.responses)}
     home = list(range(len(layout.equations)))
-    for block in layout.blocks:
-        mine = sorted({home[place[m.response]] for m in block.members})
+    together = [[place[m.response] for m in b.members] for b in layout.blocks]
+    together += [list(r) for r in layout.residual]
+    if layout.confounder is not None:
+        together.append([place[r] for r in layout.confounder.loadings])
+    for i, e in enumerate(layout.equations):
+        found = [f.source for t in terms(layout, e.response) for f in moving(layout, t)]
+        together += [[i, s.equation] for s in found if s.equation is not None]
+        cells = [layout.missing[s.missing].equation for s in found if s.missing is not None]
+        together += [[i, j] for j in cells]
+    for these in together:
+        mine = sorted({home[i] for i in these})
         home = [mine[0] if h in mine else h for h in home]
     out: list[tuple[list[int], list[int]]] = []
     for h in dict.fromkeys(home):
         blocks = [b for b, x in enumerate(layout.blocks) if home[place[x.members[0].response]] == h]
-        out.append(([i for i, x in enumerate(home) if x == h], blocks))
+        out.append(([i for i in layout.order if home[i] == h], blocks))
     return out
 
 
@@ -127,30 +186,61 @@ class _Build:
         blocks: list[int],
     ) -> None:
         self.layout, self.priors, self.responses = layout, priors, responses
+        self.positions = equations
         self.equations = [layout.equations[i] for i in equations]
         self.blocks = blocks
         self.lists: dict[str, list[Any]] = {k: [] for k in Arrays._fields}
-        self.bases = [turned(list(layout.blocks[b].sds), priors) for b in blocks]
-        self.member0 = np.cumsum([0, *(len(layout.blocks[b].members) for b in blocks)])
-        sizes = [len(layout.blocks[b].levels) * len(layout.blocks[b].members) for b in blocks]
-        self.block0 = np.cumsum([0, *sizes])
+        found = [layout.blocks[b] for b in blocks]
+        self.levels = [
+            Level(len(x.levels), len(x.members), block=b)
+            for b, x in zip(blocks, found, strict=True)
+        ]
+        self.bases = [turned(list(x.sds), priors) for x in found]
+        if layout.confounder is not None and self._confounded():
+            self.levels.append(Level(layout.confounder.units, 1))
+        self.gaps = [
+            n for n, g in enumerate(layout.missing) if not g.discrete and g.equation in equations
+        ]
+        self.levels += [Level(len(layout.missing[n].at), 1, missing=n) for n in self.gaps]
+        self.bases += [None] * (len(self.levels) - len(blocks))
+        self.member0 = np.cumsum([0, *(x.K for x in self.levels)])
+        self.block0 = np.cumsum([0, *(x.J * x.K for x in self.levels)])
         self.x: list[float] = [0.0] * int(self.block0[-1])
         self.unit: list[float] = [1.0] * int(self.block0[-1])
+        self.frozen: list[int] = []
+        self.values = Values()
+        self.values.add(int(self.block0[-1]))
+        self.parts: dict[str, Parts] = {}
+        self.eta: dict[str, int] = {}
 
     def design(self) -> Design:
+        for k in ("row0", "prior0", "term0", "mo0", "cells0", "residual_member0"):
+            self.lists[k].append(0)
         parts = [self._equation(e) for e in self.equations]
+        self.parts = {p.equation.response: p for p in parts}
+        first = self.values.add(sum(e.n for e in self.equations))
+        for e, n in zip(self.equations, self.lists["row0"], strict=False):
+            self.eta[e.response] = first + n
+            self._add(eta_at=first + n)
         walls = self._blocks()
+        self._cells()
+        residual = self._residual()
+        self._products(residual)
         neff = int(self.block0[-1])
-        most = max(len(p.free) + len(p.equation.thresholds) + 1 for p in parts)
-        self.lists["sizes"] = [neff, most]
-        self.lists["row0"].insert(0, 0)
-        self.lists["prior0"].insert(0, 0)
-        self.lists["term0"].insert(0, 0)
+        self.lists["sizes"] = [neff, self.values.size]
         self.lists["score"] = [np.zeros(neff)]
+        self.lists["V0"] = [self.values.start()]
         made = {k: _array(k, v) for k, v in self.lists.items()}
+        frozen = np.zeros(len(self.x), dtype=np.bool_)
+        frozen[self.frozen] = True
+        rough = {
+            g.variable: self.responses[g.variable][g.at]
+            for g in (self.layout.missing[n] for n in self.gaps)
+        }
         return Design(
-            self.layout, self.priors, tuple(parts), tuple(self.blocks), tuple(self.bases),
-            Arrays(**made), np.array(self.x), np.array(self.unit), np.array(walls, dtype=np.int64),
+            self.layout, self.priors, tuple(parts), tuple(self.levels), tuple(self.bases),
+            tuple((m, at) for m, at, _ in residual), rough, Arrays(**made), np.array(self.x),
+            np.array(self.unit), np.array(walls, dtype=np.int64), frozen,
         )  # fmt: skip
 
     def _add(self, **values: Any) -> None:
@@ -160,25 +250,36 @@ class _Build:
     def _length(self, name: str) -> int:
         return int(sum(np.size(v) for v in self.lists[name]))
 
-    def _coordinate(self, start: float, unit: float) -> int:
+    def _coordinate(self, start: float, unit: float, *, held: bool = False) -> int:
         self.x.append(float(start))
         self.unit.append(float(unit))
+        if held:
+            self.frozen.append(len(self.x) - 1)
         return len(self.x) - 1
+
+    def _held(self, name: str) -> float | None:
+        return self.priors[name].held
+
+    def _confounded(self) -> bool:
+        c = self.layout.confounder
+        return c is not None and any(e.response in c.loadings for e in self.equations)
 
     def _equation(self, e: EquationLayout) -> Parts:
         y = self.responses[e.response]
         X = design_matrix(self.layout, e, self.responses)
         names = [t.parameter for t in slopes(self.layout, e.response)]
-        keep = [k for k in range(len(names)) if k != e.intercept]
-        known = [(k, self.priors[names[k]].held) for k in keep]
+        raw = [k for places in e.monotonic.values() for k in places]
+        keep = [k for k in range(len(names)) if k != e.intercept and k not in raw]
+        known = [(k, self._held(names[k])) for k in keep]
         held = [(k, v) for k, v in known if v is not None]
         offset = e.offset + sum((X[:, k] * v for k, v in held), np.zeros(e.n))
         free = [k for k, v in known if v is None]
-        Z = X[:, free]
-        has = e.has_constant
-        means = Z.mean(axis=0) if has else np.zeros(len(free))
+        has = e.has_constant and not self._constant_held(e, names)
+        Z = X[:, free + raw]
+        means = Z.mean(axis=0) if has else np.zeros(Z.shape[1])
+        Z = Z - means
         mean_offset = float(offset.mean()) if has else 0.0
-        turn = _turn(Z - means)
+        turn = _turn(Z[:, : len(free)])
         own = rough(e, y)
         eta = float(np.mean(pooled(e, y) - e.offset)) + (float(e.offset.mean()) if has else 0.0)
         given = density(e.family, e.link)
@@ -190,36 +291,80 @@ class _Build:
         scale = float(np.std(y)) or 1.0 if e.has_sigma else 1.0
         if e.intercept is not None and not e.codes:
             at = float(y.mean()) if e.link == "identity" else eta
-            constant = self._coordinate(at, scale / np.sqrt(e.n))
+            value = self._held(names[e.intercept])
+            constant = self._coordinate(
+                at if value is None else value, scale / np.sqrt(e.n), held=value is not None
+            )
         if e.codes:
             cut0 = self._thresholds(e, y, own)
         par0 = len(self.x)
         numbers, bounds = self._numbers(e, own, scale)
+        p, q, K = len(free), len(raw), len(e.thresholds)
+        lin_at = self.values.add(p + q + int(constant >= 0) + K)
+        par_at = self.values.add(len(numbers) + K + 1, [0.0] * (len(numbers) + K) + [1.0])
         self._add(
-            address=given.address,
-            row0=(self.lists["row0"][-1] if self.lists["row0"] else 0) + e.n,
-            data0=self._length("data"), X0=self._length("X"), p=len(free), slope0=slope0,
-            constant=constant, cut0=cut0, cuts=len(e.thresholds), par0=par0, pars=len(numbers),
+            address=given.address, row0=self.lists["row0"][-1] + e.n,
+            data0=self._length("data"), X0=self._length("X"), p=p, raw=q, slope0=slope0,
+            constant=constant, cut0=cut0, cuts=K, par0=par0, pars=len(numbers), lin_at=lin_at,
+            par_at=par_at, row_par_at=par_at,
         )  # fmt: skip
+        weight = np.ones(e.n) if e.weights is None else np.array(e.weights, dtype=np.float64)
+        for n in self.gaps:  # their density is that of the innovation
+            gap = self.layout.missing[n]
+            if self.layout.equations[gap.equation] is e:
+                weight[gap.at] = 0.0
+        turned_columns = np.column_stack([Z[:, :p] @ turn, Z[:, p:]])
         self._add(
-            data=data.ravel(), X=((Z - means) @ turn).T.ravel(), eta0=offset - mean_offset,
-            weight=np.ones(e.n) if e.weights is None else e.weights,
-        )  # fmt: skip
+            data=data.ravel(), X=turned_columns.T.ravel(), eta0=offset - mean_offset, weight=weight
+        )
         part = Parts(
-            e, turn, tuple(free), tuple((names[k], v) for k, v in held), means, mean_offset,
-            slope0, constant, cut0, par0, tuple(numbers), tuple(bounds),
+            e, turn, tuple(free), tuple(raw), tuple((names[k], v) for k, v in held), means,
+            mean_offset, slope0, constant, cut0, par0, lin_at, tuple(numbers), tuple(bounds),
+            tuple(self._monotonic(e, raw)),
         )  # fmt: skip
+        self.lists["mo0"].append(len(self.lists["mo_b"]))
         self._linear_priors(part, names)
         self._terms(e)
         return part
 
+    def _constant_held(self, e: EquationLayout, names: Sequence[str]) -> bool:
+        if e.codes:
+            return all(self._held(n) is not None for n in e.thresholds)
+        return e.intercept is not None and self._held(names[e.intercept]) is not None
+
+    def _monotonic(self, e: EquationLayout, raw: list[int]) -> list[Monotonic]:
+        out: list[Monotonic] = []
+        for effect, places in e.monotonic.items():
+            name, shares = coefficient(e.response, effect), e.shares(effect)
+            value, K = self._held(name), len(places)
+            b = self._coordinate(value or 0.0, 1.0 / np.sqrt(e.n), held=value is not None)
+            known = [self._held(s) for s in shares]
+            left, sticks = 1.0, len(self.x)
+            for k, v in enumerate(known[:-1]):
+                start = 0.0
+                if v is not None:
+                    share = min(max(v / max(left, 1e-12), 1e-12), 1 - 1e-12)
+                    start = np.log(share / (1 - share)) + np.log(K - 1 - k)
+                    left -= v
+                self._coordinate(start, 0.5, held=v is not None)
+            prior = self.priors[shares[0]].distribution
+            self._add(
+                mo_b=b, mo_x=sticks, mo_steps=K, mo_raw=raw.index(places[0]),
+                mo_alpha=prior.parameters["alpha"] if known[0] is None else 1.0,
+            )  # fmt: skip
+            out.append(Monotonic(name, shares, tuple(places), b, sticks))
+        return out
+
     def _thresholds(self, e: EquationLayout, y: Array, own: dict[str, Any]) -> int:
         _, own = relative(own)
-        cuts = np.asarray(rough(e, y)["threshold"], dtype=np.float64)
-        cut0 = self._coordinate(cuts[(len(cuts) - 1) // 2], 1 / np.sqrt(e.n))
+        known = [self._held(n) for n in e.thresholds]
+        held = all(v is not None for v in known)
+        cuts = np.asarray(known if held else rough(e, y)["threshold"], dtype=np.float64)
+        cut0 = self._coordinate(cuts[(len(cuts) - 1) // 2], 1 / np.sqrt(e.n), held=held)
         counts = [np.sum(y == c) for c in e.codes[1:-1]]
         for gap, n in zip(np.diff(cuts), counts, strict=True):
-            self._coordinate(np.log(max(gap, 0.05)), 1 / np.sqrt(n + 1.0))
+            at = gap if held else max(gap, 0.05)
+            self._coordinate(np.log(at), 1 / np.sqrt(n + 1.0), held=held)
         return cut0
 
     def _numbers(
@@ -232,12 +377,15 @@ class _Build:
         for kind, name, at in kinds:
             prior = self.priors[name]
             low, high = (0.0, np.inf) if kind == "sigma" else (prior.lower, prior.upper)
+            at = at if prior.held is None else prior.held
+            held = prior.held is not None
             if np.isfinite(high):
-                share = min(max((at - low) / (high - low), 0.02), 0.98)
-                self._coordinate(np.log(share / (1 - share)), 0.2)
+                share = (at - low) / (high - low)
+                share = share if held else min(max(share, 0.02), 0.98)
+                self._coordinate(np.log(share / (1 - share)), 0.2, held=held)
             else:
-                self._coordinate(np.log(max(at - low, 1e-3)), 0.2)
-            form, location, size, shape = _form(prior.distribution)
+                self._coordinate(np.log(max(at - low, 1e-12 if held else 1e-3)), 0.2, held=held)
+            form, location, size, shape = _form(prior)
             self._add(
                 par_form=form, par_location=location, par_scale=size, par_shape=shape,
                 lower=low, upper=high,
@@ -248,40 +396,53 @@ class _Build:
 
     def _linear_priors(self, part: Parts, names: Sequence[str]) -> None:
         """Add the priors of slopes, constant and thresholds, each on a + A (coordinates)."""
-        e, p = part.equation, len(part.free)
+        e, p, q = part.equation, len(part.free), len(part.raw)
         has = int(part.constant >= 0)
-        total = p + has + len(e.thresholds)
+        size = p + q + has + len(e.thresholds)
         held = dict(part.held)
-        mine = [names[k] for k in part.free]
+        at = {names[k]: i for i, k in enumerate((*part.free, *part.raw))}
+        back = np.eye(p + q)  # coefficients as written from those that are sampled
+        back[:p, :p] = part.turn
         self._add(lin0=self._length("A"))
 
         def weights(prior: Prior, otherwise: str | None) -> tuple[Array, float]:
             on = dict(prior.on) or ({otherwise: 1.0} if otherwise else {})
             fixed = sum(w * held[n] for n, w in on.items() if n in held)
-            return np.array([on.get(n, 0.0) for n in mine]), fixed
+            out = np.zeros(p + q)
+            for n, w in on.items():
+                if n in at:
+                    out[at[n]] += w
+            for m in part.monotonic:
+                for k in m.steps if m.name in on else ():
+                    out[at[names[k]]] += on[m.name] / len(m.steps)
+            return out @ back, fixed
 
-        for name in mine:
+        for name in [*(names[k] for k in part.free), *(m.name for m in part.monotonic)]:
             prior = self.priors[name]
-            w, fixed = weights(prior, name)
-            self._prior(prior, fixed, np.concatenate([w @ part.turn, np.zeros(total - p)]))
-        if has:
+            if prior.held is None:
+                w, fixed = weights(prior, name)
+                self._prior(prior, fixed, np.concatenate([w, np.zeros(size - p - q)]))
+        means = part.means @ back
+        if has and self._held(names[int(e.intercept or 0)]) is None:
             prior = self.priors[names[int(e.intercept or 0)]]
             w, fixed = weights(prior, None)
-            row = np.zeros(total)
-            row[:p] = (w - part.means) @ part.turn
-            row[p] = 1.0
+            row = np.zeros(size)
+            row[: p + q] = w - means
+            row[p + q] = 1.0
             self._prior(prior, prior.constant - part.mean_offset + fixed, row)
         for k, name in enumerate(e.thresholds):
             prior = self.priors[name]
+            if prior.held is not None:
+                continue
             w, fixed = weights(prior, None)
-            row = np.zeros(total)
-            row[:p] = (part.means - w) @ part.turn
-            row[p + has + k] = 1.0
+            row = np.zeros(size)
+            row[: p + q] = means - w
+            row[p + q + has + k] = 1.0
             self._prior(prior, part.mean_offset - prior.constant - fixed, row)
         self.lists["prior0"].append(self._length("form"))
 
     def _prior(self, prior: Prior, a: float, row: Array) -> None:
-        form, location, scale, shape = _form(prior.distribution)
+        form, location, scale, shape = _form(prior)
         self._add(a=a, A=row, form=form, location=location, scale=scale, shape=shape)
 
     def _terms(self, e: EquationLayout) -> None:
@@ -290,19 +451,25 @@ class _Build:
             b = self.blocks.index(self.layout.blocks.index(block))
             z = self._multipliers(b, e, mine)
             for k in np.flatnonzero(np.any(z != 0, axis=1)):
-                ones = bool(np.all(z[k] == 1.0))
-                self._add(
-                    effect=int(self.member0[b] + k), zero_level=self._length("level"),
-                    Z0=-1 if ones else self._length("Z"),
-                )  # fmt: skip
-                self.lists["level"].append(block.index(e))
-                if not ones:
-                    self.lists["Z"].append(z[k])
+                self._term(b, int(k), block.index(e), z[k])
+        c = self.layout.confounder
+        if c is not None and e.response in c.loadings:
+            size = np.full(e.n, c.loadings[e.response])
+            self._term(len(self.blocks), 0, c.code[e.rows], size)
         self.lists["term0"].append(len(self.lists["effect"]))
+
+    def _term(self, b: int, k: int, level: Index, z: Array) -> None:
+        ones = bool(np.all(z == 1.0))
+        self._add(
+            effect=int(self.member0[b] + k), zero_level=self._length("level"),
+            Z0=-1 if ones else self._length("Z"), level=level,
+        )  # fmt: skip
+        if not ones:
+            self.lists["Z"].append(z)
 
     def _multipliers(self, b: int, e: EquationLayout, mine: Sequence[Term]) -> Array:
         """What multiplies the sampled effects of a block in an equation, (K, n)."""
-        z = np.zeros((len(self.layout.blocks[self.blocks[b]].members), e.n))
+        z = np.zeros((self.levels[b].K, e.n))
         for t in mine:
             if t.effect is not None:
                 z[t.effect[1]] = t.values(self.layout, self.responses)
@@ -311,57 +478,190 @@ class _Build:
 
     def _information(self, b: int, about: Mapping[str, tuple[Array, Array]]) -> Array:
         """A rough look at what each level's rows say of its effects, (J, K, K)."""
-        block = self.layout.blocks[self.blocks[b]]
-        J, K = len(block.levels), len(block.members)
+        J, K = self.levels[b].J, self.levels[b].K
+        position = self.levels[b].block
+        block = None if position is None else self.layout.blocks[position]
+        c = self.layout.confounder
         info = np.zeros((J, K, K))
         for e in self.equations:
-            mine = next((t for x, t in group_terms(self.layout, e.response) if x is block), None)
-            if mine is None:
+            if block is not None:
+                mine = next(
+                    (t for x, t in group_terms(self.layout, e.response) if x is block), None
+                )
+                if mine is None:
+                    continue
+                z, at = self._multipliers(b, e, mine), block.index(e)
+            elif c is not None and e.response in c.loadings:
+                z, at = np.full((1, e.n), c.loadings[e.response]), c.code[e.rows]
+            else:
                 continue
-            z = self._multipliers(b, e, mine)
             residual, precision = about[e.response]
             if e.has_sigma:
                 spread = np.average(residual**2, weights=precision + 1e-300)
                 precision = precision / max(float(spread), 1e-12)
-            at = block.index(e)
             for k in range(K):
                 for j in range(K):
                     info[:, k, j] += np.bincount(at, precision * z[k] * z[j], J)
         return info + 1e-9 * np.eye(K) * max(float(info.max()), 1e-9)
 
     def _blocks(self) -> list[int]:
-        """Add the blocks; returns the places of their sds."""
+        """Add the blocks; returns the places of sds that are sampled."""
         walls: list[int] = []
         about = {
             e.response: working_residuals(self.layout, e, self.responses) for e in self.equations
         }
-        for b, position in enumerate(self.blocks):
-            block = self.layout.blocks[position]
-            J, K = len(block.levels), len(block.members)
-            info = self._information(b, about)
-            rho = 1 / np.sqrt(np.einsum("jkk->k", info) / J)
+        for b, level in enumerate(self.levels):
+            J, K = level.J, level.K
+            cells = level.missing is not None
+            block = None if level.block is None else self.layout.blocks[level.block]
+            info = np.zeros((J, 1, 1)) if cells else self._information(b, about)
+            rho = 1 / np.sqrt(np.maximum(np.einsum("jkk->k", info) / J, 1e-300))
+            if cells:
+                rho = np.array([self.layout.missing[level.missing or 0].spread])
             self._add(
                 J=J, K=K, member=int(self.member0[b]), block0=int(self.block0[b]),
-                info0=self._length("info"), info=info.ravel(), sd0=len(self.x),
+                info0=self._length("info"), info=info.ravel(), sd0=-1 if cells else len(self.x),
             )  # fmt: skip
-            for k, name in enumerate(block.sds):
-                walls.append(self._coordinate(np.arcsinh(1.0), 0.2))
-                form, location, scale, shape = _form(self.priors[name].distribution)
+            for k in range(K):
+                name = None if block is None else block.sds[k]
+                prior = None if name is None else self.priors[name]
+                held = 1.0 if prior is None else prior.held
+                if not cells:
+                    at = np.arcsinh(1.0 if held is None else held / rho[k])
+                    place = self._coordinate(at, 0.2, held=held is not None)
+                    if held is None:
+                        walls.append(place)
+                form = FLAT if prior is None else _form(prior)
                 self._add(
-                    eff0=int(self.block0[b]) + k * J, rho=rho[k], sd_form=form,
-                    sd_location=location, sd_scale=scale, sd_shape=shape,
+                    eff0=int(self.block0[b]) + k * J, rho=rho[k], sd_form=form[0],
+                    sd_location=form[1], sd_scale=form[2], sd_shape=form[3],
                 )  # fmt: skip
             self._add(cor0=len(self.x))
-            pairs = block.correlations()
-            for _ in pairs:
-                self._coordinate(0.0, 0.2)
-            eta = self.priors[pairs[0][2]].distribution.parameters["eta"] if pairs else 1.0
-            self._add(lkj=eta)
+            pairs = [] if block is None else block.correlations()
+            self._correlations(K, [n for _, _, n in pairs], backwards=True)
+            self._add(lkj=self._lkj([n for _, _, n in pairs]))
         return walls
 
+    def _lkj(self, names: Sequence[str]) -> float:
+        if not names or self._held(names[0]) is not None:
+            return 1.0
+        return self.priors[names[0]].distribution.parameters["eta"]
 
-def _form(d: Distribution) -> tuple[int, float, float, float]:
+    def _correlations(self, K: int, names: Sequence[str], *, backwards: bool) -> None:
+        """Add coordinates of a correlation matrix: partial ones, zero unless they are held."""
+        known = held_matrix(K, self.priors, names)
+        if known is None:
+            for _ in names:
+                self._coordinate(0.0, 0.2)
+            return
+        L = np.linalg.cholesky(known[::-1, ::-1] if backwards else known)
+        for k in range(K):
+            left = 1.0
+            for j in range(k):
+                p = L[k, j] / np.sqrt(left)
+                self._coordinate(np.arctanh(p), 0.2, held=True)
+                left -= L[k, j] ** 2
+
+    def _cells(self) -> None:
+        """Add the missing values of each equation."""
+        every = {self.layout.missing[n].equation: [] for n in self.gaps}
+        for b, level in enumerate(self.levels):
+            self._add(cell_equation=-1, cell_row0=self._length("cell_row"))
+            if level.missing is None:
+                continue
+            gap = self.layout.missing[level.missing]
+            every[gap.equation].append(b)
+            self.lists["cell_equation"][-1] = self.positions.index(gap.equation)
+            self._add(cell_row=gap.at, cell_rough=self.responses[gap.variable][gap.at])
+        for i in self.positions:
+            self.lists["cells"] += every.get(i, [])
+            self.lists["cells0"].append(len(self.lists["cells"]))
+
+    def _residual(self) -> list[tuple[tuple[int, ...], int, int]]:
+        """Add residual blocks: positions of equations, place of correlations in x, root in V."""
+        out: list[tuple[tuple[int, ...], int, int]] = []
+        for r, members in enumerate(self.layout.residual):
+            mine = tuple(i for i in self.positions if i in members)
+            if not mine:
+                continue
+            K = len(mine)
+            names = [self.layout.equations[i].response for i in mine]
+            pairs = [
+                cor(*sorted_pair(self.layout, r, names[i], names[j]))
+                for i in range(K)
+                for j in range(i + 1, K)
+            ]
+            at, root = len(self.x), self.values.add(K * K + K)
+            self._correlations(K, pairs, backwards=False)
+            self._add(residual_cor=at, residual_at=root, residual_lkj=self._lkj(pairs))
+            for k, i in enumerate(mine):
+                e = self.positions.index(i)
+                self._add(residual_member=e)
+                self.lists["row_par_at"][e] = root + k * K + k
+            self.lists["residual_member0"].append(len(self.lists["residual_member"]))
+            out.append((mine, at, root))
+        return out
+
+    def _products(self, residual: list[tuple[tuple[int, ...], int, int]]) -> None:
+        cell = {n: 1 + int(self.block0[self._level_of(n)]) for n in self.gaps}
+        known = Known(
+            self.layout, self.responses, self.values, self._natural, self.eta.__getitem__,
+            self._effect, cell.__getitem__,
+        )  # fmt: skip
+        products = Products(known)
+        for i, e in zip(self.positions, self.equations, strict=True):
+            products.equation(e)
+            for mine, _, root in residual:
+                if i in mine:
+                    before = mine[: mine.index(i) + 1]
+                    products.residual([self.layout.equations[j] for j in before], root, len(mine))
+            products.done()
+        self.lists |= products.arrays()
+
+    def _level_of(self, missing: int) -> int:
+        return next(b for b, x in enumerate(self.levels) if x.missing == missing)
+
+    def _natural(self, response: str, k: int) -> tuple[float, list[tuple[int, float]]]:
+        """A coefficient as written: a constant, and places in V with weights."""
+        part = self.parts[response]
+        e, p, q = part.equation, len(part.free), len(part.raw)
+        if k == e.intercept:
+            m = part.means.copy()
+            m[:p] = part.means[:p] @ part.turn
+            rest = [(part.lin_at + i, -float(v)) for i, v in enumerate(m) if v]
+            return -part.mean_offset, [(part.lin_at + p + q, 1.0), *rest]
+        if k in part.raw:
+            return 0.0, [(part.lin_at + p + part.raw.index(k), 1.0)]
+        if k in part.free:
+            row = part.turn[part.free.index(k)]
+            return 0.0, [(part.lin_at + i, float(v)) for i, v in enumerate(row) if v]
+        return dict(part.held)[slopes(self.layout, response)[k].parameter], []
+
+    def _effect(self, e: EquationLayout, of: tuple[int, int], rows: Index) -> Coefficient:
+        """A group effect as written on rows of an equation: places in V with weights."""
+        b, k = self.blocks.index(of[0]), of[1]
+        level = self.layout.blocks[of[0]].index(e)[rows]
+        first = 1 + int(self.block0[b])
+        J, base = self.levels[b].J, self.bases[b]
+        row = np.eye(self.levels[b].K)[k] if base is None else base[k]
+        return [(first + j * J + level, float(w)) for j, w in enumerate(row) if w]
+
+
+def sorted_pair(layout: Layout, r: int, a: str, b: str) -> tuple[str, str]:
+    """Put two responses of a residual block in the order that names their correlation."""
+    names = [layout.equations[i].response for i in layout.residual[r]]
+    return (a, b) if names.index(a) < names.index(b) else (b, a)
+
+
+FLAT = (6, 0.0, 1.0, 0.0)
+"""No prior, in the form that the density takes."""
+
+
+def _form(prior: Prior) -> tuple[int, float, float, float]:
     """Return number, location, scale and shape of a prior as the density takes them."""
+    if prior.held is not None:
+        return FLAT
+    d: Distribution = prior.distribution
     if d.name == "Beta":
         return FORMS["Beta"], d.parameters["beta"], 1.0, d.parameters["alpha"]
     shape = {"Cauchy": 1.0, "HalfCauchy": 1.0}.get(d.name, d.shape[0][1] if d.shape else 0.0)
@@ -384,7 +684,7 @@ def _turn(X: Array) -> Array:
 _REAL = {
     "data", "eta0", "weight", "X", "lower", "upper", "Z", "rho", "info", "score", "lkj", "a", "A",
     "location", "scale", "shape", "par_location", "par_scale", "par_shape", "sd_location",
-    "sd_scale", "sd_shape",
+    "sd_scale", "sd_shape", "V0", "factor", "cell_rough", "mo_alpha", "residual_lkj",
 }  # fmt: skip
 
 

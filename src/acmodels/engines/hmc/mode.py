@@ -57,14 +57,18 @@ def order(design: Design, only: NDArray[np.bool_] | None = None) -> Order:
         only: coordinates that are not held, (D,); all if None.
     """
     M = design.arrays
-    D = len(design.start)
     if not len(M.J):
-        return Order(np.zeros(0, np.int64), np.arange(D), 1)
-    b = int(np.argmax(M.J * M.K))
+        return Order(np.zeros(0, np.int64), _sampled(design, only), 1)
+    b = int(np.argmax(M.J * M.K * np.where(M.sd0 < 0, 1e-6, 1.0)))
     J, K = int(M.J[b]), int(M.K[b])
     primary = M.block0[b] + (np.arange(K)[None, :] * J + np.arange(J)[:, None]).ravel()
-    rest = np.setdiff1d(np.arange(D) if only is None else np.flatnonzero(only), primary)
+    rest = np.setdiff1d(_sampled(design, only), primary)
     return Order(primary.astype(np.int64), rest.astype(np.int64), K)
+
+
+def _sampled(design: Design, only: NDArray[np.bool_] | None) -> Index:
+    """Places of coordinates that are not held."""
+    return np.flatnonzero(~design.frozen if only is None else only & ~design.frozen)
 
 
 def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]:
@@ -184,7 +188,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
     neff = int(M.sizes[0])
     if not neff:
         return design, x
-    _, _, gu, u, e = slopes(design, x)
+    _, _, gu, _, e = slopes(design, x)
     sets: list[Array] = []
     for b in range(len(M.J)):
         sets += [M.eff0[M.member[b] + k] + np.arange(M.J[b]) for k in range(int(M.K[b]))]
@@ -207,17 +211,18 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
             S[:, k, :] = -out[1 + s + k, len(x) :][span].reshape(K, J).T / h[span.start + k * J]
         s += K
         S = _positive((S + S.transpose(0, 2, 1)) / 2)
-        T = _root(M, x, b)
-        tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
-        U, E = u[span].reshape(K, J).T, e[span].reshape(K, J).T
+        T, tau = _root(design, x, b)
+        E = e[span].reshape(K, J).T
+        U = E @ T.T
         r = np.einsum("jkl,jl->jk", S, U) + gu[span].reshape(K, J).T
         R = np.linalg.cholesky(np.eye(K) + T.T @ S @ T)
         z = np.einsum("jlk,jl->jk", R, E) - np.linalg.solve(R, (r @ T)[:, :, None])[:, :, 0]
         new[span] = z.T.ravel()
         info[M.info0[b] : M.info0[b] + J * K * K] = S.ravel()
         score[span] = r.T.ravel()
-        rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", S) / J)
-        new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
+        if M.sd0[b] >= 0:
+            rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", S) / J)
+            new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
     return replace(design, arrays=M._replace(info=info, score=score, rho=rho)), new
 
 
@@ -241,6 +246,11 @@ def _shrunk(S: Array) -> Array:
 
 def correlation_root(partial: Array) -> Array:
     """Upper triangular roots of correlation matrices from partial correlations, (..., K(K-1)/2)."""
+    return lower_root(partial)[..., ::-1, ::-1]  # they take the last member first
+
+
+def lower_root(partial: Array) -> Array:
+    """Cholesky factors of correlation matrices from partial correlations, (..., K(K-1)/2)."""
     K = int((1 + np.sqrt(1 + 8 * partial.shape[-1])) / 2)
     L = np.zeros((*partial.shape[:-1], K, K))
     at = 0
@@ -251,14 +261,24 @@ def correlation_root(partial: Array) -> Array:
             left = left * np.sqrt(np.maximum(1 - partial[..., at] ** 2, 1e-300))
             at += 1
         L[..., k, k] = left
-    return L[..., ::-1, ::-1]  # partial correlations take the last member first
+    return L
 
 
-def _root(M: Any, x: Array, b: int) -> Array:
+def _root(design: Design, x: Array, b: int) -> tuple[Array, Array]:
+    """Root of the covariance of a block's effects, (K, K), and their sds."""
+    M = design.arrays
     K, m0 = int(M.K[b]), int(M.member[b])
+    if M.sd0[b] < 0:
+        sd = residual_sd(design, x, int(M.cell_equation[b]))
+        return np.full((1, 1), sd), np.full(1, sd)
     tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
     c0 = int(M.cor0[b])
-    return tau[:, None] * correlation_root(np.tanh(x[c0 : c0 + K * (K - 1) // 2]))
+    return tau[:, None] * correlation_root(np.tanh(x[c0 : c0 + K * (K - 1) // 2])), tau
+
+
+def residual_sd(design: Design, x: Array, e: int) -> float:
+    """Residual sd of an equation, the first of its further parameters."""
+    return float(np.exp(x[design.arrays.par0[e]]))
 
 
 def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
@@ -289,7 +309,7 @@ def metric(design: Design, x: Array) -> tuple[Any, Factor] | None:
         return None
     rows, columns = np.nonzero(np.abs(f.F) > 1e-9 * max(float(np.abs(f.F).max(initial=0.0)), 1e-9))
     F0 = np.searchsorted(rows, np.arange(len(f.F) + 1)).astype(np.int64)
-    walls = np.searchsorted(o.border, design.walls).astype(np.int64)
+    walls = np.searchsorted(o.border, design.walls).astype(np.int64)  # all are sampled
     A = Metric(
         x.copy(), o.primary, o.border, o.K, np.ascontiguousarray(f.D), F0,
         columns.astype(np.int64), f.F[rows, columns], np.ascontiguousarray(f.G), walls,

@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from acmodels.engines.compiling import entry
-from acmodels.engines.hmc.densities import CHUNK
-from acmodels.engines.hmc.density import dot, log_density
+from acmodels.engines.hmc.density import dot, log_density, room
 from acmodels.engines.hmc.elementary import PLAIN, inlined, mix, normals, summed, uniform
 
 Metric = namedtuple("Metric", "x0 primary border K D F0 Fi Fv G walls")
@@ -142,32 +141,28 @@ def differences(M, x, at, first, h, out, levels):
     """
     D = x.size
     neff = M.sizes[0]
-    W = np.empty((8, CHUNK))
-    u = np.empty(neff)
-    gu = np.empty(neff)
-    e = np.empty(neff)
-    root = np.empty(M.info.size)
-    shift = np.zeros(neff)
+    R = room(M)
+    gu = R.G[1 : 1 + neff]
     g = np.empty(D)
-    lp = log_density(M, x, g, W, u, gu, e, root, shift)
+    lp = log_density(M, x, g, R)
     out[0, :D] = g
     out[0, D:] = gu
-    u0, e0 = u.copy(), e.copy()
+    u0, e0 = R.V[1 : 1 + neff].copy(), R.e.copy()
     y = x.copy()
     for s in range(first.size - 1):
         for i in range(first[s], first[s + 1]):
             k = at[i]
             if levels:
-                shift[k] = h[k]
+                R.shift[k] = h[k]
             else:
                 y[k] += h[k]
-        log_density(M, y, g, W, u, gu, e, root, shift)
+        log_density(M, y, g, R)
         out[s + 1, :D] = g - out[0, :D]
         out[s + 1, D:] = gu - out[0, D:]
         for i in range(first[s], first[s + 1]):
             k = at[i]
             if levels:
-                shift[k] = 0.0
+                R.shift[k] = 0.0
             else:
                 y[k] = x[k]
     return lp, u0, e0
@@ -198,15 +193,11 @@ def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effect
     """
     D = w.size
     neff = M.sizes[0]
-    W = np.empty((8, CHUNK))
-    u = np.empty(neff)
+    R = room(M)
+    u = R.V[1 : 1 + neff]
     kept = np.empty(neff)
-    gu = np.empty(neff)
-    e = np.empty(neff)
-    root = np.empty(M.info.size)
-    shift = np.zeros(neff)
-    x = np.empty(D)
-    g = np.empty(D)
+    x = A.x0.copy()
+    g = np.empty(x.size)
     gw = np.empty(D)
     p = np.empty(D)
     wn = np.empty(D)
@@ -216,7 +207,7 @@ def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effect
     state[0] = mix(seed)
     state[1] = 0
     to_x(A, w, x, b)
-    U = -log_density(M, x, g, W, u, gu, e, root, shift)
+    U = -log_density(M, x, g, R)
     to_slope(A, g, gw, b)
     kept[:] = u
     mu = math.log(2.0 * step)
@@ -241,7 +232,7 @@ def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effect
                 p[i] -= 0.5 * s * (gn[i] - wn[i])
             rotate(A, wn, p, s)
             to_x(A, wn, x, b)
-            new = -log_density(M, x, g, W, u, gu, e, root, shift)
+            new = -log_density(M, x, g, R)
             to_slope(A, g, gn, b)
             for i in range(D):
                 p[i] -= 0.5 * s * (gn[i] - wn[i])

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from acmodels.engines import Sampling
-from acmodels.engines.hmc.arrays import Design, components, design
+from acmodels.engines.hmc.arrays import Design, Monotonic, components, design
 from acmodels.engines.hmc.mode import (
     correlation_root,
     find_mode,
+    lower_root,
     metric,
     settle,
     to_w,
@@ -23,7 +24,7 @@ from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.layout import Array, Index
+from acmodels.system.layout import Array, Index, residual_pairs
 from acmodels.system.terms import slopes
 
 FIRST, SHARE = 60, 10
@@ -60,6 +61,7 @@ class PreparedHmc:
         started = time.perf_counter()
         values: dict[str, Array] = {}
         effects: dict[str, Array] = {}
+        imputed: dict[str, Array] = {}
         stats: list[Array] = []
         steps: list[Array] = []
         found = [c for c in components(self.layout) if self._asked(c, sampling.wanted)]
@@ -68,10 +70,11 @@ class PreparedHmc:
             arranged = design(self.layout, self.priors, responses, of)
             drawn = draw(arranged, child_seed(seed, "component", n), sampling, tell)
             d = drawn.design  # with the coordinates that were sampled
-            values |= coefficient_draws(d, drawn.fixed)
-            got, groups = group_draws(d, drawn.fixed, drawn.effects)
+            values |= coefficient_draws(d, drawn.fixed) | residual_draws(d, drawn.fixed)
+            got, groups, cells = group_draws(d, drawn.fixed, drawn.effects)
             values |= got
             effects |= groups
+            imputed |= cells
             stats.append(drawn.stats)
             steps.append(drawn.step)
         every = np.stack(stats)  # (component, chain, draw, 4)
@@ -86,7 +89,7 @@ class PreparedHmc:
         }
         table = np.stack([np.broadcast_to(values[k], shape) for k in names], axis=-1)
         seconds = {"sample": time.perf_counter() - started}
-        return Posterior(names, table, effects, "hmc", kept, seconds)
+        return Posterior(names, table, effects, "hmc", kept, seconds, imputed=imputed)
 
     def _asked(self, of: tuple[list[int], list[int]], wanted: frozenset[str] | None) -> bool:
         """Return whether a component holds a parameter that is asked for."""
@@ -224,7 +227,11 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
         beta = fixed[..., part.slope0 - neff : part.slope0 - neff + p] @ part.turn.T
         out |= {names[k]: beta[..., i] for i, k in enumerate(part.free)}
         out |= {name: np.full(fixed.shape[:2], v) for name, v in part.held}
-        shift = part.mean_offset + beta @ part.means
+        for m in part.monotonic:
+            out |= monotonic_draws(m, names, fixed, neff)
+        shift = part.mean_offset + beta @ part.means[:p]
+        for k, mean in zip(part.raw, part.means[p:], strict=True):
+            shift = shift + out[names[k]] * mean
         if part.constant >= 0 and e.intercept is not None:
             out[names[e.intercept]] = take(part.constant) - shift
         K = len(e.thresholds)
@@ -243,21 +250,61 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
     return out
 
 
+def monotonic_draws(
+    m: Monotonic, names: Sequence[str], fixed: Array, neff: int
+) -> dict[str, Array]:
+    """Draws of a monotonic effect: its mean step, its shares and its steps."""
+    K = len(m.steps)
+    mean = fixed[..., m.b - neff]
+    left = np.ones(fixed.shape[:2])
+    out = {m.name: mean}
+    for k, name in enumerate(m.shares):
+        v = 1.0
+        if k < K - 1:
+            v = 1 / (1 + (K - 1 - k) * np.exp(-fixed[..., m.sticks + k - neff]))
+        out[name] = left * v
+        out[names[m.steps[k]]] = mean * K * out[name]
+        left = left * (1 - v)
+    return out
+
+
+def residual_draws(d: Design, fixed: Array) -> dict[str, Array]:
+    """Draws of the correlations of residuals, by name."""
+    neff = int(d.arrays.sizes[0])
+    out: dict[str, Array] = {}
+    for members, at in d.residual:
+        K = len(members)
+        L = lower_root(np.tanh(fixed[..., at - neff : at - neff + K * (K - 1) // 2]))
+        R = L @ np.swapaxes(L, -1, -2)
+        r = next(n for n, x in enumerate(d.layout.residual) if members[0] in x)
+        place = {i: k for k, i in enumerate(members)}
+        for i, j, name in residual_pairs(d.layout, r):
+            a, b = d.layout.residual[r][i], d.layout.residual[r][j]
+            out[name] = R[..., place[a], place[b]]
+    return out
+
+
 def group_draws(
     d: Design, fixed: Array, effects: Array
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Draws of sds and correlations by name, and of group effects by block, as written."""
+) -> tuple[dict[str, Array], dict[str, Array], dict[str, Array]]:
+    """Draws of sds and correlations by name, of group effects by block, and of missing values."""
     M = d.arrays
     neff = int(M.sizes[0])
     out: dict[str, Array] = {}
     groups: dict[str, Array] = {}
-    for b, position in enumerate(d.blocks):
-        block = d.layout.blocks[position]
-        J, K, m0 = int(M.J[b]), int(M.K[b]), int(M.member[b])
+    cells: dict[str, Array] = {}
+    for b, level in enumerate(d.levels):
+        J, K, m0 = level.J, level.K, int(M.member[b])
+        u = effects[..., int(M.block0[b]) : int(M.block0[b]) + J * K]
+        if level.missing is not None:
+            variable = d.layout.missing[level.missing].variable
+            cells[variable] = u + d.rough[variable]
+        if level.block is None:
+            continue
+        block = d.layout.blocks[level.block]
         s0, c0 = int(M.sd0[b]) - neff, int(M.cor0[b]) - neff
         tau = M.rho[m0 : m0 + K] * np.sinh(fixed[..., s0 : s0 + K])
         L = correlation_root(np.tanh(fixed[..., c0 : c0 + K * (K - 1) // 2]))
-        u = effects[..., int(M.block0[b]) : int(M.block0[b]) + J * K]
         u = np.moveaxis(u.reshape(*u.shape[:2], K, J), -2, -1)
         base = d.bases[b]
         T = tau[..., :, None] * L
@@ -273,4 +320,4 @@ def group_draws(
                 for i, j, name in block.correlations()
             }
         groups[block.key] = u
-    return out, groups
+    return out, groups, cells

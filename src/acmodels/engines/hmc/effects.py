@@ -1,0 +1,265 @@
+"""Group effects in coordinates in which they are nearly standard normal, and their priors.
+
+Group effects are u = T e, with T T' their covariance and e standard normal. Let I be the
+information of the data about the effects of a level (K x K), at an anchor, and r the working
+score that belongs to it. With A = 1 + T' I T = R R', e = R^-T (z + R^-1 T' r): given everything
+else, z is then nearly standard normal whatever T is, and the density stays smooth where a
+standard deviation is zero. The density is exact for any I and r, which only move the coordinates.
+For one effect a level this is the partly non-centered parametrization of Papaspiliopoulos,
+Roberts and Skold (2007), with weights that follow the standard deviation.
+
+Sds are tau = rho sinh(x), x >= 0; correlation matrices are made of partial correlations, tanh(x)
+(Lewandowski, Kurowicka & Joe, 2009). The adjoint of a Cholesky factor is Murray's (2016).
+"""
+
+# what Numba compiles has no annotations
+# pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
+# pyright: reportCallIssue=false, reportGeneralTypeIssues=false
+
+import math
+
+import numpy as np
+
+from acmodels.engines.hmc.elementary import inlined, log, summed
+
+MOST_EFFECTS = 8
+"""Effects that may share a covariance."""
+
+
+@inlined
+def prior(form, v, location, scale, shape):
+    """Log density of a prior up to a constant, and its derivative; forms as in `arrays.FORMS`."""
+    z = (v - location) / scale
+    if form == 0:  # normal
+        return -0.5 * z * z, -z / scale
+    if form == 1:  # t
+        return (
+            -0.5 * (shape + 1.0) * math.log1p(z * z / shape),
+            -(shape + 1.0) * z / (shape + z * z) / scale,
+        )
+    if form == 2:  # Laplace, exponential
+        return -abs(z), -(1.0 if z > 0 else -1.0) / scale
+    if form == 3:  # gamma
+        v = max(v, 1e-300)
+        return (shape - 1.0) * math.log(v) - z, (shape - 1.0) / v - 1.0 / scale
+    if form == 4:  # lognormal: scale is e^mu, shape sigma
+        v = max(v, 1e-300)
+        t = math.log(v / scale) / shape
+        return -0.5 * t * t - math.log(v), -(t / shape + 1.0) / v
+    if form == 5:  # beta of shapes `shape` and `location`
+        v = min(max(v, 1e-300), 1.0 - 1e-16)
+        return (
+            (shape - 1.0) * math.log(v) + (location - 1.0) * math.log1p(-v),
+            (shape - 1.0) / v - (location - 1.0) / (1.0 - v),
+        )
+    return 0.0, 0.0  # uniform
+
+
+@inlined
+def root_of(M, x, b, tau, L, T):
+    """Sds of a block, its correlations' Cholesky factor L, last member first, and T.
+
+    T is upper triangular, T T' the covariance: with R lower triangular, T R^-T is then the one
+    upper triangular root of the effects' covariance given the data, and turns little with T.
+    """
+    K = M.K[b]
+    at = M.cor0[b]
+    for k in range(K):
+        left = 1.0
+        for j in range(k):
+            p = math.tanh(x[at])
+            at += 1
+            L[k, j] = p * left
+            left *= math.sqrt(max(1.0 - p * p, 1e-300))
+        L[k, k] = left
+        tau[k] = M.rho[M.member[b] + k] * math.sinh(x[M.sd0[b] + k])
+    for k in range(K):
+        for j in range(k + 1):
+            T[K - 1 - k, K - 1 - j] = tau[K - 1 - k] * L[k, j]
+
+
+@inlined
+def single_forward(c, info, r, z, shift, u, e, root):
+    """Effects of levels that have one each; returns their log density."""
+    for j in range(z.size):
+        s = math.sqrt(1.0 / (1.0 + c * c * info[j]))
+        v = (z[j] + s * c * r[j]) * s
+        root[j] = s
+        e[j] = v
+        u[j] = c * v + shift[j]
+    return single_density(e, root)
+
+
+@summed
+def single_density(e, root):
+    """Sum of log s - e^2 / 2."""
+    a = 0.0
+    for j in range(e.size):
+        a += log(root[j]) - 0.5 * e[j] * e[j]
+    return a
+
+
+@summed
+def single_back(c, info, r, gu, e, root, g):
+    """Gradients in z; returns that in the sd."""
+    a = 0.0
+    for j in range(g.size):
+        q = root[j] * root[j]
+        back = c * gu[j] - e[j]
+        g[j] = back * root[j]
+        a += gu[j] * e[j] - c * info[j] * q
+        a += back * (q * r[j] - c * info[j] * q * (e[j] + q * c * r[j]))
+    return a
+
+
+@inlined
+def several_forward(M, b, x, T, shift, u, e, root):
+    """Effects of levels that have K each; returns their log density."""
+    J, K = M.J[b], M.K[b]
+    f0, z0, i0 = M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    W = np.empty((MOST_EFFECTS, MOST_EFFECTS))
+    t = np.empty(MOST_EFFECTS)
+    lp = 0.0
+    for j in range(J):
+        o = i0 + j * K * K
+        for a in range(K):
+            for c in range(K):
+                v = 0.0
+                for h in range(c + 1):
+                    v += M.info[o + a * K + h] * T[h, c]
+                W[a, c] = v
+        product = 1.0
+        for a in range(K):
+            for c in range(a + 1):
+                v = 1.0 if a == c else 0.0
+                for h in range(a + 1):
+                    v += T[h, a] * W[h, c]
+                for h in range(c):
+                    v -= root[o + a * K + h] * root[o + c * K + h]
+                if a == c:
+                    v = math.sqrt(max(v, 1e-300))
+                    root[o + a * K + a] = v
+                    product *= v
+                else:
+                    root[o + a * K + c] = v / root[o + c * K + c]
+        lp -= math.log(product)
+        for a in range(K):
+            v = 0.0
+            for h in range(a + 1):
+                v += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(a):
+                v -= root[o + a * K + h] * t[h]
+            t[a] = v / root[o + a * K + a]
+        for a in range(K - 1, -1, -1):
+            v = x[z0 + a * J + j] + t[a]
+            for h in range(a + 1, K):
+                v -= root[o + h * K + a] * e[f0 + h * J + j]
+            v /= root[o + a * K + a]
+            e[f0 + a * J + j] = v
+            lp -= 0.5 * v * v
+        for a in range(K):
+            v = shift[f0 + a * J + j]
+            for h in range(a, K):
+                v += T[a, h] * e[f0 + h * J + j]
+            u[f0 + a * J + j] = v
+    return lp
+
+
+@inlined
+def several_back(M, b, g, T, gu, e, root, gT):
+    """Gradients in z, and in T, which are added to gT."""
+    J, K = M.J[b], M.K[b]
+    f0, z0, i0 = M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    W = np.empty((MOST_EFFECTS, MOST_EFFECTS))
+    P = np.empty((MOST_EFFECTS, MOST_EFFECTS))
+    t = np.empty(MOST_EFFECTS)
+    q = np.empty(MOST_EFFECTS)
+    y = np.empty(MOST_EFFECTS)
+    for j in range(J):
+        o = i0 + j * K * K
+        for a in range(K):
+            v = -e[f0 + a * J + j]
+            s = 0.0
+            for h in range(a + 1):
+                v += T[h, a] * gu[f0 + h * J + j]
+                s += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(a):
+                v -= root[o + a * K + h] * y[h]
+                s -= root[o + a * K + h] * t[h]
+            y[a] = v / root[o + a * K + a]
+            t[a] = s / root[o + a * K + a]
+            g[z0 + a * J + j] = y[a]
+        for a in range(K - 1, -1, -1):
+            v = y[a]
+            for h in range(a + 1, K):
+                v -= root[o + h * K + a] * q[h]
+            q[a] = v / root[o + a * K + a]
+        for a in range(K):
+            for c in range(a + 1):
+                P[a, c] = -e[f0 + a * J + j] * y[c] - q[a] * t[c]
+            for c in range(a, K):
+                gT[a, c] += gu[f0 + a * J + j] * e[f0 + c * J + j] + M.score[f0 + a * J + j] * q[c]
+            P[a, a] -= 1.0 / root[o + a * K + a]
+        for c in range(K - 1, -1, -1):
+            d = root[o + c * K + c]
+            for a in range(c + 1, K):
+                P[c, c] -= P[a, c] * root[o + a * K + c] / d
+            for a in range(c, K):
+                P[a, c] /= d
+            for h in range(c):
+                for a in range(c, K):
+                    P[c, h] -= P[a, c] * root[o + a * K + h]
+                for a in range(c + 1, K):
+                    P[a, h] -= P[a, c] * root[o + c * K + h]
+            P[c, c] *= 0.5
+        for a in range(K):
+            for c in range(a):
+                P[c, a] = P[a, c]
+            P[a, a] *= 2.0
+        for a in range(K):
+            for c in range(K):
+                v = 0.0
+                for h in range(c + 1):
+                    v += M.info[o + a * K + h] * T[h, c]
+                W[a, c] = v
+        for a in range(K):
+            for c in range(a, K):
+                v = 0.0
+                for h in range(K):
+                    v += W[a, h] * P[h, c]
+                gT[a, c] += v
+
+
+@inlined
+def scales_back(M, b, x, g, tau, L, gT):
+    """Gradients in sds and correlations from that in T; returns the log density of these."""
+    K, m0, at = M.K[b], M.member[b], M.cor0[b]
+    lp = 0.0
+    gL = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
+    for k in range(K):
+        d = 0.0
+        r = K - 1 - k  # the place of the member in L
+        for j in range(r + 1):
+            d += gT[k, K - 1 - j] * L[r, j]
+            gL[r, j] = gT[k, K - 1 - j] * tau[k]
+        m = m0 + k
+        at_sd = M.sd0[b] + k
+        v, dv = prior(M.sd_form[m], abs(tau[k]), M.sd_location[m], M.sd_scale[m], M.sd_shape[m])
+        if tau[k] < 0.0:
+            dv = -dv
+        lp += v + math.log(math.cosh(x[at_sd]))
+        g[at_sd] += (d + dv) * M.rho[m] * math.cosh(x[at_sd]) + math.tanh(x[at_sd])
+    for k in range(K):
+        left = 1.0
+        for j in range(k):
+            p = math.tanh(x[at])
+            o = max(1.0 - p * p, 1e-300)
+            d = gL[k, j] * left
+            for h in range(j + 1, k + 1):
+                d -= gL[k, h] * L[k, h] * p / o
+            shape = M.lkj[b] + 0.5 * (K - 2 - j)
+            lp += shape * math.log(o)
+            g[at] += d * o - 2.0 * shape * p
+            left *= math.sqrt(o)
+            at += 1
+    return lp
