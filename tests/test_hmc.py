@@ -15,9 +15,9 @@ import acmodels
 from acmodels.data import study
 from acmodels.engines import Sampling, choose, engine
 from acmodels.engines.hmc import mode, sampling
-from acmodels.engines.hmc.arrays import FORMS, components, design
+from acmodels.engines.hmc.arrays import FORMS, components, design, form_of
 from acmodels.engines.hmc.densities import density, known
-from acmodels.engines.hmc.density import prior
+from acmodels.engines.hmc.effects import prior
 from acmodels.engines.hmc.elementary import exp, log, log_gamma, mills
 from acmodels.families import family, family_names
 from acmodels.priors import resolve_priors
@@ -162,11 +162,9 @@ def test_every_continuous_prior_is_known() -> None:
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_priors_against_scipy(name: str) -> None:
-    from acmodels.engines.hmc.arrays import _form
-
     d = Distribution(name, PRIORS[name])
     at = np.array([0.15, 0.4, 0.85])
-    form = _form(d)
+    form = form_of(d)
     found = np.array([prior(form[0], v, *form[1:]) for v in at])
     expected = log_density(d, at)
     assert np.allclose(found[:, 0] - found[0, 0], expected - expected[0], rtol=1e-10, atol=1e-12)
@@ -301,9 +299,9 @@ def test_the_density_is_that_of_the_model(tmp_path: Path, pair: tuple[str, str],
     X = design_matrix(layout, e, y)
 
     def natural(x: Any) -> tuple[dict[str, float], list[Any]]:
-        u = mode.slopes(d, x)[3]
+        u = mode.slopes(d, x)[3][1 : 1 + neff]
         found = sampling.coefficient_draws(d, x[None, None, neff:])
-        more, groups = sampling.group_draws(d, x[None, None, neff:], u[None, None])
+        more, groups, _ = sampling.group_draws(d, x[None, None, neff:], u[None, None])
         values = {k: float(v[0, 0]) for k, v in (found | more).items()}
         return values, [groups[b.key][0, 0] for b in layout.blocks]
 
@@ -412,9 +410,9 @@ def test_only_what_is_asked_for_is_sampled(tmp_path: Path) -> None:
         (equation("ordinal", "probit", "+ (1 | g)"), None),
         (equation("zero_inflated_poisson", "log", ""), None),
         (
-            equation("poisson", "log", "+ (1 | g)")
-            + '[priors]\n"sd(poisson ~ 1 | g)" = { dist = "Constant", value = 1 }\n',
-            "'sd(poisson ~ 1 | g)' is held",
+            equation("ordinal", "probit", "")
+            + '[priors]\n"ordinal | t1" = { dist = "Constant", value = -1 }\n',
+            "some thresholds of 'ordinal' are held",
         ),
     ],
 )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.density import Arrays
-from acmodels.engines.hmc.products import Coefficient, Known, Products, Values, moving
+from acmodels.engines.hmc.products import Effect, Known, Products, Values, moving
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.distribution import Distribution
 from acmodels.spec.parameters import coefficient, cor
@@ -227,8 +227,8 @@ class _Build:
         residual = self._residual()
         self._products(residual)
         neff = int(self.block0[-1])
-        self.lists["sizes"] = [neff, self.values.size]
-        self.lists["score"] = [np.zeros(neff)]
+        seen = self._length("seen_at")
+        self.lists["sizes"] = [neff, seen, self.values.size]
         self.lists["V0"] = [self.values.start()]
         made = {k: _array(k, v) for k, v in self.lists.items()}
         frozen = np.zeros(len(self.x), dtype=np.bool_)
@@ -377,14 +377,14 @@ class _Build:
         for kind, name, at in kinds:
             prior = self.priors[name]
             low, high = (0.0, np.inf) if kind == "sigma" else (prior.lower, prior.upper)
-            at = at if prior.held is None else prior.held
             held = prior.held is not None
+            value = at if prior.held is None else prior.held
             if np.isfinite(high):
-                share = (at - low) / (high - low)
+                share = (value - low) / (high - low)
                 share = share if held else min(max(share, 0.02), 0.98)
                 self._coordinate(np.log(share / (1 - share)), 0.2, held=held)
             else:
-                self._coordinate(np.log(max(at - low, 1e-12 if held else 1e-3)), 0.2, held=held)
+                self._coordinate(np.log(max(value - low, 1e-12 if held else 1e-3)), 0.2, held=held)
             form, location, size, shape = _form(prior)
             self._add(
                 par_form=form, par_location=location, par_scale=size, par_shape=shape,
@@ -603,10 +603,9 @@ class _Build:
         return out
 
     def _products(self, residual: list[tuple[tuple[int, ...], int, int]]) -> None:
-        cell = {n: 1 + int(self.block0[self._level_of(n)]) for n in self.gaps}
         known = Known(
             self.layout, self.responses, self.values, self._natural, self.eta.__getitem__,
-            self._effect, cell.__getitem__,
+            self._effect, self._level_of, self._place,
         )  # fmt: skip
         products = Products(known)
         for i, e in zip(self.positions, self.equations, strict=True):
@@ -617,6 +616,8 @@ class _Build:
                     products.residual([self.layout.equations[j] for j in before], root, len(mine))
             products.done()
         self.lists |= products.arrays()
+        self.lists |= products.read([(x.J, x.K) for x in self.levels])
+        self._seen()
 
     def _level_of(self, missing: int) -> int:
         return next(b for b, x in enumerate(self.levels) if x.missing == missing)
@@ -637,14 +638,29 @@ class _Build:
             return 0.0, [(part.lin_at + i, float(v)) for i, v in enumerate(row) if v]
         return dict(part.held)[slopes(self.layout, response)[k].parameter], []
 
-    def _effect(self, e: EquationLayout, of: tuple[int, int], rows: Index) -> Coefficient:
-        """A group effect as written on rows of an equation: places in V with weights."""
+    def _effect(self, e: EquationLayout, of: tuple[int, int], rows: Index) -> Effect:
+        """A group effect as written on rows of an equation."""
         b, k = self.blocks.index(of[0]), of[1]
-        level = self.layout.blocks[of[0]].index(e)[rows]
-        first = 1 + int(self.block0[b])
-        J, base = self.levels[b].J, self.bases[b]
+        base = self.bases[b]
         row = np.eye(self.levels[b].K)[k] if base is None else base[k]
-        return [(first + j * J + level, float(w)) for j, w in enumerate(row) if w]
+        level = self.layout.blocks[of[0]].index(e)[rows]
+        return Effect(b, level, tuple(float(w) for w in row))
+
+    def _place(self, b: int) -> tuple[int, int]:
+        """Place in V of a block's first effect, and its levels."""
+        return 1 + int(self.block0[b]), self.levels[b].J
+
+    def _seen(self) -> None:
+        """Make room for what the data inform about: effects, and products of these."""
+        infos, at = self.lists["info"], 0
+        self.lists["info"], self.lists["info0"] = [], []
+        for b, level in enumerate(self.levels):
+            J, K, Q = level.J, level.K, self.lists["Q"][b]
+            info = np.zeros((J, Q, Q))
+            info[:, :K, :K] = infos[b].reshape(J, K, K)
+            self._add(info0=self._length("info"), score0=at, info=info.ravel())
+            at += J * Q
+        self.lists["score"] = [np.zeros(at)]
 
 
 def sorted_pair(layout: Layout, r: int, a: str, b: str) -> tuple[str, str]:
@@ -659,9 +675,11 @@ FLAT = (6, 0.0, 1.0, 0.0)
 
 def _form(prior: Prior) -> tuple[int, float, float, float]:
     """Return number, location, scale and shape of a prior as the density takes them."""
-    if prior.held is not None:
-        return FLAT
-    d: Distribution = prior.distribution
+    return FLAT if prior.held is not None else form_of(prior.distribution)
+
+
+def form_of(d: Distribution) -> tuple[int, float, float, float]:
+    """Return the same of a distribution."""
     if d.name == "Beta":
         return FORMS["Beta"], d.parameters["beta"], 1.0, d.parameters["alpha"]
     shape = {"Cauchy": 1.0, "HalfCauchy": 1.0}.get(d.name, d.shape[0][1] if d.shape else 0.0)
@@ -684,7 +702,8 @@ def _turn(X: Array) -> Array:
 _REAL = {
     "data", "eta0", "weight", "X", "lower", "upper", "Z", "rho", "info", "score", "lkj", "a", "A",
     "location", "scale", "shape", "par_location", "par_scale", "par_shape", "sd_location",
-    "sd_scale", "sd_shape", "V0", "factor", "cell_rough", "mo_alpha", "residual_lkj",
+    "sd_scale", "sd_shape", "V0",
+    "factor", "cell_rough", "mo_alpha", "virtual_weight", "residual_lkj",
 }  # fmt: skip
 
 

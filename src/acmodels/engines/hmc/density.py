@@ -25,9 +25,12 @@ import numpy as np
 from acmodels.engines.hmc.densities import CHUNK
 from acmodels.engines.hmc.effects import (
     MOST_EFFECTS,
+    MOST_SEEN,
     prior,
     root_of,
     scales_back,
+    seen_back,
+    seen_by,
     several_back,
     several_forward,
     single_back,
@@ -43,6 +46,7 @@ Arrays = namedtuple(
     a A prior0 lin0 form location scale shape par_prior0 par_form par_location par_scale par_shape
     sd_form sd_location sd_scale sd_shape
     V0 lin_at par_at row_par_at eta_at product0 to first second factor
+    Q score0 virtual0 virtual_at product_at seen_at weight0 virtual_weight
     cells0 cells cell_equation cell_row0 cell_row cell_rough
     mo0 mo_b mo_x mo_steps mo_raw mo_alpha
     residual_member0 residual_member residual_cor residual_at residual_lkj sizes""",
@@ -68,24 +72,32 @@ Priors of an equation's linear parameters (slopes, raw slopes, constant, thresho
 a + A linear, with `form`, `location`, `scale` and `shape`.
 
 Places in V: of linear parameters `lin_at`, of further ones `par_at` (those that rows read:
-`row_par_at`), of predictors `eta_at`; `V0` is what V starts as. Products of equation e from
-`product0[e]` on. Residual blocks: equations `residual_member`, coordinates `residual_cor`, place
+`row_par_at`), of predictors `eta_at`; `V0` is what V starts as. Products of equation e are from
+`product0[e + 1]` on; the first are of parameters alone.
+
+By block: `Q`, the effects and, after these, products of effects with coefficients that other
+equations read; from `virtual0` on, the places of these coefficients in V, `virtual_at`, where each
+product begins among all, `product_at`, whose places in V are `seen_at`; from `weight0` on what
+multiplies each effect, `virtual_weight` (Q - K, K).
+
+Residual blocks: equations `residual_member`, coordinates `residual_cor`, place
 in V `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in
-all, size of V.
+all, products of these that are read, size of V.
 """
 
 Room = namedtuple("Room", "W V G e root move shift")
-"""Where a density works: `W` (4, CHUNK); `V`, `G`, see above; by effect `e`, `move` and `shift`, which
-is added to effects (zero, but for differences); `root`, as large as `info`."""
+"""Where a density works: `W` (4, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,
+which is added to effects and their products (zero, but for differences); `root`, as `info`."""
 
 
 @inlined
 def room(M):
     """Make room for a density."""
     neff = M.sizes[0]
+    seen = neff + M.sizes[1]
     return Room(
         np.empty((4, CHUNK)), np.empty(M.V0.size), np.empty(M.V0.size), np.empty(neff),
-        np.empty(M.info.size), np.empty(neff), np.zeros(neff),
+        np.empty(M.info.size), np.empty(neff), np.zeros(seen),
     )  # fmt: skip
 
 
@@ -260,7 +272,6 @@ def monotonic_back(M, m, x, V, G, g, raw):
     """The slopes of these."""
     K = M.mo_steps[m]
     o = raw + M.mo_raw[m]
-    b = x[M.mo_b[m]]
     after = G[o + K - 1] * V[o + K - 1]
     left = 1.0
     slope = 0.0
@@ -336,7 +347,7 @@ def residual_back(M, r, x, V, G, g):
 
 @inlined
 def products_forward(M, e, V):
-    """Add the products that an equation needs."""
+    """Add a list of products."""
     for i in range(M.product0[e], M.product0[e + 1]):
         V[M.to[i]] += M.factor[i] * V[M.first[i]] * V[M.second[i]]
 
@@ -437,11 +448,11 @@ def rows_density(M, e, R):
 def cells_forward(M, b, R):
     """Missing values of an equation: its predictor plus its residual sd times an innovation."""
     e = M.cell_equation[b]
-    J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
-    for j in range(J):
+    f0 = M.eff0[M.member[b]]
+    for j in range(M.J[b]):
         k = M.cell_row0[b] + j
         R.move[f0 + j] = R.shift[f0 + j] + R.V[M.eta_at[e] + M.cell_row[k]] - M.cell_rough[k]
-    return R.V[M.row_par_at[e]], J, f0, z0, i0
+    return R.V[M.row_par_at[e]]
 
 
 @inlined
@@ -451,6 +462,43 @@ def cells_back(M, b, R):
     f0 = M.eff0[M.member[b]]
     for j in range(M.J[b]):
         R.G[M.eta_at[e] + M.cell_row[M.cell_row0[b] + j]] += R.G[1 + f0 + j]
+
+
+@inlined
+def effects_forward(M, b, x, T, shift, R):
+    """Fill in a block's effects; returns their log density."""
+    J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    u = R.V[1:]
+    if M.Q[b] == 1:
+        r0 = M.score0[b]
+        return single_forward(
+            T[0, 0], M.info[i0 : i0 + J], M.score[r0 : r0 + J], x[z0 : z0 + J],
+            shift[f0 : f0 + J], u[f0 : f0 + J], R.e[f0 : f0 + J], R.root[i0 : i0 + J],
+        )  # fmt: skip
+    S = np.empty((MOST_SEEN, MOST_EFFECTS))
+    seen_by(M, b, R.V, T, S)
+    return several_forward(M, b, x, T, S, shift, u, R.e, R.root)
+
+
+@inlined
+def effects_back(M, b, g, T, R):
+    """Slopes in a block's coordinates; returns those in T."""
+    J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    gu = R.G[1:]
+    gT = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
+    if M.Q[b] == 1:
+        r0 = M.score0[b]
+        gT[0, 0] = single_back(
+            T[0, 0], M.info[i0 : i0 + J], M.score[r0 : r0 + J], gu[f0 : f0 + J],
+            R.e[f0 : f0 + J], R.root[i0 : i0 + J], g[z0 : z0 + J],
+        )  # fmt: skip
+        return gT
+    S = np.empty((MOST_SEEN, MOST_EFFECTS))
+    gS = np.zeros((MOST_SEEN, MOST_EFFECTS))
+    seen_by(M, b, R.V, T, S)
+    several_back(M, b, g, T, S, gu, R.e, R.root, gT, gS)
+    seen_back(M, b, R.V, R.G, T, gS, gT)
+    return gT
 
 
 @inlined
@@ -468,64 +516,45 @@ def log_density(M, x, g, R):
     G[:] = 0.0
     g[:] = 0.0
     lp = 0.0
-    u, gu = V[1:], G[1:]
-    L = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
+    neff = M.sizes[0]
+    for k in range(M.seen_at.size):
+        V[M.seen_at[k]] += R.shift[neff + k]
     T = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
+    L = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
     tau = np.empty(MOST_EFFECTS)
-    for b in range(M.J.size):
-        if M.sd0[b] < 0:
-            continue
-        root_of(M, x, b, tau, L, T)
-        if M.K[b] == 1:
-            J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
-            lp += single_forward(
-                tau[0], M.info[i0 : i0 + J], M.score[f0 : f0 + J], x[z0 : z0 + J],
-                R.shift[f0 : f0 + J], u[f0 : f0 + J], R.e[f0 : f0 + J], R.root[i0 : i0 + J],
-            )  # fmt: skip
-        else:
-            lp += several_forward(M, b, x, T, R.shift, u, R.e, R.root)
     E = M.address.size
     for e in range(E):
         lp += parameters_forward(M, e, x, V, G)
     for r in range(M.residual_cor.size):
         lp += residual_forward(M, r, x, V)
+    products_forward(M, 0, V)
+    for b in range(M.J.size):
+        if M.sd0[b] >= 0:
+            root_of(M, x, b, tau, L, T)
+            lp += effects_forward(M, b, x, T, R.shift, R)
     for e in range(E):
-        products_forward(M, e, V)
+        products_forward(M, e + 1, V)
         predictor_forward(M, e, V)
         for k in range(M.cells0[e], M.cells0[e + 1]):
-            c, J, f0, z0, i0 = cells_forward(M, M.cells[k], R)
-            lp += single_forward(
-                c, M.info[i0 : i0 + J], M.score[f0 : f0 + J], x[z0 : z0 + J],
-                R.move[f0 : f0 + J], u[f0 : f0 + J], R.e[f0 : f0 + J], R.root[i0 : i0 + J],
-            )  # fmt: skip
+            T[0, 0] = cells_forward(M, M.cells[k], R)
+            lp += effects_forward(M, M.cells[k], x, T, R.move, R)
         lp += rows_density(M, e, R)
     for e in range(E - 1, -1, -1):
         for k in range(M.cells0[e], M.cells0[e + 1]):
-            b = M.cells[k]
-            J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
-            cells_back(M, b, R)
-            G[M.row_par_at[e]] += single_back(
-                V[M.row_par_at[e]], M.info[i0 : i0 + J], M.score[f0 : f0 + J], gu[f0 : f0 + J],
-                R.e[f0 : f0 + J], R.root[i0 : i0 + J], g[z0 : z0 + J],
-            )  # fmt: skip
+            cells_back(M, M.cells[k], R)
+            T[0, 0] = V[M.row_par_at[e]]
+            gT = effects_back(M, M.cells[k], g, T, R)
+            G[M.row_par_at[e]] += gT[0, 0]
         predictor_back(M, e, G)
-        products_back(M, e, V, G)
+        products_back(M, e + 1, V, G)
+    for b in range(M.J.size):
+        if M.sd0[b] >= 0:
+            root_of(M, x, b, tau, L, T)
+            gT = effects_back(M, b, g, T, R)
+            lp += scales_back(M, b, x, g, tau, L, gT)
+    products_back(M, 0, V, G)
     for r in range(M.residual_cor.size):
         residual_back(M, r, x, V, G, g)
     for e in range(E):
         parameters_back(M, e, x, V, G, g)
-    for b in range(M.J.size):
-        if M.sd0[b] < 0:
-            continue
-        root_of(M, x, b, tau, L, T)
-        gT = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
-        if M.K[b] == 1:
-            J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
-            gT[0, 0] = single_back(
-                tau[0], M.info[i0 : i0 + J], M.score[f0 : f0 + J], gu[f0 : f0 + J],
-                R.e[f0 : f0 + J], R.root[i0 : i0 + J], g[z0 : z0 + J],
-            )  # fmt: skip
-        else:
-            several_back(M, b, g, T, gu, R.e, R.root, gT)
-        lp += scales_back(M, b, x, g, tau, L, gT)
     return lp

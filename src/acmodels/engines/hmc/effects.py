@@ -8,6 +8,10 @@ standard deviation is zero. The density is exact for any I and r, which only mov
 For one effect a level this is the partly non-centered parametrization of Papaspiliopoulos,
 Roberts and Skold (2007), with weights that follow the standard deviation.
 
+Where other equations read an effect times a coefficient of theirs, as they do a latent mean, the
+data inform about these products too: I and r are about S e, with the rows of T first and below
+these coefficients times rows of T. The coordinates so follow the coefficients.
+
 Sds are tau = rho sinh(x), x >= 0; correlation matrices are made of partial correlations, tanh(x)
 (Lewandowski, Kurowicka & Joe, 2009). The adjoint of a Cholesky factor is Murray's (2016).
 """
@@ -24,6 +28,8 @@ from acmodels.engines.hmc.elementary import inlined, log, summed
 
 MOST_EFFECTS = 8
 """Effects that may share a covariance."""
+MOST_SEEN = 24
+"""These, and coefficients times effects that other equations read."""
 
 
 @inlined
@@ -113,27 +119,61 @@ def single_back(c, info, r, gu, e, root, g):
 
 
 @inlined
-def several_forward(M, b, x, T, shift, u, e, root):
+def seen_by(M, b, V, T, S):
+    """What the data inform about, S e: the effects T e and, below, coefficients times these."""
+    K, Q = M.K[b], M.Q[b]
+    for a in range(K):
+        for c in range(K):
+            S[a, c] = T[a, c]
+    for q in range(Q - K):
+        v = M.virtual0[b] + q
+        for c in range(K):
+            s = 0.0
+            for h in range(K):
+                s += M.virtual_weight[M.weight0[b] + q * K + h] * T[h, c]
+            S[K + q, c] = V[M.virtual_at[v]] * s
+
+
+@inlined
+def seen_back(M, b, V, G, T, gS, gT):
+    """Slopes in T and in the coefficients from those in S, which are of rows below K here."""
+    K, Q = M.K[b], M.Q[b]
+    for a in range(K):
+        for c in range(K):
+            gT[a, c] += gS[a, c]
+    for q in range(Q - K):
+        at = M.virtual_at[M.virtual0[b] + q]
+        for c in range(K):
+            s = 0.0
+            for h in range(K):
+                w = M.virtual_weight[M.weight0[b] + q * K + h]
+                s += w * T[h, c]
+                gT[h, c] += V[at] * w * gS[K + q, c]
+            G[at] += gS[K + q, c] * s
+
+
+@inlined
+def several_forward(M, b, x, T, S, shift, u, e, root):
     """Effects of levels that have K each; returns their log density."""
-    J, K = M.J[b], M.K[b]
-    f0, z0, i0 = M.eff0[M.member[b]], M.block0[b], M.info0[b]
-    W = np.empty((MOST_EFFECTS, MOST_EFFECTS))
+    J, K, Q = M.J[b], M.K[b], M.Q[b]
+    f0, z0, i0, r0 = M.eff0[M.member[b]], M.block0[b], M.info0[b], M.score0[b]
+    W = np.empty((MOST_SEEN, MOST_EFFECTS))
     t = np.empty(MOST_EFFECTS)
     lp = 0.0
     for j in range(J):
-        o = i0 + j * K * K
-        for a in range(K):
+        o = i0 + j * Q * Q
+        for a in range(Q):
             for c in range(K):
                 v = 0.0
-                for h in range(c + 1):
-                    v += M.info[o + a * K + h] * T[h, c]
+                for h in range(Q):
+                    v += M.info[o + a * Q + h] * S[h, c]
                 W[a, c] = v
         product = 1.0
         for a in range(K):
             for c in range(a + 1):
                 v = 1.0 if a == c else 0.0
-                for h in range(a + 1):
-                    v += T[h, a] * W[h, c]
+                for h in range(Q):
+                    v += S[h, a] * W[h, c]
                 for h in range(c):
                     v -= root[o + a * K + h] * root[o + c * K + h]
                 if a == c:
@@ -145,8 +185,8 @@ def several_forward(M, b, x, T, shift, u, e, root):
         lp -= math.log(product)
         for a in range(K):
             v = 0.0
-            for h in range(a + 1):
-                v += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(Q):
+                v += S[h, a] * M.score[r0 + h * J + j]
             for h in range(a):
                 v -= root[o + a * K + h] * t[h]
             t[a] = v / root[o + a * K + a]
@@ -166,23 +206,24 @@ def several_forward(M, b, x, T, shift, u, e, root):
 
 
 @inlined
-def several_back(M, b, g, T, gu, e, root, gT):
-    """Gradients in z, and in T, which are added to gT."""
-    J, K = M.J[b], M.K[b]
-    f0, z0, i0 = M.eff0[M.member[b]], M.block0[b], M.info0[b]
-    W = np.empty((MOST_EFFECTS, MOST_EFFECTS))
+def several_back(M, b, g, T, S, gu, e, root, gT, gS):
+    """Gradients in z, and in T and S, which are added to gT and gS."""
+    J, K, Q = M.J[b], M.K[b], M.Q[b]
+    f0, z0, i0, r0 = M.eff0[M.member[b]], M.block0[b], M.info0[b], M.score0[b]
     P = np.empty((MOST_EFFECTS, MOST_EFFECTS))
     t = np.empty(MOST_EFFECTS)
     q = np.empty(MOST_EFFECTS)
     y = np.empty(MOST_EFFECTS)
+    w = np.empty(MOST_EFFECTS)
     for j in range(J):
-        o = i0 + j * K * K
+        o = i0 + j * Q * Q
         for a in range(K):
             v = -e[f0 + a * J + j]
             s = 0.0
             for h in range(a + 1):
                 v += T[h, a] * gu[f0 + h * J + j]
-                s += T[h, a] * M.score[f0 + h * J + j]
+            for h in range(Q):
+                s += S[h, a] * M.score[r0 + h * J + j]
             for h in range(a):
                 v -= root[o + a * K + h] * y[h]
                 s -= root[o + a * K + h] * t[h]
@@ -198,7 +239,7 @@ def several_back(M, b, g, T, gu, e, root, gT):
             for c in range(a + 1):
                 P[a, c] = -e[f0 + a * J + j] * y[c] - q[a] * t[c]
             for c in range(a, K):
-                gT[a, c] += gu[f0 + a * J + j] * e[f0 + c * J + j] + M.score[f0 + a * J + j] * q[c]
+                gT[a, c] += gu[f0 + a * J + j] * e[f0 + c * J + j]
             P[a, a] -= 1.0 / root[o + a * K + a]
         for c in range(K - 1, -1, -1):
             d = root[o + c * K + c]
@@ -216,18 +257,18 @@ def several_back(M, b, g, T, gu, e, root, gT):
             for c in range(a):
                 P[c, a] = P[a, c]
             P[a, a] *= 2.0
-        for a in range(K):
+        for a in range(Q):
             for c in range(K):
                 v = 0.0
-                for h in range(c + 1):
-                    v += M.info[o + a * K + h] * T[h, c]
-                W[a, c] = v
-        for a in range(K):
-            for c in range(a, K):
-                v = 0.0
+                for h in range(Q):
+                    v += M.info[o + a * Q + h] * S[h, c]
+                w[c] = v
+            s = M.score[r0 + a * J + j]
+            for c in range(K):
+                v = s * q[c]
                 for h in range(K):
-                    v += W[a, h] * P[h, c]
-                gT[a, c] += v
+                    v += w[h] * P[h, c]
+                gS[a, c] += v
 
 
 @inlined

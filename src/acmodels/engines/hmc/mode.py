@@ -72,13 +72,13 @@ def _sampled(design: Design, only: NDArray[np.bool_] | None) -> Index:
 
 
 def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]:
-    """Return log density, gradient, slopes in effects, effects and innovations."""
-    out = np.empty((1, len(x) + int(design.arrays.sizes[0])))
+    """Return log density, gradient, slopes in effects and products of these, V and innovations."""
+    out = np.empty((1, len(x) + int(design.arrays.sizes[:2].sum())))
     none = np.zeros(0, np.int64)
-    lp, u, e = differences(
+    lp, V, e = differences(
         design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, levels=False
     )
-    return lp, out[0, : len(x)], out[0, len(x) :], u, e
+    return lp, out[0, : len(x)], out[0, len(x) :], V, e
 
 
 def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
@@ -91,8 +91,8 @@ def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
     at = np.concatenate([np.asarray(s, dtype=np.int64) for s in sets])
     first = np.cumsum([0, *(len(s) for s in sets)])
     h = STEP * np.maximum(design.unit, 1e-3)
-    out = np.empty((len(sets) + 1, len(x) + int(design.arrays.sizes[0])))
-    differences(design.arrays, x, at, first, h, out, levels=False)
+    out = np.empty((len(sets) + 1, len(x) + int(design.arrays.sizes[:2].sum())))
+    differences(design.arrays, x, at, first, h[at], out, levels=False)
     B = -out[1 : q + 1, o.border] / h[o.border][:, None]
     B = (B + B.T) / 2
     C = -(out[1 : q + 1, o.primary] / h[o.border][:, None]).T
@@ -185,45 +185,96 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
         The design with other coordinates, and the same effects, sds and correlations in these.
     """
     M = design.arrays
-    neff = int(M.sizes[0])
-    if not neff:
+    if not int(M.sizes[0]):
         return design, x
-    _, _, gu, _, e = slopes(design, x)
-    sets: list[Array] = []
+    _, _, g, V, e = slopes(design, x)
+    D = len(x)
+    sets: list[tuple[Index, Array]] = []
     for b in range(len(M.J)):
-        sets += [M.eff0[M.member[b] + k] + np.arange(M.J[b]) for k in range(int(M.K[b]))]
-    first = np.cumsum([0, *(len(s) for s in sets)])
-    h = np.full(neff, 1e-4)
-    for b in range(len(M.J)):
-        for k in range(int(M.K[b])):
-            m = M.member[b] + k
-            h[M.eff0[m] : M.eff0[m] + M.J[b]] = 1e-4 * M.rho[m]
-    out = np.empty((len(sets) + 1, len(x) + neff))
-    differences(M, x, np.concatenate(sets).astype(np.int64), first, h, out, levels=True)
+        sets += _moved(M, b, V)
+    first = np.cumsum([0, *(len(at) for at, _ in sets)])
+    out = np.empty((len(sets) + 1, D + int(M.sizes[:2].sum())))
+    at, h = (np.concatenate([s[i] for s in sets]) for i in range(2))
+    differences(M, x, at.astype(np.int64), first, h, out, levels=True)
     info, score, rho = M.info.copy(), M.score.copy(), M.rho.copy()
     new = x.copy()
-    s = 0
+    s = 1
     for b in range(len(M.J)):
-        J, K, m0 = int(M.J[b]), int(M.K[b]), int(M.member[b])
+        J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member[b])
         span = slice(int(M.block0[b]), int(M.block0[b]) + J * K)
-        S = np.empty((J, K, K))
-        for k in range(K):
-            S[:, k, :] = -out[1 + s + k, len(x) :][span].reshape(K, J).T / h[span.start + k * J]
-        s += K
-        S = _positive((S + S.transpose(0, 2, 1)) / 2)
+        read = _read(M, b, V)
+        S = np.empty((J, Q, Q))
+        for q in range(Q):
+            step = 1e-4 * M.rho[m0 + q] if q < K else _step(M, b, read[q - K])
+            S[:, q, :] = -_partial(M, b, out[s + q, D:], read).T / step
+        s += Q
+        S = _positive((S + S.transpose(0, 2, 1)) / 2) if Q == K else _semidefinite(S)
         T, tau = _root(design, x, b)
         E = e[span].reshape(K, J).T
-        U = E @ T.T
-        r = np.einsum("jkl,jl->jk", S, U) + gu[span].reshape(K, J).T
-        R = np.linalg.cholesky(np.eye(K) + T.T @ S @ T)
-        z = np.einsum("jlk,jl->jk", R, E) - np.linalg.solve(R, (r @ T)[:, :, None])[:, :, 0]
+        seen = np.vstack([np.eye(K), read]) @ T
+        r = np.einsum("jkl,jl->jk", S, E @ seen.T) + _partial(M, b, g, read).T
+        R = np.linalg.cholesky(np.eye(K) + seen.T @ S @ seen)
+        z = np.einsum("jlk,jl->jk", R, E) - np.linalg.solve(R, (r @ seen)[:, :, None])[:, :, 0]
         new[span] = z.T.ravel()
-        info[M.info0[b] : M.info0[b] + J * K * K] = S.ravel()
-        score[span] = r.T.ravel()
+        info[M.info0[b] : M.info0[b] + J * Q * Q] = S.ravel()
+        score[M.score0[b] : M.score0[b] + J * Q] = r.T.ravel()
         if M.sd0[b] >= 0:
-            rho[m0 : m0 + K] = 1 / np.sqrt(np.einsum("jkk->k", S) / J)
+            own = np.einsum("jkk->k", S)[:K]
+            rho[m0 : m0 + K] = 1 / np.sqrt(own / J)
             new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
     return replace(design, arrays=M._replace(info=info, score=score, rho=rho)), new
+
+
+def _read(M: Any, b: int, V: Array) -> Array:
+    """What multiplies a block's effects in each product that is read, (Q - K, K)."""
+    K, n = int(M.K[b]), int(M.Q[b] - M.K[b])
+    w = M.virtual_weight[M.weight0[b] : M.weight0[b] + n * K].reshape(n, K)
+    return V[M.virtual_at[M.virtual0[b] : M.virtual0[b] + n]][:, None] * w
+
+
+def _seen(M: Any, b: int) -> Index:
+    """Places of a block's effects and of their products that are read, (Q, J)."""
+    J, K, n = int(M.J[b]), int(M.K[b]), int(M.Q[b] - M.K[b])
+    own = M.eff0[M.member[b] : M.member[b] + K]
+    products = int(M.sizes[0]) + M.product_at[M.virtual0[b] : M.virtual0[b] + n]
+    return np.concatenate([own, products])[:, None] + np.arange(J)
+
+
+def _step(M: Any, b: int, read: Array) -> float:
+    """By how much a product of effects is moved."""
+    K, m0 = int(M.K[b]), int(M.member[b])
+    return 1e-4 * max(float(np.abs(read) @ M.rho[m0 : m0 + K]), 1e-2 * float(M.rho[m0]))
+
+
+def _moved(M: Any, b: int, V: Array) -> list[tuple[Index, Array]]:
+    """Sets of places and steps that move each effect alone, its products held, and each product."""
+    J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member[b])
+    places, read = _seen(M, b), _read(M, b, V)
+    out: list[tuple[Index, Array]] = []
+    for k in range(K):
+        h = 1e-4 * M.rho[m0 + k]
+        back = [np.full(J, -h * read[q, k]) for q in range(Q - K)]
+        out.append(
+            (np.concatenate([places[k], *places[K:]]), np.concatenate([np.full(J, h), *back]))
+        )
+    return out + [(places[K + q], np.full(J, _step(M, b, read[q]))) for q in range(Q - K)]
+
+
+def _partial(M: Any, b: int, g: Array, read: Array) -> Array:
+    """Slopes in effects, their products held, and in products, from total ones, (Q, J)."""
+    K = int(M.K[b])
+    out = g[_seen(M, b)]
+    out[:K] -= read.T @ out[K:]
+    return out
+
+
+def _semidefinite(S: Array) -> Array:
+    """Raise eigenvalues of matrices to zero, in units of their diagonals, (J, Q, Q)."""
+    S = (S + S.transpose(0, 2, 1)) / 2
+    size = np.sqrt(np.maximum(np.einsum("jkk->jk", S), 1e-6))
+    value, vector = np.linalg.eigh(S / (size[:, :, None] * size[:, None, :]))
+    R = np.einsum("jab,jb,jcb->jac", vector, np.maximum(value, 1e-6), vector)
+    return R * size[:, :, None] * size[:, None, :]
 
 
 def _positive(S: Array) -> Array:

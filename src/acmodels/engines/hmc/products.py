@@ -1,4 +1,4 @@
-"""What an equation's predictor has beside known columns: products of parameters, effects and values.
+"""What an equation's predictor has beside known columns: products of quantities.
 
 Columns hold observed unit means, and rough numbers where values are missing. What a column differs
 by from these is a product of quantities that the density computes: here these products are listed.
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.engines.hmc.effects import MOST_SEEN
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, unit_means, variable_values
@@ -18,8 +19,6 @@ from acmodels.system.terms import Factor, Term, latent_means, terms
 
 type Slots = Index
 """Places in V, one a row."""
-type Moves = list[tuple[Index, Slots, float]]
-"""Rows, places in V of what they move with, and what that is multiplied by."""
 type Coefficient = list[tuple[Slots, float]]
 """Places in V of a row's coefficient, with weights."""
 
@@ -77,6 +76,32 @@ class Values:
 
 
 @dataclass(frozen=True)
+class Move:
+    """What a value moves with: something in V, or an effect, times a factor.
+
+    Attributes:
+        rows: that move.
+        slots: places in V, by row; none for an effect.
+        factor: by row.
+        effect: at these rows, or None.
+    """
+
+    rows: Index
+    slots: Slots
+    factor: Array
+    effect: "Effect | None" = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A group effect as written: its block, the level of each row, weights of sampled effects."""
+
+    block: int
+    level: Index
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Known:
     """What products are made of.
 
@@ -86,8 +111,9 @@ class Known:
         natural: place in V of an equation's coefficient of a column, by position, and what it is
             the sum of: a constant, and places with weights.
         eta: place of the first predictor of an equation.
-        effect: places of a group effect, by level of the rows, with weights.
-        cell: place of the first value of a variable that is missing, by its position.
+        effect: a group effect at rows of an equation.
+        cell: the block of a variable's missing values, by its position.
+        block: place in V of the first effect of a block, and its number of levels.
     """
 
     layout: Layout
@@ -95,8 +121,9 @@ class Known:
     values: Values
     natural: Callable[[str, int], tuple[float, list[tuple[int, float]]]]
     eta: Callable[[str], int]
-    effect: Callable[[EquationLayout, tuple[int, int], Index], Coefficient]
+    effect: Callable[[EquationLayout, tuple[int, int], Index], "Effect"]
     cell: Callable[[int], int]
+    block: Callable[[int], tuple[int, int]]
 
 
 class Products:
@@ -106,9 +133,11 @@ class Products:
         self.known = known
         self.layout = known.layout
         self.lists: list[tuple[Index, Index, Index, Array]] = []
+        self.first: list[tuple[Index, Index, Index, Array]] = []  # of parameters alone
         self.starts = [0]
+        self.seen: dict[tuple[int, int, tuple[float, ...]], int] = {}
         self.coefficients: dict[tuple[str, int], int] = {}
-        self.means: dict[int, Slots] = {}
+        self.means: dict[int, tuple[Slots, list[tuple[Effect, Array]]]] = {}
 
     def equation(self, e: EquationLayout) -> None:
         """Add what moves in an equation; those that it rests on have been added."""
@@ -145,20 +174,36 @@ class Products:
     def arrays(self) -> dict[str, list[Any]]:
         """Return what the density reads."""
         names = ("to", "first", "second", "factor")
-        found = {n: [x[i] for x in self.lists] for i, n in enumerate(names)}
-        return {**found, "product0": list(self.starts)}
+        found = {n: [x[i] for x in (*self.first, *self.lists)] for i, n in enumerate(names)}
+        before = sum(len(x[0]) for x in self.first)
+        return {**found, "product0": [0, *(before + n for n in self.starts)]}
+
+    def read(self, levels: Sequence[tuple[int, int]]) -> dict[str, list[Any]]:
+        """Return what the density reads of products of effects and coefficients.
+
+        Args:
+            levels: J and K of each block.
+        """
+        out: dict[str, list[Any]] = {
+            k: [] for k in ("Q", "virtual0", "virtual_at", "product_at", "seen_at", "weight0",
+                            "virtual_weight")
+        }  # fmt: skip
+        n = 0
+        for b, (J, K) in enumerate(levels):
+            mine = [(key, place) for key, place in self.seen.items() if key[0] == b]
+            out["Q"].append(K + len(mine))
+            out["virtual0"].append(len(out["virtual_at"]))
+            out["weight0"].append(sum(len(w) for w in out["virtual_weight"]))
+            for (_, at, weights), place in mine:
+                out["virtual_at"].append(at)
+                out["product_at"].append(n)
+                out["seen_at"].append(place + np.arange(J))
+                out["virtual_weight"].append(weights)
+                n += J
+        return out
 
     def _add(self, to: Any, first: Any, second: Any, factor: Any) -> None:
-        to = np.asarray(to, dtype=np.int64)
-        shape = to.shape
-        self.lists.append(
-            (
-                to,
-                np.broadcast_to(np.asarray(first, dtype=np.int64), shape),
-                np.broadcast_to(np.asarray(second, dtype=np.int64), shape),
-                np.broadcast_to(np.asarray(factor, dtype=np.float64), shape),
-            )
-        )
+        self.lists.append(_listed(to, first, second, factor))
 
     def _eta(self, e: EquationLayout) -> Slots:
         return self.known.eta(e.response) + np.arange(e.n, dtype=np.int64)
@@ -169,7 +214,7 @@ class Products:
             start, parts = self.known.natural(response, k)
             at = self.known.values.add(1, start)
             for place, weight in parts:
-                self._add([at], 0, [place], weight)
+                self.first.append(_listed([at], 0, [place], weight))
             self.coefficients[response, k] = at
         return self.coefficients[response, k]
 
@@ -178,18 +223,27 @@ class Products:
         found = moving(self.layout, t)
         if not found:
             return
+        at = None
         if t.effect is None:
             at = self._coefficient(e.response, t.position or 0)
             by: Coefficient = [(np.full(len(rows), at), 1.0)]
         else:
-            by = self.known.effect(e, t.effect, rows)
+            by = self._effect(self.known.effect(e, t.effect, rows))
         moved = {f.part for f in found}
         stays = replace(t.column, parts=tuple(p for p in t.column.parts if p not in moved))
         rest = column_values(stays, e.rows, self._data)[rows]
         if len(found) == 1 and _plain(found[0].part.operand):
-            for where, slots, factor in self._moves(e, found[0], rows):
+            for m in self._moves(e, found[0], rows):
+                here, factor = m.rows, m.factor * rest[m.rows]
+                seen = None if at is None or m.effect is None else self._seen(at, m.effect)
+                if seen is not None and m.effect is not None:
+                    self._add(to[here], 0, seen + m.effect.level, factor)
+                    continue
                 for slot, weight in by:
-                    self._add(to[where], slot[where], slots, weight * factor * rest[where])
+                    for inner, w in (
+                        [(m.slots, 1.0)] if m.effect is None else self._effect(m.effect)
+                    ):
+                        self._add(to[here], slot[here], inner, weight * w * factor)
             return
         column = t.values(self.layout, self.known.responses)[rows]
         values = [self._value(e, f)[rows] for f in found]
@@ -200,6 +254,25 @@ class Products:
         for slot, weight in by:
             self._add(to, slot, away, weight)
 
+    def _effect(self, of: Effect) -> Coefficient:
+        """Places of a group effect in V, with weights."""
+        first, J = self.known.block(of.block)
+        return [(first + k * J + of.level, w) for k, w in enumerate(of.weights) if w]
+
+    def _seen(self, at: int, of: Effect) -> int | None:
+        """Place of a coefficient times each level's effect; None where a block has too many."""
+        key = (of.block, at, of.weights)
+        if key not in self.seen:
+            if sum(k[0] == of.block for k in self.seen) + len(of.weights) >= MOST_SEEN:
+                return None
+            first, J = self.known.block(of.block)
+            self.seen[key] = self.known.values.add(J)
+            to = self.seen[key] + np.arange(J)
+            for k, w in enumerate(of.weights):
+                if w:
+                    self._add(to, at, first + k * J + np.arange(J), w)
+        return self.seen[key]
+
     def _product(self, a: Slots, b: Slots) -> Slots:
         out = self.known.values.add(len(a)) + np.arange(len(a))
         self._add(out, a, b, 1.0)
@@ -208,29 +281,38 @@ class Products:
     def _data(self, name: str) -> Array:
         return variable_values(self.layout, name, self.known.responses)
 
-    def _moves(self, e: EquationLayout, f: Factor, rows: Index) -> Moves:
+    def _moves(self, e: EquationLayout, f: Factor, rows: Index) -> list[Move]:
         """What a value moves with: a missing value, a latent mean, or both."""
         s = f.source
-        out: Moves = []
+        out: list[Move] = []
         constant = s.derived is not None and s.derived.constant
+        none = np.zeros(0, dtype=np.int64)
         if s.missing is not None and not constant:
             gap = self.layout.missing[s.missing]
             if not gap.discrete:
                 cell = gap.cell[e.rows][rows]
                 here = np.flatnonzero(cell >= 0)
-                out.append((here, self.known.cell(s.missing) + cell[here], 1.0))
+                effect = Effect(self.known.cell(s.missing), cell[here], (1.0,))
+                out.append(Move(here, none, np.ones(len(here)), effect))
         if s.latent is not None and s.derived is not None:
-            unit = latent_means(self.layout)[s.latent].code[e.rows][rows]
+            m = latent_means(self.layout)[s.latent]
+            unit = m.code[e.rows][rows]
             sign = s.derived.mean or 0.0
-            out.append((np.arange(len(rows)), self._mean(s.latent)[unit], sign))
+            every = np.arange(len(rows))
+            fixed, effects = self._mean(s.latent)
+            out.append(Move(every, fixed[unit], np.full(len(rows), sign)))
+            for effect, z in effects:
+                at = replace(effect, level=effect.level[unit])
+                out.append(Move(every, none, sign * z[unit], at))
         return out
 
     def _value(self, e: EquationLayout, f: Factor) -> Slots:
         """Places of a factor's values on all rows of an equation."""
         base = self._data(f.source.key)[e.rows]
         at = self.known.values.add(e.n, base) + np.arange(e.n)
-        for where, slots, factor in self._moves(e, f, np.arange(e.n)):
-            self._add(at[where], 0, slots, factor)
+        for m in self._moves(e, f, np.arange(e.n)):
+            for slots, w in [(m.slots, 1.0)] if m.effect is None else self._effect(m.effect):
+                self._add(at[m.rows], 0, slots, w * m.factor)
         return self._form(f.part.operand, at)
 
     def _form(self, operand: Operand, at: Slots) -> Slots:
@@ -247,8 +329,12 @@ class Products:
         self._add(out, 0, np.full(n, mean), -1.0)
         return out
 
-    def _mean(self, n: int) -> Slots:
-        """Places of what a latent mean differs by from the observed one, by unit."""
+    def _mean(self, n: int) -> tuple[Slots, list[tuple[Effect, Array]]]:
+        """What a latent mean differs by from the observed one, by unit.
+
+        Returns:
+            Places in V of all but group effects, (J,), and these with what multiplies them.
+        """
         if n in self.means:
             return self.means[n]
         m = latent_means(self.layout)[n]
@@ -256,7 +342,8 @@ class Products:
         observed = unit_means(self.layout, self.layout.derived[m.key], self.known.responses)
         J = len(m.at)
         at = self.known.values.add(J, m.offset - observed) + np.arange(J)
-        self.means[n] = at
+        effects: list[tuple[Effect, Array]] = []
+        self.means[n] = at, effects
         for t in terms(self.layout, e.response):
             if t.effect is None and t.position in m.columns:
                 place = self._coefficient(e.response, t.position)
@@ -264,12 +351,22 @@ class Products:
                 self._add(at, 0, np.full(J, place), x)
             elif t.effect is not None and t.effect in m.effects:
                 z = t.values(self.layout, self.known.responses)[m.at]
-                for slot, weight in self.known.effect(e, t.effect, m.at):
-                    self._add(at, 0, slot, weight * z)
+                effects.append((self.known.effect(e, t.effect, m.at), z))
             else:
                 continue
             self._term(e, t, m.at, at)
-        return at
+        return at, effects
+
+
+def _listed(to: Any, first: Any, second: Any, factor: Any) -> tuple[Index, Index, Index, Array]:
+    to = np.asarray(to, dtype=np.int64)
+    shape = to.shape
+    return (
+        to,
+        np.broadcast_to(np.asarray(first, dtype=np.int64), shape),
+        np.broadcast_to(np.asarray(second, dtype=np.int64), shape),
+        np.broadcast_to(np.asarray(factor, dtype=np.float64), shape),
+    )
 
 
 def _plain(o: Operand) -> bool:

@@ -131,41 +131,45 @@ def differences(M, x, at, first, h, out, levels):
         x: coordinates, (D,).
         at: places in x, or of effects, of all sets.
         first: set s is at[first[s] : first[s + 1]].
-        h: by place.
-        out: (sets + 1, D + effects): first the gradient with the slopes in effects, then changes
-            divided by h where each coordinate of a set has moved up by it.
+        h: by how much, for each of `at`.
+        out: (sets + 1, D + effects and products of these): first the gradient with the slopes in
+            effects, then changes where each coordinate of a set has moved up by h.
         levels: whether sets are of effects, not coordinates.
 
     Returns:
-        The log density; the effects and their innovations.
+        The log density, V and the effects' innovations.
     """
     D = x.size
     neff = M.sizes[0]
     R = room(M)
-    gu = R.G[1 : 1 + neff]
     g = np.empty(D)
     lp = log_density(M, x, g, R)
     out[0, :D] = g
-    out[0, D:] = gu
-    u0, e0 = R.V[1 : 1 + neff].copy(), R.e.copy()
+    out[0, D : D + neff] = R.G[1 : 1 + neff]
+    for k in range(M.seen_at.size):
+        out[0, D + neff + k] = R.G[M.seen_at[k]]
+    V0, e0 = R.V.copy(), R.e.copy()
     y = x.copy()
     for s in range(first.size - 1):
         for i in range(first[s], first[s + 1]):
             k = at[i]
             if levels:
-                R.shift[k] = h[k]
+                R.shift[k] = h[i]
             else:
-                y[k] += h[k]
+                y[k] += h[i]
         log_density(M, y, g, R)
         out[s + 1, :D] = g - out[0, :D]
-        out[s + 1, D:] = gu - out[0, D:]
+        for k in range(neff):
+            out[s + 1, D + k] = R.G[1 + k] - out[0, D + k]
+        for k in range(M.seen_at.size):
+            out[s + 1, D + neff + k] = R.G[M.seen_at[k]] - out[0, D + neff + k]
         for i in range(first[s], first[s + 1]):
             k = at[i]
             if levels:
                 R.shift[k] = 0.0
             else:
                 y[k] = x[k]
-    return lp, u0, e0
+    return lp, V0, e0
 
 
 @entry(Path(__file__).parent, **PLAIN)
