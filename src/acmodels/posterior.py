@@ -169,8 +169,26 @@ def summarize(
     return out
 
 
-def _precision(draws: Array, drawn: Posterior | None) -> dict[str, Array]:
-    """R-hat, ESS and MCSE of quantities that vary."""
+def effective(draws: Array, drawn: Posterior) -> dict[str, Array]:
+    """Take R-hat and effective sample sizes alone, as `summarize` does.
+
+    Args:
+        draws: shape (chain, draw, quantity).
+        drawn: the posterior whose draws these quantities are functions of.
+
+    Returns:
+        By column, arrays of shape (quantity,); NaN for a constant quantity.
+    """
+    varies = np.ptp(draws, axis=(0, 1)) > 0
+    precision = _precision(draws[:, :, varies], drawn, means=False)
+    out = {c: np.full(draws.shape[2], np.nan) for c in ("r_hat", "ess_bulk", "ess_tail")}
+    for column, values in out.items():
+        values[varies] = precision[column]
+    return out
+
+
+def _precision(draws: Array, drawn: Posterior | None, *, means: bool = True) -> dict[str, Array]:
+    """R-hat, ESS and MCSE of quantities that vary; MCSE of chains only where `means` are read."""
     if not draws.shape[2]:
         return dict.fromkeys(("r_hat", "ess_bulk", "ess_tail", "mcse_mean"), np.zeros(0))
     out: dict[str, Array] = {"r_hat": np.full(draws.shape[2], np.nan)}
@@ -184,7 +202,7 @@ def _precision(draws: Array, drawn: Posterior | None) -> dict[str, Array]:
             out["r_hat"] = stats.rhat(draws, **axes)
         plain["ess_bulk"] = stats.ess(draws, method="bulk", **axes)
         plain["ess_tail"] = stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes)
-        known = stats.mcse(draws, method="mean", **axes)
+        known = stats.mcse(draws, method="mean", **axes) if means else np.zeros(draws.shape[2])
     points = () if drawn is None else drawn.points
     if points or known is None:
         ends = np.quantile(draws, [0.05, 0.95], axis=(0, 1))

@@ -35,7 +35,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--draws",
             type=int,
-            help="Of each chain; 400 by hmc, 500 by nuts. By collapsed, 1000 in all.",
+            help="Of each chain; 150 by hmc, 500 by nuts, more where too few.",
         ),
         click.option("--replications", "--n", type=int, help="Instead of the file's number."),
         click.option("--slurm", type=int, metavar="JOBS", help="Run on so many SLURM jobs."),

@@ -139,6 +139,7 @@ class Engine(Protocol):
         marginal_likelihood: whether it gives the model's marginal likelihood.
         block_size: replicates of a loop that share predictors and groupings, and a call to it.
         loop_draws: of each chain in a loop of many fits, where a person does not say.
+        loop_tune: steps of warm-up that go with them.
         compiles: whether preparing compiles each model, which takes longer than many fits; it is
             then `Compiling`, and what it prepares is `Reshaped`.
     """
@@ -151,6 +152,7 @@ class Engine(Protocol):
     marginal_likelihood: bool
     block_size: int
     loop_draws: int
+    loop_tune: int
     compiles: bool
 
     def unfit(self, layout: Layout, priors: Priors) -> str | None:

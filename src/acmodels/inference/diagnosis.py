@@ -6,7 +6,7 @@ from acmodels.errors import listing
 from acmodels.estimands import kind
 from acmodels.inference.judging import Effect
 from acmodels.numbers import decimal, share
-from acmodels.posterior import Array, Diagnostics, Posterior, summarize
+from acmodels.posterior import Array, Diagnostics, Posterior, effective
 
 R_HAT = 1.01
 """R-hat of a fit that is read for itself, at most (Vehtari, Gelman, Simpson, Carpenter & Bürkner,
@@ -32,7 +32,7 @@ def diagnose(
     known = [r for r in rows if kind(r.kind).continuous and not r.withheld]
     stacked = np.concatenate([posterior.values, *(r.draws[..., None] for r in known)], axis=2)
     names = [*posterior.names, *(r.name for r in known)]
-    table = summarize(stacked, drawn=posterior)
+    table = effective(stacked, posterior)
     r_hat, bulk, tail = (
         _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
     )

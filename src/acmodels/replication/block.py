@@ -51,12 +51,11 @@ The second number is how many share units and rows, where a design draws these.
 What is compiled for one study serves all with as many units and rows."""
 DRAWS = 1000
 """Draws of each posterior by an engine that takes batches, where a person does not say."""
-CHAINS, TUNE = 4, 500
-"""Chains and their warm-up steps by one that runs chains."""
+CHAINS = 4
+"""Chains by one that runs chains."""
 LONGER = 4
-"""How many times as many steps chains take where missing values are quantities of their own and the
-usual number of steps was too few."""
-RULES = 3
+"""How many times as many steps chains take where the usual number of steps was too few."""
+RULES = 4
 """Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,
 so that a run begun before is not continued."""
 LEAST_ESS = 100
@@ -513,7 +512,8 @@ def _whole(
     if engine(ready.engine).batches:
         return _batch(job, cast("Batched", prepared), stack, seeds, ready.read)
     sampling = _sampling(job, ready, ready.read)
-    return _one_by_one(sampling, [prepared] * len(seeds), _each(stack), seeds)
+    again = job.draws is None
+    return _one_by_one(sampling, [prepared] * len(seeds), _each(stack), seeds, again=again)
 
 
 def _modeled(
@@ -528,8 +528,9 @@ def _modeled(
 
 def _sampling(job: Job, ready: Ready, wanted: frozenset[str] | None) -> Sampling:
     """How much is drawn of each data set by chains."""
-    draws = job.draws or engine(ready.engine).loop_draws
-    return Sampling(draws, TUNE, job.chains or CHAINS, cores=1, wanted=wanted)
+    chosen = engine(ready.engine)
+    draws = job.draws or chosen.loop_draws
+    return Sampling(draws, chosen.loop_tune, job.chains or CHAINS, cores=1, wanted=wanted)
 
 
 def _each(stack: Responses) -> list[Responses]:
@@ -573,8 +574,13 @@ def _one_by_one(
     data: Sequence[Responses],
     seeds: Sequence[int],
     own: tuple[str, ...] | None = None,
+    *,
+    again: bool = True,
 ) -> _Found:
-    """Sample R data sets; where some values are modeled, only the model's own parameters count."""
+    """Sample R data sets; where some values are modeled, only the model's own parameters count.
+
+    Where draws are too few, `again` says whether the data set is fitted once more with more.
+    """
     values: list[Array] = []
     ess: list[float] = []
     reasons: list[str] = []
@@ -582,7 +588,7 @@ def _one_by_one(
     longer = replace(sampling, draws=LONGER * sampling.draws, tune=LONGER * sampling.tune)
     for ready, one, seed in zip(prepared, data, seeds, strict=True):
         posterior, found = _sampled(ready, one, seed, sampling, own)
-        if own is not None and not found.usable:
+        if again and not found.usable:
             posterior, found = _sampled(ready, one, seed, longer, own)
         names = posterior.names
         thinned = posterior.values[:, :: posterior.values.shape[1] // sampling.draws]

@@ -28,6 +28,7 @@ batches = True
 marginal_likelihood = True
 block_size = 20
 loop_draws = 500
+loop_tune = 500
 compiles = False
 
 

@@ -24,7 +24,8 @@ exact = False
 batches = False
 marginal_likelihood = False
 block_size = 20
-loop_draws = 400
+loop_draws = 150
+loop_tune = 200
 compiles = False
 
 MOST_LEVELS = 3000

@@ -19,6 +19,10 @@ STEP = 1e-5
 ROUNDS, PASSES = 20, 8
 LEAST_GAIN = 0.02
 """Log units; passes end after two smaller gains in a row."""
+GUIDED = 2
+"""Passes of a climb with the curvature of like data."""
+NEAR = 0.02
+"""Log units; steps end where the next is expected to gain half of it."""
 FAR = 200.0
 """Rough units that a Newton step may move a coordinate."""
 OPEN_CORRELATION = 0.7
@@ -350,6 +354,67 @@ def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
         if small >= 2 or not len(design.arrays.J):
             break
     return design, x
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What a fit of like data found: its design, mode and curvature."""
+
+    design: Design
+    x: Array
+    factor: Factor
+
+
+def guided(design: Design, guide: Guide) -> tuple[Design, Array] | None:
+    """Find the mode of data that are like others, by steps with the curvature of those.
+
+    Returns:
+        As `find_mode`; None where the data are arranged otherwise or steps lead nowhere.
+    """
+    M, N = design.arrays, guide.design.arrays
+    if len(design.start) != len(guide.x) or not np.array_equal(M.info0, N.info0):
+        return None
+    if len(M.info) != len(N.info) or np.any(design.frozen != guide.design.frozen):
+        return None
+    x = guide.x.copy()
+    x[: int(M.sizes[0])] = 0.0
+    x[design.frozen] = design.start[design.frozen]
+    for new, old in zip(design.parts, guide.design.parts, strict=True):
+        if new.turn.shape != old.turn.shape:
+            return None
+        span = slice(new.slope0, new.slope0 + len(new.turn))
+        x[span] = np.linalg.solve(new.turn, old.turn @ guide.x[span])
+    like = M._replace(info=N.info, score=np.zeros_like(N.score), rho=N.rho)
+    design, o = replace(design, arrays=like), order(design)
+    for _ in range(GUIDED):
+        found = _climb(design, x, guide.factor, o)
+        if found is None:
+            return None
+        design, x = anchored(design, found)
+    return design, x
+
+
+def _climb(design: Design, x: Array, f: Factor, o: Order) -> Array | None:
+    """Climb by steps of a curvature that is taken from elsewhere; None where there is no way up."""
+    lp, g, *_ = slopes(design, x)
+    for _ in range(ROUNDS):
+        step, decrement = solve(f, g, o)
+        if decrement < NEAR:
+            break
+        for _ in range(5):
+            new = x + step
+            new[design.walls] = np.abs(new[design.walls])
+            value, slope, *_ = slopes(design, new)
+            if value > lp - 1e-9 * abs(lp):
+                break
+            step = 0.3 * step
+        else:
+            return None
+        gain = value - lp
+        x, lp, g = new, value, slope
+        if gain < 0.1 * NEAR:
+            break
+    return x
 
 
 def metric(design: Design, x: Array) -> tuple[Any, Factor] | None:

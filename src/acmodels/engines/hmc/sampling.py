@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,17 @@ import numpy as np
 from acmodels.engines import Sampling
 from acmodels.engines.hmc.arrays import Design, Monotonic, components, design
 from acmodels.engines.hmc.mode import (
+    Factor,
+    Guide,
     correlation_root,
     find_mode,
+    guided,
     lower_root,
     metric,
+    order,
     settle,
+    slopes,
+    solve,
     to_w,
 )
 from acmodels.engines.hmc.sampler import chain
@@ -25,11 +31,13 @@ from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
 from acmodels.system.layout import Array, Index, residual_pairs
-from acmodels.system.terms import slopes
+from acmodels.system.terms import slopes as slope_terms
 
 FIRST, SHARE = 60, 10
-"""Steps of warm-up before the metric is taken anew; after it, one in so many of those asked for,
-since the mode and the curvature are known."""
+"""Steps of warm-up before the metric is taken anew, or as many as `tune` has tenths; after it,
+one in so many of those asked for, since the mode and the curvature are known."""
+CLOSE = 0.2
+"""Expected gain in log units, twice, of another step from where like data led to."""
 ACCEPT = 0.85
 ANGLE, JITTER = 1.5, 0.3
 """Turn of a trajectory: near a quarter, where draws are least correlated; tuned for tails."""
@@ -43,10 +51,17 @@ def prepare(layout: Layout, priors: Priors, responses: Responses) -> "PreparedHm
 
 @dataclass(frozen=True)
 class PreparedHmc:
-    """A model on its rows."""
+    """A model on its rows.
+
+    Attributes:
+        layout, priors: the model.
+        guides: by component, what the data set that was fitted last found; where data sets of one
+            layout are fitted in turn, each search begins where the one before ended.
+    """
 
     layout: Layout
     priors: Priors
+    guides: dict[int, Guide] = field(default_factory=dict)
 
     def onto(self, layout: Layout) -> "PreparedHmc":
         """Take over to other rows."""
@@ -68,7 +83,9 @@ class PreparedHmc:
         tell = _Teller(sampling, len(found))
         for n, of in enumerate(found):
             arranged = design(self.layout, self.priors, responses, of)
-            drawn = draw(arranged, child_seed(seed, "component", n), sampling, tell)
+            drawn, self.guides[n] = draw(
+                arranged, child_seed(seed, "component", n), sampling, tell, self.guides.get(n)
+            )
             d = drawn.design  # with the coordinates that were sampled
             values |= coefficient_draws(d, drawn.fixed) | residual_draws(d, drawn.fixed)
             got, groups, cells = group_draws(d, drawn.fixed, drawn.effects)
@@ -107,7 +124,7 @@ class _Teller:
 
     def __init__(self, sampling: Sampling, parts: int) -> None:
         self.tell = sampling.progress
-        self.total = parts * sampling.chains * (FIRST + sampling.tune // SHARE + sampling.draws)
+        self.total = parts * sampling.chains * (sum(_warm(sampling)) + sampling.draws)
         self.before = 0
 
     def wait(self, futures: Sequence[Any], done: Index) -> None:
@@ -137,17 +154,29 @@ class Drawn:
     design: Design
 
 
-def draw(d: Design, seed: int, sampling: Sampling, tell: _Teller) -> Drawn:
-    """Find the mode, warm up, take the metric anew at the mean of a few draws, and draw."""
-    d, x = find_mode(d, d.start)
-    A, f = metric(d, x) or (None, None)
-    if A is None or f is None:
-        raise EngineError("hmc found no mode with a curvature to move by")
+def draw(
+    d: Design, seed: int, sampling: Sampling, tell: _Teller, guide: Guide | None = None
+) -> tuple[Drawn, Guide]:
+    """Find the mode, warm up, take the metric anew at the mean of a few draws, and draw.
+
+    Args:
+        d: the component.
+        seed: of its chains.
+        sampling: how much.
+        tell: hears of progress.
+        guide: a fit of like data, where the search begins.
+
+    Raises:
+        EngineError: no mode was found.
+    """
+    d, x, A, f = _mode(d, guide)
+    found = Guide(d, x, f)
     starts = [_start(A, stream(seed, "start", c)) for c in range(sampling.chains)]
     seeds = [child_seed(seed, "warm", c) for c in range(sampling.chains)]
-    third = FIRST // 3
+    first, second = _warm(sampling)
     steps = np.full(sampling.chains, 0.6)
-    run = _run(d, A, starts, seeds, third, FIRST - third, steps, sampling.cores, tell, keep=False)
+    third = first // 3
+    run = _run(d, A, starts, seeds, third, first - third, steps, sampling.cores, tell, keep=False)
     at = x.copy()
     neff = int(d.arrays.sizes[0])
     at[neff:] = run.fixed.reshape(-1, run.fixed.shape[-1]).mean(axis=0)
@@ -158,10 +187,32 @@ def draw(d: Design, seed: int, sampling: Sampling, tell: _Teller) -> Drawn:
         A, f = moved
         starts = [to_w(f, A, end) for end in ends]
     seeds = [child_seed(seed, "draw", c) for c in range(sampling.chains)]
-    return _run(
-        d, A, starts, seeds, sampling.tune // SHARE, sampling.draws, run.step, sampling.cores,
-        tell, keep=True,
-    )  # fmt: skip
+    drawn = _run(
+        d, A, starts, seeds, second, sampling.draws, run.step, sampling.cores, tell, keep=True
+    )
+    return drawn, found
+
+
+def _warm(sampling: Sampling) -> tuple[int, int]:
+    """Steps of warm-up before and after the metric is taken anew."""
+    second = sampling.tune // SHARE
+    return min(FIRST, max(second, 1)), second
+
+
+def _mode(d: Design, guide: Guide | None) -> tuple[Design, Array, Any, Factor]:
+    """Return the mode with coordinates anchored there, and the metric."""
+    if guide is not None:
+        led = guided(d, guide)
+        moved = None if led is None else metric(*led)
+        if led is not None and moved is not None:
+            _, g, *_ = slopes(*led)
+            if solve(moved[1], g, order(led[0]))[1] < CLOSE:
+                return (*led, *moved)
+    d, x = find_mode(d, d.start)
+    moved = metric(d, x)
+    if moved is None:
+        raise EngineError("hmc found no mode with a curvature to move by")
+    return d, x, *moved
 
 
 def _start(A: Any, rng: np.random.Generator) -> Array:
@@ -218,7 +269,7 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
     out: dict[str, Array] = {}
     for part in d.parts:
         e = part.equation
-        names = [t.parameter for t in slopes(d.layout, e.response)]
+        names = [t.parameter for t in slope_terms(d.layout, e.response)]
 
         def take(at: int, part_of: Array = fixed) -> Array:
             return part_of[..., at - neff]

@@ -28,6 +28,7 @@ batches = False
 marginal_likelihood = False
 block_size = 1
 loop_draws = 500
+loop_tune = 500
 compiles = True
 
 
