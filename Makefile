@@ -65,6 +65,7 @@ lock: ## rewrite uv.lock after pyproject.toml changed
 
 $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	sh scripts/bootstrap.sh
+	$(BIN)/acmodels compile
 	@touch $(STAMP)
 
 .PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \

@@ -10,6 +10,15 @@ from acmodels.cli.common import echo, options_of, program, workers_of
 from acmodels.cli.group import main
 
 
+@main.command(name="compile")
+@options_of("quiet")
+def compile_(**options: Any) -> None:
+    """Compile the samplers now, once for this machine; otherwise the first fit does."""
+    from acmodels.inference.ahead import compile_ahead
+
+    compile_ahead((lambda _: None) if options["quiet"] else echo)
+
+
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @options_of("seed", "quiet")

@@ -52,6 +52,15 @@ def stamped(function: Any, folder: Path) -> Any:
     """
     file = function._cache._cache_file  # noqa: SLF001  (Numba has no public way)
     file._source_stamp = (*file._source_stamp, digest(folder))  # noqa: SLF001
+    load = file._load_index  # noqa: SLF001
+
+    def load_index() -> dict[Any, Any]:
+        try:
+            return load()
+        except (AttributeError, ImportError, EOFError, ValueError):
+            return {}  # of another version, whose classes are no more: stale like any other
+
+    file._load_index = load_index  # noqa: SLF001
     return function
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.engines.hmc.densities import density
-from acmodels.engines.hmc.density import Arrays
+from acmodels.engines.hmc.places import COLUMNS, REAL, TABLES, VECTORS, Arrays
 from acmodels.engines.hmc.products import Effect, Known, Products, Values, moving
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.distribution import Distribution
@@ -189,7 +189,7 @@ class _Build:
         self.positions = equations
         self.equations = [layout.equations[i] for i in equations]
         self.blocks = blocks
-        self.lists: dict[str, list[Any]] = {k: [] for k in Arrays._fields}
+        self.lists: dict[str, list[Any]] = {k: [] for k in (*COLUMNS, *VECTORS)}
         found = [layout.blocks[b] for b in blocks]
         self.levels = [
             Level(len(x.levels), len(x.members), block=b)
@@ -230,7 +230,8 @@ class _Build:
         seen = self._length("seen_at")
         self.lists["sizes"] = [neff, seen, self.values.size]
         self.lists["V0"] = [self.values.start()]
-        made = {k: _array(k, v) for k, v in self.lists.items()}
+        made = {k: _table(k, self.lists) for k in TABLES}
+        made |= {k: _array(k, self.lists[k]) for k in VECTORS}
         frozen = np.zeros(len(self.x), dtype=np.bool_)
         frozen[self.frozen] = True
         rough = {
@@ -519,7 +520,7 @@ class _Build:
             if cells:
                 rho = np.array([self.layout.missing[level.missing or 0].spread])
             self._add(
-                J=J, K=K, member=int(self.member0[b]), block0=int(self.block0[b]),
+                J=J, K=K, member0=int(self.member0[b]), block0=int(self.block0[b]),
                 info0=self._length("info"), info=info.ravel(), sd0=-1 if cells else len(self.x),
             )  # fmt: skip
             for k in range(K):
@@ -699,15 +700,23 @@ def _turn(X: Array) -> Array:
     return np.linalg.inv(R) / size[:, None]
 
 
-_REAL = {
-    "data", "eta0", "weight", "X", "lower", "upper", "Z", "rho", "info", "score", "lkj", "a", "A",
-    "location", "scale", "shape", "par_location", "par_scale", "par_shape", "sd_location",
-    "sd_scale", "sd_shape", "V0",
-    "factor", "cell_rough", "mo_alpha", "virtual_weight", "residual_lkj",
+_REAL = frozenset(VECTORS) - {
+    "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes",
 }  # fmt: skip
+
+
+def _table(name: str, lists: Mapping[str, list[Any]]) -> NDArray[Any]:
+    """Put columns side by side; those of sizes that are counted have one entry more than others."""
+    columns = [_joined(lists[c], np.float64 if name in REAL else np.int64) for c in TABLES[name]]
+    rows = max(len(c) for c in columns)
+    return np.column_stack([np.pad(c, (0, rows - len(c))) for c in columns])
 
 
 def _array(name: str, values: list[Any]) -> NDArray[Any]:
     dtype = np.uint32 if name == "level" else np.float64 if name in _REAL else np.int64
+    return _joined(values, dtype)
+
+
+def _joined(values: list[Any], dtype: Any) -> NDArray[Any]:
     pieces = [np.atleast_1d(np.asarray(v)).astype(dtype) for v in values]
     return np.ascontiguousarray(np.concatenate(pieces)) if pieces else np.zeros(1, dtype)[:0]

@@ -22,6 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from acmodels.engines.hmc import places
 from acmodels.engines.hmc.densities import CHUNK
 from acmodels.engines.hmc.effects import (
     MOST_EFFECTS,
@@ -37,53 +38,6 @@ from acmodels.engines.hmc.effects import (
     single_forward,
 )
 from acmodels.engines.hmc.elementary import called, inlined, summed
-
-Arrays = namedtuple(
-    "Arrays",
-    """address row0 data data0 eta0 weight X X0 p raw slope0 constant cut0 cuts par0 pars
-    lower upper term0 effect level Z Z0 zero_level
-    J K member block0 info0 sd0 cor0 eff0 rho info score lkj
-    a A prior0 lin0 form location scale shape par_prior0 par_form par_location par_scale par_shape
-    sd_form sd_location sd_scale sd_shape
-    V0 lin_at par_at row_par_at eta_at product0 to first second factor
-    Q score0 virtual0 virtual_at product_at seen_at weight0 virtual_weight
-    cells0 cells cell_equation cell_row0 cell_row cell_rough
-    mo0 mo_b mo_x mo_steps mo_raw mo_alpha
-    residual_member0 residual_member residual_cor residual_at residual_lkj sizes""",
-)
-"""Everything about a model and its data.
-
-By equation e: `address` of the row density, first row `row0`, `data` from `data0` on, `eta0`
-known part of the predictor, `weight`, columns `X` from `X0` on (p + raw, n), place in x of the
-first slope `slope0`, of the constant (-1 if there is none) and of the first threshold's coordinate
-`cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how many `pars`,
-with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the member `effect`,
-the `level` of each row and multipliers `Z` from `Z0` on (-1 for ones). The last `raw` columns are
-steps of monotonic effects: from `mo0[e]` on the coordinate of the mean step `mo_b`, of the first
-stick `mo_x`, how many `mo_steps`, the first raw column `mo_raw` and the concentration `mo_alpha`.
-
-By block: levels `J`, effects `K`, first `member`, first coordinate of z `block0`, first information
-`info0`, coordinates of sds and correlations `sd0`, `cor0`; by member `eff0`, the first effect, and
-`rho`. Blocks with sd0 = -1 are missing values of an equation, about its predictor with its
-residual sd: `cells` lists those of e from `cells0[e]` on; by such a block, from `cell_row0` on, the
-row `cell_row` of each and the number `cell_rough` that columns hold in its place.
-
-Priors of an equation's linear parameters (slopes, raw slopes, constant, thresholds) are on
-a + A linear, with `form`, `location`, `scale` and `shape`.
-
-Places in V: of linear parameters `lin_at`, of further ones `par_at` (those that rows read:
-`row_par_at`), of predictors `eta_at`; `V0` is what V starts as. Products of equation e are from
-`product0[e + 1]` on; the first are of parameters alone.
-
-By block: `Q`, the effects and, after these, products of effects with coefficients that other
-equations read; from `virtual0` on, the places of these coefficients in V, `virtual_at`, where each
-product begins among all, `product_at`, whose places in V are `seen_at`; from `weight0` on what
-multiplies each effect, `virtual_weight` (Q - K, K).
-
-Residual blocks: equations `residual_member`, coordinates `residual_cor`, place
-in V `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in
-all, products of these that are read, size of V.
-"""
 
 Room = namedtuple("Room", "W V G e root move shift")
 """Where a density works: `W` (4, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,
@@ -154,18 +108,18 @@ def parameters_forward(M, e, x, V, G):
 
     Slopes of priors are added to G.
     """
-    p, q, K = M.p[e], M.raw[e], M.cuts[e]
-    has = 1 if M.constant[e] >= 0 else 0
-    lin, par = M.lin_at[e], M.par_at[e]
+    p, q, K = M.equation[e, places.p], M.equation[e, places.raw], M.equation[e, places.cuts]
+    has = 1 if M.equation[e, places.constant] >= 0 else 0
+    lin, par = M.equation[e, places.lin_at], M.equation[e, places.par_at]
     lp = 0.0
     for k in range(p):
-        V[lin + k] = x[M.slope0[e] + k]
+        V[lin + k] = x[M.equation[e, places.slope0] + k]
     if has:
-        V[lin + p + q] = x[M.constant[e]]
-    for k in range(M.pars[e]):
-        c = x[M.par0[e] + k]
-        i = M.par_prior0[e] + k
-        low, high = M.lower[i], M.upper[i]
+        V[lin + p + q] = x[M.equation[e, places.constant]]
+    for k in range(M.equation[e, places.pars]):
+        c = x[M.equation[e, places.par0] + k]
+        i = M.equation[e, places.par_prior0] + k
+        low, high = M.number[i, places.lower], M.number[i, places.upper]
         if high > 1e300:
             v = math.exp(c)
             V[par + k] = low + v
@@ -175,13 +129,17 @@ def parameters_forward(M, e, x, V, G):
             V[par + k] = low + (high - low) * s
             lp += math.log(max(s * (1.0 - s), 1e-300))
         value, slope = prior(
-            M.par_form[i], V[par + k], M.par_location[i], M.par_scale[i], M.par_shape[i]
+            M.par_form[i],
+            V[par + k],
+            M.number[i, places.par_location],
+            M.number[i, places.par_scale],
+            M.number[i, places.par_shape],
         )
         lp += value
         G[par + k] += slope
     if K > 0:
-        c0 = M.cut0[e]
-        cut = par + M.pars[e]
+        c0 = M.equation[e, places.cut0]
+        cut = par + M.equation[e, places.pars]
         middle = (K - 1) // 2
         V[cut + middle] = x[c0]
         for k in range(middle + 1, K):
@@ -192,15 +150,21 @@ def parameters_forward(M, e, x, V, G):
             lp += x[c0 + k]
         for k in range(K):
             V[lin + p + q + has + k] = V[cut + k]
-    for m in range(M.mo0[e], M.mo0[e + 1]):
+    for m in range(M.equation[e, places.mo0], M.equation[e + 1, places.mo0]):
         lp += monotonic_forward(M, m, x, V, lin + p)
     size = p + q + has + K
-    for i in range(M.prior0[e], M.prior0[e + 1]):
-        o = M.lin0[e] + (i - M.prior0[e]) * size
+    for i in range(M.equation[e, places.prior0], M.equation[e + 1, places.prior0]):
+        o = M.equation[e, places.lin0] + (i - M.equation[e, places.prior0]) * size
         v = M.a[i]
         for k in range(size):
             v += M.A[o + k] * V[lin + k]
-        value, slope = prior(M.form[i], v, M.location[i], M.scale[i], M.shape[i])
+        value, slope = prior(
+            M.form[i],
+            v,
+            M.prior[i, places.location],
+            M.prior[i, places.scale],
+            M.prior[i, places.shape],
+        )
         lp += value
         for k in range(size):
             G[lin + k] += slope * M.A[o + k]
@@ -210,27 +174,29 @@ def parameters_forward(M, e, x, V, G):
 @inlined
 def parameters_back(M, e, x, V, G, g):
     """Take slopes in an equation's parameters to those in its coordinates."""
-    p, q, K = M.p[e], M.raw[e], M.cuts[e]
-    has = 1 if M.constant[e] >= 0 else 0
-    lin, par = M.lin_at[e], M.par_at[e]
+    p, q, K = M.equation[e, places.p], M.equation[e, places.raw], M.equation[e, places.cuts]
+    has = 1 if M.equation[e, places.constant] >= 0 else 0
+    lin, par = M.equation[e, places.lin_at], M.equation[e, places.par_at]
     for k in range(p):
-        g[M.slope0[e] + k] = G[lin + k]
+        g[M.equation[e, places.slope0] + k] = G[lin + k]
     if has:
-        g[M.constant[e]] = G[lin + p + q]
-    for m in range(M.mo0[e], M.mo0[e + 1]):
+        g[M.equation[e, places.constant]] = G[lin + p + q]
+    for m in range(M.equation[e, places.mo0], M.equation[e + 1, places.mo0]):
         monotonic_back(M, m, x, V, G, g, lin + p)
-    for k in range(M.pars[e]):
-        i = M.par_prior0[e] + k
-        low, high = M.lower[i], M.upper[i]
+    for k in range(M.equation[e, places.pars]):
+        i = M.equation[e, places.par_prior0] + k
+        low, high = M.number[i, places.lower], M.number[i, places.upper]
         v = V[par + k]
         if high > 1e300:
-            g[M.par0[e] + k] = G[par + k] * (v - low) + 1.0
+            g[M.equation[e, places.par0] + k] = G[par + k] * (v - low) + 1.0
         else:
             s = (v - low) / (high - low)
-            g[M.par0[e] + k] = G[par + k] * (high - low) * s * (1.0 - s) + 1.0 - 2.0 * s
+            g[M.equation[e, places.par0] + k] = (
+                G[par + k] * (high - low) * s * (1.0 - s) + 1.0 - 2.0 * s
+            )
     if K > 0:
-        c0 = M.cut0[e]
-        cut = par + M.pars[e]
+        c0 = M.equation[e, places.cut0]
+        cut = par + M.equation[e, places.pars]
         middle = (K - 1) // 2
         every = 0.0
         for k in range(K):
@@ -254,51 +220,51 @@ def monotonic_forward(M, m, x, V, raw):
     The shares are broken off a stick; each is then a share of what is left (Connor & Mosimann,
     1969).
     """
-    K = M.mo_steps[m]
-    mean = x[M.mo_b[m]] * K
+    K = M.step[m, places.mo_steps]
+    mean = x[M.step[m, places.mo_b]] * K
     left = 1.0
     lp = 0.0
     for k in range(K - 1):
-        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.mo_x[m] + k]))
+        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.step[m, places.mo_x] + k]))
         lp += M.mo_alpha[m] * (math.log(v) + (K - 1 - k) * math.log1p(-v))
-        V[raw + M.mo_raw[m] + k] = mean * left * v
+        V[raw + M.step[m, places.mo_raw] + k] = mean * left * v
         left *= 1.0 - v
-    V[raw + M.mo_raw[m] + K - 1] = mean * left
+    V[raw + M.step[m, places.mo_raw] + K - 1] = mean * left
     return lp
 
 
 @inlined
 def monotonic_back(M, m, x, V, G, g, raw):
     """The slopes of these."""
-    K = M.mo_steps[m]
-    o = raw + M.mo_raw[m]
+    K = M.step[m, places.mo_steps]
+    o = raw + M.step[m, places.mo_raw]
     after = G[o + K - 1] * V[o + K - 1]
     left = 1.0
     slope = 0.0
     for k in range(K - 1):
-        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.mo_x[m] + k]))
+        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.step[m, places.mo_x] + k]))
         slope += G[o + k] * left * v
         left *= 1.0 - v
     slope += G[o + K - 1] * left
-    g[M.mo_b[m]] = slope * K
+    g[M.step[m, places.mo_b]] = slope * K
     for k in range(K - 2, -1, -1):
-        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.mo_x[m] + k]))
+        v = 1.0 / (1.0 + (K - 1 - k) * math.exp(-x[M.step[m, places.mo_x] + k]))
         here = G[o + k] * V[o + k]
-        g[M.mo_x[m] + k] = here * (1.0 - v) - after * v
-        g[M.mo_x[m] + k] += M.mo_alpha[m] * ((1.0 - v) - (K - 1 - k) * v)
+        g[M.step[m, places.mo_x] + k] = here * (1.0 - v) - after * v
+        g[M.step[m, places.mo_x] + k] += M.mo_alpha[m] * ((1.0 - v) - (K - 1 - k) * v)
         after += here
 
 
 @inlined
 def residual_forward(M, r, x, V):
     """The root of a covariance of residuals; returns the log density of its correlations."""
-    m0 = M.residual_member0[r]
-    K = M.residual_member0[r + 1] - m0
-    o = M.residual_at[r]
-    at = M.residual_cor[r]
+    m0 = M.residual[r, places.residual_member0]
+    K = M.residual[r + 1, places.residual_member0] - m0
+    o = M.residual[r, places.residual_at]
+    at = M.residual[r, places.residual_cor]
     lp = 0.0
     for k in range(K):
-        sd = V[M.par_at[M.residual_member[m0 + k]]]
+        sd = V[M.equation[M.residual_member[m0 + k], places.par_at]]
         left = 1.0
         for j in range(k):
             p = math.tanh(x[at])
@@ -315,12 +281,12 @@ def residual_forward(M, r, x, V):
 @inlined
 def residual_back(M, r, x, V, G, g):
     """The slopes of this."""
-    m0 = M.residual_member0[r]
-    K = M.residual_member0[r + 1] - m0
-    o = M.residual_at[r]
-    at = M.residual_cor[r]
+    m0 = M.residual[r, places.residual_member0]
+    K = M.residual[r + 1, places.residual_member0] - m0
+    o = M.residual[r, places.residual_at]
+    at = M.residual[r, places.residual_cor]
     for k in range(K):
-        par = M.par_at[M.residual_member[m0 + k]]
+        par = M.equation[M.residual_member[m0 + k], places.par_at]
         sd = V[par]
         inverse = V[o + K * K + k]
         G[o + k * K + k] -= G[o + K * K + k] * inverse * inverse
@@ -348,16 +314,18 @@ def residual_back(M, r, x, V, G, g):
 @inlined
 def products_forward(M, e, V):
     """Add a list of products."""
-    for i in range(M.product0[e], M.product0[e + 1]):
-        V[M.to[i]] += M.factor[i] * V[M.first[i]] * V[M.second[i]]
+    for i in range(M.equation[e, places.product0], M.equation[e + 1, places.product0]):
+        V[M.product[i, places.to]] += (
+            M.factor[i] * V[M.product[i, places.first]] * V[M.product[i, places.second]]
+        )
 
 
 @inlined
 def products_back(M, e, V, G):
     """Slopes in these, the last first."""
-    for i in range(M.product0[e + 1] - 1, M.product0[e] - 1, -1):
-        d = M.factor[i] * G[M.to[i]]
-        a, b = M.first[i], M.second[i]
+    for i in range(M.equation[e + 1, places.product0] - 1, M.equation[e, places.product0] - 1, -1):
+        d = M.factor[i] * G[M.product[i, places.to]]
+        a, b = M.product[i, places.first], M.product[i, places.second]
         va, vb = V[a], V[b]
         G[a] += d * vb
         G[b] += d * va
@@ -366,26 +334,30 @@ def products_back(M, e, V, G):
 @inlined
 def predictor_forward(M, e, V):
     """Add known columns times slopes, the constant and group effects to an equation's predictor."""
-    r0 = M.row0[e]
-    n = M.row0[e + 1] - r0
-    p = M.p[e] + M.raw[e]
-    lin = M.lin_at[e]
-    constant = V[lin + p] if M.constant[e] >= 0 else 0.0
+    r0 = M.equation[e, places.row0]
+    n = M.equation[e + 1, places.row0] - r0
+    p = M.equation[e, places.p] + M.equation[e, places.raw]
+    lin = M.equation[e, places.lin_at]
+    constant = V[lin + p] if M.equation[e, places.constant] >= 0 else 0.0
     u = V[1:]
     first = 0
     while first < n:
         m = min(CHUNK, n - first)
-        eta = V[M.eta_at[e] + first : M.eta_at[e] + first + m]
+        eta = V[M.equation[e, places.eta_at] + first : M.equation[e, places.eta_at] + first + m]
         for i in range(m):
             eta[i] += M.eta0[r0 + first + i] + constant
         for k in range(p):
-            o = M.X0[e] + k * n + first
+            o = M.equation[e, places.X0] + k * n + first
             add(V[lin + k], M.X[o : o + m], eta)
-        for t in range(M.term0[e], M.term0[e + 1]):
-            z0 = M.Z0[t] + first if M.Z0[t] >= 0 else 0
-            l0 = M.zero_level[t] + first
+        for t in range(M.equation[e, places.term0], M.equation[e + 1, places.term0]):
+            z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
+            l0 = M.term[t, places.zero_level] + first
             gather(
-                u[M.eff0[M.effect[t]] :], M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, eta
+                u[M.member[M.term[t, places.effect], places.eff0] :],
+                M.level[l0 : l0 + m],
+                M.Z[z0 : z0 + m],
+                M.term[t, places.Z0] < 0,
+                eta,
             )
         first += m
 
@@ -393,25 +365,29 @@ def predictor_forward(M, e, V):
 @inlined
 def predictor_back(M, e, G):
     """Slopes in the slopes, the constant and group effects."""
-    r0 = M.row0[e]
-    n = M.row0[e + 1] - r0
-    p = M.p[e] + M.raw[e]
-    lin = M.lin_at[e]
+    r0 = M.equation[e, places.row0]
+    n = M.equation[e + 1, places.row0] - r0
+    p = M.equation[e, places.p] + M.equation[e, places.raw]
+    lin = M.equation[e, places.lin_at]
     gu = G[1:]
     first = 0
     while first < n:
         m = min(CHUNK, n - first)
-        d = G[M.eta_at[e] + first : M.eta_at[e] + first + m]
+        d = G[M.equation[e, places.eta_at] + first : M.equation[e, places.eta_at] + first + m]
         for k in range(p):
-            o = M.X0[e] + k * n + first
+            o = M.equation[e, places.X0] + k * n + first
             G[lin + k] += dot(d, M.X[o : o + m])
-        if M.constant[e] >= 0:
+        if M.equation[e, places.constant] >= 0:
             G[lin + p] += total(d)
-        for t in range(M.term0[e], M.term0[e + 1]):
-            z0 = M.Z0[t] + first if M.Z0[t] >= 0 else 0
-            l0 = M.zero_level[t] + first
+        for t in range(M.equation[e, places.term0], M.equation[e + 1, places.term0]):
+            z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
+            l0 = M.term[t, places.zero_level] + first
             scatter(
-                d, M.level[l0 : l0 + m], M.Z[z0 : z0 + m], M.Z0[t] < 0, gu[M.eff0[M.effect[t]] :]
+                d,
+                M.level[l0 : l0 + m],
+                M.Z[z0 : z0 + m],
+                M.term[t, places.Z0] < 0,
+                gu[M.member[M.term[t, places.effect], places.eff0] :],
             )
         first += m
 
@@ -419,20 +395,20 @@ def predictor_back(M, e, G):
 @inlined
 def rows_density(M, e, R):
     """Log density of an equation's rows; leaves slopes in its predictor and parameters in G."""
-    r0 = M.row0[e]
-    n = M.row0[e + 1] - r0
-    par = M.row_par_at[e]
+    r0 = M.equation[e, places.row0]
+    n = M.equation[e + 1, places.row0] - r0
+    par = M.equation[e, places.row_par_at]
     lp = 0.0
     first = 0
     while first < n:
         m = min(CHUNK, n - first)
-        at = M.eta_at[e] + first
+        at = M.equation[e, places.eta_at] + first
         lp += called(
-            M.address[e],
+            M.equation[e, places.address],
             m,
             n,
             R.V[at:].ctypes.data,
-            M.data[M.data0[e] + first :].ctypes.data,
+            M.data[M.equation[e, places.data0] + first :].ctypes.data,
             R.V[par:].ctypes.data,
             M.weight[r0 + first :].ctypes.data,
             R.W[0].ctypes.data,
@@ -447,30 +423,39 @@ def rows_density(M, e, R):
 @inlined
 def cells_forward(M, b, R):
     """Missing values of an equation: its predictor plus its residual sd times an innovation."""
-    e = M.cell_equation[b]
-    f0 = M.eff0[M.member[b]]
-    for j in range(M.J[b]):
-        k = M.cell_row0[b] + j
-        R.move[f0 + j] = R.shift[f0 + j] + R.V[M.eta_at[e] + M.cell_row[k]] - M.cell_rough[k]
-    return R.V[M.row_par_at[e]]
+    e = M.block[b, places.cell_equation]
+    f0 = M.member[M.block[b, places.member0], places.eff0]
+    for j in range(M.block[b, places.J]):
+        k = M.block[b, places.cell_row0] + j
+        R.move[f0 + j] = (
+            R.shift[f0 + j] + R.V[M.equation[e, places.eta_at] + M.cell_row[k]] - M.cell_rough[k]
+        )
+    return R.V[M.equation[e, places.row_par_at]]
 
 
 @inlined
 def cells_back(M, b, R):
     """Slopes in the predictor."""
-    e = M.cell_equation[b]
-    f0 = M.eff0[M.member[b]]
-    for j in range(M.J[b]):
-        R.G[M.eta_at[e] + M.cell_row[M.cell_row0[b] + j]] += R.G[1 + f0 + j]
+    e = M.block[b, places.cell_equation]
+    f0 = M.member[M.block[b, places.member0], places.eff0]
+    for j in range(M.block[b, places.J]):
+        R.G[M.equation[e, places.eta_at] + M.cell_row[M.block[b, places.cell_row0] + j]] += R.G[
+            1 + f0 + j
+        ]
 
 
 @inlined
 def effects_forward(M, b, x, T, shift, R):
     """Fill in a block's effects; returns their log density."""
-    J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    J, f0, z0, i0 = (
+        M.block[b, places.J],
+        M.member[M.block[b, places.member0], places.eff0],
+        M.block[b, places.block0],
+        M.block[b, places.info0],
+    )
     u = R.V[1:]
-    if M.Q[b] == 1:
-        r0 = M.score0[b]
+    if M.block[b, places.Q] == 1:
+        r0 = M.block[b, places.score0]
         return single_forward(
             T[0, 0], M.info[i0 : i0 + J], M.score[r0 : r0 + J], x[z0 : z0 + J],
             shift[f0 : f0 + J], u[f0 : f0 + J], R.e[f0 : f0 + J], R.root[i0 : i0 + J],
@@ -483,11 +468,16 @@ def effects_forward(M, b, x, T, shift, R):
 @inlined
 def effects_back(M, b, g, T, R):
     """Slopes in a block's coordinates; returns those in T."""
-    J, f0, z0, i0 = M.J[b], M.eff0[M.member[b]], M.block0[b], M.info0[b]
+    J, f0, z0, i0 = (
+        M.block[b, places.J],
+        M.member[M.block[b, places.member0], places.eff0],
+        M.block[b, places.block0],
+        M.block[b, places.info0],
+    )
     gu = R.G[1:]
     gT = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
-    if M.Q[b] == 1:
-        r0 = M.score0[b]
+    if M.block[b, places.Q] == 1:
+        r0 = M.block[b, places.score0]
         gT[0, 0] = single_back(
             T[0, 0], M.info[i0 : i0 + J], M.score[r0 : r0 + J], gu[f0 : f0 + J],
             R.e[f0 : f0 + J], R.root[i0 : i0 + J], g[z0 : z0 + J],
@@ -506,7 +496,7 @@ def log_density(M, x, g, R):
     """Log density at x, up to a constant, and its gradient.
 
     Args:
-        M: `Arrays`.
+        M: `places.Arrays`.
         x: coordinates, (D,).
         g: for the gradient, (D,).
         R: `Room`; V holds the effects from place 1 on, and G the slopes in them.
@@ -522,38 +512,38 @@ def log_density(M, x, g, R):
     T = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
     L = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
     tau = np.empty(MOST_EFFECTS)
-    E = M.address.size
+    E = M.equation.shape[0] - 2
     for e in range(E):
         lp += parameters_forward(M, e, x, V, G)
-    for r in range(M.residual_cor.size):
+    for r in range(M.residual.shape[0] - 1):
         lp += residual_forward(M, r, x, V)
     products_forward(M, 0, V)
-    for b in range(M.J.size):
-        if M.sd0[b] >= 0:
+    for b in range(M.block.shape[0]):
+        if M.block[b, places.sd0] >= 0:
             root_of(M, x, b, tau, L, T)
             lp += effects_forward(M, b, x, T, R.shift, R)
     for e in range(E):
         products_forward(M, e + 1, V)
         predictor_forward(M, e, V)
-        for k in range(M.cells0[e], M.cells0[e + 1]):
+        for k in range(M.equation[e, places.cells0], M.equation[e + 1, places.cells0]):
             T[0, 0] = cells_forward(M, M.cells[k], R)
             lp += effects_forward(M, M.cells[k], x, T, R.move, R)
         lp += rows_density(M, e, R)
     for e in range(E - 1, -1, -1):
-        for k in range(M.cells0[e], M.cells0[e + 1]):
+        for k in range(M.equation[e, places.cells0], M.equation[e + 1, places.cells0]):
             cells_back(M, M.cells[k], R)
-            T[0, 0] = V[M.row_par_at[e]]
+            T[0, 0] = V[M.equation[e, places.row_par_at]]
             gT = effects_back(M, M.cells[k], g, T, R)
-            G[M.row_par_at[e]] += gT[0, 0]
+            G[M.equation[e, places.row_par_at]] += gT[0, 0]
         predictor_back(M, e, G)
         products_back(M, e + 1, V, G)
-    for b in range(M.J.size):
-        if M.sd0[b] >= 0:
+    for b in range(M.block.shape[0]):
+        if M.block[b, places.sd0] >= 0:
             root_of(M, x, b, tau, L, T)
             gT = effects_back(M, b, g, T, R)
             lp += scales_back(M, b, x, g, tau, L, gT)
     products_back(M, 0, V, G)
-    for r in range(M.residual_cor.size):
+    for r in range(M.residual.shape[0] - 1):
         residual_back(M, r, x, V, G, g)
     for e in range(E):
         parameters_back(M, e, x, V, G, g)

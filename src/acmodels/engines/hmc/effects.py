@@ -24,6 +24,7 @@ import math
 
 import numpy as np
 
+from acmodels.engines.hmc import places
 from acmodels.engines.hmc.elementary import inlined, log, summed
 
 MOST_EFFECTS = 8
@@ -68,8 +69,8 @@ def root_of(M, x, b, tau, L, T):
     T is upper triangular, T T' the covariance: with R lower triangular, T R^-T is then the one
     upper triangular root of the effects' covariance given the data, and turns little with T.
     """
-    K = M.K[b]
-    at = M.cor0[b]
+    K = M.block[b, places.K]
+    at = M.block[b, places.cor0]
     for k in range(K):
         left = 1.0
         for j in range(k):
@@ -78,7 +79,9 @@ def root_of(M, x, b, tau, L, T):
             L[k, j] = p * left
             left *= math.sqrt(max(1.0 - p * p, 1e-300))
         L[k, k] = left
-        tau[k] = M.rho[M.member[b] + k] * math.sinh(x[M.sd0[b] + k])
+        tau[k] = M.sd[M.block[b, places.member0] + k, places.rho] * math.sinh(
+            x[M.block[b, places.sd0] + k]
+        )
     for k in range(K):
         for j in range(k + 1):
             T[K - 1 - k, K - 1 - j] = tau[K - 1 - k] * L[k, j]
@@ -121,32 +124,32 @@ def single_back(c, info, r, gu, e, root, g):
 @inlined
 def seen_by(M, b, V, T, S):
     """What the data inform about, S e: the effects T e and, below, coefficients times these."""
-    K, Q = M.K[b], M.Q[b]
+    K, Q = M.block[b, places.K], M.block[b, places.Q]
     for a in range(K):
         for c in range(K):
             S[a, c] = T[a, c]
     for q in range(Q - K):
-        v = M.virtual0[b] + q
+        v = M.block[b, places.virtual0] + q
         for c in range(K):
             s = 0.0
             for h in range(K):
-                s += M.virtual_weight[M.weight0[b] + q * K + h] * T[h, c]
-            S[K + q, c] = V[M.virtual_at[v]] * s
+                s += M.virtual_weight[M.block[b, places.weight0] + q * K + h] * T[h, c]
+            S[K + q, c] = V[M.read[v, places.virtual_at]] * s
 
 
 @inlined
 def seen_back(M, b, V, G, T, gS, gT):
     """Slopes in T and in the coefficients from those in S, which are of rows below K here."""
-    K, Q = M.K[b], M.Q[b]
+    K, Q = M.block[b, places.K], M.block[b, places.Q]
     for a in range(K):
         for c in range(K):
             gT[a, c] += gS[a, c]
     for q in range(Q - K):
-        at = M.virtual_at[M.virtual0[b] + q]
+        at = M.read[M.block[b, places.virtual0] + q, places.virtual_at]
         for c in range(K):
             s = 0.0
             for h in range(K):
-                w = M.virtual_weight[M.weight0[b] + q * K + h]
+                w = M.virtual_weight[M.block[b, places.weight0] + q * K + h]
                 s += w * T[h, c]
                 gT[h, c] += V[at] * w * gS[K + q, c]
             G[at] += gS[K + q, c] * s
@@ -155,8 +158,13 @@ def seen_back(M, b, V, G, T, gS, gT):
 @inlined
 def several_forward(M, b, x, T, S, shift, u, e, root):
     """Effects of levels that have K each; returns their log density."""
-    J, K, Q = M.J[b], M.K[b], M.Q[b]
-    f0, z0, i0, r0 = M.eff0[M.member[b]], M.block0[b], M.info0[b], M.score0[b]
+    J, K, Q = M.block[b, places.J], M.block[b, places.K], M.block[b, places.Q]
+    f0, z0, i0, r0 = (
+        M.member[M.block[b, places.member0], places.eff0],
+        M.block[b, places.block0],
+        M.block[b, places.info0],
+        M.block[b, places.score0],
+    )
     W = np.empty((MOST_SEEN, MOST_EFFECTS))
     t = np.empty(MOST_EFFECTS)
     lp = 0.0
@@ -208,8 +216,13 @@ def several_forward(M, b, x, T, S, shift, u, e, root):
 @inlined
 def several_back(M, b, g, T, S, gu, e, root, gT, gS):
     """Gradients in z, and in T and S, which are added to gT and gS."""
-    J, K, Q = M.J[b], M.K[b], M.Q[b]
-    f0, z0, i0, r0 = M.eff0[M.member[b]], M.block0[b], M.info0[b], M.score0[b]
+    J, K, Q = M.block[b, places.J], M.block[b, places.K], M.block[b, places.Q]
+    f0, z0, i0, r0 = (
+        M.member[M.block[b, places.member0], places.eff0],
+        M.block[b, places.block0],
+        M.block[b, places.info0],
+        M.block[b, places.score0],
+    )
     P = np.empty((MOST_EFFECTS, MOST_EFFECTS))
     t = np.empty(MOST_EFFECTS)
     q = np.empty(MOST_EFFECTS)
@@ -274,7 +287,7 @@ def several_back(M, b, g, T, S, gu, e, root, gT, gS):
 @inlined
 def scales_back(M, b, x, g, tau, L, gT):
     """Gradients in sds and correlations from that in T; returns the log density of these."""
-    K, m0, at = M.K[b], M.member[b], M.cor0[b]
+    K, m0, at = M.block[b, places.K], M.block[b, places.member0], M.block[b, places.cor0]
     lp = 0.0
     gL = np.zeros((MOST_EFFECTS, MOST_EFFECTS))
     for k in range(K):
@@ -284,12 +297,18 @@ def scales_back(M, b, x, g, tau, L, gT):
             d += gT[k, K - 1 - j] * L[r, j]
             gL[r, j] = gT[k, K - 1 - j] * tau[k]
         m = m0 + k
-        at_sd = M.sd0[b] + k
-        v, dv = prior(M.sd_form[m], abs(tau[k]), M.sd_location[m], M.sd_scale[m], M.sd_shape[m])
+        at_sd = M.block[b, places.sd0] + k
+        v, dv = prior(
+            M.member[m, places.sd_form],
+            abs(tau[k]),
+            M.sd[m, places.sd_location],
+            M.sd[m, places.sd_scale],
+            M.sd[m, places.sd_shape],
+        )
         if tau[k] < 0.0:
             dv = -dv
         lp += v + math.log(math.cosh(x[at_sd]))
-        g[at_sd] += (d + dv) * M.rho[m] * math.cosh(x[at_sd]) + math.tanh(x[at_sd])
+        g[at_sd] += (d + dv) * M.sd[m, places.rho] * math.cosh(x[at_sd]) + math.tanh(x[at_sd])
     for k in range(K):
         left = 1.0
         for j in range(k):

@@ -204,7 +204,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
     new = x.copy()
     s = 1
     for b in range(len(M.J)):
-        J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member[b])
+        J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member0[b])
         span = slice(int(M.block0[b]), int(M.block0[b]) + J * K)
         read = _read(M, b, V)
         S = np.empty((J, Q, Q))
@@ -226,7 +226,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
             own = np.einsum("jkk->k", S)[:K]
             rho[m0 : m0 + K] = 1 / np.sqrt(own / J)
             new[M.sd0[b] : M.sd0[b] + K] = np.arcsinh(tau / rho[m0 : m0 + K])
-    return replace(design, arrays=M._replace(info=info, score=score, rho=rho)), new
+    return replace(design, arrays=M._replace(info=info, score=score).with_sds(rho)), new
 
 
 def _read(M: Any, b: int, V: Array) -> Array:
@@ -239,20 +239,20 @@ def _read(M: Any, b: int, V: Array) -> Array:
 def _seen(M: Any, b: int) -> Index:
     """Places of a block's effects and of their products that are read, (Q, J)."""
     J, K, n = int(M.J[b]), int(M.K[b]), int(M.Q[b] - M.K[b])
-    own = M.eff0[M.member[b] : M.member[b] + K]
+    own = M.eff0[M.member0[b] : M.member0[b] + K]
     products = int(M.sizes[0]) + M.product_at[M.virtual0[b] : M.virtual0[b] + n]
     return np.concatenate([own, products])[:, None] + np.arange(J)
 
 
 def _step(M: Any, b: int, read: Array) -> float:
     """By how much a product of effects is moved."""
-    K, m0 = int(M.K[b]), int(M.member[b])
+    K, m0 = int(M.K[b]), int(M.member0[b])
     return 1e-4 * max(float(np.abs(read) @ M.rho[m0 : m0 + K]), 1e-2 * float(M.rho[m0]))
 
 
 def _moved(M: Any, b: int, V: Array) -> list[tuple[Index, Array]]:
     """Sets of places and steps that move each effect alone, its products held, and each product."""
-    J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member[b])
+    J, K, Q, m0 = int(M.J[b]), int(M.K[b]), int(M.Q[b]), int(M.member0[b])
     places, read = _seen(M, b), _read(M, b, V)
     out: list[tuple[Index, Array]] = []
     for k in range(K):
@@ -322,7 +322,7 @@ def lower_root(partial: Array) -> Array:
 def _root(design: Design, x: Array, b: int) -> tuple[Array, Array]:
     """Root of the covariance of a block's effects, (K, K), and their sds."""
     M = design.arrays
-    K, m0 = int(M.K[b]), int(M.member[b])
+    K, m0 = int(M.K[b]), int(M.member0[b])
     if M.sd0[b] < 0:
         sd = residual_sd(design, x, int(M.cell_equation[b]))
         return np.full((1, 1), sd), np.full(1, sd)
@@ -384,7 +384,7 @@ def guided(design: Design, guide: Guide) -> tuple[Design, Array] | None:
             return None
         span = slice(new.slope0, new.slope0 + len(new.turn))
         x[span] = np.linalg.solve(new.turn, old.turn @ guide.x[span])
-    like = M._replace(info=N.info, score=np.zeros_like(N.score), rho=N.rho)
+    like = M._replace(info=N.info, score=np.zeros_like(N.score)).with_sds(N.rho)
     design, o = replace(design, arrays=like), order(design)
     for _ in range(GUIDED):
         found = _climb(design, x, guide.factor, o)

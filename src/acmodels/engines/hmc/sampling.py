@@ -345,7 +345,7 @@ def group_draws(
     groups: dict[str, Array] = {}
     cells: dict[str, Array] = {}
     for b, level in enumerate(d.levels):
-        J, K, m0 = level.J, level.K, int(M.member[b])
+        J, K, m0 = level.J, level.K, int(M.member0[b])
         u = effects[..., int(M.block0[b]) : int(M.block0[b]) + J * K]
         if level.missing is not None:
             variable = d.layout.missing[level.missing].variable

@@ -1,0 +1,115 @@
+"""Columns of the tables that the compiled density reads: what is known of each equation and so on.
+
+Tables rather than an array for each number: compiling takes time for every array that is passed.
+"""
+
+from collections import namedtuple
+from typing import Any
+
+EQUATION = (
+    "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
+    "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",
+    "product0", "cells0", "mo0",
+)  # fmt: skip
+BLOCK = (
+    "J", "K", "Q", "member0", "block0", "info0", "score0", "sd0", "cor0", "virtual0", "weight0",
+    "cell_equation", "cell_row0",
+)  # fmt: skip
+MEMBER = ("eff0", "sd_form")
+SD = ("rho", "sd_location", "sd_scale", "sd_shape")
+TERM = ("effect", "Z0", "zero_level")
+STEP = ("mo_b", "mo_x", "mo_steps", "mo_raw")
+RESIDUAL = ("residual_member0", "residual_cor", "residual_at")
+READ = ("virtual_at", "product_at")
+PRIOR = ("location", "scale", "shape")
+NUMBER = ("lower", "upper", "par_location", "par_scale", "par_shape")
+PRODUCT = ("to", "first", "second")
+
+TABLES = {
+    "equation": EQUATION, "block": BLOCK, "member": MEMBER, "sd": SD, "term": TERM, "step": STEP,
+    "residual": RESIDUAL, "read": READ, "prior": PRIOR, "number": NUMBER, "product": PRODUCT,
+}  # fmt: skip
+REAL = frozenset({"sd", "prior", "number"})
+"""Tables that do not hold whole numbers."""
+COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in enumerate(names)}
+
+(
+    address, row0, data0, X0, p, raw, slope0, constant, cut0, cuts, par0,
+    pars, term0, prior0, lin0, par_prior0, lin_at, par_at, row_par_at, eta_at,
+    product0, cells0, mo0,
+) = range(len(EQUATION))  # fmt: skip
+(
+    J, K, Q, member0, block0, info0, score0, sd0, cor0, virtual0, weight0,
+    cell_equation, cell_row0,
+) = range(len(BLOCK))  # fmt: skip
+eff0, sd_form = range(len(MEMBER))
+rho, sd_location, sd_scale, sd_shape = range(len(SD))
+effect, Z0, zero_level = range(len(TERM))
+mo_b, mo_x, mo_steps, mo_raw = range(len(STEP))
+residual_member0, residual_cor, residual_at = range(len(RESIDUAL))
+virtual_at, product_at = range(len(READ))
+location, scale, shape = range(len(PRIOR))
+lower, upper, par_location, par_scale, par_shape = range(len(NUMBER))
+to, first, second = range(len(PRODUCT))
+
+VECTORS = (
+    "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
+    "par_form", "V0", "factor", "seen_at", "virtual_weight", "cells", "cell_row", "cell_rough",
+    "mo_alpha", "residual_member", "residual_lkj", "sizes",
+)  # fmt: skip
+
+
+_fields: Any = namedtuple("Arrays", (*TABLES, *VECTORS))  # pyright: ignore[reportUntypedNamedTuple]
+
+
+class Arrays(_fields):
+    """Everything about a model and its data; columns of tables are also read by their own names.
+
+    By equation e: `address` of the row density, first row `row0`, `data` from `data0` on, `eta0`
+    known part of the predictor, `weight`, columns `X` from `X0` on (p + raw, n), place in x of the
+    first slope `slope0`, of the constant (-1 if there is none) and of the first threshold's
+    coordinate `cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how
+    many `pars`, with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the
+    member `effect`, the `level` of each row and multipliers `Z` from `Z0` on (-1 for ones). The
+    last `raw` columns are steps of monotonic effects: from `mo0[e]` on the coordinate of the mean
+    step `mo_b`, of the first stick `mo_x`, how many `mo_steps`, the first raw column `mo_raw` and
+    the concentration `mo_alpha`.
+
+    By block: levels `J`, effects `K`, first member `member0`, first coordinate of z `block0`, first
+    information `info0`, coordinates of sds and correlations `sd0`, `cor0`; by member `eff0`, the
+    first effect, and `rho`. Blocks with sd0 = -1 are missing values of an equation, about its
+    predictor with its residual sd: `cells` lists those of e from `cells0[e]` on; by such a block,
+    from `cell_row0` on, the row `cell_row` of each and the number `cell_rough` that columns hold in
+    its place.
+
+    Priors of an equation's linear parameters (slopes, raw slopes, constant, thresholds) are on a +
+    A linear, with `form`, `location`, `scale` and `shape`.
+
+    Places in V: of linear parameters `lin_at`, of further ones `par_at` (those that rows read:
+    `row_par_at`), of predictors `eta_at`; `V0` is what V starts as. Products of equation e are from
+    `product0[e + 1]` on; the first are of parameters alone.
+
+    By block: `Q`, the effects and, after these, products of effects with coefficients that other
+    equations read; from `virtual0` on, the places of these coefficients in V, `virtual_at`, where
+    each product begins among all, `product_at`, whose places in V are `seen_at`; from `weight0` on
+    what multiplies each effect, `virtual_weight` (Q - K, K).
+
+    Residual blocks: equations `residual_member`, coordinates `residual_cor`, place in V
+    `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in
+    all, products of these that are read, size of V.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a column of a table."""
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        table, k = COLUMNS[name]
+        return getattr(self, table)[:, k]
+
+    def with_sds(self, rho: Any) -> "Arrays":
+        """Return the same with other scales of sds."""
+        sd_table = self.sd.copy()
+        sd_table[:, COLUMNS["rho"][1]] = rho
+        return self._replace(sd=sd_table)
