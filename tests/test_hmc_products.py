@@ -37,7 +37,8 @@ def table(seed: int, n: int = 120) -> pd.DataFrame:
             "v": 0.4 * m - 0.3 * y + rng.normal(size=n),
             "mm": np.where(rng.random(n) < 0.15, np.nan, m),
             "o": np.digitize(eta + rng.normal(size=n), [-1, 0, 1]) + 1,
-            "b": (eta + rng.logistic(size=n) > 0).astype(int),
+            "b": (b := (eta + rng.logistic(size=n) > 0).astype(int)),
+            "bm": np.where(rng.random(n) < 0.1, np.nan, b),
         }
     )  # fmt: skip
 
@@ -65,6 +66,9 @@ MODELS = {
     + equation("o", "m + y + (1 | p)", "ordinal"),
     "steps": equation("o", "mo(q) + x + (1 | p)", "ordinal"),
     "steps beside a constant": equation("b", "mo(q) + x", "bernoulli"),
+    "summed": equation("bm", "x + (1 | g)", "bernoulli")
+    + equation("o", "bm*x + (1 + bm | g)", "ordinal")
+    + equation("y", "bm + o + (1 | p)"),
     "held": equation("o", "x + mo(q) + (1 + x | g)", "ordinal")
     + equation("y", "x + (1 | g)")
     + """
@@ -187,9 +191,40 @@ def of_steps(rows: pd.DataFrame, system: Any, at: Natural) -> float:
     return ordinal(rows["o"], eta, v)
 
 
+def of_summed(rows: pd.DataFrame, system: Any, at: Natural) -> float:
+    """Of a row without the predictor, the likelihood with a one and with a zero, in shares."""
+    v, groups, _ = at
+    g, x = rows["g"].to_numpy(), rows["x"].to_numpy()
+    s = groups["o ~ 1, o ~ bm | g"]
+    p = 1 / (1 + np.exp(-(v["bm ~ 1"] + v["bm ~ x"] * x)))
+    cuts = np.array([-np.inf, *(v[f"o | t{k}"] for k in (1, 2, 3)), np.inf])
+    c = rows["o"].to_numpy()
+
+    def given(b: float) -> Any:
+        eta = v["o ~ bm"] * b + v["o ~ x"] * x + s[g, 0] + s[g, 1] * b
+        likelihood = norm.cdf(cuts[c] - eta) - norm.cdf(cuts[c - 1] - eta)
+        away = (rows["y"] - v["y ~ 1"] - v["y ~ bm"] * b) / v["sigma(y)"]
+        return (p if b else 1 - p) * likelihood * norm.pdf(away) / v["sigma(y)"]
+
+    one, zero, b = given(1.0), given(0.0), rows["bm"].to_numpy()
+    lp = np.log(np.where(np.isnan(b), one + zero, np.where(b == 1, one, zero))).sum()
+    a, d, r = v["sd(o ~ 1 | g)"], v["sd(o ~ bm | g)"], v["cor(o ~ 1, o ~ bm | g)"]
+    cov = np.array([[a * a, r * a * d], [r * a * d, d * d]])
+    return float(lp + multivariate_normal(np.zeros(2), cov).logpdf(s).sum())
+
+
 DEFINED: dict[str, tuple[str, Callable[..., float]]] = {
     "missing": (MODELS["missing in products"] + STATED + SDS + CUTS, of_missing),
     "latent mean": (MODELS["latent mean"] + STATED + SDS + CUTS, of_mean),
+    "summed": (
+        equation("bm", "x", "bernoulli")
+        + equation("o", "bm + x + (1 + bm | g)", "ordinal")
+        + equation("y", "bm")
+        + STATED
+        + SDS
+        + CUTS,
+        of_summed,
+    ),
     "residuals": (
         PAIRED + equation("m", "x") + equation("y", "x") + equation("v", "x") + STATED,
         of_residuals,

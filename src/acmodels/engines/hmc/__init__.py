@@ -12,7 +12,8 @@ import numpy as np
 
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
-from acmodels.system.terms import terms
+from acmodels.system.terms import latent_means, terms
+from acmodels.system.versions import unknown
 
 if TYPE_CHECKING:
     from acmodels.engines.hmc.sampling import PreparedHmc
@@ -59,7 +60,7 @@ def _missing(layout: Layout) -> str | None:
     for g in layout.missing:
         e = layout.equations[g.equation]
         if g.discrete:
-            return f"missing values of '{g.variable}' are summed over"
+            continue
         if e.family != "gaussian" or not e.has_sigma or e.se is not None or e.weights is not None:
             return f"missing values of '{g.variable}' are not simply normal"
         if g.equation in paired:
@@ -69,6 +70,25 @@ def _missing(layout: Layout) -> str | None:
             why = unfit_term(layout, t)
             if why:
                 return why
+    return _summed(layout, paired)
+
+
+def _summed(layout: Layout, paired: set[int]) -> str | None:
+    """Say why likelihoods cannot be summed over discrete missing values, or None."""
+    from acmodels.engines.hmc.products import moving
+
+    if not any(g.discrete for g in layout.missing):
+        return None
+    for g in layout.missing:
+        if g.discrete and layout.equations[g.equation].family not in ("bernoulli", "ordinal"):
+            return f"missing values of '{g.variable}' are summed over"
+    read = {m.equation for m in latent_means(layout)}
+    for i, rows in enumerate(unknown(layout).rows):
+        e = layout.equations[i]
+        cells = any(not g.discrete and g.equation == i for g in layout.missing)
+        moves = any(moving(layout, t) for t in terms(layout, e.response))
+        if np.any(rows.bin >= 0) and (cells or moves or i in paired or i in read):
+            return f"'{e.response}' rests on discrete missing values beside others"
     return None
 
 

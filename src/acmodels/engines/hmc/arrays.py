@@ -21,6 +21,7 @@ from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Index
 from acmodels.system.terms import Term, group_terms, slopes, terms
+from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals
 
 FORMS = {
@@ -147,7 +148,8 @@ def components(layout: Layout) -> list[tuple[list[int], list[int]]]:
     for i, e in enumerate(layout.equations):
         found = [f.source for t in terms(layout, e.response) for f in moving(layout, t)]
         together += [[i, s.equation] for s in found if s.equation is not None]
-        cells = [layout.missing[s.missing].equation for s in found if s.missing is not None]
+        known = (s.missing for t in terms(layout, e.response) for s in t.sources)
+        cells = [layout.missing[n].equation for n in known if n is not None]
         together += [[i, j] for j in cells]
     for these in together:
         mine = sorted({home[i] for i in these})
@@ -188,6 +190,8 @@ class _Build:
         self.layout, self.priors, self.responses = layout, priors, responses
         self.positions = equations
         self.equations = [layout.equations[i] for i in equations]
+        self.what = unknown(layout)
+        self.versions = Versions(layout, self.what, responses)
         self.blocks = blocks
         self.lists: dict[str, list[Any]] = {k: [] for k in (*COLUMNS, *VECTORS)}
         found = [layout.blocks[b] for b in blocks]
@@ -218,12 +222,13 @@ class _Build:
             self.lists[k].append(0)
         parts = [self._equation(e) for e in self.equations]
         self.parts = {p.equation.response: p for p in parts}
-        first = self.values.add(sum(e.n for e in self.equations))
+        first = self.values.add(self.lists["row0"][-1])
         for e, n in zip(self.equations, self.lists["row0"], strict=False):
             self.eta[e.response] = first + n
             self._add(eta_at=first + n)
         walls = self._blocks()
         self._cells()
+        self._summed()
         residual = self._residual()
         self._products(residual)
         neff = int(self.block0[-1])
@@ -267,13 +272,18 @@ class _Build:
 
     def _equation(self, e: EquationLayout) -> Parts:
         y = self.responses[e.response]
-        X = design_matrix(self.layout, e, self.responses)
+        position = self.layout.equations.index(e)
+        rows = self.what.rows[position]
+        X = self.versions.spread(
+            position, lambda lay, r: design_matrix(lay, lay.equations[position], r)
+        )
+        n = len(X)
         names = [t.parameter for t in slopes(self.layout, e.response)]
         raw = [k for places in e.monotonic.values() for k in places]
         keep = [k for k in range(len(names)) if k != e.intercept and k not in raw]
         known = [(k, self._held(names[k])) for k in keep]
         held = [(k, v) for k, v in known if v is not None]
-        offset = e.offset + sum((X[:, k] * v for k, v in held), np.zeros(e.n))
+        offset = e.offset[rows.source] + sum((X[:, k] * v for k, v in held), np.zeros(n))
         free = [k for k, v in known if v is None]
         has = e.has_constant and not self._constant_held(e, names)
         Z = X[:, free + raw]
@@ -284,7 +294,9 @@ class _Build:
         own = rough(e, y)
         eta = float(np.mean(pooled(e, y) - e.offset)) + (float(e.offset.mean()) if has else 0.0)
         given = density(e.family, e.link)
-        data = given.data(e, y)
+        data = self.versions.spread(
+            position, lambda lay, r: given.data(lay.equations[position], r[e.response]).T
+        ).T
         slope0 = len(self.x)
         for _ in free:
             self._coordinate(0.0, 1.0 / np.sqrt(e.n))
@@ -304,12 +316,13 @@ class _Build:
         lin_at = self.values.add(p + q + int(constant >= 0) + K)
         par_at = self.values.add(len(numbers) + K + 1, [0.0] * (len(numbers) + K) + [1.0])
         self._add(
-            address=given.address, row0=self.lists["row0"][-1] + e.n,
+            address=given.address, row0=self.lists["row0"][-1] + n,
             data0=self._length("data"), X0=self._length("X"), p=p, raw=q, slope0=slope0,
             constant=constant, cut0=cut0, cuts=K, par0=par0, pars=len(numbers), lin_at=lin_at,
-            par_at=par_at, row_par_at=par_at,
+            par_at=par_at, row_par_at=par_at, plain=int(np.sum(rows.bin < 0)),
         )  # fmt: skip
         weight = np.ones(e.n) if e.weights is None else np.array(e.weights, dtype=np.float64)
+        weight = weight[rows.source]
         for n in self.gaps:  # their density is that of the innovation
             gap = self.layout.missing[n]
             if self.layout.equations[gap.equation] is e:
@@ -450,13 +463,18 @@ class _Build:
         """Add the sampled effects that enter an equation, with what multiplies them."""
         for block, mine in group_terms(self.layout, e.response):
             b = self.blocks.index(self.layout.blocks.index(block))
-            z = self._multipliers(b, e, mine)
+            i = self.layout.equations.index(e)
+            source = self.what.rows[i].source
+            z = self.versions.spread(
+                i, lambda lay, r, b=b, mine=mine, e=e: self._multipliers(b, e, mine, lay, r).T
+            ).T
             for k in np.flatnonzero(np.any(z != 0, axis=1)):
-                self._term(b, int(k), block.index(e), z[k])
+                self._term(b, int(k), block.index(e)[source], z[k])
         c = self.layout.confounder
         if c is not None and e.response in c.loadings:
-            size = np.full(e.n, c.loadings[e.response])
-            self._term(len(self.blocks), 0, c.code[e.rows], size)
+            rows = e.rows[self.what.rows[self.layout.equations.index(e)].source]
+            size = np.full(len(rows), c.loadings[e.response])
+            self._term(len(self.blocks), 0, c.code[rows], size)
         self.lists["term0"].append(len(self.lists["effect"]))
 
     def _term(self, b: int, k: int, level: Index, z: Array) -> None:
@@ -468,12 +486,14 @@ class _Build:
         if not ones:
             self.lists["Z"].append(z)
 
-    def _multipliers(self, b: int, e: EquationLayout, mine: Sequence[Term]) -> Array:
+    def _multipliers(
+        self, b: int, e: EquationLayout, mine: Sequence[Term], layout: Layout, data: Responses
+    ) -> Array:
         """What multiplies the sampled effects of a block in an equation, (K, n)."""
         z = np.zeros((self.levels[b].K, e.n))
         for t in mine:
             if t.effect is not None:
-                z[t.effect[1]] = t.values(self.layout, self.responses)
+                z[t.effect[1]] = t.values(layout, data)
         base = self.bases[b]
         return z if base is None else base.T @ z
 
@@ -491,7 +511,8 @@ class _Build:
                 )
                 if mine is None:
                     continue
-                z, at = self._multipliers(b, e, mine), block.index(e)
+                z = self._multipliers(b, e, mine, self.layout, self.responses)
+                at = block.index(e)
             elif c is not None and e.response in c.loadings:
                 z, at = np.full((1, e.n), c.loadings[e.response]), c.code[e.rows]
             else:
@@ -577,6 +598,17 @@ class _Build:
         for i in self.positions:
             self.lists["cells"] += every.get(i, [])
             self.lists["cells0"].append(len(self.lists["cells"]))
+
+    def _summed(self) -> None:
+        """Add which configuration of discrete missing values each of the last rows stands for."""
+        rows = [self.what.rows[i] for i in self.positions]
+        found = np.unique(np.concatenate([r.bin[r.bin >= 0] for r in rows]))
+        for r in rows:
+            self._add(bin0=self._length("bin"))
+            self._add(bin=np.searchsorted(found, r.bin[r.bin >= 0]))
+        component = found // max(self.what.width, 1)
+        starts = np.flatnonzero(np.diff(component, prepend=-1))
+        self._add(alternative0=np.append(starts, len(found)))
 
     def _residual(self) -> list[tuple[tuple[int, ...], int, int]]:
         """Add residual blocks: positions of equations, place of correlations in x, root in V."""
@@ -701,7 +733,8 @@ def _turn(X: Array) -> Array:
 
 
 _REAL = frozenset(VECTORS) - {
-    "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes",
+    "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
+    "alternative0",
 }  # fmt: skip
 
 

@@ -39,9 +39,10 @@ from acmodels.engines.hmc.effects import (
 )
 from acmodels.engines.hmc.elementary import called, inlined, summed
 
-Room = namedtuple("Room", "W V G e root move shift")
-"""Where a density works: `W` (4, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,
-which is added to effects and their products (zero, but for differences); `root`, as `info`."""
+Room = namedtuple("Room", "W V G e root move shift alternative")
+"""Where a density works: `W` (8, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,
+which is added to effects and their products (zero, but for differences); `root`, as `info`;
+`alternative`, of each configuration of discrete missing values the likelihood, then probability."""
 
 
 @inlined
@@ -50,8 +51,9 @@ def room(M):
     neff = M.sizes[0]
     seen = neff + M.sizes[1]
     return Room(
-        np.empty((4, CHUNK)), np.empty(M.V0.size), np.empty(M.V0.size), np.empty(neff),
+        np.empty((8, CHUNK)), np.empty(M.V0.size), np.empty(M.V0.size), np.empty(neff),
         np.empty(M.info.size), np.empty(neff), np.zeros(seen),
+        np.empty(M.alternative0[M.alternative0.size - 1]),
     )  # fmt: skip
 
 
@@ -394,9 +396,13 @@ def predictor_back(M, e, G):
 
 @inlined
 def rows_density(M, e, R):
-    """Log density of an equation's rows; leaves slopes in its predictor and parameters in G."""
+    """Log density of an equation's rows; leaves slopes in its predictor and parameters in G.
+
+    Rows at the end that stand for values of a discrete variable that is missing are left out.
+    """
     r0 = M.equation[e, places.row0]
-    n = M.equation[e + 1, places.row0] - r0
+    stride = M.equation[e + 1, places.row0] - r0
+    n = M.equation[e, places.plain]
     par = M.equation[e, places.row_par_at]
     lp = 0.0
     first = 0
@@ -406,7 +412,7 @@ def rows_density(M, e, R):
         lp += called(
             M.equation[e, places.address],
             m,
-            n,
+            stride,
             R.V[at:].ctypes.data,
             M.data[M.equation[e, places.data0] + first :].ctypes.data,
             R.V[par:].ctypes.data,
@@ -414,9 +420,66 @@ def rows_density(M, e, R):
             R.W[0].ctypes.data,
             R.G[at:].ctypes.data,
             R.G[par:].ctypes.data,
-            R.W[1].ctypes.data,
+            R.W[2].ctypes.data,
         )
         first += m
+    return lp
+
+
+@inlined
+def row_density(M, e, i, weight, g_par, R):
+    """Log density of one row, with a weight; leaves its slope in G and adds those in parameters."""
+    r0 = M.equation[e, places.row0]
+    at = M.equation[e, places.eta_at] + i
+    R.W[1, 0] = weight * M.weight[r0 + i]
+    return called(
+        M.equation[e, places.address],
+        1,
+        M.equation[e + 1, places.row0] - r0,
+        R.V[at:].ctypes.data,
+        M.data[M.equation[e, places.data0] + i :].ctypes.data,
+        R.V[M.equation[e, places.row_par_at] :].ctypes.data,
+        R.W[1].ctypes.data,
+        R.W[0].ctypes.data,
+        R.G[at:].ctypes.data,
+        g_par.ctypes.data,
+        R.W[2].ctypes.data,
+    )
+
+
+@inlined
+def summed_density(M, R):
+    """Log density of rows that rest on discrete missing values, summed over what these can be.
+
+    Rows of one configuration are multiplied; the slopes of each are weighted by its probability
+    given the data, by Bayes' rule.
+    """
+    E = M.equation.shape[0] - 2
+    none = np.zeros(R.V.size)
+    R.alternative[:] = 0.0
+    for e in range(E):
+        r0 = M.equation[e, places.row0]
+        for i in range(M.equation[e, places.plain], M.equation[e + 1, places.row0] - r0):
+            k = M.bin[M.equation[e, places.bin0] + i - M.equation[e, places.plain]]
+            R.alternative[k] += row_density(M, e, i, 1.0, none, R)
+    lp = 0.0
+    for c in range(M.alternative0.size - 1):
+        a = R.alternative[M.alternative0[c] : M.alternative0[c + 1]]
+        most = a[0]
+        for k in range(a.size):
+            most = max(most, a[k])
+        s = 0.0
+        for k in range(a.size):
+            s += math.exp(a[k] - most)
+        for k in range(a.size):
+            a[k] = math.exp(a[k] - most) / s
+        lp += most + math.log(s)
+    for e in range(E):
+        r0 = M.equation[e, places.row0]
+        g_par = R.G[M.equation[e, places.row_par_at] :]
+        for i in range(M.equation[e, places.plain], M.equation[e + 1, places.row0] - r0):
+            k = M.bin[M.equation[e, places.bin0] + i - M.equation[e, places.plain]]
+            row_density(M, e, i, R.alternative[k], g_par, R)
     return lp
 
 
@@ -529,6 +592,8 @@ def log_density(M, x, g, R):
             T[0, 0] = cells_forward(M, M.cells[k], R)
             lp += effects_forward(M, M.cells[k], x, T, R.move, R)
         lp += rows_density(M, e, R)
+    if M.bin.size:
+        lp += summed_density(M, R)
     for e in range(E - 1, -1, -1):
         for k in range(M.equation[e, places.cells0], M.equation[e + 1, places.cells0]):
             cells_back(M, M.cells[k], R)

@@ -9,7 +9,7 @@ from typing import Any
 EQUATION = (
     "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
     "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",
-    "product0", "cells0", "mo0",
+    "product0", "cells0", "mo0", "plain", "bin0",
 )  # fmt: skip
 BLOCK = (
     "J", "K", "Q", "member0", "block0", "info0", "score0", "sd0", "cor0", "virtual0", "weight0",
@@ -36,7 +36,7 @@ COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in en
 (
     address, row0, data0, X0, p, raw, slope0, constant, cut0, cuts, par0,
     pars, term0, prior0, lin0, par_prior0, lin_at, par_at, row_par_at, eta_at,
-    product0, cells0, mo0,
+    product0, cells0, mo0, plain, bin0,
 ) = range(len(EQUATION))  # fmt: skip
 (
     J, K, Q, member0, block0, info0, score0, sd0, cor0, virtual0, weight0,
@@ -55,7 +55,7 @@ to, first, second = range(len(PRODUCT))
 VECTORS = (
     "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
     "par_form", "V0", "factor", "seen_at", "virtual_weight", "cells", "cell_row", "cell_rough",
-    "mo_alpha", "residual_member", "residual_lkj", "sizes",
+    "mo_alpha", "residual_member", "residual_lkj", "bin", "alternative0", "sizes",
 )  # fmt: skip
 
 
@@ -93,6 +93,10 @@ class Arrays(_fields):
     equations read; from `virtual0` on, the places of these coefficients in V, `virtual_at`, where
     each product begins among all, `product_at`, whose places in V are `seen_at`; from `weight0` on
     what multiplies each effect, `virtual_weight` (Q - K, K).
+
+    Rows of an equation after the first `plain` stand for values that discrete missing ones can
+    have: `bin`, from `bin0` on, says for which of all configurations; those of one set of cells
+    are from `alternative0` on.
 
     Residual blocks: equations `residual_member`, coordinates `residual_cor`, place in V
     `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in

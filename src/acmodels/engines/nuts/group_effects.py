@@ -17,11 +17,12 @@ from acmodels.engines.nuts.centering import CONSTANT, Centering
 from acmodels.engines.nuts.correlations import cholesky, cholesky_draws
 from acmodels.engines.nuts.forms import joined
 from acmodels.engines.nuts.population import Population
-from acmodels.engines.nuts.rows import Stack, Versions
+from acmodels.engines.nuts.rows import Stack
 from acmodels.engines.nuts.scales import Scales, group_bases
 from acmodels.system import Block, Layout, Responses
 from acmodels.system.layout import Array, Index
 from acmodels.system.terms import Term, group_terms
+from acmodels.system.versions import Versions
 
 
 @dataclass(frozen=True)

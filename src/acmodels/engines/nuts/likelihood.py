@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from acmodels.engines.nuts.correlations import condition
 from acmodels.engines.nuts.numbers import Numbers
-from acmodels.engines.nuts.rows import Stack, Versions
+from acmodels.engines.nuts.rows import Stack
 from acmodels.engines.nuts.scales import Scales
 from acmodels.engines.nuts.thresholds import Thresholds
 from acmodels.families import Category, family
 from acmodels.system import EquationLayout
 from acmodels.system.layout import Array, Index
+from acmodels.system.versions import Versions
 
 
 @dataclass(frozen=True)

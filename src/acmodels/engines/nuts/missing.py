@@ -14,12 +14,13 @@ import numpy as np
 from acmodels.engines.nuts.forms import joined
 from acmodels.engines.nuts.group_effects import GroupEffects
 from acmodels.engines.nuts.population import Population
-from acmodels.engines.nuts.rows import Stack, Unknown, Versions
+from acmodels.engines.nuts.rows import Stack
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, variable_values
 from acmodels.system.layout import Array, Column, Index, MissingValues
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
+from acmodels.system.versions import Unknown, Versions
 
 
 @dataclass(frozen=True)

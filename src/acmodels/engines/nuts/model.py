@@ -17,10 +17,11 @@ from acmodels.engines.nuts import scales as sds
 from acmodels.engines.nuts.arrays import as_data
 from acmodels.engines.nuts.centering import centering
 from acmodels.engines.nuts.correlations import residual_draws
-from acmodels.engines.nuts.rows import Stack, Unknown, Versions, make_stack
+from acmodels.engines.nuts.rows import Stack, make_stack
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses, parameters
 from acmodels.system.layout import Array, Index
+from acmodels.system.versions import Unknown, Versions
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from acmodels.engines.nuts.arrays import Located
 from acmodels.engines.nuts.forms import add_priors, joined, shape_of
-from acmodels.engines.nuts.rows import Stack, Versions
+from acmodels.engines.nuts.rows import Stack
 from acmodels.engines.nuts.start import start
 from acmodels.priors import Prior
 from acmodels.spec.parameters import coefficient
@@ -22,6 +22,7 @@ from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array
 from acmodels.system.terms import Term, slopes
+from acmodels.system.versions import Versions
 
 
 @dataclass(frozen=True)
