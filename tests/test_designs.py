@@ -264,7 +264,7 @@ def test_missing_mediators_are_modeled_in_a_loop() -> None:
 
     made = design(loss={"items": 0.1})
     ready = get_ready(Job("recover", (Cell(made),), RecoveryMeasure("eti", 0.95), 1), 0)
-    assert ready.engine == "nuts"
+    assert ready.engine == "hmc"
     assert "modeled in the fit" in ready.assumptions.losses[0]
     layout, _, _ = resolve_design(Cell(made), 1)
     seen = [
@@ -322,7 +322,7 @@ def test_studies_of_the_same_sizes_draw_their_own_predictors(attrition: float) -
 def test_a_fit_that_did_not_converge_is_done_again_by_longer_chains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only where values are modeled; what comes out has the same number of draws."""
+    """Unless a person said how many; what comes out has the same number of draws."""
     from acmodels.engines import Sampling
     from acmodels.replication import block
 
@@ -343,12 +343,12 @@ def test_a_fit_that_did_not_converge_is_done_again_by_longer_chains(
         return replace(p, **more) if isinstance(p, Sampling) else p._replace(**more)
 
     monkeypatch.setattr(block, "replace", changed)
-    for own, runs, reason in (
-        (("a",), [(500, 500), (2000, 2000)], ""),
-        (None, [(500, 500)], "too few"),
+    for again, runs, reason in (
+        (True, [(500, 500), (2000, 2000)], ""),
+        (False, [(500, 500)], "too few"),
     ):
         asked.clear()
-        got = block._one_by_one(Sampling(500, 500), [Fake()], [{}], [1], own)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
+        got = block._one_by_one(Sampling(500, 500), [Fake()], [{}], [1], again=again)  # pyright: ignore[reportPrivateUsage, reportArgumentType]
         assert asked == runs
         assert got.values.shape == (1, 4 * 500, 1)
         assert got.reasons == (reason,)

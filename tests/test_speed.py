@@ -28,10 +28,11 @@ def test_a_slow_model_has_its_reason_and_what_is_faster() -> None:
     assert of("y ~ x", data) is None
     assert of("y ~ x", data, family="ordinal") is None  # seconds, by hmc
     incomplete = data.assign(x=data["x"].where(data.index > 2))
-    ordinal = of("y ~ x", incomplete, family="ordinal")
+    assert of("y ~ x", incomplete, family="ordinal") is None
+    ordinal = of("y ~ standardize(x)", incomplete, family="ordinal")
     assert "7 categories" in ordinal.faster[1]
     assert "gaussian" in ordinal.faster[1]
-    holes = of("y ~ x", incomplete)
+    holes = of("y ~ standardize(x)", incomplete)
     assert (
         "The 3 missing values of 'x'" in holes.faster[0] or "missing values of x" in holes.faster[0]
     )
@@ -45,8 +46,8 @@ def test_a_study_with_holes_is_foretold_and_can_be_dropped() -> None:
     spec = ac.load_model(
         {
             "name": "small",
-            "equations": {"y": {"formula": "y ~ x"}},
-            "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ x"}},
+            "equations": {"y": {"formula": "y ~ standardize(x)"}},
+            "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ standardize(x)"}},
             "propositions": {"P01": {"estimand": "b", "region": {"above": 0.0}}},
         }
     )

@@ -9,6 +9,7 @@ import pandas as pd
 from acmodels.data import study
 from acmodels.engines import Sampling, engine, engine_names
 from acmodels.families import family_names
+from acmodels.numbers import decimal
 from acmodels.priors import resolve_priors
 from acmodels.spec.model import model_from_table
 from acmodels.system import build_system
@@ -39,7 +40,7 @@ def compile_ahead(tell: Callable[[str], None]) -> None:
             if chosen.unfit(system.layout, priors) is None:
                 ready = chosen.prepare(system.layout, priors, system.responses)
                 ready.sample(system.responses, 1, Sampling(50, 50, 2, 1))
-        tell(f"  {name}: {time.perf_counter() - began:.0f} s")
+        tell(f"  {name}: {decimal(time.perf_counter() - began, 0)} s")
 
 
 def _tables() -> Iterator[dict[str, object]]:

@@ -57,7 +57,7 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
-    found += [Finding("warning", w) for w in _without_weight(layout)]
+    found += [Finding("note", n) for n in _without_weight(layout)]
     found += [Finding("note", n) for n in (*latent_notes(layout), *not_looked_at(layout))]
     found += [Finding("note", n) for n in _coded(layout, rows.study)]
     found += [Finding("note", n) for n in zero_notes(layout, responses)]
@@ -65,19 +65,13 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
 
 
 def _without_weight(layout: Layout) -> list[str]:
-    """Say how many rows have weight 0, and what the others then count."""
-    out: list[str] = []
-    for e in layout.equations:
-        if e.weights is None or (e.weights > 0).all():
-            continue
-        left = int((e.weights > 0).sum())
-        out.append(
-            f"equations.{e.response}: {e.n - left} of {e.n} rows have weight 0 and say nothing of "
-            f"'{e.response}'; since weights are scaled to a mean of 1 over all {e.n} rows, the "
-            f"others count {e.n / left:.3g} times as much, and intervals are too narrow for "
-            f"{left} rows; to avoid that, leave the rows with weight 0 out of the data"
-        )
-    return out
+    """Say how many rows have weight 0."""
+    return [
+        f"equations.{e.response}: {e.n - e.counted} of {e.n} rows have weight 0 and say nothing of "
+        f"'{e.response}'; they count for nothing, as if they were left out"
+        for e in layout.equations
+        if e.counted < e.n
+    ]
 
 
 def _coded(layout: Layout, study: Study) -> list[str]:

@@ -165,7 +165,7 @@ def _positive(column: str | None, rows: Rows, own: Index) -> Array | None:
 
 
 def _weights(column: str | None, rows: Rows, own: Index) -> Array | None:
-    """Weights divided by their mean over the rows used."""
+    """Weights divided by their mean over the rows used whose weight is not 0, as R counts rows."""
     if column is None:
         return None
     values = rows.numeric(column)
@@ -177,7 +177,8 @@ def _weights(column: str | None, rows: Rows, own: Index) -> Array | None:
         )
     if not values[own].sum() > 0:
         raise DataError(f"{rows.study.name}: the weights in '{column}' are all 0")
-    return values[own] / values[own].mean()
+    values = values[own]
+    return values / values[values > 0].mean()
 
 
 def _blocks(model: Model, layout: Layout, rows: Rows) -> tuple[Block, ...]:

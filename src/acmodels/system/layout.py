@@ -125,7 +125,7 @@ class EquationLayout:
         observed: whether `within` and `between` take observed means even of variables that have
             an equation.
         scalars: kinds of the family's further parameters, such as `nu`.
-        weights: of the rows' log likelihoods, of mean 1, shape (n,), or None.
+        weights: of the rows' log likelihoods, of mean 1 where they are not 0, (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
             neighbors and stand in for the intercept.
     """
@@ -166,6 +166,11 @@ class EquationLayout:
     def n(self) -> int:
         """Number of rows."""
         return len(self.rows)
+
+    @property
+    def counted(self) -> int:
+        """Number of rows whose likelihood counts: those of weight 0 do not."""
+        return self.n if self.weights is None else int(np.sum(self.weights > 0))
 
     @property
     def intercept(self) -> int | None:

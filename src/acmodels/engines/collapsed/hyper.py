@@ -163,7 +163,7 @@ def hyper(
         sets.append((here, made, layout.equations[members[0]].n))
     linked = {e for s, _, _ in sets for e in s}
     counts = {
-        e: layout.equations[i].n
+        e: layout.equations[i].counted
         for e, i in enumerate(component.equations)
         if e not in linked and e in sigmas
     }

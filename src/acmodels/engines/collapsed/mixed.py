@@ -447,7 +447,7 @@ def moments(
         if e.intercept in m.place:
             shift[:, first] = m.center
         first += m.p
-        constant -= 0.5 * e.n * np.log(2 * np.pi)
+        constant -= 0.5 * e.counted * np.log(2 * np.pi)
         if e.se is not None:
             constant -= np.sum(np.log(e.se))
     prior = _prior(es, made, priors, R)

@@ -114,13 +114,15 @@ def _families(layout: Layout) -> str | None:
 
 
 def _priors(layout: Layout, priors: Priors) -> str | None:
+    def held(name: str) -> bool:  # default priors of incomplete predictors may not be there yet
+        return name in priors and priors[name].held is not None
+
     for e in layout.equations:
-        held = [priors[n].held is not None for n in e.thresholds]
-        if any(held) and not all(held):
+        known = [held(n) for n in e.thresholds]
+        if any(known) and not all(known):
             return f"some thresholds of '{e.response}' are held"
     for block in layout.blocks:
-        held = [priors[n].held is not None for n in block.sds]
-        if any(held) and any(priors[n].on for n in block.sds):
+        if any(held(n) for n in block.sds) and any(priors[n].on for n in block.sds):
             return f"sds by {block.group} are held whose priors are on others"
     return None
 

@@ -36,11 +36,12 @@ def unfit_term(layout: Layout, term: Term) -> str | None:
     for f in moving(layout, term):
         s = f.source
         if s.derived is not None and s.latent is None:
-            return f"'{s.key}' is an observed mean, or a deviation from it, of missing values"
+            return f"missing values of '{s.variable}' enter the observed {s.key}"
         o: Operand | None = f.part.operand
         while o is not None:
             if o.unit is None and o.function not in KNOWN_FORMS:
-                return f"'{f.part.operand.text}' is taken of values that are sampled"
+                of = "latent means" if s.missing is None else f"missing values of '{s.variable}'"
+                return f"{of} enter as {f.part.operand.text}"
             o = o.inner
     return None
 
