@@ -472,3 +472,41 @@ def test_everything_that_is_compiled_once_can_be_compiled_ahead() -> None:
     named = [s for s in said if s.startswith("Compiling")]
     assert ["collapsed" in named[0], "hmc" in named[1]] == [True, True]
     assert len(said) == 2 * len(named)
+
+
+@pytest.mark.parametrize("rest", ["+ (1 | g) + (1 | p)", "+ (x + w | g) + (1 + x | p)"])
+@pytest.mark.parametrize(
+    "pair", [("ordinal", "probit"), ("negative_binomial", "log")], ids=" ".join
+)
+def test_curvature_over_rows_is_that_by_differences(
+    tmp_path: Path, pair: tuple[str, str], rest: str
+) -> None:
+    """Away from the mode, of anchored coordinates, every entry that the metric is made of."""
+    from acmodels.engines.hmc import curvature
+
+    model = load(tmp_path, 'name = "m"\n' + equation(*pair, rest))
+    system = build_system(model, study(data(3, 150))).sampled
+    priors = resolve_priors(model.priors, system.layout, system.responses, "m")
+    (of,) = components(system.layout)
+    d = design(system.layout, priors, system.responses, of)
+    rng = np.random.default_rng(5)
+    x = d.start + 0.3 * rng.normal(size=len(d.start)) * np.minimum(d.unit, 1.0)
+    x[d.walls] = np.abs(x[d.walls])
+    d, x = mode.anchored(d, x)
+    x[: int(d.arrays.sizes[0])] += 0.5 * rng.normal(size=int(d.arrays.sizes[0]))
+    o = mode.order(d)
+    assert curvature.simple(d)
+    moved = curvature._crossed(d, x, o)
+    plain = _by_differences(d, x, o)
+    for ours, theirs in zip(moved, plain, strict=True):
+        scale = np.abs(theirs).max()
+        assert np.allclose(ours, theirs, rtol=1e-3, atol=1e-4 * scale)
+
+
+def _by_differences(d: Any, x: Any, o: Any) -> Any:
+    from unittest.mock import patch
+
+    from acmodels.engines.hmc import curvature
+
+    with patch.object(curvature, "CROSSED", 10**9):
+        return curvature.hessian(d, x, o)

@@ -1,21 +1,19 @@
-"""Find the posterior's mode, and its curvature there, by damped Newton steps.
-
-The Hessian is taken by differences of the gradient: coordinates of the border one by one, the
-primary block's effects all levels at once, since no row belongs to two levels.
-"""
+"""Find the posterior's mode by damped Newton steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from acmodels.engines.hmc.arrays import Design
+from acmodels.engines.hmc.curvature import Order, hessian
+from acmodels.engines.hmc.roots import root_of
 from acmodels.engines.hmc.sampler import Metric, differences
 from acmodels.errors import EngineError
 from acmodels.system.layout import Array, Index
 
-STEP = 1e-5
 ROUNDS, PASSES = 20, 8
 LEAST_GAIN = 0.02
 """Log units; passes end after two smaller gains in a row."""
@@ -23,25 +21,10 @@ GUIDED = 2
 """Passes of a climb with the curvature of like data."""
 NEAR = 0.02
 """Log units; steps end where the next is expected to gain half of it."""
+LARGE = 100_000
+"""Entries from which a matrix is looked at for zeros."""
 FAR = 200.0
 """Rough units that a Newton step may move a coordinate."""
-OPEN_CORRELATION = 0.7
-"""Curvature at which that of a correlation is floored."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """Say which coordinates are eliminated first.
-
-    Attributes:
-        primary: places of the primary block's effects, level by level, (J * K,).
-        border: all other places.
-        K: effects a level.
-    """
-
-    primary: Index
-    border: Index
-    K: int
 
 
 @dataclass(frozen=True)
@@ -79,49 +62,10 @@ def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]
     """Return log density, gradient, slopes in effects and products of these, V and innovations."""
     out = np.empty((1, len(x) + int(design.arrays.sizes[:2].sum())))
     none = np.zeros(0, np.int64)
-    lp, V, e = differences(
+    lp, V, _, e = differences(
         design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, levels=False
     )
     return lp, out[0, : len(x)], out[0, len(x) :], V, e
-
-
-def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
-    """Take the Hessian of minus the log density: (J, K, K), (J * K, q) and (q, q)."""
-    q, K = len(o.border), o.K
-    sets = [[k] for k in o.border]
-    J = len(o.primary) // K
-    if J:
-        sets += [list(o.primary.reshape(J, K)[:, k]) for k in range(K)]
-    at = np.concatenate([np.asarray(s, dtype=np.int64) for s in sets])
-    first = np.cumsum([0, *(len(s) for s in sets)])
-    h = STEP * np.maximum(design.unit, 1e-3)
-    out = np.empty((len(sets) + 1, len(x) + int(design.arrays.sizes[:2].sum())))
-    differences(design.arrays, x, at, first, h[at], out, levels=False)
-    B = -out[1 : q + 1, o.border] / h[o.border][:, None]
-    B = (B + B.T) / 2
-    C = -(out[1 : q + 1, o.primary] / h[o.border][:, None]).T
-    D = np.zeros((J, K, K))
-    for k in range(K if J else 0):
-        D[:, k, :] = -out[q + 1 + k, o.primary].reshape(J, K) / h[o.primary[k]]
-    D = (D + D.transpose(0, 2, 1)) / 2
-    _floor(design, o, B)
-    return D, C, B
-
-
-def _floor(design: Design, o: Order, B: Array) -> None:
-    """Floor the curvature of sds and correlations by what their prior alone would leave."""
-    M = design.arrays
-    place = {int(k): i for i, k in enumerate(o.border)}
-    for b in range(len(M.J)):
-        for k in range(int(M.K[b])):
-            i = place.get(int(M.sd0[b]) + k)
-            if i is not None:
-                B[i, i] = max(B[i, i], 2.0 * np.sqrt(0.5 * M.J[b]))
-        pairs = int(M.K[b]) * (int(M.K[b]) - 1) // 2
-        for c in range(pairs):
-            i = place.get(int(M.cor0[b]) + c)
-            if i is not None:
-                B[i, i] = max(B[i, i], OPEN_CORRELATION)
 
 
 def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) -> Factor | None:
@@ -131,12 +75,29 @@ def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) ->
     try:
         ridge = damp / unit[o.primary].reshape(J, K) ** 2 if J else np.zeros((0, K))
         L = np.linalg.cholesky(D + ridge[:, :, None] * np.eye(K)) if J else D
-        F = np.linalg.solve(L, C.reshape(J, K, -1)).reshape(J * K, -1) if J else C
-        S = B - F.T @ F + np.diag(damp / unit[o.border] ** 2)
+        F = _divided(L, C)
+        S = B - _square(F) + np.diag(damp / unit[o.border] ** 2)
         root = np.linalg.cholesky(S)
     except np.linalg.LinAlgError:
         return None
     return Factor(L, F, np.linalg.inv(root).T)
+
+
+def _divided(L: Array, C: Array) -> Array:
+    """Solve with lower triangular matrices by level, (J, K, K), of rows (J * K, q)."""
+    J, K = L.shape[:2]
+    if K == 1 or not J:
+        return C / L[:, 0] if J else C
+    return np.linalg.solve(L, C.reshape(J, K, -1)).reshape(J * K, -1)
+
+
+def _square(F: Array) -> Array:
+    """Return F' F, where most of a large F may be zero: levels that never meet in a row."""
+    if F.size < LARGE or np.count_nonzero(F) > 0.1 * F.size:
+        return F.T @ F
+    thin = sparse.csr_matrix(F)
+    product: Any = thin.T @ thin
+    return product.toarray()
 
 
 def solve(f: Factor, g: Array, o: Order) -> tuple[Array, float]:
@@ -213,7 +174,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
             S[:, q, :] = -_partial(M, b, out[s + q, D:], read).T / step
         s += Q
         S = _positive((S + S.transpose(0, 2, 1)) / 2) if Q == K else _semidefinite(S)
-        T, tau = _root(design, x, b)
+        T, tau = root_of(design, x, b)
         E = e[span].reshape(K, J).T
         seen = np.vstack([np.eye(K), read]) @ T
         r = np.einsum("jkl,jl->jk", S, E @ seen.T) + _partial(M, b, g, read).T
@@ -297,43 +258,6 @@ def _shrunk(S: Array) -> Array:
     value, vector = np.linalg.eigh(S / (size[:, :, None] * size[:, None, :]))
     R = np.einsum("jab,jb,jcb->jac", vector, np.maximum(value, 0.02), vector)
     return R * size[:, :, None] * size[:, None, :]
-
-
-def correlation_root(partial: Array) -> Array:
-    """Upper triangular roots of correlation matrices from partial correlations, (..., K(K-1)/2)."""
-    return lower_root(partial)[..., ::-1, ::-1]  # they take the last member first
-
-
-def lower_root(partial: Array) -> Array:
-    """Cholesky factors of correlation matrices from partial correlations, (..., K(K-1)/2)."""
-    K = int((1 + np.sqrt(1 + 8 * partial.shape[-1])) / 2)
-    L = np.zeros((*partial.shape[:-1], K, K))
-    at = 0
-    for k in range(K):
-        left = np.ones(partial.shape[:-1])
-        for j in range(k):
-            L[..., k, j] = partial[..., at] * left
-            left = left * np.sqrt(np.maximum(1 - partial[..., at] ** 2, 1e-300))
-            at += 1
-        L[..., k, k] = left
-    return L
-
-
-def _root(design: Design, x: Array, b: int) -> tuple[Array, Array]:
-    """Root of the covariance of a block's effects, (K, K), and their sds."""
-    M = design.arrays
-    K, m0 = int(M.K[b]), int(M.member0[b])
-    if M.sd0[b] < 0:
-        sd = residual_sd(design, x, int(M.cell_equation[b]))
-        return np.full((1, 1), sd), np.full(1, sd)
-    tau = M.rho[m0 : m0 + K] * np.sinh(x[M.sd0[b] : M.sd0[b] + K])
-    c0 = int(M.cor0[b])
-    return tau[:, None] * correlation_root(np.tanh(x[c0 : c0 + K * (K - 1) // 2])), tau
-
-
-def residual_sd(design: Design, x: Array, e: int) -> float:
-    """Residual sd of an equation, the first of its further parameters."""
-    return float(np.exp(x[design.arrays.par0[e]]))
 
 
 def find_mode(design: Design, x: Array) -> tuple[Design, Array]:

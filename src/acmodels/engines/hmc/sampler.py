@@ -137,7 +137,7 @@ def differences(M, x, at, first, h, out, levels):
         levels: whether sets are of effects, not coordinates.
 
     Returns:
-        The log density, V and the effects' innovations.
+        The log density, V and its gradient, and the effects' innovations.
     """
     D = x.size
     neff = M.sizes[0]
@@ -148,7 +148,7 @@ def differences(M, x, at, first, h, out, levels):
     out[0, D : D + neff] = R.G[1 : 1 + neff]
     for k in range(M.seen_at.size):
         out[0, D + neff + k] = R.G[M.seen_at[k]]
-    V0, e0 = R.V.copy(), R.e.copy()
+    V0, G0, e0 = R.V.copy(), R.G.copy(), R.e.copy()
     y = x.copy()
     for s in range(first.size - 1):
         for i in range(first[s], first[s + 1]):
@@ -169,7 +169,7 @@ def differences(M, x, at, first, h, out, levels):
                 R.shift[k] = 0.0
             else:
                 y[k] = x[k]
-    return lp, V0, e0
+    return lp, V0, G0, e0
 
 
 @entry(Path(__file__).parent, **PLAIN)

@@ -13,10 +13,8 @@ from acmodels.engines.hmc.arrays import Design, Monotonic, components, design
 from acmodels.engines.hmc.mode import (
     Factor,
     Guide,
-    correlation_root,
     find_mode,
     guided,
-    lower_root,
     metric,
     order,
     settle,
@@ -24,6 +22,7 @@ from acmodels.engines.hmc.mode import (
     solve,
     to_w,
 )
+from acmodels.engines.hmc.roots import correlation_root, lower_root
 from acmodels.engines.hmc.sampler import chain
 from acmodels.errors import EngineError
 from acmodels.posterior import Posterior
