@@ -55,7 +55,7 @@ CHAINS = 4
 """Chains by one that runs chains."""
 LONGER = 4
 """How many times as many steps chains take where the usual number of steps was too few."""
-RULES = 4
+RULES = 5
 """Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,
 so that a run begun before is not continued."""
 LEAST_ESS = 100
@@ -415,15 +415,28 @@ def _prepared(ready: Ready, key: str, number: int) -> Prepared:
 
 
 def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
-    """Run one block of one cell; what goes wrong with a fit is its reason, not an error."""
+    """Run one block of one cell; what goes wrong with a fit is its reason, not an error.
+
+    Where a data set stops the block, its replicates are run one by one, so that it stops no other.
+    """
     ready = ready_for(job, key, number)
     replicates = tuple(range(block * ready.size, (block + 1) * ready.size))
-    shape = (len(replicates), len(ready.quantities), len(job.measure.columns))
     try:
         return _measured(job, ready, (key, number), replicates)
+    except AcmodelsError:
+        found = [_alone(job, ready, (key, number), r) for r in replicates]
+    reasons = tuple(o.reasons[0] for o in found)
+    return Outcome(replicates, reasons, np.concatenate([o.numbers for o in found]))
+
+
+def _alone(job: Job, ready: Ready, at: tuple[str, int], replicate: int) -> Outcome:
+    """Run one replicate of a block; one that cannot be fitted has no numbers."""
+    try:
+        return _measured(job, ready, at, (replicate,))
     except AcmodelsError as error:
         said = str(error).splitlines()[0]
-        return Outcome(replicates, (said,) * len(replicates), np.full(shape, np.nan))
+        shape = (1, len(ready.quantities), len(job.measure.columns))
+        return Outcome((replicate,), (said,), np.full(shape, np.nan))
 
 
 def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
@@ -444,7 +457,7 @@ def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int
     from acmodels.replication.truths import truths
 
     number = replicates[0] // ready.size
-    frame = _frame(job, ready, replicates[0])
+    frame = _frame(job, ready, number * ready.size)
     layout = build_layout(ready.model, frame, ready.codes)
     rngs = [stream(job.seed, "data", r) for r in replicates]
     truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}

@@ -341,10 +341,16 @@ def _climb(design: Design, x: Array, f: Factor, o: Order) -> Array | None:
     return x
 
 
-def metric(design: Design, x: Array) -> tuple[Any, Factor] | None:
-    """Take the metric at a point; None where the Hessian is not positive definite there."""
+def metric(design: Design, x: Array, damp: float = 0.0) -> tuple[Any, Factor] | None:
+    """Take the metric at a point; None where the Hessian is not positive definite there.
+
+    Args:
+        design: the component.
+        x: the point.
+        damp: ridge on the Hessian, as for `factor`.
+    """
     o = order(design)
-    f = factor(hessian(design, x, o), 0.0, design.unit, o)
+    f = factor(hessian(design, x, o), damp, design.unit, o)
     if f is None:
         return None
     rows, columns = np.nonzero(np.abs(f.F) > 1e-9 * max(float(np.abs(f.F).max(initial=0.0)), 1e-9))

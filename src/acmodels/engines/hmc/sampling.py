@@ -37,6 +37,9 @@ FIRST, SHARE = 60, 10
 one in so many of those asked for, since the mode and the curvature are known."""
 CLOSE = 0.2
 """Expected gain in log units, twice, of another step from where like data led to."""
+RIDGES = (0.0, *(0.01 * 4.0**k for k in range(10)))
+"""Ridges on the Hessian, tried in turn: a climb may end on a saddle, where an sd and what mirrors
+with its sign are zero. Draws are exact by any metric, and it is taken anew in the warm-up."""
 ACCEPT = 0.85
 ANGLE, JITTER = 1.5, 0.3
 """Turn of a trajectory: near a quarter, where draws are least correlated; tuned for tails."""
@@ -208,10 +211,11 @@ def _mode(d: Design, guide: Guide | None) -> tuple[Design, Array, Any, Factor]:
             if solve(moved[1], g, order(led[0]))[1] < CLOSE:
                 return (*led, *moved)
     d, x = find_mode(d, d.start)
-    moved = metric(d, x)
-    if moved is None:
-        raise EngineError("hmc found no mode with a curvature to move by")
-    return d, x, *moved
+    for damp in RIDGES:
+        moved = metric(d, x, damp)
+        if moved is not None:
+            return d, x, *moved
+    raise EngineError("hmc found no mode with a curvature to move by")
 
 
 def _start(A: Any, rng: np.random.Generator) -> Array:
