@@ -33,6 +33,12 @@ benchmark-engines: $(STAMP) ## both engines and their peers on the reference pro
 calibration: $(STAMP) ## simulation-based calibration of the exact engine; minutes
 	$(BIN)/python analyses/collapsed_calibration/run.py
 
+hmc-calibration: $(STAMP) ## the same of the engine hmc; resumes; about ten minutes
+	$(BIN)/python analyses/hmc_calibration/run.py 400
+
+hmc-agreement: $(STAMP) ## hmc against PyMC, 72 models; resumes; about an hour
+	$(BIN)/python analyses/hmc_agreement/run.py
+
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
 	$(BIN)/python analyses/mediation_recovery/run.py 200
 
@@ -69,4 +75,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	@touch $(STAMP)
 
 .PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
-	mediation-recovery benchmark benchmark-engines
+	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines

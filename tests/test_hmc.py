@@ -381,6 +381,33 @@ def test_numbers_depend_on_the_seed_and_not_on_the_cores(tmp_path: Path) -> None
     assert not np.array_equal(one, other)
 
 
+def test_draws_from_a_saddle_are_those_from_the_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a sd and a correlation are zero the gradient may vanish: no mode, and no failed fit."""
+    rng = np.random.default_rng(0)
+    g, x = np.repeat(np.arange(16), 12), rng.normal(size=192)
+    y = (rng.normal(size=16)[g] * (1 - 0.9 * x) + rng.normal(size=192) > 0).astype(int)
+    text = '[equations.y]\nformula = "y ~ x + (1 + x | g)"\nfamily = "bernoulli"\nlink = "probit"'
+    model, table = load(tmp_path, f'name = "m"\n{text}\n'), pd.DataFrame({"g": g, "x": x, "y": y})
+    found: list[bool] = []
+
+    def saddle(d: Any, start: Any) -> Any:
+        d, x = mode.find_mode(d, start)
+        x[int(d.arrays.sd0[0]) + 1] = x[int(d.arrays.cor0[0])] = 0.0
+        found.append(mode.metric(d, mode.settle(d, x)) is None)
+        return d, mode.settle(d, x)
+
+    there = acmodels.fit(model, table, engine="hmc", cores=1)
+    monkeypatch.setattr(sampling, "find_mode", saddle)
+    here = acmodels.fit(model, table, engine="hmc", cores=1)
+    assert found == [True]
+    assert here.diagnostics.usable
+    a, b = there.estimates, here.estimates
+    error = np.hypot(a["mcse_mean"], b["mcse_mean"])
+    assert np.all(np.abs(a["mean"] - b["mean"]) < 4.5 * error)
+
+
 def test_a_held_coefficient_is_held_and_its_part_stays(tmp_path: Path) -> None:
     text = 'name = "m"\n' + equation("poisson", "log", "+ (1 | g)")
     held = text + '[priors]\n"poisson ~ x" = { dist = "Constant", value = 0.25 }\n'
