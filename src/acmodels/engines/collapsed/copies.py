@@ -61,6 +61,17 @@ def conditioned_columns(layout: Layout, members: Sequence[int]) -> tuple[tuple[i
     )
 
 
+def copies_move(layout: Layout, members: Sequence[int]) -> bool:
+    """Say whether what multiplies a copied effect may rest on a response."""
+    means = latent_means(layout)
+    for i in members:
+        for _, how in latent_terms(layout, layout.equations[i].response):
+            effects = [layout.blocks[b].members[k].column for b, k in means[how.mean].effects]
+            if any(v in layout.responses for c in (how.rest, *effects) for v in c.variables):
+                return True
+    return False
+
+
 def gather(
     layout: Layout,
     members: Sequence[int],

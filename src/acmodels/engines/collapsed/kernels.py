@@ -81,6 +81,7 @@ class Pools(NamedTuple):
         count: levels of each class, (U,).
         sums: where each class's sums begin.
         matrix: where each class's pooled matrices begin, one for each pair of its sums.
+        equation: the equation of the columns whose products each sum holds.
         own_start, own_effect, own_sum: the sums that make up an effect's own columns.
         below_start, below, below_count: classes below each, and how many of them lie in a level.
         lift_start, lift, lift_from, lift_to: classes below, by way of the levels between, with
@@ -94,6 +95,7 @@ class Pools(NamedTuple):
     count: Any
     sums: Any
     matrix: Any
+    equation: Any
     own_start: Any
     own_effect: Any
     own_sum: Any
@@ -121,7 +123,8 @@ class Cross(NamedTuple):
         dense, dense_y, y: dense columns and pieces among themselves, (R, P, P), (R, P, E),
             (R, E, E).
         pooled: summed products of the sums of levels of one class, for each class and pair of
-            sums, (R, matrices, P + 1, P + 1), lower triangles; none where levels are not pooled.
+            sums, with dense columns and pieces, (R, matrices, P + E, P + E), lower triangles; none
+            where levels are not pooled.
         pools: the classes.
         prior, prior_mean, prior_square: precision of the coefficients' prior, (R, p, p); its
             product with the mean, (R, p); and the mean's square in it, (R,).
@@ -223,7 +226,7 @@ _STRUCTURE = numba.types.NamedTuple(
     (_i1, _i1, _i1, _i1, _i1, _i1, _i2, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1, _i1),
     Structure,
 )
-_POOLS = numba.types.NamedTuple((_i1, _i1, _f1, *(_i1,) * 7, _f1, *(_i1,) * 8), Pools)
+_POOLS = numba.types.NamedTuple((_i1, _i1, _f1, *(_i1,) * 8, _f1, *(_i1,) * 8), Pools)
 _CROSS = numba.types.NamedTuple(
     (_f2, _f3, _f3, _f3, _f3, _f3, _f3, _f4, _POOLS, _f3, _f2, _f1), Cross
 )
@@ -558,12 +561,14 @@ def _class_columns(f, c, r, u, t, om, W, D, above, sums):
     s = q.grouping[u]
     j = q.representative[u]
     Ks = f.K[s]
-    width = f.effect[-1] - f.effect[s]
+    k0 = f.effect[s]
+    width = f.effect[-1] - k0
     for i in range(width - Ks):
+        other = f.equation[k0 + Ks + i]
         for a in range(Ks):
             value = c.chain[r, f.cell[s] + (j * Ks + a) * width + Ks + i]
             for lane in range(4):
-                above[u, i, a, lane] = om[0, 0, lane] * value
+                above[u, i, a, lane] = om[f.equation[k0 + a], other, lane] * value
             if s > 0:
                 for lane in range(4):
                     above[u, i, a, lane] += W[f.row[s] - f.row[1] + j * Ks + a, Ks + i, lane]
@@ -573,8 +578,10 @@ def _class_columns(f, c, r, u, t, om, W, D, above, sums):
             for lane in range(4):
                 sums[g, a, lane] = 0.0
     for at in range(q.own_start[u], q.own_start[u + 1]):
+        g = q.own_sum[at]
+        a = q.own_effect[at]
         for lane in range(4):
-            sums[q.own_sum[at], q.own_effect[at], lane] += om[0, 0, lane]
+            sums[g, a, lane] += om[f.equation[k0 + a], q.equation[g], lane]
     for at in range(q.lift_start[u], q.lift_start[u + 1]):
         v = q.lift[at]
         first = f.effect[s] - f.effect[q.grouping[v] + 1]
@@ -631,9 +638,10 @@ def _fill(f, c, r, om, omy, weights, scale, S):
             acc = _fma(acc, both, _four(c.y[r, e, i]))
     _store(S, P, P, acc)
     w = _load(om, 0, 0)
+    single = pooled > 0 and om.shape[0] == 1
     for a in range(P):
         row = _load(scale, a, 0)
-        if pooled > 0:  # one equation; the first design in the same pass
+        if single:  # the first pooled matrix in the same pass
             both = _mul(row, w)
             less = _mul(row, _load(weights, 0, 0))
             for b in range(a + 1):
@@ -647,11 +655,20 @@ def _fill(f, c, r, om, omy, weights, scale, S):
                 _store(S, a, b, _mul(_four(c.dense[r, a, b]), _mul(w, both)))
     for j in range(pooled):
         w = _load(weights, j, 0)
-        for a in range(0 if j > 0 else P, P + 1):
+        for a in range(P if single and j == 0 else 0, P):
             row = _mul(w, _load(scale, a, 0))
             for b in range(a + 1):
                 both = _mul(row, _load(scale, b, 0))
                 _store(S, a, b, _fnma(_load(S, a, b), both, _four(c.pooled[r, j, a, b])))
+        for e in range(E):
+            row = _mul(w, _load(omy, om.shape[0], e))
+            for b in range(P):
+                both = _mul(row, _load(scale, b, 0))
+                _store(S, P, b, _fnma(_load(S, P, b), both, _four(c.pooled[r, j, P + e, b])))
+            for i in range(e + 1):
+                both = _mul(row, _load(omy, om.shape[0], i))
+                value = c.pooled[r, j, P + e, P + i] * (1.0 if i == e else 2.0)
+                _store(S, P, P, _fnma(_load(S, P, P), both, _four(value)))
 
 
 @_inlined
@@ -1089,34 +1106,40 @@ def pool(f, c):
     """Sum the products of each level's sums with each other over the levels of a class."""
     q = c.pools
     P = f.dense_equation.shape[0]
+    E = f.piece.shape[0]
     most = 1
     for u in range(q.grouping.shape[0]):
         most = max(most, q.sums[u + 1] - q.sums[u])
-    B = np.zeros((most, P + 1))
-    met = np.zeros(P + 1, np.bool_)
-    column = np.empty(P + 1, np.int64)
+    B = np.zeros((most, P + E))
+    met = np.zeros(P + E, np.bool_)
+    column = np.empty(P + E, np.int64)
     for r in range(c.pooled.shape[0]):
         for node in range(q.member_class.shape[0]):
             u = q.member_class[node]
             first = q.sums[u]
-            met[P] = True
+            for e in range(E):
+                met[P + e] = True
             for at in range(q.member_start[node], q.member_start[node + 1]):
                 row = q.member_row[at]
                 g = q.member_sum[at] - first
-                B[g, P] += c.chain_y[r, row, 0]
+                equation = q.equation[q.member_sum[at]]
+                for e in range(E):
+                    if f.piece[e] == equation:
+                        B[g, P + e] += c.chain_y[r, row, e]
                 if row < f.row[1]:
                     j = row // f.K[0]
                     for i in range(f.start[j], f.start[j + 1]):
-                        B[g, f.column[i]] += c.chain_sparse[r, i, row - j * f.K[0]]
-                        met[f.column[i]] = True
+                        if f.dense_equation[f.column[i]] == equation:
+                            B[g, f.column[i]] += c.chain_sparse[r, i, row - j * f.K[0]]
+                            met[f.column[i]] = True
                 else:
                     for i in range(P):
                         value = c.chain_dense[r, row - f.row[1], i]
-                        if value != 0.0:
+                        if value != 0.0 and f.dense_equation[i] == equation:
                             B[g, i] += value
                             met[i] = True
             n = 0
-            for i in range(P + 1):
+            for i in range(P + E):
                 if met[i]:
                     column[n] = i
                     n += 1

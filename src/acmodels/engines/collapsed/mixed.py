@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from acmodels.engines.collapsed.copies import Copies, Gathered, conditioned_columns, copies, gather
+from acmodels.engines.collapsed.copies import (
+    Copies,
+    Gathered,
+    conditioned_columns,
+    copies,
+    copies_move,
+    gather,
+)
 from acmodels.engines.collapsed.kernels import Cross, Pools, Structure, cross_products, pool
 from acmodels.engines.collapsed.pooling import NO_POOLS, find_pools
 from acmodels.priors import Prior, Priors, turned
@@ -132,7 +139,7 @@ def components(layout: Layout, priors: Priors) -> tuple[Component, ...]:
     found: list[Component] = []
     for members in _linked(layout):
         plain = _component(layout, priors, members)
-        found.append(_pooled(_fixed(plain, layout, priors), layout))
+        found.append(_pooled(_fixed(plain, layout, priors), layout, priors))
     return tuple(found)
 
 
@@ -323,21 +330,35 @@ def _sparse(
     return start, (known % P).astype(np.int64), tuple(rows_out)
 
 
-def _pooled(component: Component, layout: Layout) -> Component:
+def _pooled(component: Component, layout: Layout, priors: Priors) -> Component:
     """Find levels of one class, where summing their products beforehand saves work.
 
-    Only for one equation, where no multiplier of a chain's effect rests on a response.
+    Only where no multiplier of a chain's effect rests on a response.
     """
-    fixed = component.fixed
-    if fixed is None or len(component.equations) != 1 or not component.chain:
+    effects = [x for g in component.chain for x in g.effects]
+    if not effects or any(_moves(layout, component, b, k) for b, k in effects):
         return component
-    if any(_moves(layout, component, b, k) for g in component.chain for b, k in g.effects):
+    if any(g.copies for g in component.chain) and copies_move(layout, component.equations):
         return component
-    rows = component.rows[0]
     nothing = {e.response: np.zeros((1, e.n)) for e in layout.equations}
-    none = Gathered({}, {}, {})
-    columns = _effect_columns(component, layout, nothing, rows, none)[0][0]
-    pools = find_pools(component.structure, fixed.chain[0], columns)
+    made = _made(layout, priors, component.equations, component.copies.conditioned, nothing)
+    found = gather(layout, component.equations, made, nothing, component.bases)
+    f, cross = component.structure, _empty(replace(component, fixed=None), 1)
+    groups = len(component.fresh) - len(f.copy) - len(component.coefficients)
+    of_chain = np.zeros(len(component.fresh), np.int64)
+    of_chain[: len(f.equation)] = 1
+    columns: list[Array] = []
+    for rows in component.rows:
+        zc, zd, _ = _effect_columns(component, layout, nothing, rows, found)
+        X = np.zeros((1, len(rows.level), len(component.fresh) - groups))
+        Y = np.zeros((1, len(rows.level), len(f.piece)))
+        cross_products(
+            f, cross, rows.level, rows.dense_level, rows.slot, zc, zd, X, Y, of_chain,
+            np.zeros(0, np.int64),
+        )  # fmt: skip
+        columns.append(zc[0])
+    sets = [rows.equations for rows in component.rows]
+    pools = find_pools(f, cross.chain[0], np.concatenate(columns), sets)
     return component if pools is None else replace(component, pools=pools)
 
 
@@ -414,7 +435,7 @@ def _empty(component: Component, R: int) -> Cross:
         dense=still("dense", P, P),
         dense_y=np.zeros((R, P, E)),
         y=np.zeros((R, E, E)),
-        pooled=np.zeros((R, int(component.pools.matrix[-1]), P + 1, P + 1)),
+        pooled=np.zeros((R, int(component.pools.matrix[-1]), P + E, P + E)),
         pools=component.pools,
         prior=np.zeros((R, p, p)),
         prior_mean=np.zeros((R, p)),

@@ -28,8 +28,8 @@ once: Golub & Van Loan, 2013, section 4.2.)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def _ints(values: Iterable[int]) -> Index:
 
 
 NO_POOLS = Pools(
-    *(_ints([]), _ints([]), np.zeros(0), _ints([0]), _ints([0])),
+    *(_ints([]), _ints([]), np.zeros(0), _ints([0]), _ints([0]), _ints([])),
     *(_ints([0]), _ints([]), _ints([]), _ints([0]), _ints([]), np.zeros(0)),
     *(_ints([0]), _ints([]), _ints([]), _ints([])),
     *(_ints([]), _ints([0]), _ints([]), _ints([])),
@@ -57,10 +57,17 @@ NO_POOLS = Pools(
 
 @dataclass(frozen=True)
 class _Sum:
-    """One sum of a class: the classes on the way down to the levels it goes over, and an effect."""
+    """One sum of a class.
+
+    Attributes:
+        path: the classes on the way down to the levels it goes over.
+        effect: whose products with columns are summed.
+        equation: of these columns.
+    """
 
     path: tuple[int, ...]
     effect: int
+    equation: int
 
 
 @dataclass(frozen=True)
@@ -88,25 +95,29 @@ def level_by_level(cross: Cross) -> Cross:
     return cross._replace(pooled=empty, pools=NO_POOLS)
 
 
-def find_pools(f: Structure, chain: Array, columns: Array) -> Pools | None:
+def find_pools(
+    f: Structure, chain: Array, columns: Array, sets: Sequence[Sequence[int]]
+) -> Pools | None:
     """Find the classes of a chain's levels, or None where pooling them saves no work.
 
     Args:
         f: the structure.
         chain: cross-products of levels' effects, as in `Cross.chain`, (cells,).
         columns: what multiplies each effect of the chain on each row, (n, effects).
+        sets: equations whose residuals correlate; each equation is in one set.
     """
-    P = len(f.dense_equation)
+    P, E = len(f.dense_equation), len(f.piece)
     work = f.K[0] * np.sum((np.diff(f.start) + 1) ** 2)
     work += np.sum(f.J[1:] * f.K[1:]) * (P + 1) ** 2
-    most = min(work, CELLS_MOST) / (P + 1) ** 2
+    most = min(work, CELLS_MOST) / (P + E) ** 2
+    linked = {e: tuple(s) for s in sets for e in s}
     found: list[_Class] = []
     of: list[Index] = []
     for s in range(len(f.K)):
         made = _classes(f, s, chain, of, len(found))
         first = len(found)
         for levels, below in made:
-            found.append(_class(f, s, levels, below, found, columns))
+            found.append(_class(f, s, levels, below, found, columns, linked))
             if sum(len(c.sums) * (len(c.sums) + 1) // 2 for c in found) >= most:
                 return None
         here = np.empty(f.J[s], dtype=np.int64)
@@ -149,26 +160,29 @@ def _class(
     below: tuple[tuple[int, int], ...],
     found: Sequence[_Class],
     columns: Array,
+    linked: Mapping[int, Sequence[int]],
 ) -> _Class:
-    sums = [_Sum((v, *g.path), g.effect) for v, _ in below for g in found[v].sums]
+    sums = [replace(g, path=(v, *g.path)) for v, _ in below for g in found[v].sums]
     place = {g: i for i, g in enumerate(sums)}
     own: list[tuple[int, ...]] = []
     for a in range(int(f.K[s])):
         same = _same(f, s, a, columns) if s > 0 else None
         if same is None:
-            own.append((len(sums),))
-            sums.append(_Sum((), a))
+            equations = linked[int(f.equation[f.effect[s] + a])]
+            own.append(tuple(range(len(sums), len(sums) + len(equations))))
+            sums += [_Sum((), a, e) for e in equations]
             continue
         its = [(v, found[v].sums[i]) for v, _ in below for i in found[v].own[same]]
-        own.append(tuple(place[_Sum((v, *g.path), g.effect)] for v, g in its))
+        own.append(tuple(place[replace(g, path=(v, *g.path))] for v, g in its))
     return _Class(s, levels, below, tuple(sums), tuple(own))
 
 
 def _same(f: Structure, s: int, a: int, columns: Array) -> int | None:
-    """The effect of the grouping below that has the same multiplier on every row."""
-    mine = columns[:, f.effect[s] + a]
+    """The effect of the grouping below with the same equation and multiplier on every row."""
+    mine, first = f.effect[s] + a, f.effect[s - 1]
     for b in range(int(f.K[s - 1])):
-        if np.array_equal(mine, columns[:, f.effect[s - 1] + b]):
+        same = f.equation[mine] == f.equation[first + b]
+        if same and np.array_equal(columns[:, mine], columns[:, first + b]):
             return b
     return None
 
@@ -195,7 +209,7 @@ def _arranged(f: Structure, found: Sequence[_Class], of: Sequence[Index]) -> Poo
         below.append(sorted(counts.items()))
         place = {g: int(first[u]) + i for i, g in enumerate(c.sums)}
         lifts.append([
-            (path[-1], int(first[path[-1]]) + i, place[_Sum((*path, *g.path), g.effect)])
+            (path[-1], int(first[path[-1]]) + i, place[replace(g, path=(*path, *g.path))])
             for path, _ in paths
             for i, g in enumerate(found[path[-1]].sums)
         ])  # fmt: skip
@@ -210,6 +224,7 @@ def _arranged(f: Structure, found: Sequence[_Class], of: Sequence[Index]) -> Poo
         np.array([float(len(c.levels)) for c in found]),
         first,
         np.cumsum([0, *(len(c.sums) * (len(c.sums) + 1) // 2 for c in found)]).astype(np.int64),
+        _ints(g.equation for c in found for g in c.sums),
         own_start, own_effect, own_sum,
         below_start, below_class, below_count.astype(np.float64),
         lift_start, lift, lift_from, lift_to,
@@ -230,7 +245,7 @@ def _members(
         for j, part in enumerate(rows):
             into = above[int(f.parent[s - 1, j])]
             for g, its in part.items():
-                into[_Sum((int(of[s - 1][j]), *g.path), g.effect)] += its
+                into[replace(g, path=(int(of[s - 1][j]), *g.path))] += its
         for k, sums in enumerate(above):
             for g, its in sums.items():
                 if not g.path:
