@@ -11,7 +11,15 @@ import numpy as np
 
 from acmodels.engines import Batch, Sampling
 from acmodels.engines.collapsed.group_effects import group_effects
-from acmodels.engines.collapsed.hyper import Hyper, folds, hyper, inside, parameters, unfold
+from acmodels.engines.collapsed.hyper import (
+    Hyper,
+    folds,
+    hyper,
+    inside,
+    parameters,
+    plain,
+    unfold,
+)
 from acmodels.engines.collapsed.importance import (
     DF,
     Proposal,
@@ -498,7 +506,7 @@ def _draws(
     coefficients(values.mean, values.root, points, z, internal)
     chosen = np.take_along_axis(x, points[..., None], axis=1)
     h = problem.hyper
-    conditioned = chosen[..., list(h.conditioned)] * h.units[list(h.conditioned)]
+    conditioned = plain(h, chosen)[0][..., list(h.conditioned)] * h.units[list(h.conditioned)]
     sds = len(h.names)
     if kept is None:
         kept = range(sds + internal.shape[2])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from acmodels.engines.collapsed.mixed import Component, Grouping
+from acmodels.engines.collapsed.ridges import FADE, Ridge, ridges
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout
@@ -45,6 +46,11 @@ class Matrix:
         return len(self.sds)
 
     @property
+    def free(self) -> bool:
+        """Return whether nothing in it is held."""
+        return self.known is None and all(i >= 0 for i in self.sds)
+
+    @property
     def shapes(self) -> Array:
         """Shape b of the Beta(b, b) of each partial correlation."""
         columns = np.tril_indices(self.size, -1)[1]
@@ -68,6 +74,7 @@ class Hyper:
         counts: rows of each equation that stands alone.
         conditioned: priors of coefficients that are coordinates too, by coordinate.
         names: of the structural parameters that `parameters` returns.
+        ridges: coefficients of latent means that trade places with correlations.
     """
 
     component: Component
@@ -80,6 +87,7 @@ class Hyper:
     conditioned: Mapping[int, Distribution]
     names: tuple[str, ...]
     held: tuple[float, ...] = ()
+    ridges: tuple[Ridge, ...] = ()
 
     @property
     def size(self) -> int:
@@ -177,6 +185,7 @@ def hyper(
     return Hyper(
         component, np.array(units), found, blocks, sigmas, tuple(sets), counts, conditioned,
         tuple(names), tuple(held),
+        tuple(r for r in ridges(component, layout) if blocks[r.block].free),
     )  # fmt: skip
 
 
@@ -241,8 +250,45 @@ class Factors:
         return Factors(*(np.ascontiguousarray(v[:, points]) for v in (*self.arrays, self.log)))
 
 
+def plain(h: Hyper, x: Array) -> tuple[Array, Array]:
+    """Take coordinates (..., d) to sds, partial correlations and coefficients; see `ridges`.
+
+    Returns:
+        Coordinates in which the first of each are their own, (..., d), and the log of the volume
+        that the others have in them, (...).
+    """
+    log = np.zeros(x.shape[:-1])
+    if not h.ridges:
+        return x, log
+    out = x.copy()
+    places = list(h.conditioned)
+    B = {(r.block, r.of, r.on): places[r.conditioned] for r in h.ridges}
+    for b in dict.fromkeys(r.block for r in h.ridges):
+        matrix = h.blocks[b]
+        sds, K = list(matrix.sds), matrix.size
+        L = cholesky(matrix, x)
+        left = np.diagonal(L, axis1=-2, axis2=-1)
+        out[..., sds] = x[..., sds] / left
+        log -= np.sum(np.log(left), axis=-1)
+        d, unit = x[..., sds], h.units[sds]
+        share = d / (d**2 + FADE**2) / unit  # of one over the sd
+        U = (d * unit / left)[..., :, None] * L * share[..., None, :]
+        U[..., range(K), range(K)] = 1.0
+        A = np.eye(K) - np.linalg.inv(U)
+        for r in (r for r in h.ridges if r.block == b):
+            at = places[r.conditioned]
+            less = A[..., r.of, r.on]
+            for j in range(r.on + 1, r.of):
+                if (b, j, r.on) in B:
+                    also = B[b, j, r.on]
+                    less = less - A[..., r.of, j] * out[..., also] * h.units[also]
+            out[..., at] = x[..., at] - less / h.units[at]
+    return out, log
+
+
 def factors(h: Hyper, x: Array) -> Factors:
     """Return what the kernels take at coordinates (R, N, d)."""
+    x, _ = plain(h, x)
     whole = h.whole(x)
     c = h.component.copies
     T = [_grouping(h, g, x, whole) for g in h.component.groupings]
@@ -305,9 +351,10 @@ def _grouping(h: Hyper, g: Grouping, x: Array, whole: Array) -> Array:
 
 def log_prior(h: Hyper, x: Array) -> Array:
     """Log density of the prior at coordinates (..., d), standard deviations taken as positive."""
+    x, volume = plain(h, x)
     half, width, constant = h.half_normal
     z = x[..., half] / width
-    total = constant - 0.5 * np.einsum("...d,...d->...", z, z)
+    total = volume + constant - 0.5 * np.einsum("...d,...d->...", z, z)
     for i, d in h.priors.items():
         if d.name == "HalfNormal":
             continue
@@ -359,6 +406,7 @@ def unfold(h: Hyper, x: Array) -> Array:
 def parameters(h: Hyper, x: Array) -> Array:
     """Structural parameters at coordinates with group sds positive, (..., names)."""
     out: list[Array] = []
+    x, _ = plain(h, x)
     whole = h.whole(x)
     for b, m in h.blocks.items():
         if b in h.component.bases:
