@@ -16,45 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
+from acmodels.engines.collapsed.matrices import Matrix, cholesky, signs_of
 from acmodels.engines.collapsed.mixed import Component, Grouping
-from acmodels.engines.collapsed.ridges import FADE, Ridge, ridges
+from acmodels.engines.collapsed.ridges import Ridge, bent, ridges
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout
 from acmodels.system.layout import Array, residual_pairs
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A correlation matrix among the coordinates.
-
-    Attributes:
-        sds: coordinates of the K standard deviations.
-        partials: coordinates of the partial correlations, lower triangle row by row.
-        eta: of its LKJ prior.
-        known: the correlations (K, K), where they are held; there are no partials then.
-    """
-
-    sds: tuple[int, ...]
-    partials: tuple[int, ...]
-    eta: float
-    known: Array | None = None
-
-    @property
-    def size(self) -> int:
-        """K."""
-        return len(self.sds)
-
-    @property
-    def free(self) -> bool:
-        """Return whether nothing in it is held."""
-        return self.known is None and all(i >= 0 for i in self.sds)
-
-    @property
-    def shapes(self) -> Array:
-        """Shape b of the Beta(b, b) of each partial correlation."""
-        columns = np.tril_indices(self.size, -1)[1]
-        return self.eta + (self.size - 2 - columns) / 2
 
 
 @dataclass(frozen=True)
@@ -185,38 +153,8 @@ def hyper(
     return Hyper(
         component, np.array(units), found, blocks, sigmas, tuple(sets), counts, conditioned,
         tuple(names), tuple(held),
-        tuple(r for r in ridges(component, layout) if blocks[r.block].free),
+        ridges(component, layout, {b for b, m in blocks.items() if m.free}),
     )  # fmt: skip
-
-
-def cholesky(matrix: Matrix, x: Array) -> Array:
-    """Cholesky factor of a correlation matrix at coordinates (..., d); shape (..., K, K)."""
-    K = matrix.size
-    if K == 1:
-        return np.ones((*x.shape[:-1], 1, 1))
-    if matrix.known is not None:  # of effects with positive sds: a sign of either turns it
-        signs = _signs(matrix, x)
-        return signs[..., :, None] * np.linalg.cholesky(matrix.known) * signs[..., None, :]
-    rows, columns = np.tril_indices(K, -1)
-    L = np.zeros((*x.shape[:-1], K, K))
-    L[..., rows, columns] = np.tanh(x[..., list(matrix.partials)])
-    for i in range(K):
-        left = np.ones(x.shape[:-1])
-        for j in range(i):
-            here = L[..., i, j].copy()
-            L[..., i, j] *= left
-            left = left * np.sqrt(np.maximum(1 - here**2, 1e-300))
-        L[..., i, i] = left
-    return L
-
-
-def _signs(matrix: Matrix, x: Array) -> Array:
-    """Signs of the sds of a matrix at coordinates (..., d); those that are held are positive."""
-    out = np.ones((*x.shape[:-1], matrix.size))
-    for k, i in enumerate(matrix.sds):
-        if i >= 0:
-            out[..., k] = np.where(x[..., i] < 0, -1.0, 1.0)
-    return out
 
 
 @dataclass(frozen=True)
@@ -251,39 +189,8 @@ class Factors:
 
 
 def plain(h: Hyper, x: Array) -> tuple[Array, Array]:
-    """Take coordinates (..., d) to sds, partial correlations and coefficients; see `ridges`.
-
-    Returns:
-        Coordinates in which the first of each are their own, (..., d), and the log of the volume
-        that the others have in them, (...).
-    """
-    log = np.zeros(x.shape[:-1])
-    if not h.ridges:
-        return x, log
-    out = x.copy()
-    places = list(h.conditioned)
-    B = {(r.block, r.of, r.on): places[r.conditioned] for r in h.ridges}
-    for b in dict.fromkeys(r.block for r in h.ridges):
-        matrix = h.blocks[b]
-        sds, K = list(matrix.sds), matrix.size
-        L = cholesky(matrix, x)
-        left = np.diagonal(L, axis1=-2, axis2=-1)
-        out[..., sds] = x[..., sds] / left
-        log -= np.sum(np.log(left), axis=-1)
-        d, unit = x[..., sds], h.units[sds]
-        share = d / (d**2 + FADE**2) / unit  # of one over the sd
-        U = (d * unit / left)[..., :, None] * L * share[..., None, :]
-        U[..., range(K), range(K)] = 1.0
-        A = np.eye(K) - np.linalg.inv(U)
-        for r in (r for r in h.ridges if r.block == b):
-            at = places[r.conditioned]
-            less = A[..., r.of, r.on]
-            for j in range(r.on + 1, r.of):
-                if (b, j, r.on) in B:
-                    also = B[b, j, r.on]
-                    less = less - A[..., r.of, j] * out[..., also] * h.units[also]
-            out[..., at] = x[..., at] - less / h.units[at]
-    return out, log
+    """Take coordinates (..., d) to those that `ridges.bent` returns, with the log of the volume."""
+    return bent(x, h.ridges, h.blocks, list(h.conditioned), h.units)
 
 
 def factors(h: Hyper, x: Array) -> Factors:
@@ -385,7 +292,7 @@ def folds(h: Hyper, folded: tuple[int, ...]) -> Array:
         flip[list(folded)] = signs
         for m in (m for m in h.blocks.values() if m.partials):
             rows, columns = np.tril_indices(m.size, -1)
-            own = _signs(m, flip)
+            own = signs_of(m, flip)
             flip[list(m.partials)] = own[rows] * own[columns]
         out.append(flip)
     return np.array(out)
@@ -397,7 +304,7 @@ def unfold(h: Hyper, x: Array) -> Array:
     sds = list(h.priors)
     out[..., sds] = np.abs(x[..., sds])
     for m in (m for m in (*h.blocks.values(), *(m for _, m, _ in h.sets)) if m.partials):
-        signs = _signs(m, x)
+        signs = signs_of(m, x)
         rows, columns = np.tril_indices(m.size, -1)
         out[..., list(m.partials)] *= signs[..., rows] * signs[..., columns]
     return out

@@ -1,49 +1,66 @@
-"""Coordinates along which correlated group effects and copies of them trade places.
+"""Coordinates in which the ridges that latent means make of a posterior are straight.
 
-Where y's equation has the latent mean of m in a unit, with a coefficient b, and its own effect of
-the unit correlates with m's, the data know what the unit's effect on m does to y in all,
+Where y's equation has the latent mean of m in a unit, with a coefficient b, the data know the
+covariance of the unit's effects on m with what the unit does to y, the less of b the smaller the
+sd d of m's effects is. So the coordinate is b d, with sqrt(d^2 + constant) for d.
 
-    c = b + (regression of y's effect on m's) ,
+Where y's own effect of the unit correlates with m's, they know the sum
+
+    b + (regression of y's effect on m's) ,
 
 and hardly how it is split: the posterior is a curved ridge in b, the correlation, and the sd of
-y's effects. It is nearly straight in c, the partial correlation, and the sd of what the
-correlation leaves of y's effects, which the data know too (a Cholesky factor's diagonal; compare
-Lewandowski, Kurowicka & Joe, 2009, for the partial correlations). So these are sampled. With
+y's effects. It is nearly straight in the sum, the partial correlation, and the sd of what the
+correlation leaves of y's effects, which the data know too (a Cholesky factor's diagonal). With
 u = A u + e for effects given those before them, and means of means w = u + B w, the sum is
-A + B - A B.
+A + B - A B. Where units lie in larger units whose effects correlate too, b stands in their sum as
+well, so that their regressions move with the units' own.
 
-Near an sd of zero of m's effects nothing is known of the regression, and its share fades out.
+What is over an sd fades out near zero. All of it keeps the signs: turning that of an sd turns
+the partial correlations with it, before and after.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from acmodels.engines.collapsed.matrices import Matrix, cholesky
 from acmodels.engines.collapsed.mixed import Component
 from acmodels.system import Layout
+from acmodels.system.layout import Array
 from acmodels.system.terms import latent_terms
 
 FADE = 0.1
-"""Sd of m's effects, in its unit, below which its share fades out."""
+"""Sd of group effects, in its unit, below which what is over it fades out."""
+
+type Pair = tuple[int, int, int]
+"""A block, the place of y's effect in it, and the place of m's."""
 
 
 @dataclass(frozen=True)
 class Ridge:
-    """A coefficient of a latent mean beside a correlation with what the mean is made of.
+    """A coefficient of a latent mean.
 
     Attributes:
-        block: position in the layout of the block of both effects.
-        of, on: members of the block: the outcome's effect, and the mean's.
-        conditioned: position of the coefficient among the conditioned ones.
+        conditioned: its position among the conditioned ones.
+        sd: block and member of the group effect that tells most of it.
+        pairs: effects of the outcome and of the mean that correlate, most levels first.
     """
 
-    block: int
-    of: int
-    on: int
     conditioned: int
+    sd: tuple[int, int]
+    pairs: tuple[Pair, ...]
 
 
-def ridges(component: Component, layout: Layout) -> tuple[Ridge, ...]:
-    """Find them; of each coefficient one, in the block with most levels."""
-    found: dict[int, Ridge] = {}
+def ridges(component: Component, layout: Layout, free: Collection[int]) -> tuple[Ridge, ...]:
+    """Find them, in the order of the outcomes' effects.
+
+    Args:
+        component: whose.
+        layout: of the model.
+        free: blocks of which nothing is held.
+    """
+    found: list[Ridge] = []
     blocks = sorted(component.blocks, key=lambda b: -len(layout.blocks[b].levels))
     place = {c: i for i, c in enumerate(component.copies.conditioned)}
     for e, i in enumerate(component.equations):
@@ -52,11 +69,71 @@ def ridges(component: Component, layout: Layout) -> tuple[Ridge, ...]:
             if t.position is None or how.sign < 0 or how.rest.parts:
                 continue
             at = place[e, t.position]
-            for b in blocks:
+            sds: list[tuple[int, int]] = []
+            pairs: list[Pair] = []
+            for b in (b for b in blocks if b in free):
                 members = layout.blocks[b].members
                 plain = [k for k, m in enumerate(members) if not m.column.parts]
+                on = [k for k in plain if (e, b, k, (at,)) in component.copies.effects]
                 own = [k for k in plain if members[k].response == response]
-                copied = [of for of in plain if (e, b, of, (at,)) in component.copies.effects]
-                if own and copied and copied[0] < own[0]:
-                    found.setdefault(at, Ridge(b, own[0], copied[0], at))
-    return tuple(sorted(found.values(), key=lambda r: (r.block, r.of)))
+                sds += [(b, k) for k in on]
+                pairs += [(b, of, k) for k in on for of in own if of > k]
+            if sds:
+                found.append(Ridge(at, sds[0], tuple(pairs)))
+    return tuple(sorted(found, key=lambda r: [of for _, of, _ in r.pairs]))
+
+
+def bent(
+    x: Array,
+    ridges: Sequence[Ridge],
+    blocks: Mapping[int, Matrix],
+    conditioned: Sequence[int],
+    units: Array,
+) -> tuple[Array, Array]:
+    """Take coordinates in which ridges are straight to sds, correlations and coefficients.
+
+    Args:
+        x: coordinates, (..., d).
+        ridges: see there.
+        blocks: matrices by block.
+        conditioned: coordinates of the conditioned coefficients.
+        units: of the coordinates, (d,).
+
+    Returns:
+        Coordinates, (..., d), and the log of the volume of those given in them, (...).
+    """
+    log = np.zeros(x.shape[:-1])
+    if not ridges:
+        return x, log
+    out = x.copy()
+    first = {r.pairs[0]: conditioned[r.conditioned] for r in ridges if r.pairs}
+    slopes: dict[int, Array] = {}
+    for b in dict.fromkeys(b for place in (0, 1) for r in ridges for b, _, _ in r.pairs[place:]):
+        matrix = blocks[b]
+        sds, K = list(matrix.sds), matrix.size
+        d, unit = x[..., sds], units[sds]
+        share = d / (d**2 + FADE**2) / unit  # of one over the sd
+        for r in ridges:
+            for _, of, on in (p for p in r.pairs[1:] if p[0] == b and r.pairs[0][0] in slopes):
+                c, i, j = r.pairs[0]
+                moved = slopes[c][..., i, j] * d[..., on] * unit[on] * share[..., of]
+                out[..., matrix.partials[of * (of - 1) // 2 + on]] += np.arcsinh(moved)
+        L = cholesky(matrix, out)
+        left = np.diagonal(L, axis1=-2, axis2=-1)
+        out[..., sds] = d / left
+        log -= np.sum(np.log(left), axis=-1)
+        U = (d * unit / left)[..., :, None] * L * share[..., None, :]
+        U[..., range(K), range(K)] = 1.0
+        slopes[b] = np.eye(K) - np.linalg.inv(U)
+    for r in ridges:
+        at = conditioned[r.conditioned]
+        root = np.sqrt(x[..., blocks[r.sd[0]].sds[r.sd[1]]] ** 2 + FADE**2)
+        out[..., at] = x[..., at] / root
+        log -= np.log(root)
+        for b, of, on in r.pairs[:1]:
+            A = slopes[b]
+            less = A[..., of, on]
+            for j in (j for j in range(on + 1, of) if (b, j, on) in first):
+                less = less - A[..., of, j] * out[..., first[b, j, on]] * units[first[b, j, on]]
+            out[..., at] -= less / units[at]
+    return out, log
