@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import acmodels as ac
 from acmodels.engines import collapsed
 from acmodels.engines.collapsed import hyper, marginal, mixed
+from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.generate import linear_predictor
 from acmodels.priors import Priors, held_values, resolve_priors
 from acmodels.system import System, build_system, parameters
@@ -35,6 +37,7 @@ def frame(seed: int = 3, units: int = 12, per: int = 4) -> pd.DataFrame:
         frame[name] = rng.normal(0.5, 1.0, n)
     frame["z"] = rng.normal(size=units)[g]
     frame["u"] = rng.normal(size=units)[g]
+    frame["k"] = np.arange(n) % 2.0  # the same in every unit
     frame["o"] = rng.normal(1.0, 0.3, n)
     frame["se"] = rng.uniform(0.3, 0.6, n)
     return frame
@@ -86,8 +89,28 @@ MODELS: dict[str, dict[str, Any]] = {
         "m": "m ~ z*x + w + (1 + x | g)",
         "y": "y ~ between(m, g) + within(m, g) + x*w + (1 | g)",
     },
+    "products of a response": {
+        "w": "w ~ x + (1 |q| g)",
+        "m": "m ~ x + (1 |q| g)",
+        "y": "y ~ within(m, g):w + between(m, g) + (1 | g)",
+    },
     "no intercepts": {"m": "m ~ 0 + z + (1 | g)", "y": "y ~ 0 + between(m, g) + (1 | g)"},
 }  # fmt: skip
+
+SPLIT = {
+    "itself and its mean": {"m": "m ~ x + (1 | g)", "y": "y ~ m + between(m, g) + (1 | g)"},
+    "correlated": {"m": "m ~ x + (1 |i| g)", "y": "y ~ m + between(m, g) + (1 |i| g)"},
+    "correlated, nested": {
+        "m": "m ~ x + (1 |i| g) + (1 |k| s)",
+        "y": "y ~ m + between(m, g) + between(m, s) + (1 |i| g) + (1 |k| s)",
+    },
+    "three correlated": {
+        "m": "m ~ z + (1 + k |i| g) + (1 | s)",
+        "m2": "m2 ~ m + between(m, g) + (1 |i| g)",
+        "y": "y ~ m + m2 + between(m, g) + between(m2, g) + (1 |i| g) + (1 | s)",
+    },
+}  # fmt: skip
+MODELS |= SPLIT
 
 
 def _stated(name: str) -> dict[str, Any]:
@@ -189,3 +212,67 @@ def test_a_varying_effect_of_a_latent_mean_is_outside_the_class() -> None:
     reason = collapsed.unfit(system.layout, resolve_priors({}, system.layout, system.responses))
     assert reason is not None
     assert "varies by group" in reason
+
+
+# --- ridges and pools ------------------------------------------------------------------
+
+
+def nested() -> pd.DataFrame:
+    """Groups of equal sizes, each in one of `s`: their levels pool."""
+    return frame(seed=4, units=16, per=6)
+
+
+def problem(name: str) -> marginal.Problem:
+    system, priors = built(name, nested())
+    component = mixed.components(system.layout, priors)[0]
+    h = hyper.hyper(
+        component, system.layout, priors, {p.name: 1.3 for p in parameters(system.layout)}
+    )
+    stack = {k: v[None] for k, v in system.responses.items()}
+    return marginal.Problem(h, mixed.moments(component, system.layout, priors, stack))
+
+
+def points(h: hyper.Hyper, n: int) -> Array:
+    x = np.random.default_rng(5).normal(0.0, 0.7, (1, n, h.size))
+    x[..., list(h.priors)] = np.abs(x[..., list(h.priors)]) + 0.1
+    return x
+
+
+@pytest.mark.parametrize("name", list(SPLIT))
+def test_levels_of_linked_equations_pool(name: str) -> None:
+    """Copied effects pool as any others: the same density as level by level."""
+    found = problem(name)
+    cross = found.moments.cross
+    assert found.hyper.component.copies.effects
+    assert 0 < len(cross.pools.count) < 6
+    apart = replace(found, moments=replace(found.moments, cross=level_by_level(cross)))
+    x = points(found.hyper, 6)
+    a, b = marginal.density(found, x, ONE), marginal.density(apart, x, ONE)
+    for one, two in ((a.log, b.log), (a.mean, b.mean), (a.root, b.root)):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+
+
+def test_what_rests_on_responses_does_not_pool() -> None:
+    system, priors = built("products of a response", nested())
+    (component,) = mixed.components(system.layout, priors)
+    assert component.copies.effects
+    assert not len(component.pools.count)
+
+
+@pytest.mark.parametrize("name", list(SPLIT))
+def test_ridges_are_other_coordinates_of_the_same_density(name: str) -> None:
+    """Their volume is that of differences; signs that mean nothing before mean nothing after."""
+    h = problem(name).hyper
+    assert h.ridges
+    x = points(h, 3)[0]
+    at, log = hyper.plain(h, x)
+    step, d = 1e-6, h.size
+    for k in range(3):
+        moved = x[k] + step * np.concatenate([np.eye(d), -np.eye(d)])
+        to = hyper.plain(h, moved)[0]
+        J = (to[:d] - to[d:]) / (2 * step)
+        assert abs(float(np.linalg.slogdet(J)[1]) - log[k]) < 1e-6
+    for flip in hyper.folds(h, h.signed):
+        turned, same = hyper.plain(h, x * flip)
+        np.testing.assert_allclose(turned, at * flip, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(same, log, rtol=1e-12, atol=1e-12)

@@ -295,6 +295,7 @@ def _adapt(
     xs: list[Array] = []
     found: list[Values] = []
     allowed: list[np.ndarray] = []
+    known = np.empty((0, 1, 0))  # log densities of proposals at points
     while True:
         q = proposals[-1]
         x = place(q, standard_points(n, h.size, 1, rng))
@@ -304,9 +305,13 @@ def _adapt(
         found.append(density(problem, x, which))
         x = np.concatenate(xs, axis=1)
         values = _joined(found)
-        mixture = np.stack([log_density(p, x, region.flips) for p in proposals])
-        top = mixture.max(axis=0)
-        log_q = top + np.log(np.mean(np.exp(mixture - top), axis=0))
+        here = [log_density(p, xs[-1], region.flips) for p in proposals[:-1]]
+        if here:
+            known = np.concatenate([known, np.stack(here)], axis=2)
+        everywhere = log_density(q, x, region.flips)[None]
+        known = np.concatenate([known, everywhere]) if here else everywhere
+        top = known.max(axis=0)
+        log_q = top + np.log(np.mean(np.exp(known - top), axis=0))
         lw = np.where(np.concatenate(allowed, axis=1), values.log - log_q, -np.inf)
         smooth, k = pareto_smooth(lw)
         done = Weighted(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
+from acmodels.engines.collapsed.kernels import folded_t
 from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
 from acmodels.system.layout import Array
 
@@ -170,13 +171,9 @@ def log_density(q: Proposal, x: Array, flips: Array) -> Array:
     inverse = np.linalg.inv(q.axes)
     log_volume = np.linalg.slogdet(q.axes)[1][:, None]
     base = gammaln((DF + d) / 2) - gammaln(DF / 2) - 0.5 * d * np.log(DF * np.pi) - log_volume
-    total = np.zeros(x.shape[:-1])
-    low, high = q.halves[:, None, :, 0], q.halves[:, None, :, 1]
-    for flip in flips:
-        c = (x * flip - q.center[:, None, :]) @ np.swapaxes(inverse, 1, 2)
-        half = np.where(c < 0, low, high)
-        t = c / half
-        total += (1 + np.einsum("rnd,rnd->rn", t, t) / DF) ** (-(DF + d) / 2) / np.prod(half, -1)
+    total = np.empty(x.shape[:-1])
+    arrays = (x, q.center, inverse, q.halves, flips)
+    folded_t(*(np.ascontiguousarray(v, dtype=float) for v in arrays), DF, total)
     return base + np.log(total)
 
 

@@ -66,7 +66,7 @@ def cholesky(matrix: Matrix, x: Array) -> Array:
 
 
 def signs_of(matrix: Matrix, x: Array) -> Array:
-    """Return the signs of the sds of a matrix at coordinates (..., d); those that are held are positive."""
+    """Return the signs of the sds at coordinates (..., d); those that are held are positive."""
     out = np.ones((*x.shape[:-1], matrix.size))
     for k, i in enumerate(matrix.sds):
         if i >= 0:

@@ -114,7 +114,7 @@ def find_pools(
     found: list[_Class] = []
     of: list[Index] = []
     for s in range(len(f.K)):
-        made = _classes(f, s, chain, of, len(found))
+        made = _classes(f, s, chain, columns, of, len(found))
         first = len(found)
         for levels, below in made:
             found.append(_class(f, s, levels, below, found, columns, linked))
@@ -128,14 +128,16 @@ def find_pools(
 
 
 def _classes(
-    f: Structure, s: int, chain: Array, of: Sequence[Index], first: int
+    f: Structure, s: int, chain: Array, columns: Array, of: Sequence[Index], first: int
 ) -> list[tuple[Index, tuple[tuple[int, int], ...]]]:
     """The levels of each class of a grouping, and what lies in one of them."""
     J = int(f.J[s])
     size = int(f.K[s] * (f.effect[-1] - f.effect[s]))
     products = chain[f.cell[s] : f.cell[s] + J * size].reshape(J, size)
     top = np.max(np.abs(products), axis=0)
-    keys = np.round(products / np.where(top > 0, top, 1.0), DIGITS) + 0.0
+    norm = np.max(np.abs(columns[:, f.effect[s] :]), axis=0, initial=0.0)
+    nothing = top <= 10.0**-DIGITS * np.outer(norm[: f.K[s]], norm).ravel()  # but for rounding
+    keys = np.round(np.where(nothing, 0.0, products / np.where(nothing, 1.0, top)), DIGITS) + 0.0
     if s > 0:
         counts = np.zeros((J, first))
         np.add.at(counts, (f.parent[s - 1, : f.J[s - 1]], of[s - 1]), 1)

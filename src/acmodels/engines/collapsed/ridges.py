@@ -110,7 +110,7 @@ def bent(
     slopes: dict[int, Array] = {}
     for b in dict.fromkeys(b for place in (0, 1) for r in ridges for b, _, _ in r.pairs[place:]):
         matrix = blocks[b]
-        sds, K = list(matrix.sds), matrix.size
+        sds = list(matrix.sds)
         d, unit = x[..., sds], units[sds]
         share = d / (d**2 + FADE**2) / unit  # of one over the sd
         for r in ridges:
@@ -122,9 +122,7 @@ def bent(
         left = np.diagonal(L, axis1=-2, axis2=-1)
         out[..., sds] = d / left
         log -= np.sum(np.log(left), axis=-1)
-        U = (d * unit / left)[..., :, None] * L * share[..., None, :]
-        U[..., range(K), range(K)] = 1.0
-        slopes[b] = np.eye(K) - np.linalg.inv(U)
+        slopes[b] = _regressions((d * unit / left)[..., :, None] * L * share[..., None, :])
     for r in ridges:
         at = conditioned[r.conditioned]
         root = np.sqrt(x[..., blocks[r.sd[0]].sds[r.sd[1]]] ** 2 + FADE**2)
@@ -137,3 +135,21 @@ def bent(
                 less = less - A[..., of, j] * out[..., first[b, j, on]] * units[first[b, j, on]]
             out[..., at] -= less / units[at]
     return out, log
+
+
+def _regressions(U: Array) -> Array:
+    """Regress each effect on those before it.
+
+    Args:
+        U: below the diagonal, weights of the effects in e, where u = A u + e, (..., K, K).
+
+    Returns:
+        A = I - U^-1, below the diagonal.
+    """
+    A = np.zeros(U.shape)
+    for i in range(U.shape[-1]):
+        for k in range(i - 1, -1, -1):
+            A[..., i, k] = U[..., i, k]
+            for j in range(k + 1, i):
+                A[..., i, k] -= A[..., i, j] * U[..., j, k]
+    return A
