@@ -62,6 +62,8 @@ ENOUGH = 550
 ENOUGH_LARGE = 420
 ROUNDS = 5
 """Rounds of points before the weights are given up."""
+ROUNDS_RIDGES = 8
+"""The same with latent means, whose coefficients have long tails that walkers are slow in."""
 FOLDED = 4
 """Group sds up to which all are folded, wherever the first data set puts them."""
 FOLDED_MOST = 6
@@ -320,7 +322,7 @@ def _adapt(
         )  # fmt: skip
         if done.trusted and done.ess >= enough and _least(h, done) >= enough:
             return done
-        if len(proposals) == ROUNDS:
+        if len(proposals) == (ROUNDS_RIDGES if h.ridges else ROUNDS):
             return done
         proposals.append(refit(x, _tempered(smooth, 20.0 * h.size)))
 

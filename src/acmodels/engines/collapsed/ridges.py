@@ -30,7 +30,7 @@ from acmodels.system import Layout
 from acmodels.system.layout import Array
 from acmodels.system.terms import latent_terms
 
-FADE = 0.1
+FADE = 0.05
 """Sd of group effects, in its unit, below which what is over it fades out."""
 
 type Pair = tuple[int, int, int]
