@@ -21,6 +21,9 @@ districts of one size, that is one matrix for departments and one for districts:
 
     s W'W + Lambda - c1 G_department - c2 G_district .
 
+Linked equations differ in residual precision, so that each sum is of products with the columns of
+one equation, and has the precision of its effect's equation and that one in the place of s.
+
 Where an effect has the same multiplier as one of the grouping below (both are intercepts), its own
 columns are the sum of theirs, and it needs no sum of its own. (The coefficients of a class are
 those of a block Cholesky factorization of its levels' part of the system, with equal rows written
