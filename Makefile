@@ -36,7 +36,7 @@ calibration: $(STAMP) ## simulation-based calibration of the exact engine; minut
 hmc-calibration: $(STAMP) ## the same of the engine hmc; resumes; about ten minutes
 	$(BIN)/python analyses/hmc_calibration/run.py 400
 
-hmc-agreement: $(STAMP) ## hmc against PyMC, 72 models; resumes; about an hour
+hmc-agreement: $(STAMP) ## hmc against PyMC, 80 models; resumes; about two hours
 	$(BIN)/python analyses/hmc_agreement/run.py
 
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes

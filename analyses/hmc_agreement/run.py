@@ -38,6 +38,7 @@ FAMILIES = {
     "negative_binomial": ("log",),
     "zero_inflated_poisson": ("log",),
     "beta": ("logit",),
+    "zero_inflated_negative_binomial": ("log",),
 }
 """Links by family: structures take them in turn."""
 
@@ -60,6 +61,7 @@ PRIORS = {
 THEIRS = {
     "ordinal": {"y | *": {"dist": "Normal", "mu": 0, "sigma": 1.5}},
     "negative_binomial": {"phi(*)": {"dist": "Gamma", "alpha": 3, "beta": 1}},
+    "zero_inflated_negative_binomial": {"phi(*)": {"dist": "Gamma", "alpha": 3, "beta": 1}},
     "student": {"nu(*)": {"dist": "Gamma", "alpha": 3, "beta": 0.5}},
     "beta": {"phi(*)": {"dist": "Gamma", "alpha": 3, "beta": 0.5}},
 }
@@ -100,6 +102,9 @@ def responses(family: str, eta: Any, trials: Any, rng: np.random.Generator) -> A
         "poisson": lambda: counts,
         "negative_binomial": lambda: rng.poisson(np.exp(0.3 + 0.7 * eta) * rng.gamma(2, 0.5, n)),
         "zero_inflated_poisson": lambda: counts * (rng.random(n) > 0.3),
+        "zero_inflated_negative_binomial": lambda: (
+            rng.poisson(np.exp(0.3 + 0.7 * eta) * rng.gamma(2, 0.5, n)) * (rng.random(n) > 0.3)
+        ),
         "beta": lambda: np.clip(rng.beta(6 * share, 6 * (1 - share)), 1e-4, 1 - 1e-4),
     }
     return draws[family]()
