@@ -159,7 +159,7 @@ def everything(drawn: Posterior) -> tuple[list[str], Any]:
     return names, np.concatenate(values, axis=2)
 
 
-def compare(one: Posterior, other: Posterior) -> pd.DataFrame:
+def compare(one: Posterior, other: Posterior) -> Any:
     """By quantity: the difference of means in combined Monte Carlo errors, and the ratio of sds."""
     (names, a), (others, b) = everything(one), everything(other)
     if sorted(names) != sorted(others):
