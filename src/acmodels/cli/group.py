@@ -8,7 +8,7 @@ EPILOG = """New here? `acmodels demo` shows everything on a synthetic study, `ac
 writes files to start from, `acmodels COMMAND --help` explains one command."""
 
 SECTIONS = {
-    "Start": ("demo", "new", "planner", "completion"),
+    "Start": ("demo", "new", "planner", "completion", "compile"),
     "Data": ("check", "scales", "export", "simulate", "worlds"),
     "Models": ("fit", "priors", "tables", "recover", "calibrate"),
     "Framework": ("test", "propositions", "rivals", "preregister"),
