@@ -15,10 +15,12 @@ import acmodels
 from acmodels.data import study
 from acmodels.engines import Sampling, choose, engine
 from acmodels.engines.hmc import mode, sampling
-from acmodels.engines.hmc.arrays import FORMS, components, design, form_of
+from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.densities import density, known
+from acmodels.engines.hmc.design import components
 from acmodels.engines.hmc.effects import prior
 from acmodels.engines.hmc.elementary import exp, log, log_gamma, mills
+from acmodels.engines.hmc.forms import FORMS, form_of
 from acmodels.families import family, family_names
 from acmodels.priors import resolve_priors
 from acmodels.spec.distribution import KINDS, Distribution, log_density

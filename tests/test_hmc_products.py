@@ -14,7 +14,8 @@ import acmodels
 from acmodels.data import study
 from acmodels.engines import engine
 from acmodels.engines.hmc import mode, sampling
-from acmodels.engines.hmc.arrays import Design, components, design
+from acmodels.engines.hmc.arrays import design
+from acmodels.engines.hmc.design import Design, components
 from acmodels.priors import resolve_priors
 from acmodels.spec.distribution import log_density
 from acmodels.system import build_system
@@ -308,6 +309,12 @@ EXACT = {
     + equation("y", "within(m, g) + between(m, g) + (1 | g)"),
     "residuals": PAIRED + equation("m", "x") + equation("y", "x + (1 | g)")
     + equation("v", "x + (1 | g)"),
+    # sampled in the order q, v, m, since v rests on y
+    "residuals, declared in another order": (
+        'residual_correlation = [["v", "q"], ["v", "m"], ["q", "m"]]\n'
+    )
+    + equation("v", "y + x") + equation("q", "x + (1 | g)") + equation("m", "y + x")
+    + equation("y", "x"),
     "held": equation("y", "x + (1 | g)")
     + '[priors]\n"sigma(y)" = { dist = "Constant", value = 1.2 }\n'
     '"sd(y ~ 1 | g)" = { dist = "Constant", value = 0.5 }\n',
@@ -328,6 +335,43 @@ def test_agrees_with_the_exact_engine(tmp_path: Path, name: str) -> None:
     error = np.hypot(exact["mcse_mean"], ours["mcse_mean"])
     assert np.all(np.abs(exact["mean"] - ours["mean"]) < 4.5 * error)
     assert np.all(np.abs(np.log(exact["sd"] / ours["sd"])) < np.log(1.15))
+
+
+def test_what_is_held_comes_out_as_it_was_held(tmp_path: Path) -> None:
+    """Intercepts and thresholds too, though predictors are centered where these are free."""
+    text = MODELS["held"] + "".join(
+        f'"o | t{k}" = {{ dist = "Constant", value = {v} }}\n'
+        for k, v in ((1, -0.8), (2, 0.1), (3, 1.3))
+    )
+    fit = acmodels.fit(load(tmp_path, text), table(2), engine="hmc", cores=1)
+    found = fit.estimates.set_index("name")
+    for name, value in (
+        ("sd(o ~ 1 | g)", 0.4), ("cor(o ~ 1, o ~ x | g)", -0.3), ("sigma(y)", 1.2), ("y ~ 1", 0.1),
+        ("simo(o ~ mo(q))[1]", 0.2), ("simo(o ~ mo(q))[2]", 0.5), ("simo(o ~ mo(q))[3]", 0.3),
+        ("o | t1", -0.8), ("o | t2", 0.1), ("o | t3", 1.3),
+    ):  # fmt: skip
+        assert found.loc[name, "mean"] == pytest.approx(value, abs=1e-9)
+        assert found.loc[name, "sd"] < 1e-9
+    assert (found.loc[["o ~ x", "y ~ x", "sd(o ~ x | g)"], "sd"] > 0.01).all()
+
+
+@pytest.mark.parametrize("name", ["missing", "latent mean, products"])
+def test_products_that_no_coordinates_follow_are_the_same(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block follows so many coefficients; where there are more, the density is the same."""
+    from acmodels.engines.hmc import products
+
+    rng = np.random.default_rng(6)
+    (followed,) = designs(tmp_path, MODELS[name], table(2))[2]
+    monkeypatch.setattr(products, "MOST_SEEN", 0)
+    (other,) = designs(tmp_path, MODELS[name], table(2))[2]
+    assert followed.arrays.sizes[1] > 0
+    assert other.arrays.sizes[1] == 0
+    x = somewhere(other, rng)
+    ours, theirs = mode.slopes(followed, x), mode.slopes(other, x)
+    assert ours[0] == pytest.approx(theirs[0], rel=1e-10)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-7, atol=1e-8)
 
 
 def test_columns_are_those_of_the_filled_in_data(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ STRUCTURES: dict[str, tuple[str, dict[str, str]]] = {
     "mo": ("mo(q) + x + (1 | g)", {}),
     "latent mean": ("within(m, g) + between(m, g) + (1 | g)", {"m": "x + (1 | g)"}),
 }
-"""What predicts the outcome, and the equations of other, normal variables."""
+"""Return what predicts the outcome, and the equations of other, normal variables."""
 
 PRIORS = {
     "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1},

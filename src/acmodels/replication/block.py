@@ -63,7 +63,10 @@ LEAST_ESS = 100
 
 
 class Measure(Protocol):
-    """What is kept of a replicate: a small frozen value that can be sent to another process."""
+    """Choose what is kept of a replicate.
+
+    It is a small frozen value that can be sent to another process.
+    """
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -265,7 +265,7 @@ def _members(
 
 
 def _columns(lists: Sequence[Sequence[tuple[int, ...]]], width: int) -> tuple[Index, ...]:
-    """Where each list begins, and the columns of all entries."""
+    """Return where each list begins, and the columns of all entries."""
     every = np.array([e for entries in lists for e in entries], dtype=np.int64).reshape(-1, width)
     start = np.cumsum([0, *(len(entries) for entries in lists)]).astype(np.int64)
     return start, *(np.ascontiguousarray(every[:, i]) for i in range(width))

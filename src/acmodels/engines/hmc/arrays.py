@@ -5,160 +5,24 @@ their columns are uncorrelated, as in the QR parametrization of brms and rstanar
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.engines.hmc.densities import density
+from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts
+from acmodels.engines.hmc.forms import FLAT, form
 from acmodels.engines.hmc.places import COLUMNS, REAL, TABLES, VECTORS, Arrays
-from acmodels.engines.hmc.products import Effect, Known, Products, Values, moving
+from acmodels.engines.hmc.products import Effect, Known, Products, Values
 from acmodels.priors import Prior, Priors, held_matrix, turned
-from acmodels.spec.distribution import Distribution
 from acmodels.spec.parameters import coefficient, cor
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import design_matrix
 from acmodels.system.layout import Array, Index
-from acmodels.system.terms import Term, group_terms, slopes, terms
+from acmodels.system.terms import Term, group_terms, slopes
 from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals
-
-FORMS = {
-    "Normal": 0, "HalfNormal": 0, "StudentT": 1, "HalfStudentT": 1, "Cauchy": 1, "HalfCauchy": 1,
-    "Laplace": 2, "Exponential": 2, "Gamma": 3, "LogNormal": 4, "Beta": 5, "Uniform": 6,
-}  # fmt: skip
-"""Priors that the density knows, by the number it knows them by."""
-
-
-@dataclass(frozen=True)
-class Monotonic:
-    """A monotonic effect: its name, those of its shares, and places of coordinates in x.
-
-    Attributes:
-        name: of the mean step.
-        shares: names.
-        steps: positions of its columns.
-        b, sticks: place of the mean step, and of the first stick.
-    """
-
-    name: str
-    shares: tuple[str, ...]
-    steps: tuple[int, ...]
-    b: int
-    sticks: int
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Where an equation's coordinates lie, and what they stand for.
-
-    Attributes:
-        equation: itself.
-        turn: coefficients are `turn` times the coordinates, (p, p).
-        free: positions of the columns whose coefficients are sampled.
-        raw: positions of the steps of monotonic effects.
-        held: coefficients that are not, with their values.
-        means, mean_offset: of predictors, `free` and `raw`, and the offset, taken out.
-        slope0, constant, cut0, par0: places in x; -1 for no constant.
-        lin_at: place of linear parameters in V.
-        numbers: names of the residual sd and the family's numbers.
-        bounds: of these.
-        monotonic: its monotonic effects.
-    """
-
-    equation: EquationLayout
-    turn: Array
-    free: tuple[int, ...]
-    raw: tuple[int, ...]
-    held: tuple[tuple[str, float], ...]
-    means: Array
-    mean_offset: float
-    slope0: int
-    constant: int
-    cut0: int
-    par0: int
-    lin_at: int
-    numbers: tuple[str, ...]
-    bounds: tuple[tuple[float, float], ...]
-    monotonic: tuple[Monotonic, ...]
-
-
-@dataclass(frozen=True)
-class Level:
-    """A block of the density: group effects, a cause that is not measured, or missing values.
-
-    Attributes:
-        J, K: levels, and effects of each.
-        block: position among the layout's blocks, or None.
-        missing: position among the layout's variables with missing values, or None.
-    """
-
-    J: int
-    K: int
-    block: int | None = None
-    missing: int | None = None
-
-
-@dataclass(frozen=True)
-class Design:
-    """A component: equations that share group effects or rest on each other, with their arrays.
-
-    Attributes:
-        layout, priors: of the model.
-        parts: by equation.
-        levels: by block of the density.
-        bases: by block, effects as written in terms of those that are sampled, or None.
-        residual: by residual block, positions of its equations and place of its correlations in x.
-        rough: by variable with missing values, what columns hold in their place.
-        arrays: what the density reads; info, score and rho are set when the mode is found.
-        start: coordinates to start from.
-        unit: rough size of each coordinate.
-        walls: places of sds in x that are sampled.
-        frozen: coordinates that are held, (D,).
-    """
-
-    layout: Layout
-    priors: Priors
-    parts: tuple[Parts, ...]
-    levels: tuple[Level, ...]
-    bases: tuple[Array | None, ...]
-    residual: tuple[tuple[tuple[int, ...], int], ...]
-    rough: Mapping[str, Array]
-    arrays: Any
-    start: Array
-    unit: Array
-    walls: NDArray[np.int64]
-    frozen: NDArray[np.bool_]
-
-
-def components(layout: Layout) -> list[tuple[list[int], list[int]]]:
-    """Group equations that share group effects or residuals, or rest on each other's quantities.
-
-    Returns:
-        Positions of the equations, those first that others rest on, and of the blocks of each
-        component.
-    """
-    place = {r: i for i, r in enumerate(layout.responses)}
-    home = list(range(len(layout.equations)))
-    together = [[place[m.response] for m in b.members] for b in layout.blocks]
-    together += [list(r) for r in layout.residual]
-    if layout.confounder is not None:
-        together.append([place[r] for r in layout.confounder.loadings])
-    for i, e in enumerate(layout.equations):
-        found = [f.source for t in terms(layout, e.response) for f in moving(layout, t)]
-        together += [[i, s.equation] for s in found if s.equation is not None]
-        known = (s.missing for t in terms(layout, e.response) for s in t.sources)
-        cells = [layout.missing[n].equation for n in known if n is not None]
-        together += [[i, j] for j in cells]
-    for these in together:
-        mine = sorted({home[i] for i in these})
-        home = [mine[0] if h in mine else h for h in home]
-    out: list[tuple[list[int], list[int]]] = []
-    for h in dict.fromkeys(home):
-        blocks = [b for b, x in enumerate(layout.blocks) if home[place[x.members[0].response]] == h]
-        out.append(([i for i in layout.order if home[i] == h], blocks))
-    return out
 
 
 def design(
@@ -399,9 +263,9 @@ class _Build:
                 self._coordinate(np.log(share / (1 - share)), 0.2, held=held)
             else:
                 self._coordinate(np.log(max(value - low, 1e-12 if held else 1e-3)), 0.2, held=held)
-            form, location, size, shape = _form(prior)
+            known, location, size, shape = form(prior)
             self._add(
-                par_form=form, par_location=location, par_scale=size, par_shape=shape,
+                par_form=known, par_location=location, par_scale=size, par_shape=shape,
                 lower=low, upper=high,
             )  # fmt: skip
             names.append(name)
@@ -456,8 +320,8 @@ class _Build:
         self.lists["prior0"].append(self._length("form"))
 
     def _prior(self, prior: Prior, a: float, row: Array) -> None:
-        form, location, scale, shape = _form(prior)
-        self._add(a=a, A=row, form=form, location=location, scale=scale, shape=shape)
+        kind, location, scale, shape = form(prior)
+        self._add(a=a, A=row, form=kind, location=location, scale=scale, shape=shape)
 
     def _terms(self, e: EquationLayout) -> None:
         """Add the sampled effects that enter an equation, with what multiplies them."""
@@ -489,7 +353,7 @@ class _Build:
     def _multipliers(
         self, b: int, e: EquationLayout, mine: Sequence[Term], layout: Layout, data: Responses
     ) -> Array:
-        """What multiplies the sampled effects of a block in an equation, (K, n)."""
+        """Return what multiplies the sampled effects of a block in an equation, (K, n)."""
         z = np.zeros((self.levels[b].K, e.n))
         for t in mine:
             if t.effect is not None:
@@ -553,10 +417,10 @@ class _Build:
                     place = self._coordinate(at, 0.2, held=held is not None)
                     if held is None:
                         walls.append(place)
-                form = FLAT if prior is None else _form(prior)
+                given = FLAT if prior is None else form(prior)
                 self._add(
-                    eff0=int(self.block0[b]) + k * J, rho=rho[k], sd_form=form[0],
-                    sd_location=form[1], sd_scale=form[2], sd_shape=form[3],
+                    eff0=int(self.block0[b]) + k * J, rho=rho[k], sd_form=given[0],
+                    sd_location=given[1], sd_scale=given[2], sd_shape=given[3],
                 )  # fmt: skip
             self._add(cor0=len(self.x))
             pairs = [] if block is None else block.correlations()
@@ -700,23 +564,6 @@ def sorted_pair(layout: Layout, r: int, a: str, b: str) -> tuple[str, str]:
     """Put two responses of a residual block in the order that names their correlation."""
     names = [layout.equations[i].response for i in layout.residual[r]]
     return (a, b) if names.index(a) < names.index(b) else (b, a)
-
-
-FLAT = (6, 0.0, 1.0, 0.0)
-"""No prior, in the form that the density takes."""
-
-
-def _form(prior: Prior) -> tuple[int, float, float, float]:
-    """Return number, location, scale and shape of a prior as the density takes them."""
-    return FLAT if prior.held is not None else form_of(prior.distribution)
-
-
-def form_of(d: Distribution) -> tuple[int, float, float, float]:
-    """Return the same of a distribution."""
-    if d.name == "Beta":
-        return FORMS["Beta"], d.parameters["beta"], 1.0, d.parameters["alpha"]
-    shape = {"Cauchy": 1.0, "HalfCauchy": 1.0}.get(d.name, d.shape[0][1] if d.shape else 0.0)
-    return FORMS[d.name], d.location, d.scale, shape
 
 
 def _turn(X: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from acmodels.engines.hmc.arrays import Design
+from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
 from acmodels.engines.hmc.sampler import differences
 from acmodels.system.layout import Array, Index

@@ -123,7 +123,10 @@ def single_back(c, info, r, gu, e, root, g):
 
 @inlined
 def seen_by(M, b, V, T, S):
-    """What the data inform about, S e: the effects T e and, below, coefficients times these."""
+    """Fill in S, where S e is what the data inform about.
+
+    It is the effects T e and, below, coefficients times these.
+    """
     K, Q = M.block[b, places.K], M.block[b, places.Q]
     for a in range(K):
         for c in range(K):

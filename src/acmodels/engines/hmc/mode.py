@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from acmodels.engines.hmc.arrays import Design
 from acmodels.engines.hmc.curvature import Order, hessian
+from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
 from acmodels.engines.hmc.sampler import Metric, differences
 from acmodels.errors import EngineError
@@ -191,7 +191,7 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
 
 
 def _read(M: Any, b: int, V: Array) -> Array:
-    """What multiplies a block's effects in each product that is read, (Q - K, K)."""
+    """Return what multiplies a block's effects in each product that is read, (Q - K, K)."""
     K, n = int(M.K[b]), int(M.Q[b] - M.K[b])
     w = M.virtual_weight[M.weight0[b] : M.weight0[b] + n * K].reshape(n, K)
     return V[M.virtual_at[M.virtual0[b] : M.virtual0[b] + n]][:, None] * w
@@ -282,7 +282,7 @@ def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
 
 @dataclass(frozen=True)
 class Guide:
-    """What a fit of like data found: its design, mode and curvature."""
+    """Hold what a fit of like data found: its design, mode and curvature."""
 
     design: Design
     x: Array

@@ -1,4 +1,4 @@
-"""What an equation's predictor has beside known columns: products of quantities.
+"""List what a predictor has beside known columns: products of quantities.
 
 Columns hold observed unit means, and rough numbers where values are missing. What a column differs
 by from these is a product of quantities that the density computes: here these products are listed.
@@ -55,7 +55,7 @@ def _moves(layout: Layout, f: Factor) -> bool:
 
 @dataclass
 class Values:
-    """What V starts as, piece by piece."""
+    """Collect what V starts as, piece by piece."""
 
     size: int = 1
     pieces: list[tuple[int, Array]] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Move:
-    """What a value moves with: something in V, or an effect, times a factor.
+    """Say what a value moves with: something in V, or an effect, times a factor.
 
     Attributes:
         rows: that move.
@@ -104,7 +104,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Known:
-    """What products are made of.
+    """Hold what products are made of.
 
     Attributes:
         layout, responses: the model and its data.
@@ -283,7 +283,7 @@ class Products:
         return variable_values(self.layout, name, self.known.responses)
 
     def _moves(self, e: EquationLayout, f: Factor, rows: Index) -> list[Move]:
-        """What a value moves with: a missing value, a latent mean, or both."""
+        """List what a value moves with: a missing value, a latent mean, or both."""
         s = f.source
         out: list[Move] = []
         constant = s.derived is not None and s.derived.constant
@@ -331,7 +331,7 @@ class Products:
         return out
 
     def _mean(self, n: int) -> tuple[Slots, list[tuple[Effect, Array]]]:
-        """What a latent mean differs by from the observed one, by unit.
+        """Return what a latent mean differs by from the observed one, by unit.
 
         Returns:
             Places in V of all but group effects, (J,), and these with what multiplies them.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acmodels.engines.hmc.arrays import Design
+from acmodels.engines.hmc.design import Design
 from acmodels.system.layout import Array
 
 

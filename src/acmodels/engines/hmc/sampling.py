@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from acmodels.engines import Sampling
-from acmodels.engines.hmc.arrays import Design, Monotonic, components, design
+from acmodels.engines.hmc.arrays import design
+from acmodels.engines.hmc.design import Design, Monotonic, components
 from acmodels.engines.hmc.mode import (
     Factor,
     Guide,
