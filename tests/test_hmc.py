@@ -14,7 +14,7 @@ from scipy.stats import multivariate_normal
 import acmodels
 from acmodels.data import study
 from acmodels.engines import Sampling, choose, engine
-from acmodels.engines.hmc import mode, sampling
+from acmodels.engines.hmc import draws, mode, sampling
 from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.densities import density, known
 from acmodels.engines.hmc.design import components
@@ -304,8 +304,8 @@ def test_the_density_is_that_of_the_model(tmp_path: Path, pair: tuple[str, str],
 
     def natural(x: Any) -> tuple[dict[str, float], list[Any]]:
         u = mode.slopes(d, x)[3][1 : 1 + neff]
-        found = sampling.coefficient_draws(d, x[None, None, neff:])
-        more, groups, _ = sampling.group_draws(d, x[None, None, neff:], u[None, None])
+        found = draws.coefficient_draws(d, x[None, None, neff:])
+        more, groups, _ = draws.group_draws(d, x[None, None, neff:], u[None, None])
         values = {k: float(v[0, 0]) for k, v in (found | more).items()}
         return values, [groups[b.key][0, 0] for b in layout.blocks]
 

@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal, norm
 import acmodels
 from acmodels.data import study
 from acmodels.engines import engine
-from acmodels.engines.hmc import mode, sampling
+from acmodels.engines.hmc import draws, mode
 from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.design import Design, components
 from acmodels.priors import resolve_priors
@@ -253,8 +253,8 @@ def test_the_density_is_that_of_the_model(tmp_path: Path, name: str) -> None:
     def natural(x: Any) -> Natural:
         u = mode.slopes(d, x)[3][1 : 1 + neff]
         fixed = x[None, None, neff:]
-        found = sampling.coefficient_draws(d, fixed) | sampling.residual_draws(d, fixed)
-        more, groups, cells = sampling.group_draws(d, fixed, u[None, None])
+        found = draws.coefficient_draws(d, fixed) | draws.residual_draws(d, fixed)
+        more, groups, cells = draws.group_draws(d, fixed, u[None, None])
         values = {k: float(v[0, 0]) for k, v in (found | more).items()}
         return (
             values,

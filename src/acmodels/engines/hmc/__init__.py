@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from acmodels.engines.hmc.places import MOST_EFFECTS
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
 from acmodels.system.terms import latent_means, terms
@@ -31,8 +32,6 @@ compiles = False
 
 MOST_LEVELS = 3000
 """Coordinates beside those of the largest block of group effects: their metric is dense."""
-MOST_EFFECTS = 8
-"""Effects that may share a covariance."""
 
 
 def unfit(layout: Layout, priors: Priors) -> str | None:

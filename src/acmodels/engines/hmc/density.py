@@ -25,8 +25,6 @@ import numpy as np
 from acmodels.engines.hmc import places
 from acmodels.engines.hmc.densities import CHUNK
 from acmodels.engines.hmc.effects import (
-    MOST_EFFECTS,
-    MOST_SEEN,
     root_of,
     scales_back,
     seen_back,
@@ -43,6 +41,7 @@ from acmodels.engines.hmc.parameters import (
     residual_back,
     residual_forward,
 )
+from acmodels.engines.hmc.places import MOST_EFFECTS, MOST_SEEN
 
 Room = namedtuple("Room", "W V G e root move shift alternative")
 """Where a density works: `W` (8, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,

@@ -26,11 +26,7 @@ import numpy as np
 
 from acmodels.engines.hmc import places
 from acmodels.engines.hmc.elementary import inlined, log, summed
-
-MOST_EFFECTS = 8
-"""Effects that may share a covariance."""
-MOST_SEEN = 24
-"""These, and coefficients times effects that other equations read."""
+from acmodels.engines.hmc.places import MOST_EFFECTS, MOST_SEEN
 
 
 @inlined

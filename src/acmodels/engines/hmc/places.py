@@ -6,6 +6,11 @@ Tables rather than an array for each number: compiling takes time for every arra
 from collections import namedtuple
 from typing import Any
 
+MOST_EFFECTS = 8
+"""Effects that may share a covariance."""
+MOST_SEEN = 24
+"""These, and coefficients times effects that other equations read."""
+
 EQUATION = (
     "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
     "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.engines.hmc.effects import MOST_SEEN
+from acmodels.engines.hmc.places import MOST_SEEN
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.columns import column_values, unit_means, variable_values
