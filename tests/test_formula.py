@@ -469,6 +469,7 @@ def test_a_product_is_every_combination(variables: list[str]) -> None:
         ("y ~ x + (1 | g", "a closing bracket is missing"),
         ("y ~ log(x", "a closing bracket is missing"),
         ("y ~ (1|)", "a grouping is missing after '|', as in (1 | district)"),
+        ("y ~ (1 ||| district)", "there is a bar too many"),
         ("y ~ (1||)", "a grouping is missing after '|', as in (1 | district)"),
         ("y ~ x + (1 + x | ) + z", "a grouping is missing after '|', as in (1 | district)"),
         ("y ~ (1 |", "a grouping is missing after '|', as in (1 | district)"),

@@ -95,6 +95,20 @@ def test_every_model_can_be_preregistered(name: str, capsys: pytest.CaptureFixtu
     assert "## Power\n\nNot stated: no power run was given" in said
 
 
+def test_a_preregistration_is_not_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "plan.md"
+    cli(["preregister", "interaction_conditions", "--out", str(out)])
+    before = out.read_text()
+    out.write_text(before + "signed\n")
+    with pytest.raises(SystemExit) as stopped:
+        cli(["preregister", "interaction_conditions", "--out", str(out)])
+    assert stopped.value.code == 2
+    assert "is there already and was not touched" in capsys.readouterr().err
+    assert out.read_text() == before + "signed\n"
+
+
 def test_a_preregistration_says_every_setting_and_scale() -> None:
     effect = {"kind": "indirect", "from": "x", "to": "y"}
     model = ac.load_model(

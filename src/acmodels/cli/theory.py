@@ -179,6 +179,8 @@ def preregister(model: str, design: str | None, power_run: Path | None, out: Pat
     if out is None:
         click.echo(text)
         return
+    if out.exists():  # what was registered before stays as it was
+        raise InputError(f"{out}: is there already and was not touched; name another --out")
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:

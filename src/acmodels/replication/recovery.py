@@ -167,7 +167,8 @@ def recover(
         seed: of the whole run.
         replications: how often; as the design says if None.
         engine: as for `fit`, but what fails with `auto` is counted and not fitted again by NUTS.
-        draws: of each chain; if None, 400 by hmc, 500 by NUTS, and 1,000 in all by weighted points.
+        draws: of each chain; if None, 150 by hmc and 500 by NUTS, more where
+            these are too few, and 1,000 in all by weighted points.
         chains: 4 by hmc and NUTS if None.
         interval: whose coverage is counted, `eti` or `hdi`.
         prob: its mass.

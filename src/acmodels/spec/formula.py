@@ -283,6 +283,8 @@ def _group_hint(text: str, position: int) -> str:
         return f"; say before the bar what varies by group, as in {example}"
     if "|" in inside and rest.startswith("+"):
         return f"; write a term for each grouping, as {example} + (1 | partner)"
+    if rest.startswith("|") and "|" in inside:
+        return f"; there is a bar too many; write {example}, or (x || district)"
     if before.endswith(("|", "/", ":")) and "|" in inside:
         return f"; the name of a grouping is missing after '{before[-1]}', as in {example}"
     if rest.startswith("|") and not inside and "~" in before:
