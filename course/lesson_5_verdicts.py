@@ -10,7 +10,7 @@
 #
 # "District capacity raises learning by way of the interactions that it makes possible" (P41) is a
 # sentence. To test it one has to say which number would bear it out (an *estimand*), which values
-# of it (a *region*), which are too small to matter (a *rope*), and how sure one must be (a *mass*).
+# of it (a *region*), which are too small to matter (a *rope*), and how sure one must be (a *probability*).
 
 # %%
 from dataclasses import replace
@@ -37,13 +37,13 @@ print(
 # say. Make the rules stricter and see which verdicts hold.
 
 # %%
-for mass in (0.9, 0.975, 0.999):
-    strict = {k: replace(p, mass=mass) for k, p in model.propositions.items()}
-    print(mass, dict(ac.judge(effects, strict)["status"].value_counts()))
+for probability in (0.9, 0.975, 0.999):
+    strict = {k: replace(p, probability=probability) for k, p in model.propositions.items()}
+    print(probability, dict(ac.judge(effects, strict)["status"].value_counts()))
 
 # %% [markdown]
 # **Exercise 5.1** A one-sided claim whose true effect is exactly 0 is judged under a flat prior with
-# mass 0.975 and no rope. How often is it called supported?
+# probability 0.975 and no rope. How often is it called supported?
 
 # %%
 answer = None
@@ -93,7 +93,7 @@ check("5.3", answer)
 # `acmodels test --family-wise` asks more of each the more are tested. The simplest such rule shares the
 # chance of a false support out among them (Bonferroni).
 #
-# **Exercise 5.4** Forty claims, and together no more than 0.025 false supports are to be expected: which mass
+# **Exercise 5.4** Forty claims, and together no more than 0.025 false supports are to be expected: which probability
 # must each reach?
 
 # %%

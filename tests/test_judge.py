@@ -45,7 +45,7 @@ def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) 
 
 
 @pytest.mark.parametrize(
-    ("p_region", "p_rope", "mass", "wanted"),
+    ("p_region", "p_rope", "probability", "wanted"),
     [
         (0.98, None, 0.975, "supported"),
         (0.975, None, 0.975, "supported"),
@@ -55,7 +55,7 @@ def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) 
         (0.025, None, 0.975, "contradicted"),
         (0.0, None, 0.975, "contradicted"),
         (0.99, 0.02, 0.975, "supported"),
-        (0.99, 0.025, 0.975, "undecided"),  # not below 1 - mass
+        (0.99, 0.025, 0.975, "undecided"),  # not below 1 - probability
         (0.99, 0.03, 0.975, "undecided"),
         (0.99, 0.98, 0.975, "contradicted"),
         (0.6, 0.975, 0.975, "contradicted"),
@@ -71,42 +71,47 @@ def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) 
         (1.0, 0.0, 0.999, "supported"),
     ],
 )
-def test_table(p_region: float, p_rope: float | None, mass: float, wanted: str) -> None:
-    assert verdict(p_region, p_rope, mass) == wanted
+def test_table(p_region: float, p_rope: float | None, probability: float, wanted: str) -> None:
+    assert verdict(p_region, p_rope, probability) == wanted
 
 
 @pytest.mark.parametrize("total", [1000, 4000])
 def test_at_the_boundary_the_rule_counts_draws(total: int) -> None:
-    """Floating point does not decide: k of n draws is compared with the mass as written."""
+    """Floating point does not decide: k of n draws is compared with the probability as written."""
     for per_mille in (525, 600, 750, 800, 900, 925, 950, 975, 990, 999):
-        mass = per_mille / 1000
+        probability = per_mille / 1000
         above = per_mille * total // 1000
         below = total - above
-        assert verdict(above / total, None, mass) == "supported"
-        assert verdict((above - 1) / total, None, mass) == "undecided"
-        assert verdict(below / total, None, mass) == "contradicted"
-        assert verdict((below + 1) / total, None, mass) == "undecided"
-        assert verdict(1.0, below / total, mass) == "undecided"
-        assert verdict(1.0, (below - 1) / total, mass) == "supported"
-        assert verdict(1.0, above / total, mass) == "contradicted"
+        assert verdict(above / total, None, probability) == "supported"
+        assert verdict((above - 1) / total, None, probability) == "undecided"
+        assert verdict(below / total, None, probability) == "contradicted"
+        assert verdict((below + 1) / total, None, probability) == "undecided"
+        assert verdict(1.0, below / total, probability) == "undecided"
+        assert verdict(1.0, (below - 1) / total, probability) == "supported"
+        assert verdict(1.0, above / total, probability) == "contradicted"
 
 
 shares = st.floats(0, 1)
-masses = st.floats(0.5, 1, exclude_min=True, exclude_max=True)
+thresholds = st.floats(0.5, 1, exclude_min=True, exclude_max=True)
 
 
-@given(shares, st.none() | shares, masses)
-def test_the_rule_as_the_contract_says_it(p: float, rope: float | None, mass: float) -> None:
-    near = (p - mass, 1 - p - mass, (rope or 0) - mass, (rope or 0) - 1 + mass)
+@given(shares, st.none() | shares, thresholds)
+def test_the_rule_as_the_contract_says_it(p: float, rope: float | None, probability: float) -> None:
+    near = (
+        p - probability,
+        1 - p - probability,
+        (rope or 0) - probability,
+        (rope or 0) - 1 + probability,
+    )
     assume(all(abs(v) > 1e-12 for v in near))
-    supported = p >= mass and (rope is None or rope < 1 - mass)
-    contradicted = 1 - p >= mass or (rope is not None and rope >= mass)
+    supported = p >= probability and (rope is None or rope < 1 - probability)
+    contradicted = 1 - p >= probability or (rope is not None and rope >= probability)
     assert not (supported and contradicted)
     wanted = "supported" if supported else "contradicted" if contradicted else "undecided"
-    assert verdict(p, rope, mass) == wanted
+    assert verdict(p, rope, probability) == wanted
 
 
-@given(shares, st.none() | shares, masses, masses)
+@given(shares, st.none() | shares, thresholds, thresholds)
 def test_asking_for_more_mass_never_decides(
     p: float, rope: float | None, one: float, other: float
 ) -> None:
@@ -115,18 +120,20 @@ def test_asking_for_more_mass_never_decides(
     assert strict in (verdict(p, rope, low), "undecided")
 
 
-@given(shares, shares, masses)
-def test_more_in_the_region_never_hurts(one: float, other: float, mass: float) -> None:
+@given(shares, shares, thresholds)
+def test_more_in_the_region_never_hurts(one: float, other: float, probability: float) -> None:
     order = ["contradicted", "undecided", "supported"]
     low, high = sorted((one, other))
-    assert order.index(verdict(low, None, mass)) <= order.index(verdict(high, None, mass))
+    assert order.index(verdict(low, None, probability)) <= order.index(
+        verdict(high, None, probability)
+    )
 
 
-@given(shares, masses)
-def test_a_region_and_its_complement_mirror_each_other(p: float, mass: float) -> None:
-    assume(abs(p - mass) > 1e-12 and abs(1 - p - mass) > 1e-12)
+@given(shares, thresholds)
+def test_a_region_and_its_complement_mirror_each_other(p: float, probability: float) -> None:
+    assume(abs(p - probability) > 1e-12 and abs(1 - p - probability) > 1e-12)
     mirror = {"supported": "contradicted", "contradicted": "supported", "undecided": "undecided"}
-    assert verdict(1 - p, None, mass) == mirror[verdict(p, None, mass)]
+    assert verdict(1 - p, None, probability) == mirror[verdict(p, None, probability)]
 
 
 # --- draws to a row ------------------------------------------------------------------
@@ -198,7 +205,7 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
         ),
         (
             500,
-            Proposition("P", "e", -INF, 0.5, mass=0.9),
+            Proposition("P", "e", -INF, 0.5, probability=0.9),
             "undecided",
             (
                 "Undecided: the probability that it lies below 0.5 is 0.500, where 0.9 either way "

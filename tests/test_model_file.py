@@ -46,7 +46,7 @@ to   = "use"
 estimand = "ie"
 region   = { above = 0 }
 rope     = [-0.1, 0.1]
-mass     = 0.9
+probability = 0.9
 """
 
 
@@ -75,7 +75,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert m.equations["use"].link == "probit"
     assert m.equations["m"].family == "gaussian"
     p = m.propositions["P1"]
-    assert (p.lower, p.upper, p.rope, p.mass) == (0.0, float("inf"), (-0.1, 0.1), 0.9)
+    assert (p.lower, p.upper, p.rope, p.probability) == (0.0, float("inf"), (-0.1, 0.1), 0.9)
     assert m.source == "model.toml"
     assert re.fullmatch(r"[0-9a-f]{64}", m.sha256)
 
@@ -88,7 +88,7 @@ def test_defaults(tmp_path: Path) -> None:
     )
     assert m.title == "a b"
     assert m.missing == "model"
-    assert (m.propositions["P"].mass, m.propositions["P"].rope) == (0.975, None)
+    assert (m.propositions["P"].probability, m.propositions["P"].rope) == (0.975, None)
     assert (m.propositions["P"].lower, m.propositions["P"].upper) == (0.0, 1.0)
 
 
@@ -120,9 +120,14 @@ def test_an_unknown_key_is_said_as_in_the_contract(tmp_path: Path) -> None:
             "model.toml: unknown key 'equation'; did you mean 'equations'?",
         ),
         (
-            "mass     =",
-            "maas =",
-            "model.toml: propositions.P1: unknown key 'maas'; did you mean 'mass'?",
+            "probability =",
+            "probabilty =",
+            "model.toml: propositions.P1: unknown key 'probabilty'; did you mean 'probability'?",
+        ),
+        (
+            "probability =",
+            "mass =",
+            "model.toml: propositions.P1: unknown key 'mass'; did you mean 'probability'?",
         ),
         (
             "{ above = 0 }",
@@ -145,10 +150,26 @@ def test_an_unknown_key_is_said_as_in_the_contract(tmp_path: Path) -> None:
         ('kind = "indirect"', "", 'model.toml: estimands.ie: say which kind, as kind = "indirect"'),
         ('"n ~ x"', "3", "model.toml: equations.n.formula: must be text in quotes, not 3"),
         ('"paths"', "true", "model.toml: name: must be text in quotes, not True"),
-        ("mass     = 0.9", 'mass = "0.9"', "model.toml: propositions.P1.mass: must be a number"),
-        ("mass     = 0.9", "mass = 1", "model.toml: propositions.P1.mass: must be less than 1"),
-        ("mass     = 0.9", "mass = 0.5", "model.toml: propositions.P1.mass: must be greater than"),
-        ("mass     = 0.9", "mass = nan", "model.toml: propositions.P1.mass: must be"),
+        (
+            "probability = 0.9",
+            'probability = "0.9"',
+            "model.toml: propositions.P1.probability: must be a number",
+        ),
+        (
+            "probability = 0.9",
+            "probability = 1",
+            "model.toml: propositions.P1.probability: must be less than 1",
+        ),
+        (
+            "probability = 0.9",
+            "probability = 0.5",
+            "model.toml: propositions.P1.probability: must be greater than",
+        ),
+        (
+            "probability = 0.9",
+            "probability = nan",
+            "model.toml: propositions.P1.probability: must be",
+        ),
         ('"drop"', '"delete"', "model.toml: missing: 'delete' is not one of 'model', 'drop' or"),
         ('[["m", "n"]]', '[["m"]]', "model.toml: residual_correlation.0: "),
         ('[["m", "n"]]', '["m", "n"]', "model.toml: residual_correlation.0: must be a list"),
@@ -184,7 +205,11 @@ def test_keys_and_types(tmp_path: Path, old: str, new: str, wanted: str) -> None
 
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
-    text = GOOD.replace("family  =", "famly =").replace("title =", "titel =").replace("mass ", "m ")
+    text = (
+        GOOD.replace("family  =", "famly =")
+        .replace("title =", "titel =")
+        .replace("probability ", "m ")
+    )
     assert len(problems(tmp_path, text)) == 3
 
 

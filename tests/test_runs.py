@@ -96,7 +96,10 @@ def test_rules_against_closed_forms(tmp_path: Path) -> None:
         return float(norm.sf((needed - 0.5) / sd))
 
     for said, exact in (
-        ('rule = "p_region"\nregion = { above = 0.2 }\nmass = 0.9', beyond(norm.ppf(0.9), 0.2)),
+        (
+            'rule = "p_region"\nregion = { above = 0.2 }\nprobability = 0.9',
+            beyond(norm.ppf(0.9), 0.2),
+        ),
         ('rule = "width"\nvalue = 0.8', float(2 * half <= 0.8)),
         ('rule = "width"\nvalue = 0.6', 0.0),
     ):

@@ -74,7 +74,7 @@ def test_recover_counts_what_fits_withhold(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize("rule", ["eti", "p_region", "width"])
 def test_a_study_in_which_it_is_withheld_is_no_success(tmp_path: Any, rule: str) -> None:
-    more = {"eti": "", "p_region": "region = { below = 1e9 }\nmass = 0.9\n",
+    more = {"eti": "", "p_region": "region = { below = 1e9 }\nprobability = 0.9\n",
             "width": "value = 1e9\n"}[rule]  # fmt: skip
     text = (
         '[grid]\nrow = [30, 200]\n[criterion]\nestimand = "share"\nrule = "' + rule + '"\n' + more

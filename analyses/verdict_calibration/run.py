@@ -70,8 +70,8 @@ class VerdictMeasure:
 def _verdict(p: Proposition, x: Array, truth: float) -> list[float]:
     region = float(np.mean((x > p.lower) & (x < p.upper)))
     rope = None if p.rope is None else float(np.mean((x >= p.rope[0]) & (x <= p.rope[1])))
-    said = verdict(region, rope, p.mass)
-    negligible = rope is not None and rope >= p.mass
+    said = verdict(region, rope, p.probability)
+    negligible = rope is not None and rope >= p.probability
     return [
         float(p.lower < truth < p.upper),
         float(said == "supported"),

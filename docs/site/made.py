@@ -45,7 +45,7 @@ def _framework() -> str:
                 out += [
                     (
                         f"- Tested by `{t['model']}`, estimand `{t['estimand']}`: {t['region']} "
-                        f"with probability {t['mass']:g}"
+                        f"with probability {t['probability']:g}"
                     ),
                     f"- Calibration: {t['calibration']}",
                 ]

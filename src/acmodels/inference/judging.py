@@ -75,17 +75,17 @@ class Effects:
         return table_html(self.table)
 
 
-def verdict(p_region: float, p_rope: float | None, mass: float) -> Status:
+def verdict(p_region: float, p_rope: float | None, probability: float) -> Status:
     """Apply the decision rule.
 
-    Supported: P(region) >= mass, and P(rope) < 1 - mass where there is one. Contradicted:
-    P(not region) >= mass, or P(rope) >= mass. Undecided otherwise.
+    Supported: P(region) >= probability, and P(rope) < 1 - probability where there is one.
+    Contradicted: P(not region) >= probability, or P(rope) >= probability. Undecided otherwise.
     """
     # sums, since 1 - 0.975 is above 0.025 in floating point
-    practically_null = p_rope is not None and p_rope >= mass
-    if p_region + mass <= 1 or practically_null:
+    practically_null = p_rope is not None and p_rope >= probability
+    if p_region + probability <= 1 or practically_null:
         return "contradicted"
-    if p_region >= mass and (p_rope is None or p_rope + mass < 1):
+    if p_region >= probability and (p_rope is None or p_rope + probability < 1):
         return "supported"
     return "undecided"
 
@@ -137,7 +137,7 @@ def _row(effects: Effects, p: Proposition) -> dict[str, object]:
     p_rope = None
     if p.rope is not None:
         p_rope = float(np.mean((draws >= p.rope[0]) & (draws <= p.rope[1])))
-    status = verdict(p_region, p_rope, p.mass) if effects.usable else "unusable"
+    status = verdict(p_region, p_rope, p.probability) if effects.usable else "unusable"
     sensitive = None if effect.prior_sensitivity is None else effect.prior_sensitivity >= 0.05
     summary = effects.table.iloc[place]
     return {
@@ -203,7 +203,7 @@ def _reason(
     p: Proposition, status: Status, p_region: float, p_rope: float | None, effects: Effects
 ) -> str:
     said = f"the probability that it lies {region_words(p)} is {_probability(p_region)}"
-    need = stated(p.mass)
+    need = stated(p.probability)
     rope = ""
     if p.rope is not None and p_rope is not None:
         low, high = p.rope
@@ -214,17 +214,17 @@ def _reason(
     if status == "unusable":
         return f"No verdict: {effects.why_not or 'a diagnostic failed'}"
     if status == "supported":
-        tail = f", and {rope}, below {stated(1 - p.mass)}" if rope else ""
+        tail = f", and {rope}, below {stated(1 - p.probability)}" if rope else ""
         return f"Supported, since {said}, at least the {need} asked for{tail}."
     if status == "contradicted":
-        if p_rope is not None and p_rope >= p.mass:
+        if p_rope is not None and p_rope >= p.probability:
             return f"Contradicted, since {rope}, at least the {need} asked for."
         return (
             f"Contradicted, since the probability that it does not lie {region_words(p)} is "
             f"{_probability(1 - p_region)}, at least the {need} asked for."
         )
-    if p_region >= p.mass:
-        return f"Undecided: {said}, but {rope}, not below {stated(1 - p.mass)}."
+    if p_region >= p.probability:
+        return f"Undecided: {said}, but {rope}, not below {stated(1 - p.probability)}."
     return f"Undecided: {said}, where {need} either way would decide."
 
 

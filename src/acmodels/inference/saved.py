@@ -161,7 +161,7 @@ def kept_propositions(propositions: Mapping[str, Proposition]) -> dict[str, dict
             "at": p.at,
             "region": [v if np.isfinite(v) else None for v in (p.lower, p.upper)],
             "rope": None if p.rope is None else list(p.rope),
-            "mass": p.mass,
+            "probability": p.probability,
         }
         for k, p in propositions.items()
     }
@@ -176,7 +176,7 @@ def _proposition(key: str, p: Mapping[str, Any]) -> Proposition:
         np.inf if high is None else float(high),
         at=p["at"],
         rope=None if p["rope"] is None else (float(p["rope"][0]), float(p["rope"][1])),
-        mass=float(p["mass"]),
+        probability=float(p["probability"]),
         statement=p["statement"],
     )
 

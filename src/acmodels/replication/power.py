@@ -412,15 +412,16 @@ def successes(good: Array, criterion: Criterion, proposition: Proposition | None
     if criterion.rule in ("eti", "hdi"):
         hits = (lower > 0) | (upper < 0)
     elif criterion.rule == "p_region":
-        hits = region >= criterion.mass
+        hits = region >= criterion.probability
     elif criterion.rule == "rope":
-        hits = rope >= criterion.mass
+        hits = rope >= criterion.probability
     elif criterion.rule == "width":
         hits = upper - lower <= (criterion.value or 0.0)
     else:
         assert proposition is not None  # noqa: S101
         judged = [
-            verdict(float(p), None if math.isnan(r) else float(r), proposition.mass) == "supported"
+            verdict(float(p), None if math.isnan(r) else float(r), proposition.probability)
+            == "supported"
             for p, r in zip(region.ravel(), rope.ravel(), strict=True)
         ]
         hits = np.array(judged, dtype=bool).reshape(region.shape)

@@ -194,8 +194,8 @@ def _shift(fit: "Fit", p: "Proposition", row: dict[str, Any]) -> float | None:
     else:
         return None
     if up:
-        return float(np.quantile(x, 1 - p.mass) - edge)
-    return float(edge - np.quantile(x, p.mass))
+        return float(np.quantile(x, 1 - p.probability) - edge)
+    return float(edge - np.quantile(x, p.probability))
 
 
 def _without(found: "Influence | None", identifier: str) -> str:

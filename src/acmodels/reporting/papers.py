@@ -428,8 +428,8 @@ def _verdicts(found: Written) -> Table:
     columns = ("Proposition", "Effect", "P(region)", "P(negligible)", "Verdict")
     note = (
         "P(region): posterior probability of the values claimed. P(negligible): of those that the "
-        "model calls too small to matter. Supported where the first reaches the mass that the "
-        "model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
+        "model calls too small to matter. Supported where the first reaches the probability that "
+        "the model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
     )
     return Table("Propositions and Verdicts", columns, (("", rows),), note)
 

@@ -58,14 +58,15 @@ def preregistration(
             if p.rope
             else ""
         )
+        need, rest = stated(p.probability), stated(1 - p.probability)
         out += [
             f"- **{p.id}** {claim}".rstrip(),
             (
                 f"  Estimand `{p.estimand}` ({what}). Supported if the posterior "
-                f"probability that it{where} lies {region_words(p)} is at least {stated(p.mass)}"
-                f"{f'{small} is below {stated(1 - p.mass)}' if small else ''}; contradicted if the "
-                f"probability that it does not is at least {stated(p.mass)}"
-                f"{f', or that it is negligible is at least {stated(p.mass)}' if small else ''}; "
+                f"probability that it{where} lies {region_words(p)} is at least {need}"
+                f"{f'{small} is below {rest}' if small else ''}; contradicted if the "
+                f"probability that it does not is at least {need}"
+                f"{f', or that it is negligible is at least {need}' if small else ''}; "
                 "undecided otherwise."
             ),
         ]

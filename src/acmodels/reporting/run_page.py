@@ -178,8 +178,9 @@ def _calibration(found: "Calibrated") -> dict[str, Any]:
 RULES = {
     "eti": "the {prob} % equal-tailed interval excludes 0",
     "hdi": "the {prob} % highest-density interval excludes 0",
-    "p_region": "the posterior probability of the region is at least {mass}",
-    "rope": "the posterior probability of the region of practical equivalence is at least {mass}",
+    "p_region": "the posterior probability of the region is at least {probability}",
+    "rope": "the posterior probability of the region of practical equivalence is at least "
+    "{probability}",
     "width": "the {prob} % equal-tailed interval is at most {value} wide",
     "verdict": "the proposition is judged supported",
 }
@@ -188,7 +189,7 @@ RULES = {
 def rule_words(found: "Power") -> str:
     """When a study counts as a success, in words."""
     c = found.plan.criterion
-    said = {"prob": 100 * c.prob, "mass": c.mass, "value": c.value or 0.0}
+    said = {"prob": 100 * c.prob, "probability": c.probability, "value": c.value or 0.0}
     return RULES[c.rule].format(**{k: stated(v) for k, v in said.items()})
 
 

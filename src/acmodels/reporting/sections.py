@@ -162,7 +162,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
         (
             f"P({minus(region_words(p))})",
-            f"{probability(cast(float, row['p_region']))} ({stated(p.mass)} is required)",
+            f"{probability(cast(float, row['p_region']))} ({stated(p.probability)} is required)",
         ),
         *_rope_fact(p, row),
         ("Prior", w.sensitivity_words(effect.prior_sensitivity)),

@@ -350,7 +350,7 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
         for p in about:
             region = min(1.0, float(w @ ((x > p.lower) & (x < p.upper))))
             rope = None if p.rope is None else float(w @ ((x >= p.rope[0]) & (x <= p.rope[1])))
-            said = verdict(region, rope, p.mass)
+            said = verdict(region, rope, p.probability)
             out.append({**row, "proposition": p.id, "p_region": region, "status": said})
         if not about:
             out.append(row)

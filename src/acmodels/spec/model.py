@@ -46,7 +46,7 @@ class PropositionTable(Strict):
     at: str | None = None
     region: RegionTable
     rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    mass: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
+    probability: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
 
 
 class PanelTable(Strict):
@@ -112,7 +112,7 @@ class Proposition:
         at: which row of it, where it has several.
         lower, upper: the open region in which the proposition holds.
         rope: the region of practical equivalence, or None.
-        mass: the posterior probability that a claim needs.
+        probability: the posterior probability that a claim needs.
         statement: the claim as a person says it, or nothing.
     """
 
@@ -122,7 +122,7 @@ class Proposition:
     upper: float
     at: str | None = None
     rope: tuple[float, float] | None = None
-    mass: float = 0.975
+    probability: float = 0.975
     statement: str = ""
 
 
@@ -343,7 +343,7 @@ def _propositions(t: ModelTable, source: str, problems: list[str]) -> dict[str, 
         at = None if p.at is None else without_backticks(p.at)
         said = " ".join(p.statement.split())
         out[key] = Proposition(
-            key, p.estimand, *bounds, at=at, rope=rope, mass=p.mass, statement=said
+            key, p.estimand, *bounds, at=at, rope=rope, probability=p.probability, statement=said
         )
     return out
 

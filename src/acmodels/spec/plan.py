@@ -54,7 +54,7 @@ class CriterionTable(Strict):
     prob: Annotated[float, Field(gt=0, lt=1)] = 0.95
     target: Annotated[float, Field(gt=0, lt=1)] = 0.80
     region: RegionTable | None = None
-    mass: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
+    probability: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
     rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     value: Annotated[float, Field(gt=0)] | None = None
 
@@ -78,10 +78,10 @@ class Criterion:
         estimand, proposition: what is looked at; one of them is None.
         at: which row of an estimand that has several, or None for each of them.
         rule: `eti` and `hdi`: the interval of mass `prob` excludes 0; `p_region`: the region has
-            at least `mass`; `rope`: the region of practical equivalence has at least `mass`;
-            `width`: the equal-tailed interval is at most `value` wide; `verdict`: the
-            proposition is supported.
-        prob, mass, value: as above.
+            at least `probability`; `rope`: the region of practical equivalence has at least
+            `probability`; `width`: the equal-tailed interval is at most `value` wide; `verdict`:
+            the proposition is supported.
+        prob, probability, value: as above.
         target: the power that is wanted.
         lower, upper: the region, open.
         rope: closed, or None.
@@ -93,7 +93,7 @@ class Criterion:
     rule: Rule = "eti"
     prob: float = 0.95
     target: float = 0.80
-    mass: float = 0.975
+    probability: float = 0.975
     lower: float = 0.0
     upper: float = float("inf")
     rope: tuple[float, float] | None = None
@@ -293,7 +293,7 @@ def _criterion(t: CriterionTable, source: str) -> Criterion:
     rope = None if t.rope is None else (t.rope[0], t.rope[1])
     return Criterion(
         t.estimand, t.proposition, None if t.at is None else without_backticks(t.at), rule, t.prob,
-        t.target, t.mass, lower, upper, rope, t.value,
+        t.target, t.probability, lower, upper, rope, t.value,
     )  # fmt: skip
 
 

@@ -159,7 +159,7 @@ def _sentence(kind: type[BaseModel], detail: Any, place: _Loc, source: str, wher
         allowed = _keys(kind, place[:-1])
         if code == "missing":
             return f"{at}: the key '{loc[-1]}' is missing"
-        near = did_you_mean(loc[-1], allowed)
+        near = did_you_mean(_OTHER_WORDS.get(loc[-1], loc[-1]), allowed)
         tail = near or f"; keys are {listing(allowed, 15)}"
         return f"{at}: unknown key '{loc[-1]}'{tail}"
     at = ": ".join([source, *filter(None, [".".join([*prefix, *loc])])])
@@ -168,6 +168,10 @@ def _sentence(kind: type[BaseModel], detail: Any, place: _Loc, source: str, wher
     if code == "literal_error":
         return f"{at}: {shown} is not one of {detail['ctx']['expected']}"
     return f"{at}: {_plain(detail)}, not {shown[:80]}{_example(kind, place)}"
+
+
+_OTHER_WORDS = {"mass": "probability", "threshold": "probability"}
+"""Keys that people write for another that is spelled quite differently."""
 
 
 def _example(kind: type[BaseModel], place: _Loc) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from acmodels.engines import Progress
 
 ERROR_RATE = 0.025
-"""Chance that a claim of a true null is called supported, at the default mass of 0.975."""
+"""Chance that a claim of a true null is called supported, at the default probability of 0.975."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Assessment:
         lacking: why a proposition was not tested, without the study that it would need.
         needed: the smallest study that would do, by proposition that was not tested.
         expected_false: how many propositions would be called supported, on average, if all that
-            were tested were null: the sum of one minus the mass that each asks for.
+            were tested were null: the sum of one minus the probability that each asks for.
     """
 
     verdicts: "pd.DataFrame"
@@ -96,9 +96,9 @@ def assess(
         prob: as for `fit`.
         progress: called at every step.
         done: called with each model's name and fit as soon as it is fitted.
-        family_wise: require a probability of 1 - (1 - mass) / m of each of m tested propositions
-            (Bonferroni), so that under flat priors the chance of any false support is at most
-            what one proposition has alone.
+        family_wise: require a probability of 1 - (1 - probability) / m of each of m tested
+            propositions (Bonferroni), so that under flat priors the chance of any false support
+            is at most what one proposition has alone.
         missing: how to treat missing values, in place of what the models say: `drop` leaves out
             rows with missing values, so that the exact engine can fit most models.
 
@@ -226,11 +226,14 @@ def _telling(progress: "Progress | None", place: str) -> "Progress | None":
 
 
 def _stricter(fits: Mapping[str, Fit]) -> dict[str, Fit]:
-    """The same fits, each proposition asking for the mass that m of them need (Bonferroni)."""
+    """The same fits, each proposition asking for what m of them need (Bonferroni)."""
     m = len({p.id for f in fits.values() for p in f.spec.propositions.values()})
     out: dict[str, Fit] = {}
     for name, f in fits.items():
-        strict = {k: replace(p, mass=1 - (1 - p.mass) / m) for k, p in f.spec.propositions.items()}
+        strict = {
+            k: replace(p, probability=1 - (1 - p.probability) / m)
+            for k, p in f.spec.propositions.items()
+        }
         out[name] = replace(f, spec=replace(f.spec, propositions=strict))
     return out
 
@@ -245,9 +248,9 @@ def _assessed(
     import pandas as pd
 
     rows: dict[str, list[dict[str, Any]]] = {p: [] for p in asked}
-    masses: dict[str, float] = {}
+    thresholds: dict[str, float] = {}
     for f in fits.values():
-        masses |= {p.id: p.mass for p in f.spec.propositions.values()}
+        thresholds |= {p.id: p.probability for p in f.spec.propositions.values()}
         for row in judge(f.effects, f.spec.propositions).to_dict("records"):
             rows[str(row["proposition"])].append(row)
     lacking: dict[str, str] = {}
@@ -262,7 +265,7 @@ def _assessed(
             needed[p] = words
         rows[p] = [row | {"reason": lacking[p] if words is None else f"{lacking[p]} {words}"}]
     table = pd.DataFrame([r for p in asked for r in rows[p]], columns=list(COLUMNS))
-    false = float(sum(1 - m for m in masses.values()))
+    false = float(sum(1 - m for m in thresholds.values()))
     return Assessment(table, fits, refused, asked, lacking, needed, false)
 
 

@@ -46,7 +46,7 @@ def page(one: dict[str, Any]) -> str:
             "",
             f"Model:       {test['model']}",
             f"Estimand:    {test['estimand']}",
-            f"Rule:        {test['region']} with probability {stated(test['mass'])}{rope}",
+            f"Rule:        {test['region']} with probability {stated(test['probability'])}{rope}",
             f"Data:        {test['data']}",
             f"Calibration: {test['calibration']}",
         ]
@@ -84,7 +84,7 @@ def _tested() -> dict[str, list[dict[str, Any]]]:
                     "estimand": p.estimand,
                     "region": region_words(p),
                     "rope": list(p.rope) if p.rope else None,
-                    "mass": p.mass,
+                    "probability": p.probability,
                     "data": needed_data(model),
                     "calibration": calibration_words(p.id, name),
                 }
