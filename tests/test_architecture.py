@@ -53,6 +53,7 @@ PUBLIC = [
     "load_plan",
     "load_study",
     "maximum_likelihood",
+    "parts",
     "plot_predictions",
     "power",
     "predictions",

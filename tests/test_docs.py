@@ -18,14 +18,9 @@ from acmodels.families import family_names
 from acmodels.spec.design import LossTable, SizeTable, UnitTable
 from acmodels.spec.distribution import KINDS
 from acmodels.spec.formula import functions
-from acmodels.spec.model import (
-    EquationTable,
-    ModelTable,
-    PanelTable,
-    PropositionTable,
-    RegionTable,
-)
+from acmodels.spec.model import EquationTable, ModelTable, PanelTable
 from acmodels.spec.plan import CriterionTable, PlanTable
+from acmodels.spec.proposition import ClaimTable, PropositionTable, RegionTable
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
@@ -58,8 +53,9 @@ def test_every_internal_link_leads_somewhere() -> None:
 def test_every_key_of_a_file_is_on_its_page() -> None:
     text = (SITE / "files.md").read_text(encoding="utf-8")
     tables = (
-        ModelTable, EquationTable, PropositionTable, RegionTable, PanelTable, PlanTable,
-        CriterionTable, UnitTable, SizeTable, LossTable, WideTable, TargetTable, ItemTable,
+        ModelTable, EquationTable, PropositionTable, ClaimTable, RegionTable, PanelTable,
+        PlanTable, CriterionTable, UnitTable, SizeTable, LossTable, WideTable, TargetTable,
+        ItemTable,
     )  # fmt: skip
     keys = {f.alias or k for t in tables for k, f in t.model_fields.items()}
     kinds = set(estimands.kind_names())

@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from acmodels.errors import EstimandError
-from acmodels.inference.judging import COLUMNS, Effect, Effects, judge, verdict
+from acmodels.inference.judging import COLUMNS, Effect, Effects, judge
+from acmodels.inference.rules import verdict
 from acmodels.spec.model import Proposition
 
 INF = float("inf")

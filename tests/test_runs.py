@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 import acmodels as ac
 from acmodels.cli import run as cli
-from acmodels.errors import InputError
+from acmodels.errors import InputError, ModelError
 from acmodels.replication import job_key, open_store
 from acmodels.replication.power import crossing, power_job, wilson
 from acmodels.replication.recovery import design_effect
@@ -100,12 +100,47 @@ def test_rules_against_closed_forms(tmp_path: Path) -> None:
             'rule = "p_region"\nregion = { above = 0.2 }\nprobability = 0.9',
             beyond(norm.ppf(0.9), 0.2),
         ),
+        (  # one side takes half of what is left: 0.95
+            'rule = "p_region"\nregion = { outside = [-0.3, 0.2] }\nprobability = 0.9',
+            beyond(norm.ppf(0.95), 0.2)
+            + float(
+                norm.cdf(((-0.3 - norm.ppf(0.95) / np.sqrt(precision)) * precision / 25 - 0.5) / sd)
+            ),
+        ),
         ('rule = "width"\nvalue = 0.8', float(2 * half <= 0.8)),
         ('rule = "width"\nvalue = 0.6', 0.0),
     ):
         plan = files(tmp_path, DESIGN + CRITERION + said)
         row = ac.power(ac.load_plan(plan), replications=800).table.iloc[0]
         assert abs(row["power"] - exact) < K * row["mcse"], said
+
+
+JUDGED = """
+[propositions.D]
+estimand = "mean"
+region = { outside = [-0.3, 0.2] }
+rope = [-0.1, 0.3]
+probability = 0.9
+[propositions.A]
+all = [{ estimand = "mean", region = { above = 0 } }]
+"""
+
+
+def test_a_proposition_that_something_differs_is_judged_as_a_fit_is(tmp_path: Path) -> None:
+    plan = files(tmp_path, DESIGN + '[criterion]\nproposition = "D"\n', MEAN + JUDGED)
+    row = ac.power(ac.load_plan(plan), replications=800).table.iloc[0]
+    precision = 25 + 4
+    edge = max(  # of the posterior mean: one side, and the rope below 0.1
+        0.2 + norm.ppf(0.95) / np.sqrt(precision), 0.3 + norm.ppf(0.9) / np.sqrt(precision)
+    )
+    exact = norm.sf((edge * precision / 25 - 0.5) * 5)
+    assert abs(row["power"] - exact) < K * row["mcse"]
+
+
+def test_power_of_several_claims_is_refused_in_words(tmp_path: Path) -> None:
+    plan = files(tmp_path, DESIGN + '[criterion]\nproposition = "A"\n', MEAN + JUDGED)
+    with pytest.raises(ModelError, match="A judges several estimands jointly .*: mean"):
+        ac.power(ac.load_plan(plan))
 
 
 CROSSED = """

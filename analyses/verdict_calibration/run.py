@@ -18,14 +18,15 @@ import pandas as pd
 
 import acmodels as ac
 from acmodels.estimands import Context, evaluate
-from acmodels.inference.judging import verdict
+from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.load import shipped_models
 from acmodels.progress import Reporter
 from acmodels.replication import Cell, Job
 from acmodels.replication.block import Outcome, Seen
 from acmodels.replication.recovery import effect_names, in_folder
 from acmodels.spec.design import Design, Size
-from acmodels.spec.model import Model, Proposition
+from acmodels.spec.model import Model
+from acmodels.spec.proposition import Proposition, inside
 from acmodels.system.layout import Array
 
 HERE = Path(__file__).parent
@@ -68,15 +69,13 @@ class VerdictMeasure:
 
 
 def _verdict(p: Proposition, x: Array, truth: float) -> list[float]:
-    region = float(np.mean((x > p.lower) & (x < p.upper)))
-    rope = None if p.rope is None else float(np.mean((x >= p.rope[0]) & (x <= p.rope[1])))
-    said = verdict(region, rope, p.probability)
-    negligible = rope is not None and rope >= p.probability
+    (claim,) = p.claims  # shipped models claim one thing at a time
+    said = decide([chances(claim, Drawn(x))], p.probability)
     return [
-        float(p.lower < truth < p.upper),
-        float(said == "supported"),
-        float(said == "contradicted" and not negligible),
-        float(said == "contradicted" and negligible),
+        float(inside(claim, np.asarray(truth))),
+        float(said.status == "supported"),
+        float(said.how == "reversed"),
+        float(said.how == "negligible"),
     ]
 
 

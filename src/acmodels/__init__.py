@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from acmodels.inference.fitting import estimate as estimate
     from acmodels.inference.fitting import fit as fit
     from acmodels.inference.judging import judge as judge
+    from acmodels.inference.parts import parts as parts
     from acmodels.inference.saved import load_fit as load_fit
     from acmodels.load import load_design as load_design
     from acmodels.load import load_model as load_model
@@ -63,6 +64,7 @@ _PUBLIC = {
     "acmodels.framework": "proposition propositions",
     "acmodels.inference.fitting": "estimate fit",
     "acmodels.inference.judging": "judge",
+    "acmodels.inference.parts": "parts",
     "acmodels.inference.saved": "load_fit",
     "acmodels.load": "load_design load_model load_plan",
     "acmodels.replication.calibration": "calibrate",

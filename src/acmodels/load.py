@@ -220,12 +220,15 @@ def _checked(model: Model) -> Model:
 def _certain(model: Model) -> list[str]:
     """Refuse claims that hold whatever the data: shares of variance and sds are above 0."""
     out: list[str] = []
-    for p in model.propositions.values():
-        e = model.estimands[p.estimand]
+    claims = [(q, c) for q in model.propositions.values() for c in q.claims]
+    for p, c in claims:
+        e = model.estimands[c.estimand]
         low, high = kind(e.kind).bounds(e.settings)
-        if (low, high) != (-inf, inf) and p.lower <= low and p.upper >= high:
+        if (low, high) == (-inf, inf):
+            continue
+        if c.upper <= low or c.lower >= high if c.outside else c.lower <= low and c.upper >= high:
             out.append(
-                f"{model.source}: propositions.{p.id}.region: '{p.estimand}' is above 0 whatever "
+                f"{model.source}: propositions.{p.id}.region: '{c.estimand}' is above 0 whatever "
                 "the data say; state the minimum that counts, as region = { above = 0.05 }"
             )
     return out

@@ -372,17 +372,18 @@ def _try_estimands(model: Model, system: System) -> None:
 
 def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list[str]:
     out: list[str] = []
-    for p in model.propositions.values():
-        rows = counts.get(p.estimand, [])
-        if p.at is None:
-            rows = meant(model.estimands[p.estimand].kind, rows, None)
+    claims = [(q, c) for q in model.propositions.values() for c in q.claims]
+    for p, c in claims:
+        rows = counts.get(c.estimand, [])
+        if c.at is None:
+            rows = meant(model.estimands[c.estimand].kind, rows, None)
         where = f"{model.source}: propositions.{p.id}"
         said = ", ".join(f'"{r}"' for r in rows)
-        if p.at is None and len(rows) > 1:
-            out.append(f"{where}: '{p.estimand}' has {len(rows)} rows; say which with at = {said}")
-        if p.at is not None and rows and p.at not in rows:
-            near = did_you_mean(p.at, rows)
-            out.append(f"{where}.at: '{p.estimand}' has no row '{p.at}'{near} (rows: {said})")
+        if c.at is None and len(rows) > 1:
+            out.append(f"{where}: '{c.estimand}' has {len(rows)} rows; say which with at = {said}")
+        if c.at is not None and rows and c.at not in rows:
+            near = did_you_mean(c.at, rows)
+            out.append(f"{where}.at: '{c.estimand}' has no row '{c.at}'{near} (rows: {said})")
     return out
 
 
@@ -457,9 +458,16 @@ def effect_rows(context: Context) -> EffectRows:
     wholes: dict[int, tuple[Array, ...]] = {}
     for name, e in context.estimands.items():
         first = len(rows)
-        rows += [Effect(name, e.kind, r.at, r.draws) for r in evaluate(name, context)]
+        ends = _ends(e.settings)
+        rows += [Effect(name, e.kind, r.at, r.draws, **ends) for r in evaluate(name, context)]
         wholes |= {first + k: w for k, w in enumerate(denominators(name, context))}
     return EffectRows(tuple(rows), wholes)
+
+
+def _ends(settings: Any) -> dict[str, Any]:
+    """Where an effect starts and ends, and its scale; nothing of other estimands."""
+    keys = {"source": "from_", "to": "to", "scale": "scale"}
+    return {k: str(getattr(settings, key, "")) for k, key in keys.items()}
 
 
 def _effects(

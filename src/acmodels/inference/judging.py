@@ -1,31 +1,32 @@
-"""From estimates to verdicts.
-
-The rules combine the posterior probability of a region with a region of practical
-equivalence (Kruschke, 2018): see `verdict`.
-"""
+"""From estimates to verdicts; the rules are in `rules`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, did_you_mean, listing
 from acmodels.estimands import kind
-from acmodels.numbers import decimal, stated, table_html
-from acmodels.spec.model import Proposition
+from acmodels.inference.reasons import reason
+from acmodels.inference.rules import Drawn, Status, chances, decide
+from acmodels.numbers import table_html
+from acmodels.spec.proposition import Claim, Proposition
 
 if TYPE_CHECKING:
     import pandas as pd
 
 type Array = NDArray[np.float64]
-type Status = Literal["supported", "contradicted", "undecided", "unusable", "not_testable"]
 
 COLUMNS = (
-    "proposition", "model", "estimand", "status", "p_region", "p_rope", "mean", "lower", "upper",
-    "prior_sensitive", "reason",
+    "proposition", "model", "estimand", "status", "how", "p_region", "p_rope", "mean", "lower",
+    "upper", "prior_sensitive", "reason",
 )  # fmt: skip
+
+
+SENSITIVE = 0.05
+"""Power-scaling sensitivity from which on a quantity is said to move with the prior."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Effect:
         prior_sensitivity: power-scaling sensitivity to the prior (Kallioinen et al., 2024),
             or None where it was not computed.
         withheld: why there is no number, as a sentence; then every draw is NaN.
+        source, to, scale: where an effect starts and ends, and its scale, where it has them.
     """
 
     name: str
@@ -48,6 +50,9 @@ class Effect:
     draws: Array
     prior_sensitivity: float | None = None
     withheld: str = ""
+    source: str = field(default="", kw_only=True)
+    to: str = field(default="", kw_only=True)
+    scale: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,6 @@ class Effects:
 
     def _repr_html_(self) -> str:
         return table_html(self.table)
-
-
-def verdict(p_region: float, p_rope: float | None, probability: float) -> Status:
-    """Apply the decision rule.
-
-    Supported: P(region) >= probability, and P(rope) < 1 - probability where there is one.
-    Contradicted: P(not region) >= probability, or P(rope) >= probability. Undecided otherwise.
-    """
-    # sums, since 1 - 0.975 is above 0.025 in floating point
-    practically_null = p_rope is not None and p_rope >= probability
-    if p_region + probability <= 1 or practically_null:
-        return "contradicted"
-    if p_region >= probability and (p_rope is None or p_rope + probability < 1):
-        return "supported"
-    return "undecided"
 
 
 def judge(effects: Effects, propositions: Mapping[str, Proposition]) -> "pd.DataFrame":
@@ -122,57 +112,74 @@ def judge(effects: Effects, propositions: Mapping[str, Proposition]) -> "pd.Data
 
 
 def _row(effects: Effects, p: Proposition) -> dict[str, object]:
-    effect = find(effects, p)
-    if effect.withheld:
-        return {
-            "proposition": p.id,
-            "model": effects.model,
-            "estimand": p.estimand,
-            "status": "undecided" if effects.usable else "unusable",
-            "reason": f"No verdict: {effect.withheld}",
-        }
-    place = next(k for k, e in enumerate(effects.rows) if e is effect)
-    draws = effect.draws
-    p_region = float(np.mean((draws > p.lower) & (draws < p.upper)))
-    p_rope = None
-    if p.rope is not None:
-        p_rope = float(np.mean((draws >= p.rope[0]) & (draws <= p.rope[1])))
-    status = verdict(p_region, p_rope, p.probability) if effects.usable else "unusable"
-    sensitive = None if effect.prior_sensitivity is None else effect.prior_sensitivity >= 0.05
-    summary = effects.table.iloc[place]
-    return {
+    found = quantities(effects, p)
+    row: dict[str, object] = {
         "proposition": p.id,
         "model": effects.model,
-        "estimand": p.estimand,
-        "status": status,
-        "p_region": p_region,
-        "p_rope": p_rope,
-        "mean": summary["mean"],
-        "lower": summary["lower"],
-        "upper": summary["upper"],
-        "prior_sensitive": sensitive,
-        "reason": _reason(p, status, p_region, p_rope, effects),
+        "estimand": p.estimands,
+        "how": "",
     }
+    withheld = [e.withheld for e in found if e.withheld]
+    if withheld:
+        status = "undecided" if effects.usable else "unusable"
+        return {**row, "status": status, "reason": f"No verdict: {withheld[0]}"}
+    seen = [chances(c, drawn(e)) for c, e in zip(p.claims, found, strict=True)]
+    said = decide(seen, p.probability)
+    status: Status = said.status if effects.usable else "unusable"
+    row |= {
+        "status": status,
+        "how": said.how if status == "contradicted" else "",
+        "p_region": float(said.region),
+        "p_rope": None if said.rope is None else float(said.rope),
+        "prior_sensitive": _sensitive(found),
+        "reason": reason(p, status, seen, said, effects.why_not),
+    }
+    if not p.all:
+        place = next(k for k, e in enumerate(effects.rows) if e is found[0])
+        row |= {c: effects.table.iloc[place][c] for c in ("mean", "lower", "upper")}
+    return row
 
 
-def find(effects: Effects, p: Proposition) -> Effect:
-    """Return the one quantity that a proposition is about.
+def _sensitive(found: Sequence[Effect]) -> bool | None:
+    """Whether some quantity moves with the prior; None where that was not computed."""
+    known = [e.prior_sensitivity for e in found if e.prior_sensitivity is not None]
+    return max(known) >= SENSITIVE if known else None
+
+
+def drawn(effect: Effect) -> Drawn:
+    """Give the draws of an effect as rules read them, all chains together."""
+    return Drawn(effect.draws.reshape(-1))
+
+
+def quantities(effects: Effects, p: Proposition) -> tuple[Effect, ...]:
+    """Return the quantities that a proposition is about, one for each of its claims.
 
     Raises:
         EstimandError: there is none, or several and `at` does not say which.
     """
-    mine = [e for e in effects.rows if e.name == p.estimand]
-    where = f"{effects.model}: propositions.{p.id}"
+    return tuple(find(effects, c, p.id) for c in p.claims)
+
+
+def find(effects: Effects, claim: Claim, proposition: str) -> Effect:
+    """Return the one quantity that a claim is about.
+
+    Raises:
+        EstimandError: there is none, or several and `at` does not say which.
+    """
+    mine = [e for e in effects.rows if e.name == claim.estimand]
+    where = f"{effects.model}: propositions.{proposition}"
     if not mine:
         names = [e.name for e in effects.rows]
-        raise EstimandError(f"{where}: no estimand '{p.estimand}'{did_you_mean(p.estimand, names)}")
-    wanted = meant(mine[0].kind, [e.at for e in mine], p.at)
+        raise EstimandError(
+            f"{where}: no estimand '{claim.estimand}'{did_you_mean(claim.estimand, names)}"
+        )
+    wanted = meant(mine[0].kind, [e.at for e in mine], claim.at)
     mine = [e for e in mine if e.at in wanted]
     if len(mine) == 1:
         return mine[0]
-    there = [f'at = "{e.at}"' for e in effects.rows if e.name == p.estimand]
+    there = [f'at = "{e.at}"' for e in effects.rows if e.name == claim.estimand]
     raise EstimandError(
-        f"{where}: '{p.estimand}' has {len(there)} rows; say which one is meant: "
+        f"{where}: '{claim.estimand}' has {len(there)} rows; say which one is meant: "
         f"{listing(there, 6)}"
     )
 
@@ -188,48 +195,3 @@ def meant(name: str, rows: Sequence[str], at: str | None) -> list[str]:
     if at is not None:
         return [r for r in rows if r == at]
     return kind(name).judged(rows)
-
-
-def region_words(p: Proposition) -> str:
-    """The region as a person says it: `above 0`."""
-    if np.isinf(p.upper):
-        return f"above {stated(p.lower)}"
-    if np.isinf(p.lower):
-        return f"below {stated(p.upper)}"
-    return f"between {stated(p.lower)} and {stated(p.upper)}"
-
-
-def _reason(
-    p: Proposition, status: Status, p_region: float, p_rope: float | None, effects: Effects
-) -> str:
-    said = f"the probability that it lies {region_words(p)} is {_probability(p_region)}"
-    need = stated(p.probability)
-    rope = ""
-    if p.rope is not None and p_rope is not None:
-        low, high = p.rope
-        rope = (
-            f"the probability that it is negligible ({stated(low)} to {stated(high)}) is "
-            f"{_probability(p_rope)}"
-        )
-    if status == "unusable":
-        return f"No verdict: {effects.why_not or 'a diagnostic failed'}"
-    if status == "supported":
-        tail = f", and {rope}, below {stated(1 - p.probability)}" if rope else ""
-        return f"Supported, since {said}, at least the {need} asked for{tail}."
-    if status == "contradicted":
-        if p_rope is not None and p_rope >= p.probability:
-            return f"Contradicted, since {rope}, at least the {need} asked for."
-        return (
-            f"Contradicted, since the probability that it does not lie {region_words(p)} is "
-            f"{_probability(1 - p_region)}, at least the {need} asked for."
-        )
-    if p_region >= p.probability:
-        return f"Undecided: {said}, but {rope}, not below {stated(1 - p.probability)}."
-    return f"Undecided: {said}, where {need} either way would decide."
-
-
-def _probability(p: float) -> str:
-    """A probability in words that never say 0 or 1 of a finite number of draws."""
-    if p > 0.999:
-        return "above 0.999"
-    return "below 0.001" if p < 0.001 else decimal(p, 3)

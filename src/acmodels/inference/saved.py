@@ -19,7 +19,7 @@ from acmodels.folder import MARK
 from acmodels.inference.judging import Effect, Effects
 from acmodels.numbers import table_html
 from acmodels.posterior import Array, Diagnostics, intervals
-from acmodels.spec.model import Proposition
+from acmodels.spec.proposition import Claim, Proposition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FILES = ("estimates.csv", "estimands.csv", "diagnostics.json", "posterior.nc", MARK)
 """What a folder needs to be read as a fit."""
+ENDS = ("source", "to", "scale")
+"""What is kept of where an effect starts and ends."""
 GROUP = "estimands"
 """The group of `posterior.nc` with the draws of estimands."""
 
@@ -133,6 +135,7 @@ def _read(path: Path) -> KeptFit:
             str(r["name"]), str(r["kind"]), str(r["at"]), kept[f"estimand_{k}"].to_numpy(),
             kept[f"estimand_{k}"].attrs.get("prior_sensitivity"),
             kept[f"estimand_{k}"].attrs.get("withheld", ""),
+            **{key: kept[f"estimand_{k}"].attrs.get(key, "") for key in ENDS},
         )
         for k, r in enumerate(table.to_dict("records"))
     )  # fmt: skip
@@ -157,27 +160,43 @@ def kept_propositions(propositions: Mapping[str, Proposition]) -> dict[str, dict
     return {
         k: {
             "statement": p.statement,
-            "estimand": p.estimand,
-            "at": p.at,
-            "region": [v if np.isfinite(v) else None for v in (p.lower, p.upper)],
-            "rope": None if p.rope is None else list(p.rope),
             "probability": p.probability,
+            **({"all": [_kept_claim(c) for c in p.all]} if p.all else _kept_claim(p.claims[0])),
         }
         for k, p in propositions.items()
     }
 
 
+def _kept_claim(c: Claim) -> dict[str, Any]:
+    return {
+        "estimand": c.estimand,
+        "at": c.at,
+        "region": [v if np.isfinite(v) else None for v in (c.lower, c.upper)],
+        "outside": c.outside,
+        "rope": None if c.rope is None else list(c.rope),
+    }
+
+
 def _proposition(key: str, p: Mapping[str, Any]) -> Proposition:
-    low, high = p["region"]
+    more: Any = {"probability": float(p["probability"]), "statement": p["statement"]}
+    if "all" in p:
+        claims = tuple(_claim(c) for c in p["all"])
+        return Proposition(key, "", -np.inf, np.inf, all=claims, **more)
+    c = _claim(p)
     return Proposition(
-        key,
-        p["estimand"],
+        key, c.estimand, c.lower, c.upper, at=c.at, rope=c.rope, outside=c.outside, **more
+    )
+
+
+def _claim(c: Mapping[str, Any]) -> Claim:
+    low, high = c["region"]
+    return Claim(
+        c["estimand"],
         -np.inf if low is None else float(low),
         np.inf if high is None else float(high),
-        at=p["at"],
-        rope=None if p["rope"] is None else (float(p["rope"][0]), float(p["rope"][1])),
-        probability=float(p["probability"]),
-        statement=p["statement"],
+        at=c["at"],
+        rope=None if c["rope"] is None else (float(c["rope"][0]), float(c["rope"][1])),
+        outside=bool(c["outside"]),
     )
 
 
@@ -193,6 +212,7 @@ def kept_effects(rows: Sequence[Effect]) -> "xr.Dataset":
             about["prior_sensitivity"] = float(r.prior_sensitivity)
         if r.withheld:
             about["withheld"] = r.withheld
+        about |= {key: getattr(r, key) for key in ENDS if getattr(r, key)}
         variables[f"estimand_{k}"] = (both, r.draws, about)
     return xr.Dataset(variables)
 

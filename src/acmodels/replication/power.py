@@ -13,7 +13,8 @@ import numpy as np
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.estimands import Context, question
 from acmodels.families import scalars
-from acmodels.inference.judging import meant, verdict
+from acmodels.inference.judging import meant
+from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.load import as_plan
 from acmodels.numbers import decimal, number, share, stated, table_html
 from acmodels.replication import Cell, Job, Outcome, Result, job_key, open_store, run
@@ -29,7 +30,7 @@ from acmodels.replication.recovery import (
 )
 from acmodels.replication.store import numbers_of
 from acmodels.rng import check_seed, child_seed
-from acmodels.spec.model import Model, Proposition
+from acmodels.spec.model import Model
 from acmodels.spec.plan import (
     BUDGET,
     Criterion,
@@ -37,6 +38,7 @@ from acmodels.spec.plan import (
     plan_from_table,
     plan_with_model,
 )
+from acmodels.spec.proposition import Claim, Proposition
 from acmodels.system import parameters
 from acmodels.system.layout import Array
 
@@ -59,23 +61,21 @@ class PowerMeasure:
         at: the row wanted, or None for all.
         interval: `eti` or `hdi`.
         prob: its mass.
-        lower: of the region, open.
-        upper: of the region, open.
-        rope: closed, or None.
+        claim: the region and the rope.
+        probability: that is asked for.
     """
 
     estimand: str
     at: str | None
     interval: str
     prob: float
-    lower: float
-    upper: float
-    rope: tuple[float, float] | None
+    claim: Claim
+    probability: float
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What is kept of each quantity."""
-        return ("truth", "mean", "lower", "upper", "p_region", "p_rope")
+        return ("truth", "mean", "lower", "upper", "p_region", "p_rope", "supported")
 
     def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
         """The estimand's rows.
@@ -99,7 +99,7 @@ class PowerMeasure:
         return [k for k, at in enumerate(rows) if at in wanted]
 
     def measure(self, seen: Seen) -> Array:
-        """The numbers, (R, quantities, 6); no probability and no interval where withheld."""
+        """The numbers, (R, quantities, 7); no probability and no interval where withheld."""
         draws, truth = seen.effects((self.estimand,), self.prob)
         one = {k: v[0] for k, v in seen.responses.items()}
         context = Context(
@@ -109,11 +109,21 @@ class PowerMeasure:
         rows = self._rows(seen.model, context)
         draws, truth = draws[..., rows], truth[:, rows]
         low, high = bounds(draws, self.interval, self.prob)
-        region = np.mean((draws > self.lower) & (draws < self.upper), axis=1)
-        rope = np.full(region.shape, np.nan)
-        if self.rope is not None:
-            rope = np.mean((draws >= self.rope[0]) & (draws <= self.rope[1]), axis=1)
-        return np.stack([truth, draws.mean(axis=1), low, high, region, rope], axis=-1)
+        judged = [self._judged(Drawn(draws[..., k])) for k in range(draws.shape[-1])]
+        chance = np.stack(judged, axis=1) if judged else np.zeros((len(draws), 0, 3))
+        told = np.stack([truth, draws.mean(axis=1), low, high], axis=-1)
+        return np.concatenate([told, chance], axis=-1)
+
+    def _judged(self, drawn: Drawn) -> Array:
+        """P(region), P(rope) and whether the claim is supported, (R, 3).
+
+        Of a region that lies outside of two ends the probability of the side that has more.
+        """
+        seen = chances(self.claim, drawn)
+        said = decide([seen], self.probability)
+        region = said.region if seen.above is None else np.mean(seen.held, axis=-1)
+        rope = np.full(region.shape, np.nan) if said.rope is None else said.rope
+        return np.stack([region, rope, said.supported.astype(np.float64)], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -343,18 +353,17 @@ def power_job(plan: Plan, seed: int, engine: str, draws: int | None, chains: int
             f"{did_you_mean(str(name), model.estimands)} "
             f"(estimands: {listing(list(model.estimands))})"
         )
-    lower, upper, rope, at = c.lower, c.upper, c.rope, c.at
+    claim, need = Claim(str(name), c.lower, c.upper, c.at, c.rope, c.outside), c.probability
     if proposition is not None:
-        at = proposition.at
-        lower, upper = proposition.lower, proposition.upper
-        rope = c.rope or proposition.rope
-        if c.rule == "rope" and rope is None:
+        claim = replace(proposition.claims[0], rope=c.rope or proposition.rope)
+        need = proposition.probability if c.rule == "verdict" else need
+        if c.rule == "rope" and claim.rope is None:
             raise ModelError(
                 f'{plan.source}: criterion: rule = "rope" needs rope = [low, high], since '
                 f"{proposition.id} has none"
             )
     interval = "hdi" if c.rule == "hdi" else "eti"
-    measure = PowerMeasure(str(name), at, interval, c.prob, lower, upper, rope)
+    measure = PowerMeasure(str(name), claim.at, interval, c.prob, claim, need)
     _check_drawn(plan, seed)
     cells = tuple(Cell(x.design, plan.design_prior, label=_label(x.values)) for x in plan.cells)
     return Job("power", cells, measure, seed, engine, draws, chains)
@@ -393,7 +402,13 @@ def _proposition(plan: Plan) -> Proposition | None:
             f"{did_you_mean(wanted, model.propositions)} "
             f"(propositions: {listing(list(model.propositions))})"
         )
-    return model.propositions[wanted]
+    found = model.propositions[wanted]
+    if found.all:
+        raise ModelError(
+            f"{plan.source}: criterion.proposition: {wanted} judges several estimands jointly "
+            f"(all = [...]), and power is of one; name an estimand: {found.estimands}"
+        )
+    return found
 
 
 def _label(values: Mapping[str, float]) -> str:
@@ -404,27 +419,23 @@ def successes(good: Array, criterion: Criterion, proposition: Proposition | None
     """Return whether each replicate meets a criterion, (n, quantities), 0 or 1.
 
     Args:
-        good: numbers of `PowerMeasure`, (n, quantities, 6).
+        good: numbers of `PowerMeasure`, (n, quantities, 7).
         criterion: of the plan.
         proposition: that it names, or None.
     """
-    _, _, lower, upper, region, rope = np.moveaxis(good, -1, 0)
+    _, _, lower, upper, region, rope, supported = np.moveaxis(good, -1, 0)
     if criterion.rule in ("eti", "hdi"):
         hits = (lower > 0) | (upper < 0)
     elif criterion.rule == "p_region":
-        hits = region >= criterion.probability
+        outside = criterion.outside if proposition is None else proposition.outside
+        least = 1 - (1 - criterion.probability) / (2 if outside else 1)
+        hits = region >= (least - 1e-12 if outside else least)
     elif criterion.rule == "rope":
         hits = rope >= criterion.probability
     elif criterion.rule == "width":
         hits = upper - lower <= (criterion.value or 0.0)
     else:
-        assert proposition is not None  # noqa: S101
-        judged = [
-            verdict(float(p), None if math.isnan(r) else float(r), proposition.probability)
-            == "supported"
-            for p, r in zip(region.ravel(), rope.ravel(), strict=True)
-        ]
-        hits = np.array(judged, dtype=bool).reshape(region.shape)
+        hits = supported > 0
     return hits.astype(np.float64)
 
 

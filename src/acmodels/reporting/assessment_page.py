@@ -9,7 +9,7 @@ import numpy as np
 
 from acmodels.framework import propositions
 from acmodels.framework.operating import rates
-from acmodels.inference.judging import find
+from acmodels.inference.judging import quantities
 from acmodels.numbers import decimal, number, signed
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
@@ -185,7 +185,9 @@ def _would(fit: "Fit", row: dict[str, Any]) -> str:
 
 def _shift(fit: "Fit", p: "Proposition", row: dict[str, Any]) -> float | None:
     """Return how far a one-sided verdict is from being undecided, on the estimand's scale."""
-    x = find(fit.effects, p).draws
+    if p.all or p.outside:
+        return None
+    x = quantities(fit.effects, p)[0].draws
     yes = row["status"] == "supported"
     if np.isinf(p.upper) and np.isfinite(p.lower):
         edge, up = p.lower, yes

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from acmodels.inference.judging import Status
+from acmodels.inference.rules import Status
 from acmodels.numbers import percent as percent_text
 from acmodels.posterior import Array
 from acmodels.reporting.checks import Bar, Bin, Density
@@ -25,6 +26,7 @@ from acmodels.reporting.svg import (
     view_box,
 )
 from acmodels.reporting.variance import Shares
+from acmodels.spec.proposition import Region, inside
 
 type Interval = tuple[float, float, float]
 """Lower end, middle, upper end."""
@@ -117,23 +119,20 @@ def status_icon(status: Status) -> str:
 
 
 def posterior_curve(
-    draws: Array, region: tuple[float, float], rope: tuple[float, float] | None,
-    interval: Interval, label: str,
+    draws: Array, region: Region, rope: tuple[float, float] | None, interval: Interval, label: str,
 ) -> str:  # fmt: skip
     """The posterior of a quantity: mass in the region filled, the rest pale, the rope hatched."""
     values = draws.ravel()
     low, high = np.quantile(values, [0.001, 0.999])
-    known = [v for v in (*region, *(rope or ()), low, high) if np.isfinite(v)]
+    ends = (region.lower, region.upper)
+    known = [v for v in (*ends, *(rope or ()), low, high) if np.isfinite(v)]
     axis = Axis(min(known), max(known), 5)
     x, density = _smooth(values, axis.ticks[0], axis.ticks[-1])
     across = [1000 * axis(v) for v in x]
     up = [float(96 - 92 * v) for v in density / density.max()]
     floor = [96.0] * len(up)
-    inside = [region[0] <= v <= region[1] for v in x]
     curves = [tag("path", d=area_path(across, floor, up), class_="outside")]
-    if any(inside):
-        kept = [k for k, yes in enumerate(inside) if yes]
-        part = slice(kept[0], kept[-1] + 1)
+    for part in _runs(inside(region, x)):
         path = area_path(across[part], floor[part], up[part])
         curves.append(tag("path", d=path, class_="inside"))
     curves.append(tag("path", d=line_path(zip(across, up, strict=True)), class_="outline"))
@@ -150,6 +149,12 @@ def posterior_curve(
         tag("circle", cx=percent(axis(interval[1])), cy=102, r=4, class_="dot"),
     ]  # fmt: skip
     return drawing(*marks, frame, *ends, *axis.marks(123), height=128, label=label)
+
+
+def _runs(yes: NDArray[np.bool_]) -> list[slice]:
+    """Stretches of a grid on which something holds."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], yes, [False]]).astype(int)))
+    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def _smooth(values: Array, low: float, high: float, cells: int = 160) -> tuple[Array, Array]:

@@ -97,7 +97,7 @@ def gather(
         "legend": s.variance_legend(shares),
         "spread": s.spread_table(fit, estimates),
         "checks": s.check_figures(checks),
-        "has_rope": any(p.rope for p in fit.spec.propositions.values()),
+        "has_rope": any(c.rope for p in fit.spec.propositions.values() for c in p.claims),
         "has_density": any(c.density for c in checks),
         "has_bins": any(c.bins for c in checks),
         "has_bars": any(c.bars for c in checks),

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from acmodels.families import family
 from acmodels.framework import propositions
-from acmodels.inference.judging import region_words
+from acmodels.inference.reasons import region_words
 from acmodels.numbers import number, stated
-from acmodels.reporting.words import at_words, estimand_words, graph_of, joined, plain
+from acmodels.reporting.words import Graph, at_words, estimand_words, graph_of, joined, plain
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
+from acmodels.spec.proposition import Claim, Proposition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,27 +50,8 @@ def preregistration(
     links = {y: q.link or family(q.family).links[0] for y, q in model.equations.items()}
     graph = graph_of(model, links)
     for p in model.propositions.values():
-        e = model.estimands[p.estimand]
         claim = p.statement or (known[p.id].statement if p.id in known else "")
-        what = estimand_words(e, graph) + _settings(e.settings)
-        where = f" (at {at_words(p.at)})" if p.at else ""
-        small = (
-            f" and that it is negligible ({stated(p.rope[0])} to {stated(p.rope[1])})"
-            if p.rope
-            else ""
-        )
-        need, rest = stated(p.probability), stated(1 - p.probability)
-        out += [
-            f"- **{p.id}** {claim}".rstrip(),
-            (
-                f"  Estimand `{p.estimand}` ({what}). Supported if the posterior "
-                f"probability that it{where} lies {region_words(p)} is at least {need}"
-                f"{f'{small} is below {rest}' if small else ''}; contradicted if the "
-                f"probability that it does not is at least {need}"
-                f"{f', or that it is negligible is at least {need}' if small else ''}; "
-                "undecided otherwise."
-            ),
-        ]
+        out += [f"- **{p.id}** {claim}".rstrip(), *_rule(p, model, graph)]
     if not model.propositions:
         out.append("No proposition is judged; estimands are reported with their intervals.")
     out += ["", "## Model", ""]
@@ -133,3 +115,62 @@ def _settings(s: Any) -> str:
     if getattr(s, "shape", None):
         out += f", counted where it is a {s.shape}"
     return out
+
+
+def _rule(p: Proposition, model: Model, graph: Graph) -> list[str]:
+    """The decision rule of a proposition, with what it is about."""
+    need, rest = stated(p.probability), stated(1 - p.probability)
+    about = [_about(c, model, graph) for c in p.claims]
+    if not p.all:
+        (c,), (what,) = p.claims, about
+        where = f" (at {at_words(c.at)})" if c.at else ""
+        lies = f"that it{where} lies {region_words(c)} is at least {need}"
+        if c.outside:
+            side = stated(1 - (1 - p.probability) / 2)
+            lies = (
+                f"that it{where} lies above {stated(c.upper)}, or the one that it lies below "
+                f"{stated(c.lower)}, is at least {side}"
+            )
+        small = _small(c)
+        return [
+            (
+                f"  Estimand {what}. Supported if the posterior probability {lies}"
+                f"{f' and that it is {small} is below {rest}' if small else ''}; contradicted if "
+                f"the probability that it {_misses(c)} is at least {need}"
+                f"{f', or that it is negligible is at least {need}' if small else ''}; "
+                "undecided otherwise."
+            )
+        ]
+    sides = sum(c.outside for c in p.claims)
+    least = stated(1 - (1 - p.probability) / 2**sides)
+    each = [
+        f"  - {what}{f' (at {at_words(c.at)})' if c.at else ''}: {region_words(c)}"
+        f"{f', {_small(c)}' if c.rope else ''}"
+        for c, what in zip(p.claims, about, strict=True)
+    ]
+    return [
+        "  Several estimands jointly, each with its region:",
+        *each,
+        (
+            f"  Supported if the joint posterior probability of all regions is at least {least}"
+            f"{' (a region with two sides on one of them)' if sides else ''} and each is "
+            f"negligible with a probability below {rest}, where that is said; contradicted if for "
+            "any of them the probability that it does not lie in its region, or that it is "
+            f"negligible, is at least {need}; undecided otherwise."
+        ),
+    ]
+
+
+def _about(c: Claim, model: Model, graph: Graph) -> str:
+    e = model.estimands[c.estimand]
+    return f"`{c.estimand}` ({estimand_words(e, graph)}{_settings(e.settings)})"
+
+
+def _small(c: Claim) -> str:
+    return f"negligible ({stated(c.rope[0])} to {stated(c.rope[1])})" if c.rope else ""
+
+
+def _misses(c: Claim) -> str:
+    if c.outside:
+        return f"lies between {stated(c.lower)} and {stated(c.upper)}"
+    return "does not"

@@ -14,6 +14,7 @@ from acmodels.errors import ModelError
 from acmodels.folder import MARK, write_json
 from acmodels.inference.fitting import Fit
 from acmodels.inference.judging import judge
+from acmodels.inference.parts import parts
 from acmodels.inference.saved import GROUP, kept_effects, kept_propositions
 from acmodels.numbers import decimal
 from acmodels.simulation import Simulation
@@ -50,6 +51,9 @@ def write_fit(fit: Fit, folder: Path, command: Sequence[str] = ()) -> None:
     write_table(fit.estimates, folder / "estimates.csv")
     write_table(fit.effects.table, folder / "estimands.csv")
     write_table(judge(fit.effects, fit.spec.propositions), folder / "verdicts.csv")
+    found = parts(fit.effects, fit.spec.propositions)
+    if len(found):
+        write_table(found, folder / "parts.csv")
     write_table(effect_sizes(fit).table, folder / "r2.csv")
     write_json(folder / "diagnostics.json", diagnostics_table(fit))
     tree = fit.posterior.copy()

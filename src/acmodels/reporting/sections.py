@@ -16,6 +16,7 @@ from acmodels.numbers import (
     between,
     count,
     decimals,
+    estimate,
     fixed,
     minus,
     percent,
@@ -34,8 +35,8 @@ from acmodels.spec import parameters as named
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
     from acmodels.inference.fitting import Fit
-    from acmodels.inference.judging import Status
-    from acmodels.spec.model import Proposition
+    from acmodels.inference.rules import Status
+    from acmodels.spec.proposition import Proposition
 
 type Summary = Mapping[str, float]
 """One row of a table of estimates, by column."""
@@ -46,6 +47,7 @@ class Card:
     """A verdict.
 
     Attributes:
+        parts: of several claims, or the steps of an effect: heads and rows; or None.
         label: the status in words; `status` is its key.
         icon, curve: SVG.
         source: where theory states the claim, or nothing.
@@ -65,6 +67,7 @@ class Card:
     reason: str
     estimate: str
     interval: charts.Interval | None
+    parts: "Table | None" = None
 
 
 @dataclass(frozen=True)
@@ -145,18 +148,19 @@ def glance(shown: Sequence[Card]) -> Glance:
 
 def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     from acmodels.framework import propositions
-    from acmodels.inference.judging import find, region_words
+    from acmodels.inference.judging import quantities
+    from acmodels.inference.reasons import region_words
 
     p = fit.spec.propositions[str(row["proposition"])]
-    effect = find(fit.effects, p)
+    found = quantities(fit.effects, p)
     status = cast("Status", row["status"])
-    if effect.withheld:
-        return _withheld_card(fit, row, status)
+    if p.all or any(e.withheld for e in found):
+        return _bare_card(fit, row, status)
+    effect = found[0]
     interval = (cast(float, row["lower"]), cast(float, row["mean"]), cast(float, row["upper"]))
     mean, ends = with_interval(interval[1], interval[0], interval[2])
-    estimand: Estimand | None = fit.spec.estimands.get(p.estimand)
     theory = propositions().get(p.id)
-    what = w.claim(p, estimand, w.fitted_graph(fit))
+    what = w.claim(p, fit.spec.estimands, w.fitted_graph(fit))
     facts = [("Tested as", what)] if theory is not None or p.statement else []
     facts += [
         ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
@@ -170,7 +174,7 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
     curve = ""
     if effect.draws.std() > 0 and kind(effect.kind).continuous:
         label = f"Posterior of {p.estimand}: mean {mean}, interval {ends}"
-        curve = charts.posterior_curve(effect.draws, (p.lower, p.upper), p.rope, interval, label)
+        curve = charts.posterior_curve(effect.draws, p, p.rope, interval, label)
     return Card(
         id=p.id,
         claim=p.statement or (theory.statement if theory is not None else what),
@@ -183,16 +187,21 @@ def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
         reason=minus(str(row["reason"])),
         estimate=f"{mean} {ends}",
         interval=None if kind(effect.kind).heading else interval,
+        parts=part_table(fit, p),
     )
 
 
-def _withheld_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> Card:
-    """The card of a proposition whose estimand has no number."""
+def _bare_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> Card:
+    """The card of a proposition that has no one number: of several estimands, or withheld."""
     from acmodels.framework import propositions
 
     p = fit.spec.propositions[str(row["proposition"])]
     theory = propositions().get(p.id)
-    what = w.claim(p, fit.spec.estimands.get(p.estimand), w.fitted_graph(fit))
+    what = w.claim(p, fit.spec.estimands, w.fitted_graph(fit))
+    facts = [("Tested as", what)] if theory is not None or p.statement else []
+    known = row["p_region"] == row["p_region"]
+    if known:
+        facts.append(("P(all parts)", probability(cast(float, row["p_region"]))))
     return Card(
         id=p.id,
         claim=p.statement or (theory.statement if theory is not None else what),
@@ -201,11 +210,32 @@ def _withheld_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> C
         label=w.STATUS[status],
         icon=charts.status_icon(status),
         curve="",
-        facts=(("Tested as", what),) if theory is not None or p.statement else (),
+        facts=tuple(facts),
         reason=minus(str(row["reason"])),
-        estimate="withheld",
+        estimate="see its parts" if known else "withheld",
         interval=None,
+        parts=part_table(fit, p),
     )
+
+
+def part_table(fit: "Fit", p: "Proposition") -> Table | None:
+    """The parts of a verdict, as a table; None where it has none."""
+    from acmodels.inference.parts import parts
+
+    found = parts(fit.effects, {p.id: p})
+    if not len(found):
+        return None
+    rows = [
+        (
+            minus(str(r["part"])), minus(f"{r['from']} → {r['to']}") if r["to"] is not None else "",
+            minus(estimate(r["mean"], r["lower"], r["upper"])) if r["mean"] is not None else "",
+            *("" if v is None else probability(v) for v in (r["p_region"], r["p_rope"])),
+            w.STATUS[cast("Status", r["status"])],
+        )
+        for r in found.astype(object).where(found.notna(), None).to_dict("records")
+    ]  # fmt: skip
+    heads = ("Part", "Effect", "Estimate", "P(region)", "P(negligible)", "Verdict")
+    return Table("Parts of the verdict", heads, tuple(rows))
 
 
 def _rope_fact(p: "Proposition", row: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from acmodels.effects.maximum_likelihood import FAR
 from acmodels.engines import is_exact, title
 from acmodels.estimands import kind
-from acmodels.inference.judging import Status, region_words
+from acmodels.inference.reasons import region_words
+from acmodels.inference.rules import Status
 from acmodels.numbers import THIN, count, fixed, joined, minus, stated
 from acmodels.spec.model import Model, Proposition
 from acmodels.spec.names import pieces, without_backticks
@@ -189,11 +190,16 @@ def sensitivity_words(value: float | None) -> str:
     return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
 
 
-def claim(p: Proposition, estimand: "Estimand | None", graph: "Graph") -> str:
-    """A proposition's claim from its estimand and region, where theory has no sentence for it."""
-    what = estimand_words(estimand, graph) if estimand is not None else p.estimand
-    where = f" (at {at_words(p.at)})" if p.at else ""
-    return f"{what[0].upper()}{what[1:]}{where} lies {minus(region_words(p))}."
+def claim(p: Proposition, estimands: "Mapping[str, Estimand]", graph: "Graph") -> str:
+    """A proposition's claim from its estimands and regions, where theory has no sentence for it."""
+    said: list[str] = []
+    for c in p.claims:
+        estimand = estimands.get(c.estimand)
+        what = estimand_words(estimand, graph) if estimand is not None else c.estimand
+        where = f" (at {at_words(c.at)})" if c.at else ""
+        said.append(f"{what}{where} lies {minus(region_words(c))}")
+    text = joined(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def at_words(at: str) -> str:

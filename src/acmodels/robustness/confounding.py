@@ -22,7 +22,7 @@ from acmodels.engines import choose
 from acmodels.errors import EngineError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
 from acmodels.inference.fitting import EffectRows, Fit, effect_rows
-from acmodels.inference.judging import Effects, find, judge
+from acmodels.inference.judging import Effects, judge, quantities
 from acmodels.inference.refitting import Again, again, refit
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
@@ -482,7 +482,8 @@ def _table(
         frame.iloc[:, 3:] = np.nan
     status: dict[int, set[str]] = {}
     for p, said in zip(fit.spec.propositions.values(), verdicts["status"], strict=True):
-        status.setdefault(rows.index(find(effects, p)), set()).add(str(said))
+        if not p.all:
+            status.setdefault(rows.index(quantities(effects, p)[0]), set()).add(str(said))
     frame["status"] = [
         next(iter(status[k])) if len(status.get(k, ())) == 1 else "" for k in range(len(rows))
     ]

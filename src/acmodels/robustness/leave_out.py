@@ -20,8 +20,9 @@ from acmodels.data import labels as labels_of
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
 from acmodels.inference.fitting import Fit, effect_rows
-from acmodels.inference.judging import find, verdict
+from acmodels.inference.judging import quantities
 from acmodels.inference.refitting import Again, Refit, again, refit
+from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.numbers import table_html
 from acmodels.posterior import Array, Posterior, intervals
 from acmodels.robustness.reweighting import unit_likelihoods
@@ -319,7 +320,8 @@ def _some(posterior: Posterior) -> _Some:
 def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[str, Any]]:
     """Rows of the table for one unit."""
     out: list[dict[str, Any]] = []
-    judged = {k: find(fit.effects, p) for k, p in fit.spec.propositions.items()}
+    places = _places(fit)
+    verdicts = _judged(fit, found, places)
     for k, r in enumerate(fit.effects.rows):
         row: dict[str, Any] = {
             "unit": unit, "n_rows": n_rows, "estimand": r.name, "at": r.at, "how": found.how,
@@ -346,15 +348,43 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
             "p_positive": min(1.0, float(w @ (x > 0))),
             "shift": (mean - float(r.draws.mean())) / sd if sd > 0 else 0.0,
         }
-        about = [p for k, p in fit.spec.propositions.items() if judged[k] is r]
-        for p in about:
-            region = min(1.0, float(w @ ((x > p.lower) & (x < p.upper))))
-            rope = None if p.rope is None else float(w @ ((x >= p.rope[0]) & (x <= p.rope[1])))
-            said = verdict(region, rope, p.probability)
-            out.append({**row, "proposition": p.id, "p_region": region, "status": said})
-        if not about:
-            out.append(row)
+        about = [judged for p, judged in verdicts.items() if places[p] == (k,)]
+        out += [{**row, **judged} for judged in about] or [row]
+    joint = {"unit": unit, "n_rows": n_rows, "how": found.how, "pareto_k": found.k}
+    several = [p for p in verdicts if fit.spec.propositions[p].all]
+    out += [
+        {**joint, "estimand": fit.spec.propositions[p].estimands, "at": "", **verdicts[p]}
+        for p in several
+    ]
     return out
+
+
+def _judged(
+    fit: Fit, found: _Without, places: Mapping[str, tuple[int, ...]]
+) -> dict[str, dict[str, Any]]:
+    """Verdicts without one unit, by proposition, where all their quantities have numbers."""
+    out: dict[str, dict[str, Any]] = {}
+    if found.how == "not possible":
+        return out
+    for k, p in fit.spec.propositions.items():
+        if any(fit.effects.rows[j].withheld for j in places[k]):
+            continue
+        if found.withheld and any(found.withheld[j] for j in places[k]):
+            continue
+        w = found.weights
+        pairs = zip(p.claims, places[k], strict=True)
+        said = decide([chances(c, Drawn(found.draws[j]), w) for c, j in pairs], p.probability, w)
+        out[k] = {"proposition": p.id, "p_region": float(said.region), "status": said.status}
+    return out
+
+
+def _places(fit: Fit) -> dict[str, tuple[int, ...]]:
+    """Positions of the quantities that each proposition is about."""
+    at = {id(r): k for k, r in enumerate(fit.effects.rows)}
+    return {
+        k: tuple(at[id(r)] for r in quantities(fit.effects, p))
+        for k, p in fit.spec.propositions.items()
+    }
 
 
 def _interval(x: Array, w: Array, fit: Fit) -> tuple[float, float]:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from acmodels.display import facts
-from acmodels.errors import FormulaError, ModelError, listing
+from acmodels.errors import FormulaError, ModelError
 from acmodels.spec import parameters as named
 from acmodels.spec.formula import Formula, parse_formula
-from acmodels.spec.names import Names, parameter, plain, spelled, without_backticks
+from acmodels.spec.names import Names, parameter, plain, spelled
+from acmodels.spec.proposition import Proposition, PropositionTable, read_propositions
 from acmodels.spec.strict import Strict, check_table, composed_table
 
 Missing = Literal["model", "drop", "error"]
@@ -28,25 +29,6 @@ class EquationTable(Strict):
     trials: str | None = None
     weights: str | None = None
     centering: Literal["latent", "observed"] | None = None
-
-
-class RegionTable(Strict):
-    """Where an estimand must lie for a proposition to hold: exactly one key is given."""
-
-    above: float | None = None
-    below: float | None = None
-    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-
-
-class PropositionTable(Strict):
-    """One `[propositions.ID]` table: how an estimand is judged."""
-
-    estimand: str
-    statement: str = ""
-    at: str | None = None
-    region: RegionTable
-    rope: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    probability: Annotated[float, Field(gt=0.5, lt=1)] = 0.975
 
 
 class PanelTable(Strict):
@@ -100,30 +82,6 @@ class Equation:
     trials: str | None = None
     weights: str | None = None
     centering: str | None = None
-
-
-@dataclass(frozen=True)
-class Proposition:
-    """How one estimand is turned into a verdict.
-
-    Attributes:
-        id: the proposition's name, such as `P41`.
-        estimand: the key of an estimand of the same model.
-        at: which row of it, where it has several.
-        lower, upper: the open region in which the proposition holds.
-        rope: the region of practical equivalence, or None.
-        probability: the posterior probability that a claim needs.
-        statement: the claim as a person says it, or nothing.
-    """
-
-    id: str
-    estimand: str
-    lower: float
-    upper: float
-    at: str | None = None
-    rope: tuple[float, float] | None = None
-    probability: float = 0.975
-    statement: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +143,7 @@ def model_from_table(
     problems: list[str] = []
     t = _plain_names(t, source, problems)
     equations = _equations(t, source, problems)
-    propositions = _propositions(t, source, problems)
+    propositions = read_propositions(t.propositions, t.estimands, source, problems)
     if not problems:
         problems += _residual_problems(t, equations, source)
     if problems:
@@ -316,48 +274,6 @@ def _shared_id_problems(equations: Mapping[str, Equation], source: str) -> list[
                     f"for {before[0]} in equations.{before[1]}; one id has one grouping"
                 )
     return problems
-
-
-def _propositions(t: ModelTable, source: str, problems: list[str]) -> dict[str, Proposition]:
-    from acmodels.errors import did_you_mean
-
-    out: dict[str, Proposition] = {}
-    for key, p in t.propositions.items():
-        where = f"{source}: propositions.{key}"
-        if p.estimand not in t.estimands:
-            problems.append(
-                f"{where}.estimand: no estimand '{p.estimand}'"
-                f"{did_you_mean(p.estimand, t.estimands)} "
-                f"(there: {listing(list(t.estimands)) or 'none'})"
-            )
-        bounds = _bounds(p.region)
-        if bounds is None:
-            problems.append(
-                f"{where}.region: give exactly one of above = number, below = number, "
-                "between = [low, high] with low < high"
-            )
-            continue
-        rope = (p.rope[0], p.rope[1]) if p.rope is not None else None
-        if rope is not None and not rope[0] < rope[1]:
-            problems.append(f"{where}.rope: the first number must be below the second")
-        at = None if p.at is None else without_backticks(p.at)
-        said = " ".join(p.statement.split())
-        out[key] = Proposition(
-            key, p.estimand, *bounds, at=at, rope=rope, probability=p.probability, statement=said
-        )
-    return out
-
-
-def _bounds(region: RegionTable) -> tuple[float, float] | None:
-    given = [v for v in (region.above, region.below, region.between) if v is not None]
-    if len(given) != 1:
-        return None
-    if region.between is not None:
-        low, high = region.between
-        return (low, high) if low < high else None
-    low = region.above if region.above is not None else -float("inf")
-    high = region.below if region.below is not None else float("inf")
-    return (low, high) if low < high else None
 
 
 def _residual_problems(t: ModelTable, equations: Mapping[str, Equation], source: str) -> list[str]:

@@ -26,6 +26,7 @@ from acmodels.spec.design import (
 from acmodels.spec.distribution import Distribution, distribution
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, pieces, plain, quoted, without_backticks
+from acmodels.spec.proposition import REGION, RegionTable, region_bounds
 from acmodels.spec.strict import Strict, check_table, composed_table
 
 type Rule = Literal["eti", "hdi", "p_region", "rope", "width", "verdict"]
@@ -34,14 +35,6 @@ BUDGET = "budget"
 """The key of `[cost]` that is no unit: what a study may cost."""
 PLAN_ONLY = ("grid", "criterion", "cost", "design_prior")
 """Tables that a plan has beyond its design."""
-
-
-class RegionTable(Strict):
-    """Above, below or between."""
-
-    above: float | None = None
-    below: float | None = None
-    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
 
 
 class CriterionTable(Strict):
@@ -85,6 +78,7 @@ class Criterion:
         target: the power that is wanted.
         lower, upper: the region, open.
         rope: closed, or None.
+        outside: whether the region is what lies beyond its ends on either side.
     """
 
     estimand: str | None
@@ -98,6 +92,7 @@ class Criterion:
     upper: float = float("inf")
     rope: tuple[float, float] | None = None
     value: float | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -275,25 +270,16 @@ def _criterion(t: CriterionTable, source: str) -> Criterion:
         problems.append(f'{where}.value: only rule = "width" has a use for it')
     if t.rope is not None and not t.rope[0] < t.rope[1]:
         problems.append(f"{where}.rope: must rise, not {t.rope}")
-    lower, upper = 0.0, float("inf")
-    if t.region is not None:
-        said = [k for k in ("above", "below", "between") if getattr(t.region, k) is not None]
-        if len(said) != 1:
-            problems.append(f"{where}.region: say one of above, below or between = [low, high]")
-        elif t.region.above is not None:
-            lower = t.region.above
-        elif t.region.below is not None:
-            lower, upper = -float("inf"), t.region.below
-        elif t.region.between is not None:
-            lower, upper = t.region.between
-            if not lower < upper:
-                problems.append(f"{where}.region.between: must rise, not {t.region.between}")
-    if problems:
+    bounds = (0.0, float("inf"), False) if t.region is None else region_bounds(t.region)
+    if bounds is None:
+        problems.append(f"{where}.region: give {REGION}")
+    if problems or bounds is None:
         raise ModelError(problems)
+    lower, upper, outside = bounds
     rope = None if t.rope is None else (t.rope[0], t.rope[1])
     return Criterion(
         t.estimand, t.proposition, None if t.at is None else without_backticks(t.at), rule, t.prob,
-        t.target, t.probability, lower, upper, rope, t.value,
+        t.target, t.probability, lower, upper, rope, t.value, outside,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from acmodels.framework import Proposition, constructs, proposition, propositions
 from acmodels.framework.operating import TARGET, ranks, rates, smallest
-from acmodels.inference.judging import region_words
+from acmodels.inference.reasons import region_words
 from acmodels.load import load_model, shipped_models
 from acmodels.numbers import decimal, number, share, stated
 from acmodels.spec.model import Model
@@ -81,8 +81,8 @@ def _tested() -> dict[str, list[dict[str, Any]]]:
             out.setdefault(p.id, []).append(
                 {
                     "model": name,
-                    "estimand": p.estimand,
-                    "region": region_words(p),
+                    "estimand": p.estimands,
+                    "region": "; ".join(region_words(c) for c in p.claims),
                     "rope": list(p.rope) if p.rope else None,
                     "probability": p.probability,
                     "data": needed_data(model),
