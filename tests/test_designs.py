@@ -21,8 +21,9 @@ from acmodels.errors import InputError
 from acmodels.load import load_design, load_plan, models_folder
 from acmodels.planner import controls, plan_of
 from acmodels.planner.settings import plans
-from acmodels.replication.block import Cell, resolve_design
+from acmodels.replication.job import Cell
 from acmodels.replication.pilot import plan_and_words, to_toml
+from acmodels.replication.ready import resolve_design
 from acmodels.simulation import assumed, losable
 from acmodels.spec.design import Design
 from acmodels.spec.plan import is_choice
@@ -257,7 +258,8 @@ def test_losses_of_outcomes_leave_the_fit_exact_and_right() -> None:
 
 
 def test_missing_mediators_are_modeled_in_a_loop() -> None:
-    from acmodels.replication.block import Job, get_ready
+    from acmodels.replication.job import Job
+    from acmodels.replication.ready import get_ready
     from acmodels.replication.recovery import RecoveryMeasure
     from acmodels.rng import stream
     from acmodels.simulation import draw_losses
@@ -291,8 +293,8 @@ def test_missing_mediators_are_modeled_in_a_loop() -> None:
 
 def holed_job(**more: Any) -> Any:
     """A calibration whose studies lack cells of a mediator and of a predictor."""
-    from acmodels.replication.block import Job
     from acmodels.replication.calibration import RankMeasure
+    from acmodels.replication.job import Job
 
     made = design(
         units={"g": 12, "row": {"per": "g", "n": {"mean": 6, "sd": 4, "min": 1}}},

@@ -21,7 +21,8 @@ import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.errors import InputError, ModelError
 from acmodels.replication import job_key, open_store
-from acmodels.replication.power import crossing, power_job, wilson
+from acmodels.replication.criterion import power_job
+from acmodels.replication.crossing import crossing, wilson
 from acmodels.replication.recovery import design_effect
 from acmodels.replication.truths import lkj_matrix
 

@@ -79,7 +79,7 @@ def test_what_is_refused(formula: str, more: dict[str, Any], message: str) -> No
 
 
 def test_a_power_plan_counts_the_place_unless_told_otherwise() -> None:
-    from acmodels.replication.power import PowerMeasure
+    from acmodels.replication.criterion import PowerMeasure
 
     spec = model(at={"w": [0, 1]}, formula="y ~ x*w + square(x)")
     system = build_system(spec, ac.study(data()))

@@ -22,7 +22,7 @@ from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.load import shipped_models
 from acmodels.progress import Reporter
 from acmodels.replication import Cell, Job
-from acmodels.replication.block import Outcome, Seen
+from acmodels.replication.job import Outcome, Seen
 from acmodels.replication.recovery import effect_names, in_folder
 from acmodels.spec.design import Design, Size
 from acmodels.spec.model import Model

@@ -17,9 +17,9 @@ from acmodels.planner.curve import Memory, estimates
 from acmodels.planner.settings import Control, controls, plan_of, plans
 from acmodels.replication import job_key
 from acmodels.replication.block import run_block_alone
+from acmodels.replication.criterion import power_job
 from acmodels.replication.loop import warm_workers
 from acmodels.replication.pilot import to_toml
-from acmodels.replication.power import power_job
 from acmodels.reporting.run_page import power_parts
 
 if TYPE_CHECKING:

@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from acmodels.replication import Outcome, Result, job_key
-from acmodels.replication.block import Job, Ready, forget_others, ready_for, run_block_alone
-from acmodels.replication.power import Power, power_job, power_of
+from acmodels.replication.block import run_block_alone
+from acmodels.replication.criterion import power_job
+from acmodels.replication.job import Job
+from acmodels.replication.power import Power, power_of
+from acmodels.replication.ready import Ready, forget_others, ready_for
 from acmodels.spec.plan import Plan
 
 TELL = 0.4

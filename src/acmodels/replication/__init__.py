@@ -5,7 +5,7 @@ replicates are run in blocks; what a block yields depends on the job, the cell a
 number alone, so that neither the number of workers nor a stop in between changes a number.
 """
 
-from acmodels.replication.block import Cell, Job, Measure, Outcome, job_key
+from acmodels.replication.job import Cell, Job, Measure, Outcome, job_key
 from acmodels.replication.loop import Result, run
 from acmodels.replication.store import Store, open_store
 

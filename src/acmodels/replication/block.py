@@ -1,420 +1,43 @@
 """One block of replicates: draw predictors and groupings, truths, responses; fit; measure."""
 
-import hashlib
-import json
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from importlib.metadata import version
-from typing import Any, Protocol, cast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from acmodels.data import Study
-from acmodels.engines import Batched, Prepared, Sampling, choose, engine, engine_names
+from acmodels.engines import Batched, Prepared, Sampling, engine
 from acmodels.errors import AcmodelsError
-from acmodels.estimands import Context, denominators, evaluate, may_be_zero, question
 from acmodels.generate import generate_stack
 from acmodels.inference.diagnosis import diagnose
 from acmodels.numbers import decimal
 from acmodels.posterior import Diagnostics, Posterior
-from acmodels.priors import Priors, resolve_priors, response_scales
-from acmodels.replication.incomplete import (
-    Modeled,
-    holed,
-    stacked,
-    systems,
+from acmodels.replication.incomplete import Modeled, holed, stacked, systems
+from acmodels.replication.job import Job, Outcome, Seen
+from acmodels.replication.ready import (
+    Ready,
+    forget_others,
+    losses_of,
+    once,
+    prepared_for,
+    ready_for,
 )
+from acmodels.replication.truths import truths
 from acmodels.rng import child_seed, stream
-from acmodels.simulation import (
-    Assumptions,
-    assumptions,
-    categories,
-    check_design,
-    check_losses,
-    draw_frame,
-    draw_losses,
-    reference_frame,
-    resolve_truth,
-)
-from acmodels.spec.design import Design
-from acmodels.spec.distribution import Distribution, draw
-from acmodels.spec.model import Model
+from acmodels.simulation import draw_frame
+from acmodels.spec.distribution import draw
 from acmodels.system import Layout, Responses, System, build_layout, parameters
 from acmodels.system.layout import Array, with_steps
 
-HOLED, HOLED_ROWS_VARY = 10, 100
-"""Replicates that share predictors and missing cells, where such are modeled.
-
-The second number is how many share units and rows, where a design draws these.
-What is compiled for one study serves all with as many units and rows."""
 DRAWS = 1000
 """Draws of each posterior by an engine that takes batches, where a person does not say."""
 CHAINS = 4
 """Chains by one that runs chains."""
 LONGER = 4
 """How many times as many steps chains take where the usual number of steps was too few."""
-RULES = 5
-"""Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,
-so that a run begun before is not continued."""
 LEAST_ESS = 100
 """Effective draws that a fit inside a loop needs; fewer than a fit that is read for itself."""
-
-
-class Measure(Protocol):
-    """Choose what is kept of a replicate.
-
-    It is a small frozen value that can be sent to another process.
-    """
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the numbers kept of each quantity."""
-        ...
-
-    def quantities(self, model: Model, context: Context) -> tuple[str, ...]:
-        """Names of the quantities measured, given any context of the model.
-
-        Every structural parameter that `measure` will read is read here too: equations of
-        which none is read need not be fitted.
-        """
-        ...
-
-    def measure(self, seen: "Seen") -> Array:
-        """The numbers, (R, quantities, columns)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A design with its truths.
-
-    Attributes:
-        design: with its model loaded.
-        drawn: truths that each replicate draws, by parameter.
-        from_priors: whether each replicate draws all its truths from the model's priors.
-        label: for messages.
-    """
-
-    design: Design
-    drawn: Mapping[str, Distribution] = field(default_factory=dict[str, Distribution])
-    from_priors: bool = False
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that decides what comes out.
-
-    Attributes:
-        kind: `recover`, `calibrate` or `power`.
-        cells: in order.
-        measure: what is kept.
-        seed: of the whole job.
-        engine: `auto`, or an engine's name.
-        draws, chains: as a person asked, or None.
-    """
-
-    kind: str
-    cells: tuple[Cell, ...]
-    measure: Measure
-    seed: int
-    engine: str = "auto"
-    draws: int | None = None
-    chains: int | None = None
-
-
-def job_key(job: Job) -> str:
-    """A hash of all that decides a job's numbers, this package's version included."""
-    said = {
-        "version": version("acmodels"),
-        "rules": RULES,
-        "kind": job.kind,
-        "block": max(engine(n).block_size for n in engine_names()),
-        "seed": job.seed,
-        "engine": job.engine,
-        "draws": job.draws,
-        "chains": job.chains,
-        "measure": repr(job.measure),
-        "cells": [_cell_key(c) for c in job.cells],
-    }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _cell_key(cell: Cell) -> list[str]:
-    d = cell.design
-    model = cast("Model", d.model)
-    return [
-        model.sha256 or repr(model),
-        repr((d.units, sorted(d.truth.items()), sorted(d.exogenous.items(), key=lambda p: p[0]))),
-        repr(d.loss),
-        repr(sorted(cell.drawn.items(), key=lambda p: p[0])),
-        repr(cell.from_priors),
-    ]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a measure is shown of R replicates.
-
-    Attributes:
-        model, layout, priors: of the cell; the layout on the block's rows.
-        responses: (R, n) each.
-        truth: of every structural parameter, (R,).
-        names: of the structural parameters.
-        values: their draws, (R, S, names).
-        ess: effective draws behind each replicate's draws, (R,).
-        rngs: a stream for each replicate, for what a measure itself draws.
-    """
-
-    model: Model
-    layout: Layout
-    priors: Priors
-    responses: Responses
-    truth: Mapping[str, Array]
-    names: tuple[str, ...]
-    values: Array
-    ess: Array
-    rngs: Sequence[np.random.Generator]
-
-    def draws(self, name: str) -> Array:
-        """Draws of a structural parameter, (R, S)."""
-        return self.values[..., self.names.index(name)]
-
-    def effects(self, of: Sequence[str], withhold: float | None = None) -> tuple[Array, Array]:
-        """Estimands at the draws (R, S, rows) and at the truths (R, rows), in order.
-
-        Args:
-            of: the estimands.
-            withhold: mass of the interval of its denominator at which a ratio is withheld, as a
-                fit does; its draws in that replicate are NaN. None withholds nothing.
-        """
-        at_draws = self._rows(of, self.draws, _values)
-        at_truth = self._rows(of, lambda n: self.truth[n][:, None], _values)
-        if withhold is not None:
-            zero = self._rows(of, self.draws, partial(_zero, withhold))
-            at_draws = np.where(zero > 0, np.nan, at_draws)
-        return at_draws, at_truth[:, 0, :]
-
-    def _rows(
-        self, of: Sequence[str], parameter: Any, what: Callable[[str, Context], list[Array]]
-    ) -> Array:
-        """Every row of the estimands at R data sets."""
-        model = self.model
-        context = Context(self.layout, self.responses, parameter, model.estimands, model.source)
-        return np.stack([d for n in of for d in what(n, context)], axis=-1)
-
-
-def _values(name: str, context: Context) -> list[Array]:
-    return [r.draws for r in evaluate(name, context)]
-
-
-def _zero(prob: float, name: str, context: Context) -> list[Array]:
-    """Return whether what each row divides by may be zero, 0 or 1, (R, 1)."""
-    found = denominators(name, context)
-    if not found:
-        sets = len(next(iter(context.responses.values())))
-        return [np.zeros((sets, 1)) for _ in question(name, context).at]
-    return [
-        np.any([may_be_zero(w, prob, axis=1) for w in row], axis=0).astype(float)[:, None]
-        for row in found
-    ]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a block yields.
-
-    Attributes:
-        replicates: their numbers.
-        reasons: why a replicate's fit cannot be used, or nothing.
-        numbers: (R, quantities, columns); NaN where there was no fit at all.
-    """
-
-    replicates: tuple[int, ...]
-    reasons: tuple[str, ...]
-    numbers: Array
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A cell made ready: its design resolved once.
-
-    Attributes:
-        cell: as asked for.
-        model: its model.
-        codes: categories of ordered responses.
-        priors: in force; they do not change with the data.
-        truth: of every structural parameter, where it is not drawn.
-        engine: which one.
-        typical: a layout of the design, and responses on it, for the engine to prepare on.
-        quantities: what is measured.
-        read: the structural parameters that it is made of.
-        size: replicates in a block.
-        shared: replicates that share units and rows, in one block or several.
-        incomplete: a typical study whose missing values are modeled, or None.
-        assumptions: all that its studies rest on.
-    """
-
-    cell: Cell
-    model: Model
-    codes: Mapping[str, tuple[int, ...]]
-    priors: Priors
-    truth: Mapping[str, float]
-    engine: str
-    typical: tuple[Layout, Responses]
-    quantities: tuple[str, ...]
-    read: frozenset[str]
-    size: int
-    shared: int
-    incomplete: System | None
-    assumptions: Assumptions
-
-
-def resolve_design(
-    cell: Cell, seed: int, scales: Mapping[str, tuple[float, float]] | None = None
-) -> tuple[Layout, Priors, dict[str, float]]:
-    """A typical layout of a design, its priors and its truths.
-
-    Args:
-        cell: the design.
-        seed: of the whole job.
-        scales: what default priors are scaled to, by response; see `design_scales`.
-
-    Raises:
-        ModelError: the design, its truths or the model's priors do not go together.
-    """
-    design = cell.design
-    model = cast("Model", design.model)
-    check_design(design)
-    check_losses(design)
-    layout = build_layout(
-        model, reference_frame(design, stream(seed, "reference")), categories(design, model)
-    )
-    priors = resolve_priors(model.priors, layout, None, model.source, scales)
-    return layout, priors, resolve_truth(design, model, layout)
-
-
-def design_scales(job: Job) -> dict[str, tuple[float, float]] | None:
-    """Mean and sd of each response that default priors are scaled to, for all cells of a job.
-
-    An sd of 1, or the one that the first cell's truths imply where it is larger, and the mean
-    that they imply. None where truths are drawn from the priors, which come first then.
-    """
-    cell = job.cells[0]
-    if cell.from_priors:
-        return None
-    layout, _, truth = resolve_design(cell, job.seed)
-    whole = with_steps(layout, {k: np.array([v]) for k, v in truth.items()})
-    made = generate_stack(layout, whole, [stream(job.seed, "scales")]).responses
-    found = response_scales(layout, {k: v[0] for k, v in made.items()})
-    return {
-        e.response: (found[e.response][0], max(found[e.response][1], 1.0))
-        for e in layout.equations
-        if e.has_sigma
-    }
-
-
-def get_ready(job: Job, number: int) -> Ready:
-    """Resolve a cell of a job.
-
-    Raises:
-        ModelError: the design does not fit the model.
-        EngineError: the engine asked for cannot take the model.
-    """
-    from acmodels.replication.truths import truths
-
-    cell = job.cells[number]
-    model = cast("Model", cell.design.model)
-    layout, priors, truth = resolve_design(cell, job.seed, design_scales(job))
-    rng = stream(job.seed, "typical")
-    typical = {k: np.array([v]) for k, v in truth.items()}
-    if cell.from_priors:
-        typical = truths(layout, priors, [rng], middle=True)
-    responses = generate_stack(layout, typical, [rng]).responses
-    told = assumptions(cell.design, layout, truth, cell.drawn, from_priors=cell.from_priors)
-    codes = categories(cell.design, model)
-    incomplete: System | None = None
-    if cell.design.loss.empties:
-        layout, responses, incomplete = _typical_holes(job, cell, layout, responses, codes)
-    sampled = layout if incomplete is None else incomplete.sampled.layout
-    name = choose(sampled, priors, job.engine, source=model.source).name
-    one = {k: v[0] for k, v in responses.items()}
-    read: set[str] = set()
-
-    def parameter(name: str) -> Array:
-        read.add(name)
-        return typical[name][None]
-
-    context = Context(layout, one, parameter, model.estimands, model.source)
-    quantities = job.measure.quantities(model, context)
-    size = shared = engine(name).block_size
-    if sampled.missing:
-        size = HOLED
-        shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
-    return Ready(
-        cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
-        shared, incomplete, told,
-    )  # fmt: skip
-
-
-def _rows_vary(design: Design) -> bool:
-    """Return whether studies differ in their number of rows, and compiled code with them."""
-    return design.loss.attrition > 0 or any(u.size.sd > 0 for u in design.units)
-
-
-def _losses(job: Job, design: Design, layout: Layout, *use: str | int) -> dict[str, np.ndarray]:
-    """The cells that the studies of a block lack."""
-    rng = stream(job.seed, "losses", *use)
-    return draw_losses(design, layout, rng, stream(job.seed, "pattern of losses"))
-
-
-def _typical_holes(
-    job: Job, cell: Cell, layout: Layout, whole: Responses, codes: Mapping[str, tuple[int, ...]]
-) -> tuple[Layout, Responses, System | None]:
-    """A typical layout and responses without what is lost; the system, where that is modeled.
-
-    Raises:
-        DataError: values are missing that cannot be modeled.
-    """
-    model = cast("Model", cell.design.model)
-    frame = reference_frame(cell.design, stream(job.seed, "reference"))
-    lost = _losses(job, cell.design, layout, "typical")
-    holes = holed(model, frame, layout, lost, codes)
-    if not holes.modeled:
-        return holes.layout, holes.responses(whole), None
-    found = systems(model, frame, layout, lost, codes, whole)
-    return *stacked(found), found[0]
-
-
-_made: dict[tuple[str, str, int], Any] = {}
-_locks: dict[tuple[str, str, int], threading.Lock] = {}
-_lock = threading.Lock()
-
-
-def _once[T](at: tuple[str, str, int], make: Callable[[], T]) -> T:
-    """Return what `make` returns, made once in each process."""
-    with _lock:
-        lock = _locks.setdefault(at, threading.Lock())
-    with lock:
-        if at not in _made:
-            _made[at] = make()
-        return _made[at]
-
-
-def ready_for(job: Job, key: str, number: int) -> Ready:
-    """A cell made ready, once in each process."""
-    return _once(("ready", key, number), lambda: get_ready(job, number))
-
-
-def _prepared(ready: Ready, key: str, number: int) -> Prepared:
-    """A cell's engine prepared on typical data, once in each process."""
-    layout, responses = ready.typical
-    return _once(
-        ("prepared", key, number),
-        lambda: engine(ready.engine).prepare(layout, ready.priors, responses),
-    )
 
 
 def run_block(job: Job, key: str, number: int, block: int) -> Outcome:
@@ -448,17 +71,7 @@ def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
     return run_block(job, key, number, block)
 
 
-def forget_others(key: str) -> None:
-    """Let go of what was made in this process for other jobs."""
-    with _lock:
-        for at in [at for at in _made if at[1] != key]:
-            del _made[at]
-            _locks.pop(at, None)
-
-
 def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
-    from acmodels.replication.truths import truths
-
     number = replicates[0] // ready.size
     frame = _frame(job, ready, number * ready.size)
     layout = build_layout(ready.model, frame, ready.codes)
@@ -500,15 +113,15 @@ def _fitted(
     """Fit R data sets, less what they lose; the layout and responses that were observed too."""
     frame, layout, stack = data
     if not ready.cell.design.loss.empties:
-        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
-    lost = _losses(job, ready.cell.design, layout, ready.size, at[2])
+        return _whole(job, ready, prepared_for(ready, *at[:2]), layout, stack, seeds), layout, stack
+    lost = losses_of(job, ready.cell.design, layout, ready.size, at[2])
     holes = holed(ready.model, frame, layout, lost, ready.codes)
     if not holes.modeled:
         layout, stack = holes.layout, holes.responses(stack)
-        return _whole(job, ready, _prepared(ready, *at[:2]), layout, stack, seeds), layout, stack
+        return _whole(job, ready, prepared_for(ready, *at[:2]), layout, stack, seeds), layout, stack
     studies = systems(ready.model, frame, layout, lost, ready.codes, stack)
     typical = cast("System", ready.incomplete)
-    prepare = _once(("modeled", *at[:2]), lambda: Modeled(ready.model, ready.priors, typical))
+    prepare = once(("modeled", *at[:2]), lambda: Modeled(ready.model, ready.priors, typical))
     return _modeled(job, ready, prepare, studies, seeds), *stacked(studies)
 
 

@@ -15,7 +15,7 @@ from acmodels.estimands import Context, kind
 from acmodels.load import as_design
 from acmodels.numbers import number, table_html
 from acmodels.replication import Cell, Job, Result
-from acmodels.replication.block import Seen
+from acmodels.replication.job import Seen
 from acmodels.replication.recovery import MOST_FAILED, check_run, effect_names, in_folder
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 
 from acmodels.engines import engine, engine_names
 from acmodels.errors import EngineError
-from acmodels.replication.block import Job, Outcome, Ready, job_key, ready_for, run_block
+from acmodels.replication.block import run_block
+from acmodels.replication.job import Job, Outcome, job_key
+from acmodels.replication.ready import Ready, ready_for
 from acmodels.replication.store import Store
 
 DURABLE = 0.5

@@ -13,7 +13,7 @@ from acmodels.estimands import Context, evaluate
 from acmodels.load import as_design
 from acmodels.numbers import stated, table_html
 from acmodels.replication import Cell, Job, Outcome, Result, job_key, open_store, run
-from acmodels.replication.block import Seen
+from acmodels.replication.job import Seen
 from acmodels.replication.store import numbers_of
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from acmodels.engines import choose
 from acmodels.errors import AcmodelsError
 from acmodels.inference.speed import slow
-from acmodels.replication.block import Cell, resolve_design
+from acmodels.replication.job import Cell
+from acmodels.replication.ready import resolve_design
 
 
 def forecast(cells: Sequence[Cell], replications: int, asked: str, seed: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from acmodels.errors import InputError
 from acmodels.folder import unwritable
-from acmodels.replication.block import Outcome
+from acmodels.replication.job import Outcome
 from acmodels.system.layout import Array
 
 SCHEMA = 1
