@@ -97,7 +97,7 @@ def resolve_design(
 
 
 def design_scales(job: Job) -> dict[str, tuple[float, float]] | None:
-    """Return mean and sd of each response that default priors are scaled to, for all cells of a job.
+    """Return what default priors are scaled to, for all cells of a job: mean and sd by response.
 
     An sd of 1, or the one that the first cell's truths imply where it is larger, and the mean
     that they imply. None where truths are drawn from the priors, which come first then.
