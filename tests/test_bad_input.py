@@ -979,7 +979,7 @@ def test_an_estimands_key_a_spreadsheet_would_run_is_refused(desk: Desk) -> None
 
 
 def _parameter(response: str, predictor: str) -> str:
-    from acmodels.spec.formula import parse_formula
+    from acmodels.spec.parsing import parse_formula
 
     formula = parse_formula(f"{response} ~ {predictor}")
     return f"{formula.response} ~ {formula.terms[1].text}"

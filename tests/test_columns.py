@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from acmodels.data import study
 from acmodels.load import load_model
-from acmodels.spec.formula import parse_operand
+from acmodels.spec.parsing import parse_operand
 from acmodels.system import build_layout
 from acmodels.system.columns import apply, slope
 

@@ -9,15 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from acmodels.errors import FormulaError
-from acmodels.spec.formula import (
-    TRANSFORMS,
-    Formula,
-    functions,
-    parse_formula,
-    parse_operand,
-    parse_term,
-    quoted,
-)
+from acmodels.spec.formula import TRANSFORMS, Formula, functions, quoted
+from acmodels.spec.parsing import parse_formula, parse_operand, parse_term
 
 
 def terms(right: str) -> list[str]:

@@ -23,8 +23,8 @@ from acmodels.priors import resolve_priors
 from acmodels.robustness.confounding import read_pair
 from acmodels.robustness.leave_out import influence
 from acmodels.simulation import simulate
-from acmodels.spec.formula import parse_formula
 from acmodels.spec.names import Names, level_of, parameter, pieces, plain, quoted, spelled
+from acmodels.spec.parsing import parse_formula
 from acmodels.system import build_system, parameters
 
 PLAIN = ("x", "w", "f", "t", "g", "h", "m", "y", "wt")

@@ -18,8 +18,10 @@ import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.data.table import Labels
 from acmodels.errors import InputError
+from acmodels.reporting.methods import methods_words
 from acmodels.reporting.paper_files import inert, to_html, to_latex, write_docx
-from acmodels.reporting.papers import STYLES, Written, methods_words, paper_tables, read
+from acmodels.reporting.paper_folder import Written, read
+from acmodels.reporting.papers import STYLES, paper_tables
 from acmodels.reporting.results import write_fit
 
 HOSTILE = ("=cmd|'/C calc'!A0", "<script>alert(1)</script>", "@SUM(A1)", "50% & _{up}^{x}~\\end")

@@ -15,7 +15,8 @@ from acmodels.cli import run as cli
 from acmodels.cli.telling import print_fit
 from acmodels.effects.maximum_likelihood import maximum_likelihood
 from acmodels.effects.sizes import icc
-from acmodels.reporting.papers import STYLES, paper_tables, read
+from acmodels.reporting.paper_folder import read
+from acmodels.reporting.papers import STYLES, paper_tables
 from acmodels.reporting.results import write_fit
 from acmodels.reporting.strengths import at_means, strengths
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from acmodels.errors import EstimandError, FormulaError, did_you_mean, listing
-from acmodels.spec.formula import Operand, parse_operand
+from acmodels.spec.formula import Operand
 from acmodels.spec.names import level_of, quoted, without_backticks
+from acmodels.spec.parsing import parse_operand
 from acmodels.system import Layout
 from acmodels.system.layout import Part
 from acmodels.system.terms import Term, slopes, terms

@@ -1,6 +1,6 @@
 """What a plan asks of a fit: a measure, and whether a replicate succeeds by it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.replication import Cell, Job
 from acmodels.replication.answers import point_label
 from acmodels.replication.job import Seen
+from acmodels.replication.ready import resolve_design
 from acmodels.replication.recovery import bounds, effect_names
 from acmodels.spec.model import Model
 from acmodels.spec.plan import Criterion, Plan
@@ -130,7 +131,6 @@ def power_job(plan: Plan, seed: int, engine: str, draws: int | None, chains: int
 
 
 def _check_drawn(plan: Plan, seed: int) -> None:
-    from acmodels.replication.block import resolve_design
 
     layout, _, _ = resolve_design(Cell(plan.cells[0].design), seed)
     known = {p.name: p for p in parameters(layout)}

@@ -11,9 +11,10 @@ from acmodels.framework import propositions
 from acmodels.framework.operating import rates
 from acmodels.inference.judging import quantities
 from acmodels.numbers import decimal, number, signed
-from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting import write_page
+from acmodels.reporting.cards import cards as verdict_cards
+from acmodels.reporting.cards import glance
 from acmodels.theory.assessment import smallest_study
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _context(found: "Assessment", name: str, without: "Mapping[str, Influence]")
     cards: list[dict[str, Any]] = []
     for r in tested:
         fit = found.fits[r["model"]]
-        card = s.cards(fit, [r])[0]
+        card = verdict_cards(fit, [r])[0]
         cards.append(
             {
                 "card": card,
@@ -103,7 +104,7 @@ def _context(found: "Assessment", name: str, without: "Mapping[str, Influence]")
         ),
         "map": _map(rows, dict(w.STATUS)),
         "cards": cards,
-        "glance": s.glance([c["card"] for c in cards]),
+        "glance": glance([c["card"] for c in cards]),
         "false_words": _false(found, len(seen)),
         "untested": _untested(found),
         "models": [

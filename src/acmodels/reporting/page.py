@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acmodels.estimands import kind
+from acmodels.inference.judging import judge
 from acmodels.numbers import count, fixed
 from acmodels.reporting import filled
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
-from acmodels.reporting.checks import REPLICATES, predictive_checks
+from acmodels.reporting.cards import cards, glance
+from acmodels.reporting.check_figures import check_figures
+from acmodels.reporting.checks import REPLICATES, Check, predictive_checks
 from acmodels.reporting.diagram import diagram
+from acmodels.reporting.pieces import Summary
 from acmodels.reporting.robustness import confounding_section, influence_section
-from acmodels.reporting.strengths import at_means, strengths
+from acmodels.reporting.strengths import Strength, at_means, strengths
 from acmodels.reporting.variance import variance_shares
 
 if TYPE_CHECKING:
@@ -46,25 +50,41 @@ def gather(
     fit: "Fit", progress: Callable[[str, int, int], None], ml: "pd.DataFrame | None" = None
 ) -> dict[str, Any]:
     """Everything that the template shows."""
-    from acmodels.inference.judging import judge
-
     steps = 4
     progress("report", 0, steps)
     estimates = _by_name(fit)
     found = strengths(fit, estimates)
     told = fit.effects.table.loc[[not r.withheld for r in fit.effects.rows]]
     effects: list[dict[str, Any]] = told.to_dict("records")
-    verdicts: list[dict[str, Any]] = judge(fit.effects, fit.spec.propositions).to_dict("records")
     progress("report", 1, steps)
     checks = predictive_checks(fit)
     progress("report", 2, steps)
-    shares = variance_shares(fit)
     arrows = at_means(fit, found)
     drawn, width = diagram(fit, arrows)
     progress("report", 3, steps)
     at = {f"{r['name']} at {w.at_words(str(r['at']))}" if r["at"] else str(r["name"]): r
           for r in effects if kind(str(r["kind"])).continuous}  # fmt: skip
-    context: dict[str, Any] = {
+    context = {
+        **_head(fit),
+        **_verdicts(fit, judge(fit.effects, fit.spec.propositions).to_dict("records")),
+        "diagram": drawn,
+        "diagram_width": round(width),
+        "at_means": [f"{n} at {a.at}" for n, a in arrows.items() if a.at],
+        **_estimates(fit, effects, found, estimates),
+        "ml": None if ml is None else s.ml_table(ml.to_dict("records")),
+        "ml_words": "" if ml is None else w.ml_words(ml.to_dict("records")),
+        **_variances(fit),
+        **_checks(fit, checks),
+        **_data(fit),
+        "worst": s.worst_table({**estimates, **at}),
+    }
+    progress("report", 4, steps)
+    return context
+
+
+def _head(fit: "Fit") -> dict[str, Any]:
+    """Return what the page says first: the model, and whether the fit can be used."""
+    return {
         "title": fit.spec.title or fit.spec.name,
         "name": fit.spec.name,
         "description": fit.spec.description,
@@ -74,12 +94,29 @@ def gather(
         "status_line": w.status_line(fit.diagnostics),
         "messages": fit.diagnostics.messages,
         "interval": w.interval_words(fit.interval, fit.prob),
-        "cards": (made := s.cards(fit, verdicts)),
-        "glance": s.glance(made),
+        "diagnostics": w.diagnostics_words(fit.diagnostics, _draws(fit)),
+        "version": _version("acmodels"),
+    }
+
+
+def _verdicts(fit: "Fit", verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    shown = cards(fit, verdicts)
+    return {
+        "cards": shown,
+        "glance": glance(shown),
         "tally": _tally(verdicts),
-        "diagram": drawn,
-        "diagram_width": round(width),
-        "at_means": [f"{n} at {a.at}" for n, a in arrows.items() if a.at],
+        "has_rope": any(c.rope for p in fit.spec.propositions.values() for c in p.claims),
+    }
+
+
+def _estimates(
+    fit: "Fit",
+    effects: Sequence[Mapping[str, Any]],
+    found: Mapping[str, Strength],
+    estimates: Mapping[str, Summary],
+) -> dict[str, Any]:
+    """Return estimands and parameters in tables and forest plots."""
+    return {
         "sizes": s.size_table(fit),
         "products": [
             e.coefficient(c)
@@ -90,31 +127,40 @@ def gather(
         "estimands": s.estimand_forests(fit, effects),
         "proportions": s.proportions(fit),
         "coefficients": s.coefficient_forests(fit, found),
-        "ml": None if ml is None else s.ml_table(ml.to_dict("records")),
-        "ml_words": "" if ml is None else w.ml_words(ml.to_dict("records")),
+        "spread": s.spread_table(fit, estimates),
+    }
+
+
+def _variances(fit: "Fit") -> dict[str, Any]:
+    shares = variance_shares(fit)
+    return {
         "shares": s.variance_figures(shares),
         "share_table": s.variance_table(fit, shares),
         "legend": s.variance_legend(shares),
-        "spread": s.spread_table(fit, estimates),
-        "checks": s.check_figures(checks),
-        "has_rope": any(c.rope for p in fit.spec.propositions.values() for c in p.claims),
+    }
+
+
+def _checks(fit: "Fit", checks: Sequence[Check]) -> dict[str, Any]:
+    return {
+        "checks": check_figures(checks),
         "has_density": any(c.density for c in checks),
         "has_bins": any(c.bins for c in checks),
         "has_bars": any(c.bars for c in checks),
         "replicates": min(REPLICATES, _draws(fit)),
+    }
+
+
+def _data(fit: "Fit") -> dict[str, Any]:
+    """Return what was read: rows, findings, missing values, the model file and the run."""
+    return {
         "rows": _rows(fit),
         "findings": _findings(fit),
         "labels": list(fit.labels.items()),
         "missing": s.missing_table(fit),
-        "diagnostics": w.diagnostics_words(fit.diagnostics, _draws(fit)),
-        "worst": s.worst_table({**estimates, **at}),
         "priors": s.prior_table(fit),
         "equations": s.equation_table(fit),
         "provenance": provenance(fit),
-        "version": _version("acmodels"),
     }
-    progress("report", 4, steps)
-    return context
 
 
 def _by_name(fit: "Fit") -> dict[str, dict[str, Any]]:

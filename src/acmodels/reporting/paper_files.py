@@ -11,7 +11,9 @@ from typing import Any
 from acmodels.errors import InputError
 from acmodels.folder import unwritable
 from acmodels.reporting.figure_files import write_figures
-from acmodels.reporting.papers import Style, Table, methods_words, paper_tables, read
+from acmodels.reporting.methods import methods_words
+from acmodels.reporting.paper_folder import read
+from acmodels.reporting.papers import Style, Table, paper_tables
 
 
 def inert(text: str) -> str:

@@ -18,8 +18,8 @@ from acmodels.numbers import (
 )
 from acmodels.reporting import words as w
 from acmodels.reporting.charts import Band
+from acmodels.reporting.pieces import Figure, Table
 from acmodels.reporting.robustness_charts import shift_chart, strength_chart
-from acmodels.reporting.sections import Figure, Table
 
 if TYPE_CHECKING:
     import pandas as pd

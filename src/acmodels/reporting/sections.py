@@ -5,7 +5,6 @@ Charts arrive as SVG text; `page` alone marks them as markup.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, cast
 
@@ -16,18 +15,16 @@ from acmodels.numbers import (
     between,
     count,
     decimals,
-    estimate,
     fixed,
     minus,
     percent,
     probability,
     significant,
-    stated,
     with_interval,
 )
 from acmodels.reporting import charts
 from acmodels.reporting import words as w
-from acmodels.reporting.checks import Check
+from acmodels.reporting.pieces import Figure, Forest, Line, Summary, Table
 from acmodels.reporting.strengths import Strength
 from acmodels.reporting.variance import Shares
 from acmodels.spec import parameters as named
@@ -35,215 +32,6 @@ from acmodels.spec import parameters as named
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
     from acmodels.inference.fitting import Fit
-    from acmodels.inference.rules import Status
-    from acmodels.spec.proposition import Proposition
-
-type Summary = Mapping[str, float]
-"""One row of a table of estimates, by column."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """A verdict.
-
-    Attributes:
-        parts: of several claims, or the steps of an effect: heads and rows; or None.
-        label: the status in words; `status` is its key.
-        icon, curve: SVG.
-        source: where theory states the claim, or nothing.
-        facts: term and value, in order.
-        estimate: mean and interval in words.
-        interval: lower end, mean and upper end of an effect; None of a share, a rank, a place.
-    """
-
-    id: str
-    claim: str
-    source: str
-    status: str
-    label: str
-    icon: str
-    curve: str
-    facts: tuple[tuple[str, str], ...]
-    reason: str
-    estimate: str
-    interval: charts.Interval | None
-    parts: "Table | None" = None
-
-
-@dataclass(frozen=True)
-class Glance:
-    """All verdicts in a table: the axis of its plots, and a card with its plot a row."""
-
-    axis: str
-    rows: tuple[tuple[Card, str], ...]
-
-    @property
-    def long(self) -> bool:
-        """Whether an estimate needs more room than most."""
-        return any(len(c.estimate) > 22 for c, _ in self.rows)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of a forest table: a name, a plot, and cells of text."""
-
-    name: str
-    note: str
-    plot: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Forest:
-    """A forest plot with its numbers."""
-
-    title: str
-    heads: tuple[str, ...]
-    axis: str
-    lines: tuple[Line, ...]
-
-    @property
-    def long(self) -> bool:
-        """Whether a mean or an interval needs more room than most."""
-        return any(len(x.cells[0]) > 7 or len(x.cells[1]) > 16 for x in self.lines)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text; the first column names the rows."""
-
-    caption: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with what is said about it."""
-
-    title: str
-    chart: str
-    caption: str
-    table: Table | None = None
-
-
-def cards(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Card, ...]:
-    """One card for each verdict."""
-    return tuple(_card(fit, row) for row in rows)
-
-
-def glance(shown: Sequence[Card]) -> Glance:
-    """The verdicts of some cards on one screen, effects on a common axis."""
-    known = [c.interval for c in shown if c.interval is not None]
-    axis = charts.axis_over(known, most=4)
-
-    def plot(c: Card) -> str:
-        if c.interval is None or not all(map(math.isfinite, c.interval)):
-            return ""
-        return charts.forest_row(axis, c.interval, f"{c.id}: {c.estimate}")
-
-    rows = [(c, plot(c)) for c in shown]
-    return Glance(charts.forest_axis(axis) if known else "", tuple(rows))
-
-
-def _card(fit: "Fit", row: Mapping[str, object]) -> Card:
-    from acmodels.framework import propositions
-    from acmodels.inference.judging import quantities
-    from acmodels.inference.reasons import region_words
-
-    p = fit.spec.propositions[str(row["proposition"])]
-    found = quantities(fit.effects, p)
-    status = cast("Status", row["status"])
-    if p.all or any(e.withheld for e in found):
-        return _bare_card(fit, row, status)
-    effect = found[0]
-    interval = (cast(float, row["lower"]), cast(float, row["mean"]), cast(float, row["upper"]))
-    mean, ends = with_interval(interval[1], interval[0], interval[2])
-    theory = propositions().get(p.id)
-    what = w.claim(p, fit.spec.estimands, w.fitted_graph(fit))
-    facts = [("Tested as", what)] if theory is not None or p.statement else []
-    facts += [
-        ("Estimate", f"{mean}, {w.interval_words(fit.interval, fit.prob)} {ends}"),
-        (
-            f"P({minus(region_words(p))})",
-            f"{probability(cast(float, row['p_region']))} ({stated(p.probability)} is required)",
-        ),
-        *_rope_fact(p, row),
-        ("Prior", w.sensitivity_words(effect.prior_sensitivity)),
-    ]
-    curve = ""
-    if effect.draws.std() > 0 and kind(effect.kind).continuous:
-        label = f"Posterior of {p.estimand}: mean {mean}, interval {ends}"
-        curve = charts.posterior_curve(effect.draws, p, p.rope, interval, label)
-    return Card(
-        id=p.id,
-        claim=p.statement or (theory.statement if theory is not None else what),
-        source=theory.source if theory is not None and not p.statement else "",
-        status=status,
-        label=w.STATUS[status],
-        icon=charts.status_icon(status),
-        curve=curve,
-        facts=tuple(facts),
-        reason=minus(str(row["reason"])),
-        estimate=f"{mean} {ends}",
-        interval=None if kind(effect.kind).heading else interval,
-        parts=part_table(fit, p),
-    )
-
-
-def _bare_card(fit: "Fit", row: Mapping[str, object], status: "Status") -> Card:
-    """The card of a proposition that has no one number: of several estimands, or withheld."""
-    from acmodels.framework import propositions
-
-    p = fit.spec.propositions[str(row["proposition"])]
-    theory = propositions().get(p.id)
-    what = w.claim(p, fit.spec.estimands, w.fitted_graph(fit))
-    facts = [("Tested as", what)] if theory is not None or p.statement else []
-    known = row["p_region"] == row["p_region"]
-    if known:
-        facts.append(("P(all parts)", probability(cast(float, row["p_region"]))))
-    return Card(
-        id=p.id,
-        claim=p.statement or (theory.statement if theory is not None else what),
-        source=theory.source if theory is not None and not p.statement else "",
-        status=status,
-        label=w.STATUS[status],
-        icon=charts.status_icon(status),
-        curve="",
-        facts=tuple(facts),
-        reason=minus(str(row["reason"])),
-        estimate="see its parts" if known else "withheld",
-        interval=None,
-        parts=part_table(fit, p),
-    )
-
-
-def part_table(fit: "Fit", p: "Proposition") -> Table | None:
-    """The parts of a verdict, as a table; None where it has none."""
-    from acmodels.inference.parts import parts
-
-    found = parts(fit.effects, {p.id: p})
-    if not len(found):
-        return None
-    rows = [
-        (
-            minus(str(r["part"])), minus(f"{r['from']} → {r['to']}") if r["to"] is not None else "",
-            minus(estimate(r["mean"], r["lower"], r["upper"])) if r["mean"] is not None else "",
-            *("" if v is None else probability(v) for v in (r["p_region"], r["p_rope"])),
-            w.STATUS[cast("Status", r["status"])],
-        )
-        for r in found.astype(object).where(found.notna(), None).to_dict("records")
-    ]  # fmt: skip
-    heads = ("Part", "Effect", "Estimate", "P(region)", "P(negligible)", "Verdict")
-    return Table("Parts of the verdict", heads, tuple(rows))
-
-
-def _rope_fact(p: "Proposition", row: Mapping[str, object]) -> list[tuple[str, str]]:
-    if p.rope is None:
-        return []
-    said = between(*p.rope, places=None)
-    value = probability(cast(float, row["p_rope"]))
-    return [("P(negligible)", f"{value}, where negligible means {said}")]
 
 
 def estimand_forests(fit: "Fit", rows: Sequence[Mapping[str, object]]) -> tuple[Forest, ...]:
@@ -444,60 +232,6 @@ def _spread_title(fit: "Fit") -> str:
     kinds = [p.kind for p in parameters(fit.system.layout) if p.kind not in ("coefficient", "step")]
     said = w.joined(list(dict.fromkeys(names.get(k, k) for k in kinds)))
     return said[:1].upper() + said[1:] or "Standard deviations and correlations"
-
-
-def check_figures(checks: Sequence[Check]) -> tuple[Figure, ...]:
-    """A chart for each equation: observed beside replicated."""
-    return tuple(_check_figure(c) for c in checks)
-
-
-def _check_figure(c: Check) -> Figure:
-    if c.density is None and not c.bins and not c.bars:
-        why = f"Not drawn: {w.several(c.n, 'row')} are too few to show without showing rows."
-        return Figure(c.response, "", why if c.n < 20 else "Not drawn: replicates are not finite.")
-    rows = tuple(
-        (s.name, *_statistic(s.observed, s.mean, s.lower, s.upper), "yes" if s.inside else "no")
-        for s in c.statistics
-    )
-    heads = ("Summary", "Observed", "Replicated", "95\u202f% of replicates", "Inside?")
-    table = Table(f"Summaries of {c.response}, observed and replicated", heads, rows)
-    off = [s.name for s in c.statistics if not s.inside]
-    thinned = (
-        f" Drawn from {count(c.n)} of {count(c.of)} rows, chosen at random." if c.n < c.of else ""
-    )
-    if c.density is not None:
-        verdict = (
-            f"The observed {w.joined(off)} of {c.response} {'lies' if len(off) == 1 else 'lie'} "
-            "outside what 95\u202f% of replicates have."
-            if off
-            else f"Replicated data have the mean, spread and skewness of the observed {c.response}."
-        )
-        chart = charts.density_chart(c.density, f"Density of {c.response}, observed and replicated")
-        return Figure(c.response, chart, verdict + thinned, table)
-    if c.bars:
-        out = sum(not b.low <= b.observed <= b.high for b in c.bars)
-        verdict = (
-            f"Bars are the observed shares of {c.response}. {len(c.bars) - out} of "
-            f"{len(c.bars)} lie where 95\u202f% of replicates do."
-        )
-        chart = charts.bar_chart(c.bars, f"Shares of {c.response}, observed and replicated")
-        return Figure(c.response, chart, verdict + thinned, table)
-    out = sum(not b.low <= b.observed <= b.high for b in c.bins)
-    few = min(b.n for b in c.bins)
-    verdict = (
-        f"Rows are binned by what the predictors alone predict. In {len(c.bins) - out} of "
-        f"{w.several(len(c.bins), 'bin')} (at least {few} rows each) the observed proportion lies "
-        "where 95\u202f% of replicates do."
-    )
-    chart = charts.calibration_chart(
-        c.bins, f"Observed against predicted proportions of {c.response}"
-    )
-    return Figure(c.response, chart, verdict + thinned, table)
-
-
-def _statistic(observed: float, mean: float, lower: float, upper: float) -> tuple[str, str, str]:
-    places = max(2, decimals(upper - lower)) if abs(mean) < 100 else decimals(upper - lower)
-    return fixed(observed, places), fixed(mean, places), between(lower, upper, places)
 
 
 def worst_table(estimates: Mapping[str, Summary], most: int = 10) -> Table:

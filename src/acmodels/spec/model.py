@@ -10,8 +10,9 @@ from pydantic import Field
 from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError
 from acmodels.spec import parameters as named
-from acmodels.spec.formula import Formula, parse_formula
+from acmodels.spec.formula import Formula
 from acmodels.spec.names import Names, parameter, plain, spelled
+from acmodels.spec.parsing import parse_formula
 from acmodels.spec.proposition import Proposition, PropositionTable, read_propositions
 from acmodels.spec.strict import Strict, check_table, composed_table
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from acmodels.data import kind
-from acmodels.spec.formula import parse_formula, quoted
+from acmodels.spec.formula import quoted
 from acmodels.spec.model import Equation, Model
+from acmodels.spec.parsing import parse_formula
 from acmodels.system.equations import layout_of
 from acmodels.system.layout import Array, Index, Layout, Responses
 from acmodels.system.missing import subset
