@@ -80,13 +80,15 @@ def test_what_is_refused(formula: str, more: dict[str, Any], message: str) -> No
 
 def test_a_power_plan_counts_the_place_unless_told_otherwise() -> None:
     from acmodels.replication.criterion import PowerMeasure
+    from acmodels.spec.proposition import Claim
 
     spec = model(at={"w": [0, 1]}, formula="y ~ x*w + square(x)")
     system = build_system(spec, ac.study(data()))
     context = Context(
         system.layout, system.responses, lambda _: np.ones((1, 1)), spec.estimands, "m"
     )
-    of = PowerMeasure("top", None, "eti", 0.95, 0.5, 1.5, None)
+    claim = Claim("top", 0.5, 1.5)
+    of = PowerMeasure("top", None, "eti", 0.95, claim, 0.975)
     assert of.quantities(spec, context) == ("top [w=0]", "top [w=1]")
-    one = PowerMeasure("top", "w=1; inside", "eti", 0.95, 0.5, 1.5, None)
+    one = PowerMeasure("top", "w=1; inside", "eti", 0.95, claim, 0.975)
     assert one.quantities(spec, context) == ("top [w=1; inside]",)
