@@ -180,7 +180,7 @@ def test_reweighting_agrees_with_refits(model: Any, data: pd.DataFrame, fit: Any
             continue
         seen += 1
         for k, (_, row) in enumerate(rows.iterrows()):
-            mean = float(found.weights @ found.draws[k])
+            mean = float(found.weights @ found.draws[k].values)
             # two estimates of one mean, with the effective sizes of the weights and of the refit
             error = row["sd"] * np.sqrt(np.sum(found.weights**2) + 1 / 200)
             assert abs(mean - row["mean"]) < 4.5 * error
@@ -189,7 +189,7 @@ def test_reweighting_agrees_with_refits(model: Any, data: pd.DataFrame, fit: Any
     moved = exact[exact["estimand"] == "indirect"].set_index("unit")["shift"]
     all_of_them = fit.effects.rows[0].draws
     again = {
-        u: (f.weights @ f.draws[0] - all_of_them.mean()) / all_of_them.std()
+        u: (f.weights @ f.draws[0].values - all_of_them.mean()) / all_of_them.std()
         for u in moved.index
         if (f := weighted(str(u))) is not None
     }  # fmt: skip
@@ -389,7 +389,7 @@ def test_reweighting_agrees_with_refits_where_effects_of_a_unit_hang_together(
     weighted = leave_out._reweighted(drawn, "district")
     assert weighted is not None
     gaps = [
-        (float(found.weights @ found.draws[0]) - row["mean"]) / row["sd"]
+        (float(found.weights @ found.draws[0].values) - row["mean"]) / row["sd"]
         for unit, row in exact.iterrows()
         if (found := weighted(str(unit))) is not None
     ]

@@ -25,6 +25,32 @@ from acmodels.system.layout import left_out
 
 type Array = NDArray[np.float64]
 
+NOT_MEDIATED = {
+    "direct": "a direct effect runs through no mediator",
+    "slope_at": "a slope runs through no mediator",
+    "total": "a total effect runs by every path",
+}
+"""Why some kinds have no `via`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a path, with its slope.
+
+    Attributes:
+        source: what it starts from, as formulas write it.
+        to: the response that it leads to.
+        draws: of the slope, (chain, draw).
+    """
+
+    source: str
+    to: str
+    draws: Array
+
+
+type Paths = tuple[tuple[Step, ...], ...]
+"""The steps of an indirect effect, path by path."""
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -149,6 +175,8 @@ class Kind:
         denominator: what it is divided by, so that it is not reported where that may be 0.
         part_of: the kind of the effect that it is a part of, so that reports give its share.
         product: the two coefficients whose product it is, where it is one.
+        stepwise: whether it has steps, which a region of practical equivalence is about.
+        path_steps: for each of its rows the steps of its paths; nothing of what has none.
     """
 
     name: str
@@ -165,6 +193,8 @@ class Kind:
     denominator: Callable[[Any], Question | None] = lambda _question: None
     part_of: str = ""
     product: Callable[[Any], tuple[str, str] | None] = lambda _question: None
+    stepwise: Callable[[Any], bool] = lambda _settings: False
+    path_steps: Callable[[Any, Draws], Sequence[Paths]] = lambda _question, _draws: ()
 
     def said(self, settings: Any, scale: str, slopes: str) -> str:
         """Say what it is, in a phrase; see `words`."""
@@ -220,6 +250,11 @@ def read_estimands(tables: Mapping[str, Mapping[str, Any]], source: str) -> dict
             if not isinstance(table.get("kind"), str):
                 raise EstimandError(f'{where}: say which kind, as kind = "indirect"')
             module = kind(table["kind"], where)
+            if "via" in table and table["kind"] in NOT_MEDIATED:
+                raise EstimandError(
+                    f"{where}.via: {NOT_MEDIATED[table['kind']]}; leave via out, or for an effect "
+                    'by named paths write kind = "indirect"'
+                )
             rest = {k: v for k, v in table.items() if k != "kind"}
             settings = check_table(
                 module.Settings, rest, source, f"estimands.{name}", EstimandError
@@ -281,6 +316,14 @@ def evaluate(name: str, context: Context) -> list[Row]:
     """
     asked = question(name, context)
     return [Row(at, d) for at, d in zip(asked.at, asked.evaluate(context), strict=True)]
+
+
+def steps(name: str, context: Context) -> list[Paths]:
+    """Compute the steps of an effect along paths, for each of its rows; see `Kind.path_steps`."""
+    e = context.estimands[name]
+    asked = question(name, context)
+    found = list(kind(e.kind, e.where).path_steps(asked, context))
+    return found or [() for _ in asked.at]
 
 
 def denominators(name: str, context: Context) -> list[tuple[Array, ...]]:

@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Array, Draws, Estimand
+from acmodels.estimands import Array, Draws, Estimand, Paths, Step
 from acmodels.estimands._names import At, Node, equation_name, node, node_variable, settings_rows
 from acmodels.estimands._paths import Steps, moderates, touches
-from acmodels.estimands._products import Summand, expected_product
+from acmodels.estimands._products import Summand, expected_product, expected_slope
+from acmodels.spec.names import quoted
 from acmodels.spec.strict import Strict
 from acmodels.system import Layout, parameters
 from acmodels.system.terms import group_terms
@@ -77,11 +78,13 @@ class PathSum:
         at: the moderators' values, row by row.
         paths: whose products are summed.
         rows: for each row and path, the summands of the expected product.
+        chains: for each row and each chain of mediators, the slopes of its steps.
     """
 
     at: tuple[str, ...]
     paths: tuple[Steps, ...]
     rows: tuple[tuple[tuple[Summand, ...], ...], ...]
+    chains: tuple[tuple[tuple["Slope", ...], ...], ...] = ()
 
     @property
     def product(self) -> tuple[str, str] | None:
@@ -94,6 +97,30 @@ class PathSum:
     def evaluate(self, draws: Draws) -> list[Array]:
         """Compute it row by row, (chain, draw)."""
         return [np.sum([_total(p, draws) for p in products], axis=0) for products in self.rows]
+
+    def steps(self, draws: Draws) -> list[Paths]:
+        """Compute the slopes of the steps, row by row."""
+        return [
+            tuple(tuple(s.step(draws) for s in chain) for chain in chains) for chains in self.chains
+        ]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The expected slope of one step of a path.
+
+    Attributes:
+        source, to: its ends.
+        summands: of the slope.
+    """
+
+    source: str
+    to: str
+    summands: tuple[Summand, ...]
+
+    def step(self, draws: Draws) -> Step:
+        """Compute it."""
+        return Step(self.source, self.to, _total(self.summands, draws))
 
 
 def _total(summands: Sequence[Summand], draws: Draws) -> Array:
@@ -112,7 +139,34 @@ def path_sum(layout: Layout, all_paths: Sequence[Steps], rows: Sequence[tuple[st
         rows: a label and the values at which variables are held, for each row.
     """
     found = tuple(tuple(expected_product(layout, p, held) for p in all_paths) for _, held in rows)
-    return PathSum(tuple(label for label, _ in rows), tuple(all_paths), found)
+    slopes = tuple(
+        tuple(_slopes(layout, c, held) for c in chains(all_paths) if len(c[0]) > 1)
+        for _, held in rows
+    )
+    return PathSum(tuple(label for label, _ in rows), tuple(all_paths), found, slopes)
+
+
+def chains(all_paths: Sequence[Steps]) -> list[list[Steps]]:
+    """Group paths that lead through the same mediators, whatever each takes of them."""
+    out: dict[tuple[str, ...], list[Steps]] = {}
+    for p in all_paths:
+        out.setdefault(tuple(response for _, response in p), []).append(p)
+    return list(out.values())
+
+
+def _slopes(layout: Layout, chain: Sequence[Steps], held: At) -> tuple[Slope, ...]:
+    """The slopes of the steps of a chain of mediators."""
+    responses = [response for _, response in chain[0]]
+    nodes = [list(dict.fromkeys(p[k][0] for p in chain)) for k in range(len(responses))]
+    rows = layout.equation(responses[-1]).rows
+    out: list[Slope] = []
+    for k, response in enumerate(responses):
+        onward: list[Node | None] = [*nodes[k + 1]] if k + 1 < len(nodes) else [None]
+        one = nodes[k][0]
+        source = one.text if len(nodes[k]) == 1 else quoted(one.variable)
+        found = expected_slope(layout, (nodes[k], onward), response, rows, held)
+        out.append(Slope(source, response, found))
+    return tuple(out)
 
 
 def resolve_paths(estimand: Estimand, layout: Layout, all_paths: Sequence[Steps]) -> PathSum:

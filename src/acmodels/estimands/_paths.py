@@ -199,7 +199,7 @@ def _chains(layout: Layout, chain: Sequence[str], to: str, where: str) -> list[t
         said = [n for n in there if n.text == spelled(text)]
         if not there:
             said = [Node(quoted(name), name)]
-        elif not said and spelled(text) == quoted(name):
+        elif spelled(text) == quoted(name):
             said = there
         if not said:
             raise EstimandError(

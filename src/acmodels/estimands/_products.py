@@ -28,6 +28,9 @@ from acmodels.system.layout import Index, Part
 from acmodels.system.terms import Factor, Term, terms
 from acmodels.system.variances import Covariance, covariance, shared
 
+type Path = tuple[Sequence[Node], Sequence[Node | None]]
+"""The nodes from which a step starts, and those by which the next goes on."""
+
 
 @dataclass(frozen=True)
 class Derivative:
@@ -195,6 +198,37 @@ def expected_product(layout: Layout, path: Steps, at: At) -> tuple[Summand, ...]
         names = tuple(a.term.parameter for a in atoms if a.term.effect is None)
         out.append(Summand(weight, moment if any(moment) else None, names))
     return tuple(out)
+
+
+def expected_slope(
+    layout: Layout, path: Path, response: str, rows: Index, at: At
+) -> tuple[Summand, ...]:
+    """Expectation over units and group effects of the slope of one step.
+
+    Where a mediator enters an equation by several terms, as itself and as `between(m, g)`, the
+    slopes of all that the step before moves add up. Group effects have mean zero.
+
+    Args:
+        layout: the model on its rows.
+        path: what the step starts from, and what the next step takes of the response: nodes.
+        response: that it leads to.
+        rows: the data rows that stand for the units.
+        at: values at which variables are held.
+    """
+    found: dict[tuple[str, str], Atom] = {}
+    for n in path[0]:
+        for onward in path[1]:
+            for a in unit_slope(layout, n, response, rows, at, onward):
+                if a.term.effect is None:
+                    found.setdefault((n.text, a.term.parameter), a)
+    return tuple(
+        Summand(
+            _mean([a.multiplier]) if isinstance(a.multiplier, np.ndarray) else (a.multiplier,),
+            None,
+            (a.term.parameter,),
+        )
+        for a in found.values()
+    )
 
 
 def _pairings(layout: Layout, effects: Sequence[Term]) -> tuple[tuple[Covariance, ...], ...]:

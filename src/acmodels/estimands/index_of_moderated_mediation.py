@@ -1,12 +1,13 @@
 """How much an indirect effect changes with a unit of a moderator (Hayes, 2015)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from acmodels.errors import EstimandError
-from acmodels.estimands import Array, Draws, Estimand, Scope
+from acmodels.estimands import Array, Draws, Estimand, Paths, Scope
 from acmodels.estimands._effects import (
     Mediated,
     PathSum,
+    chains,
     check_moderators,
     ends,
     path_sum,
@@ -25,10 +26,16 @@ class Settings(Mediated):
 
 @dataclass(frozen=True)
 class Index:
-    """Indirect effect at the moderator's 1 less that at 0 (a factor: level less reference)."""
+    """Indirect effect at the moderator's 1 less that at 0 (a factor: level less reference).
+
+    Attributes:
+        upper, lower: the two.
+        moderated: for each chain of mediators, the position of the step that is moderated.
+    """
 
     upper: PathSum
     lower: PathSum
+    moderated: tuple[int | None, ...] = ()
 
     @property
     def at(self) -> tuple[str, ...]:
@@ -39,6 +46,27 @@ class Index:
         """Subtract row by row."""
         pairs = zip(self.upper.evaluate(draws), self.lower.evaluate(draws), strict=True)
         return [a - b for a, b in pairs]
+
+
+def stepwise(settings: Settings) -> bool:
+    """It is a product of slopes and of the change of one."""
+    del settings
+    return True
+
+
+def path_steps(question: Index, draws: Draws) -> list[Paths]:
+    """Of the step that is moderated the change with the moderator, of the others the slopes."""
+    pairs = zip(question.upper.steps(draws), question.lower.steps(draws), strict=True)
+    return [
+        tuple(
+            tuple(
+                replace(a, draws=a.draws - b.draws) if k == moderated else b
+                for k, (a, b) in enumerate(zip(high, low, strict=True))
+            )
+            for high, low, moderated in zip(upper, lower, question.moderated, strict=True)
+        )
+        for upper, lower in pairs
+    ]
 
 
 def resolve(estimand: Estimand, scope: Scope) -> Index:
@@ -74,7 +102,10 @@ def resolve(estimand: Estimand, scope: Scope) -> Index:
         path_sum(layout, found, [(label, {**held, n.variable: float(v)}) for label, held in rows])
         for v in (high, low)
     )
-    return Index(upper, lower)
+    which = [
+        [k for p in chain for k in moderates(layout, n.variable, p)] for chain in chains(found)
+    ]
+    return Index(upper, lower, tuple(k[0] if k else None for k in which))
 
 
 def warnings(question: Index, layout: Layout) -> list[str]:

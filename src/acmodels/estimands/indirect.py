@@ -1,6 +1,6 @@
 """The effect that runs through mediators, on the linear or the response scale."""
 
-from acmodels.estimands import Estimand, Question, Scope
+from acmodels.estimands import Draws, Estimand, Paths, Question, Scope
 from acmodels.estimands import _response as response
 from acmodels.estimands._effects import Mediated, PathSum, ends, path_warnings, resolve_paths
 from acmodels.estimands._paths import named_paths, through
@@ -40,6 +40,16 @@ def words(settings: Settings, scale: str, slopes: str) -> str:
     """Name the ends and the mediators."""
     ends = f"{settings.from_} on {settings.to}"
     return f"the indirect effect of {ends}{through(settings.via)}{scale}{slopes}"
+
+
+def stepwise(settings: Settings) -> bool:
+    """On the response scale there are no slopes to multiply."""
+    return settings.scale != "response"
+
+
+def path_steps(question: Question, draws: Draws) -> list[Paths]:
+    """The slopes of the steps of each path; on the response scale there are none."""
+    return question.steps(draws) if isinstance(question, PathSum) else []
 
 
 def product(question: Question) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from acmodels.data import Finding, Study, study
 from acmodels.engines import Engine, Progress, Sampling, choose, pymc_model
 from acmodels.errors import EngineError, InputError, did_you_mean
-from acmodels.estimands import Context, denominators, evaluate, may_be_zero
+from acmodels.estimands import Context, denominators, evaluate, may_be_zero, steps
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.inference.boundary import boundary_notes, rough_notes
 from acmodels.inference.diagnosis import diagnose
@@ -421,14 +421,21 @@ class EffectRows:
 
     @property
     def arrays(self) -> list[Array]:
-        """All draws: of the rows, then of what they divide by."""
-        return [r.draws for r in self.rows] + [w for some in self.wholes.values() for w in some]
+        """All draws: of the rows, of what they divide by, then of the steps of paths."""
+        wholes = [w for some in self.wholes.values() for w in some]
+        legs = [s.draws for r in self.rows for path in r.steps for s in path]
+        return [r.draws for r in self.rows] + wholes + legs
 
     def of(self, arrays: list[Array]) -> "EffectRows":
         """Return the same with other draws, in the order of `arrays`."""
         rest = iter(arrays)
-        rows = tuple(replace(r, draws=next(rest)) for r in self.rows)
-        return EffectRows(rows, {k: tuple(next(rest) for _ in w) for k, w in self.wholes.items()})
+        rows = [replace(r, draws=next(rest)) for r in self.rows]
+        wholes = {k: tuple(next(rest) for _ in w) for k, w in self.wholes.items()}
+        rows = tuple(
+            replace(r, steps=tuple(tuple(replace(s, draws=next(rest)) for s in p) for p in r.steps))
+            for r in rows
+        )
+        return EffectRows(rows, wholes)
 
     def withheld(self, prob: float) -> tuple[Effect, ...]:
         """Return the rows; a ratio whose denominator may be zero has a reason and no numbers.
@@ -459,7 +466,10 @@ def effect_rows(context: Context) -> EffectRows:
     for name, e in context.estimands.items():
         first = len(rows)
         ends = _ends(e.settings)
-        rows += [Effect(name, e.kind, r.at, r.draws, **ends) for r in evaluate(name, context)]
+        rows += [
+            Effect(name, e.kind, r.at, r.draws, **ends, steps=found)
+            for r, found in zip(evaluate(name, context), steps(name, context), strict=True)
+        ]
         wholes |= {first + k: w for k, w in enumerate(denominators(name, context))}
     return EffectRows(tuple(rows), wholes)
 

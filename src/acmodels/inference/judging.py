@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, did_you_mean, listing
-from acmodels.estimands import kind
+from acmodels.estimands import Paths, kind
 from acmodels.inference.reasons import reason
 from acmodels.inference.rules import Drawn, Status, chances, decide
 from acmodels.numbers import table_html
@@ -42,6 +42,7 @@ class Effect:
             or None where it was not computed.
         withheld: why there is no number, as a sentence; then every draw is NaN.
         source, to, scale: where an effect starts and ends, and its scale, where it has them.
+        steps: of an indirect effect, the steps of each of its paths.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Effect:
     source: str = field(default="", kw_only=True)
     to: str = field(default="", kw_only=True)
     scale: str = field(default="", kw_only=True)
+    steps: Paths = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,8 @@ def _sensitive(found: Sequence[Effect]) -> bool | None:
 
 def drawn(effect: Effect) -> Drawn:
     """Give the draws of an effect as rules read them, all chains together."""
-    return Drawn(effect.draws.reshape(-1))
+    steps = [[s.draws.reshape(-1) for s in path] for path in effect.steps]
+    return Drawn(effect.draws.reshape(-1), steps)
 
 
 def quantities(effects: Effects, p: Proposition) -> tuple[Effect, ...]:

@@ -66,6 +66,11 @@ def _rope_words(c: Claim, x: Chances) -> str:
     if c.rope is None or x.rope is None:
         return ""
     low, high = c.rope
+    if x.stepwise:
+        return (
+            f"the probability that a step of its path is negligible ({stated(low)} to "
+            f"{stated(high)}) is {_probability(x.rope)}"
+        )
     return (
         f"the probability that it is negligible ({stated(low)} to {stated(high)}) is "
         f"{_probability(x.rope)}"

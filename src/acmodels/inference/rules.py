@@ -46,6 +46,7 @@ class Chances:
             `outside`; None for other regions.
         held: which draws lie in the region; of a region that is `outside`, on the side that has
             more of them, (..., S).
+        stepwise: whether the rope is about the steps of a path.
     """
 
     region: Array
@@ -53,6 +54,7 @@ class Chances:
     above: Array | None
     below: Array | None
     held: Bools
+    stepwise: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,12 @@ def chances(claim: Claim, drawn: Drawn, weights: Array | None = None) -> Chances
     held = inside(claim, x)
     region = share(held, weights)
     rope = None if claim.rope is None else _negligible(claim.rope, drawn, weights)
+    stepwise = rope is not None and bool(drawn.steps)
     if not claim.outside:
-        return Chances(region, rope, None, None, held)
+        return Chances(region, rope, None, None, held, stepwise)
     above, below = share(x > claim.upper, weights), share(x < claim.lower, weights)
     side = np.where((above >= below)[..., None], x > claim.upper, x < claim.lower)
-    return Chances(region, rope, above, below, side)
+    return Chances(region, rope, above, below, side, stepwise)
 
 
 def _negligible(rope: tuple[float, float], drawn: Drawn, weights: Array | None) -> Array:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from acmodels.errors import InputError
+from acmodels.estimands import Paths, Step
 from acmodels.folder import MARK
 from acmodels.inference.judging import Effect, Effects
 from acmodels.numbers import table_html
@@ -136,6 +137,7 @@ def _read(path: Path) -> KeptFit:
             kept[f"estimand_{k}"].attrs.get("prior_sensitivity"),
             kept[f"estimand_{k}"].attrs.get("withheld", ""),
             **{key: kept[f"estimand_{k}"].attrs.get(key, "") for key in ENDS},
+            steps=_kept_steps(kept, k),
         )
         for k, r in enumerate(table.to_dict("records"))
     )  # fmt: skip
@@ -214,7 +216,23 @@ def kept_effects(rows: Sequence[Effect]) -> "xr.Dataset":
             about["withheld"] = r.withheld
         about |= {key: getattr(r, key) for key in ENDS if getattr(r, key)}
         variables[f"estimand_{k}"] = (both, r.draws, about)
+        for i, path in enumerate(r.steps):
+            for j, s in enumerate(path):
+                ends = {"source": s.source, "to": s.to}
+                variables[f"estimand_{k}_path_{i}_step_{j}"] = (both, s.draws, ends)
     return xr.Dataset(variables)
+
+
+def _kept_steps(kept: Any, k: int) -> Paths:
+    """The steps of the paths of an effect, as `kept_effects` wrote them."""
+    out: list[tuple[Step, ...]] = []
+    while f"estimand_{k}_path_{len(out)}_step_0" in kept:
+        found: list[Step] = []
+        while (name := f"estimand_{k}_path_{len(out)}_step_{len(found)}") in kept:
+            v = kept[name]
+            found.append(Step(str(v.attrs["source"]), str(v.attrs["to"]), v.to_numpy()))
+        out.append(tuple(found))
+    return tuple(out)
 
 
 def reestimate(kept: KeptFit, interval: str | None, prob: float | None) -> Effects:

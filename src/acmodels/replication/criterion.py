@@ -78,7 +78,9 @@ class PowerMeasure:
         rows = self._rows(seen.model, context)
         draws, truth = draws[..., rows], truth[:, rows]
         low, high = bounds(draws, self.interval, self.prob)
-        judged = [self._judged(Drawn(draws[..., k])) for k in range(draws.shape[-1])]
+        steps = seen.steps(self.estimand) if self.claim.rope is not None else None
+        legs = [[] if steps is None else steps[k] for k in rows]
+        judged = [self._judged(Drawn(draws[..., k], legs[k])) for k in range(len(rows))]
         chance = np.stack(judged, axis=1) if judged else np.zeros((len(draws), 0, 3))
         told = np.stack([truth, draws.mean(axis=1), low, high], axis=-1)
         return np.concatenate([told, chance], axis=-1)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from acmodels.engines import engine, engine_names
-from acmodels.estimands import Context, denominators, evaluate, may_be_zero, question
+from acmodels.estimands import Context, denominators, evaluate, may_be_zero, question, steps
 from acmodels.priors import Priors
 from acmodels.spec.design import Design
 from acmodels.spec.distribution import Distribution
@@ -158,6 +158,12 @@ class Seen:
             zero = self._rows(of, self.draws, partial(_zero, withhold))
             at_draws = np.where(zero > 0, np.nan, at_draws)
         return at_draws, at_truth[:, 0, :]
+
+    def steps(self, name: str) -> list[list[list[Array]]]:
+        """Draws of the steps of an indirect effect, by row, path and step; each (R, S)."""
+        model = self.model
+        context = Context(self.layout, self.responses, self.draws, model.estimands, model.source)
+        return [[[s.draws for s in path] for path in row] for row in steps(name, context)]
 
     def _rows(
         self, of: Sequence[str], parameter: Any, what: Callable[[str, Context], list[Array]]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from acmodels.estimands import kind
 from acmodels.families import family
 from acmodels.framework import propositions
 from acmodels.inference.reasons import region_words
@@ -131,13 +132,14 @@ def _rule(p: Proposition, model: Model, graph: Graph) -> list[str]:
                 f"that it{where} lies above {stated(c.upper)}, or the one that it lies below "
                 f"{stated(c.lower)}, is at least {side}"
             )
-        small = _small(c)
+        small = f"negligible ({stated(c.rope[0])} to {stated(c.rope[1])})" if c.rope else ""
+        tiny = "a step of its path" if _stepwise(c, model) else "it"
         return [
             (
                 f"  Estimand {what}. Supported if the posterior probability {lies}"
-                f"{f' and that it is {small} is below {rest}' if small else ''}; contradicted if "
-                f"the probability that it {_misses(c)} is at least {need}"
-                f"{f', or that it is negligible is at least {need}' if small else ''}; "
+                f"{f' and that {tiny} is {small} is below {rest}' if small else ''}; contradicted "
+                f"if the probability that it {_misses(c)} is at least {need}"
+                f"{f', or that {tiny} is negligible is at least {need}' if small else ''}; "
                 "undecided otherwise."
             )
         ]
@@ -145,7 +147,7 @@ def _rule(p: Proposition, model: Model, graph: Graph) -> list[str]:
     least = stated(1 - (1 - p.probability) / 2**sides)
     each = [
         f"  - {what}{f' (at {at_words(c.at)})' if c.at else ''}: {region_words(c)}"
-        f"{f', {_small(c)}' if c.rope else ''}"
+        f"{f', {_small(c, model)}' if c.rope else ''}"
         for c, what in zip(p.claims, about, strict=True)
     ]
     return [
@@ -166,8 +168,16 @@ def _about(c: Claim, model: Model, graph: Graph) -> str:
     return f"`{c.estimand}` ({estimand_words(e, graph)}{_settings(e.settings)})"
 
 
-def _small(c: Claim) -> str:
-    return f"negligible ({stated(c.rope[0])} to {stated(c.rope[1])})" if c.rope else ""
+def _small(c: Claim, model: Model) -> str:
+    if c.rope is None:
+        return ""
+    of = " by some step" if _stepwise(c, model) else ""
+    return f"negligible{of} ({stated(c.rope[0])} to {stated(c.rope[1])})"
+
+
+def _stepwise(c: Claim, model: Model) -> bool:
+    e = model.estimands[c.estimand]
+    return kind(e.kind).stepwise(e.settings)
 
 
 def _misses(c: Claim) -> str:

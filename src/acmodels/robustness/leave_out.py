@@ -20,7 +20,7 @@ from acmodels.data import labels as labels_of
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
 from acmodels.inference.fitting import Fit, effect_rows
-from acmodels.inference.judging import quantities
+from acmodels.inference.judging import drawn, quantities
 from acmodels.inference.refitting import Again, Refit, again, refit
 from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.numbers import table_html
@@ -91,7 +91,7 @@ class _Without:
 
     how: str
     k: float
-    draws: list[Array]
+    draws: list[Drawn]
     weights: Array
     withheld: tuple[str, ...] = ()
     why: str = ""
@@ -202,9 +202,9 @@ class _Refits:
             names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
             if names != set(f.priors):
                 raise InputError(_other_parameters(f, system.layout, names))
-            drawn = self._refitted(joint)
+            again = self._refitted(joint)
             context = Context(
-                system.layout, system.responses, drawn.parameter, f.spec.estimands, f.spec.source
+                system.layout, system.responses, again.parameter, f.spec.estimands, f.spec.source
             )
             found = effect_rows(context)
             rows = found.rows
@@ -212,11 +212,11 @@ class _Refits:
             return replace(_NONE, why=str(error).splitlines()[0].rstrip("."))
         if [(r.name, r.at) for r in rows] != [(r.name, r.at) for r in f.effects.rows]:
             return replace(_NONE, why="without it the estimands have other rows")
-        if not drawn.usable(rows):
+        if not again.usable(rows):
             return replace(_NONE, why="the draws of the refit cannot be used")
         size = rows[0].draws.size
         return _Without(
-            "refit", drawn.pareto_k, [r.draws.reshape(-1) for r in rows], np.full(size, 1 / size),
+            "refit", again.pareto_k, [drawn(r) for r in rows], np.full(size, 1 / size),
             tuple(r.withheld for r in found.withheld(f.prob)),
         )  # fmt: skip
 
@@ -249,7 +249,7 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
     logs = unit_likelihoods(fit.system, own, draws.values, draws.effects)
     if logs is None:
         return None
-    rows = [r.draws.reshape(-1)[draws.picked] for r in fit.effects.rows]
+    rows = [_picked(drawn(r), draws.picked) for r in fit.effects.rows]
     context = Context(
         layout, fit.system.responses, fit.draws.__getitem__, fit.spec.estimands, fit.spec.source
     )
@@ -275,6 +275,11 @@ def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
         )
 
     return weighted
+
+
+def _picked(of: Drawn, places: NDArray[np.int64]) -> Drawn:
+    """Some draws of a quantity."""
+    return Drawn(of.values[places], [[s[places] for s in path] for path in of.steps])
 
 
 def _nested(inner: NDArray[np.int64], outer: NDArray[np.int64]) -> bool:
@@ -336,7 +341,7 @@ def _summaries(fit: Fit, found: _Without, unit: str, n_rows: int) -> list[dict[s
         if found.how == "not possible":
             out.append({**row, "status": "unusable"})
             continue
-        x, w = found.draws[k], found.weights
+        x, w = found.draws[k].values, found.weights
         mean = float(w @ x)
         low, high = _interval(x, w, fit)
         sd = float(r.draws.std(ddof=1))
@@ -373,7 +378,11 @@ def _judged(
             continue
         w = found.weights
         pairs = zip(p.claims, places[k], strict=True)
-        said = decide([chances(c, Drawn(found.draws[j]), w) for c, j in pairs], p.probability, w)
+        said = decide(
+            [chances(c, found.draws[j], w) for c, j in pairs],
+            p.probability,
+            w,
+        )
         out[k] = {"proposition": p.id, "p_region": float(said.region), "status": said.status}
     return out
 

@@ -8,8 +8,8 @@ means throughout; engines and the generator add what the latent ones differ by.
 """
 
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import Array, Layout, Responses
-from acmodels.system.terms import Term, group_terms, terms
+from acmodels.system.layout import Array, Index, Layout, Responses
+from acmodels.system.terms import Term, group_terms, is_constant, terms
 
 
 def latent_problems(layout: Layout) -> list[str]:
@@ -36,10 +36,15 @@ def _mean_problems(layout: Layout, source: str) -> list[str]:
         said = f"{where} has level = \"{d.unit}\", so '{d.variable}' is one value a unit and "
         return [said + f"'{source}' has nothing to take apart; write '{d.variable}'"]
     blocks = group_terms(layout, d.variable)
-    if not any(b.columns == (d.unit,) and any(t.intercept for t in ts) for b, ts in blocks):
+    if not any(_same(b.code, d.code) and any(t.intercept for t in ts) for b, ts in blocks):
         said = f"'{source}' is a latent mean, and equations.{d.variable} has no (1 | {d.unit}); "
         return [said + 'add it, or take observed means with centering = "observed"']
     return []
+
+
+def _same(one: Index, other: Index) -> bool:
+    """Return whether two groupings have the same units, as `a:b` and `b` where b lies in a."""
+    return is_constant(one, other) and is_constant(other, one)
 
 
 def latent_notes(layout: Layout) -> list[str]:
