@@ -60,7 +60,7 @@ def frame() -> pd.DataFrame:
     return pd.DataFrame({**out, "unit": unit, "district": unit // 3, "department": unit % 3})
 
 
-def judged(frame: Any, a: float, b: float, sd: float = 0.01) -> tuple[pd.Series, pd.DataFrame]:
+def judged(frame: Any, a: float, b: float, sd: float = 0.01) -> tuple[dict[str, Any], pd.DataFrame]:
     rng = np.random.default_rng(2)
     draws = {
         "m ~ x": a + sd * rng.normal(size=2000),
@@ -76,7 +76,8 @@ def judged(frame: Any, a: float, b: float, sd: float = 0.01) -> tuple[pd.Series,
         }
     )
     found = fake_effects("t", rows, ())
-    return ac.judge(found, spec.propositions).iloc[0], parts(found, spec.propositions)
+    row = dict(ac.judge(found, spec.propositions).iloc[0])
+    return row, parts(found, spec.propositions)
 
 
 def test_a_small_product_of_two_steps_that_matter_is_not_negligible(frame: pd.DataFrame) -> None:

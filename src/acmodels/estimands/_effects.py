@@ -1,7 +1,7 @@
 """What effects of one variable on another share: settings, ends, effects on the linear scale."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -13,6 +13,7 @@ from acmodels.estimands import Array, Draws, Estimand, Paths, Step
 from acmodels.estimands._names import At, Node, equation_name, node, node_variable, settings_rows
 from acmodels.estimands._paths import Steps, moderates, touches
 from acmodels.estimands._products import Summand, expected_product, expected_slope
+from acmodels.estimands._standardized import Standard, standard
 from acmodels.spec.names import quoted
 from acmodels.spec.strict import Strict
 from acmodels.system import Layout, parameters
@@ -27,7 +28,7 @@ class Effect(Strict):
     at: dict[str, Annotated[list[float | str | bool], Field(min_length=1)]] = Field(
         default_factory=dict
     )
-    scale: Literal["linear", "response"] = "linear"
+    scale: Literal["linear", "response", "standardized"] = "linear"
     values: Annotated[list[float | str | bool], Field(min_length=2, max_length=2)] | None = None
     arm: Literal[0, 1] | None = None
 
@@ -57,9 +58,10 @@ def ends(estimand: Estimand, layout: Layout, *, alone: bool = False) -> tuple[No
         )
     to = equation_name(s.to, layout, f"{estimand.where}.to")
     if s.values is not None or s.arm is not None:
+        one = "one sd more" if s.scale == "standardized" else "one unit more"
         raise EstimandError(
-            f'{estimand.where}: values and arm go with scale = "response"; on the linear scale '
-            "an effect is for one unit more"
+            f'{estimand.where}: values and arm go with scale = "response"; on the {s.scale} scale '
+            f"an effect is for {one}"
         )
     start = node(s.from_, layout, f"{estimand.where}.from", to if alone else None)
     if start.variable == to:
@@ -79,30 +81,51 @@ class PathSum:
         paths: whose products are summed.
         rows: for each row and path, the summands of the expected product.
         chains: for each row and each chain of mediators, the slopes of its steps.
+        standard: in which sds slopes are measured, or None for units.
     """
 
     at: tuple[str, ...]
     paths: tuple[Steps, ...]
     rows: tuple[tuple[tuple[Summand, ...], ...], ...]
     chains: tuple[tuple[tuple["Slope", ...], ...], ...] = ()
+    standard: Standard | None = None
 
     @property
     def product(self) -> tuple[str, str] | None:
         """The two coefficients whose product it is, where it is one."""
         found = [s for products in self.rows for p in products for s in p]
-        if len(found) == 1 and found[0].plain and len(found[0].coefficients) == 2:
+        if (
+            self.standard is None
+            and len(found) == 1
+            and found[0].plain
+            and len(found[0].coefficients) == 2
+        ):
             return found[0].coefficients[0], found[0].coefficients[1]
         return None
 
     def evaluate(self, draws: Draws) -> list[Array]:
         """Compute it row by row, (chain, draw)."""
-        return [np.sum([_total(p, draws) for p in products], axis=0) for products in self.rows]
+        times = 1.0
+        if self.standard is not None:
+            times = self.standard.ratio("", self.paths[0][-1][1], draws)
+        return [
+            times * np.sum([_total(p, draws) for p in products], axis=0) for products in self.rows
+        ]
 
     def steps(self, draws: Draws) -> list[Paths]:
         """Compute the slopes of the steps, row by row."""
-        return [
-            tuple(tuple(s.step(draws) for s in chain) for chain in chains) for chains in self.chains
-        ]
+        return [tuple(self._steps(chain, draws) for chain in chains) for chains in self.chains]
+
+    def _steps(self, chain: Sequence["Slope"], draws: Draws) -> tuple[Step, ...]:
+        out: list[Step] = []
+        before = ""
+        for s in chain:
+            step = s.step(draws)
+            if self.standard is not None:
+                step = replace(step, draws=step.draws * self.standard.ratio(before, s.to, draws))
+            out.append(step)
+            before = s.to
+        return tuple(out)
 
 
 @dataclass(frozen=True)
@@ -130,20 +153,26 @@ def _total(summands: Sequence[Summand], draws: Draws) -> Array:
     return sum((s.value(draws) for s in summands[1:]), summands[0].value(draws))
 
 
-def path_sum(layout: Layout, all_paths: Sequence[Steps], rows: Sequence[tuple[str, At]]) -> PathSum:
+def path_sum(
+    layout: Layout,
+    all_paths: Sequence[Steps],
+    rows: Sequence[tuple[str, At]],
+    standard: Standard | None = None,
+) -> PathSum:
     """Resolve the sum over paths at stated values of moderators.
 
     Args:
         layout: the model on its rows.
         all_paths: to sum over.
         rows: a label and the values at which variables are held, for each row.
+        standard: in which sds slopes are measured, or None for units.
     """
     found = tuple(tuple(expected_product(layout, p, held) for p in all_paths) for _, held in rows)
     slopes = tuple(
         tuple(_slopes(layout, c, held) for c in chains(all_paths) if len(c[0]) > 1)
         for _, held in rows
     )
-    return PathSum(tuple(label for label, _ in rows), tuple(all_paths), found, slopes)
+    return PathSum(tuple(label for label, _ in rows), tuple(all_paths), found, slopes, standard)
 
 
 def chains(all_paths: Sequence[Steps]) -> list[list[Steps]]:
@@ -178,7 +207,14 @@ def resolve_paths(estimand: Estimand, layout: Layout, all_paths: Sequence[Steps]
     at = estimand.settings.at
     rows = settings_rows(at, layout, estimand.where)
     check_moderators(estimand, layout, all_paths, list(at))
-    return path_sum(layout, all_paths, rows)
+    return path_sum(layout, all_paths, rows, measured(estimand, layout, all_paths))
+
+
+def measured(estimand: Estimand, layout: Layout, all_paths: Sequence[Steps]) -> Standard | None:
+    """Return in which sds an effect is measured, or None where it is in units."""
+    if estimand.settings.scale != "standardized":
+        return None
+    return standard(layout, all_paths[0][0][0], all_paths[0][-1][1], estimand.where)
 
 
 def check_moderators(

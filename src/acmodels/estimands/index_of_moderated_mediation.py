@@ -10,6 +10,7 @@ from acmodels.estimands._effects import (
     chains,
     check_moderators,
     ends,
+    measured,
     path_sum,
     path_warnings,
 )
@@ -99,7 +100,12 @@ def resolve(estimand: Estimand, scope: Scope) -> Index:
     rows = settings_rows(settings.at, layout, estimand.where)
     check_moderators(estimand, layout, found, list(settings.at))
     upper, lower = (
-        path_sum(layout, found, [(label, {**held, n.variable: float(v)}) for label, held in rows])
+        path_sum(
+            layout,
+            found,
+            [(label, {**held, n.variable: float(v)}) for label, held in rows],
+            measured(estimand, layout, found),
+        )
         for v in (high, low)
     )
     which = [

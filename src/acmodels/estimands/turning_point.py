@@ -112,6 +112,11 @@ def resolve(estimand: Estimand, scope: Scope) -> TurningPoint:
     """
     layout, settings = scope.layout, estimand.settings
     start, to = ends(estimand, layout)
+    if settings.scale == "standardized":
+        raise EstimandError(
+            f"{estimand.where}.scale: a turning point is a value of '{start.text}' and has no "
+            'scale = "standardized"'
+        )
     variable = start.variable
     if variable in {node_variable(name) for name in settings.at}:
         raise EstimandError(f"{estimand.where}.at: '{variable}' is what turns; it cannot be held")

@@ -228,6 +228,8 @@ def _linked(run: Mapping[str, Any]) -> str:
 def _own_scale(run: Mapping[str, Any], name: str) -> str:
     """Said of an effect on the outcome's own scale, with the two values of its cause."""
     said = run.get("estimands", {}).get(name, {})
+    if said.get("scale") == "standardized":
+        return ", standardized"
     if said.get("scale") != "response":
         return ""
     values = said.get("values")

@@ -257,6 +257,8 @@ def _scale(s: Any, response: str | None, graph: Graph) -> str:
         ends = [plain(v) for v in getattr(s, "values", None) or ()]
         moved = f", as {s.from_} moves from {ends[0]} to {ends[1]}" if ends else ""
         return f" on the outcome's own scale{moved}"
+    if getattr(s, "scale", "") == "standardized":
+        return " in standard deviations"
     link = graph.links.get(response or "") or "identity"
     return "" if link == "identity" else f" {UNITS.get(link, f'on the {link} scale')}"
 
