@@ -261,6 +261,28 @@ def test_what_has_no_standardized_scale(frame: pd.DataFrame, table: Any, wanted:
         value(context({"y": "y ~ x + square(x)"}, {"e": table}, frame)[0], "e")
 
 
+def test_a_transform_of_an_endogenous_variable_is_refused(frame: pd.DataFrame) -> None:
+    e = {"e": effect("square(m)", "y", "direct")}
+    with pytest.raises(InputError, match=r"'square\(m\)' is a transform of 'm', which has"):
+        value(context({"m": "m ~ x", "y": "y ~ m + square(m)"}, e, frame)[0], "e")
+
+
+def test_replicates_are_measured_as_one_study_is(frame: pd.DataFrame) -> None:
+    """R data sets at once, whose draws stand where chains do, give each its own sd."""
+    equations = {"m": "m ~ x", "y": "y ~ m + square(m) + x"}
+    e = {"ab": effect("x", "y", "indirect", via=["m"])}
+    found, p = context(equations, e, frame)
+    rng = np.random.default_rng(2)
+    sets = {k: np.stack([v, rng.normal(size=len(v))]) for k, v in found.responses.items()}
+    many = Context(found.layout, sets, p.__getitem__, found.estimands, found.source)
+    for r in range(2):
+        one = {k: v[r] for k, v in sets.items()}
+        alone = Context(
+            found.layout, one, lambda n, r=r: p[n][r : r + 1], found.estimands, found.source
+        )
+        np.testing.assert_allclose(value(many, "ab")[r], value(alone, "ab")[0])
+
+
 def test_contrasts_and_sums_take_the_scale_of_what_they_are_made_of(frame: pd.DataFrame) -> None:
     tables = {
         "name": "t",

@@ -75,7 +75,8 @@ def standard(layout: Layout, start: Node, to: str, where: str) -> Standard:
     """Find the part of variables that an effect moves.
 
     Raises:
-        EstimandError: there are too few units to have an sd, or what it starts from is constant.
+        EstimandError: there are too few units to have an sd, or what it starts from is constant
+            or a transform of an endogenous variable.
     """
     found = Standard(start, _level(layout, start))
     rows = units_of(layout.equation(to).rows, found.level)
@@ -85,6 +86,12 @@ def standard(layout: Layout, start: Node, to: str, where: str) -> Standard:
             f"'{start.text}' varies"
         )
     known = layout.variables.get(start.variable)
+    if known is None and start.operand is not None and start.operand not in layout.derived:
+        raise EstimandError(
+            f"{where}.scale: '{start.text}' is a transform of '{start.variable}', which has an "
+            "equation, so that its sd does not follow from the model's variances; give from = "
+            f'"{start.variable}"'
+        )
     if known is not None and not known.levels and np.ptp(known.values[rows]) == 0:
         raise EstimandError(f"{where}.scale: '{start.text}' does not vary, so it has no sd")
     return found
