@@ -9,8 +9,9 @@ from scipy import stats
 from acmodels.engines.collapsed.mixed import Component
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses
+from acmodels.system.arrays import Array
 from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.layout import residual_pairs
 
 
 def matrices(

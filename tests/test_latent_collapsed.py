@@ -21,7 +21,7 @@ from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.generate import linear_predictor
 from acmodels.priors import Priors, held_values, resolve_priors
 from acmodels.system import System, build_system, parameters
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 ONE = np.zeros(1, dtype=np.int64)
 

@@ -15,7 +15,7 @@ from acmodels.inference.fitting import rehearse
 from acmodels.priors import resolve_priors
 from acmodels.system import System, build_system
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import parameters
+from acmodels.system.structural import parameters
 from acmodels.system.terms import latent_means
 
 J, PER = 12, 5

@@ -15,7 +15,7 @@ from acmodels.estimands import Context, evaluate
 from acmodels.generate import generate
 from acmodels.priors import resolve_priors
 from acmodels.system import build_system, parameters
-from acmodels.system.layout import with_steps
+from acmodels.system.structural import with_steps
 
 MODEL: dict[str, Any] = {
     "name": "steps",

@@ -482,7 +482,7 @@ def test_the_estimand_is_the_ratio_and_is_withheld_where_the_total_may_be_zero(
 
 
 def test_loadings_take_their_share() -> None:
-    from acmodels.robustness.confounding import loadings
+    from acmodels.robustness.confounder import loadings
 
     found = loadings({"m": (2.0, False), "y": (np.pi / np.sqrt(3), True)}, -0.25)
     assert found["m"] ** 2 == pytest.approx(0.25 * 2.0**2)

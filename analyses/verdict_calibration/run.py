@@ -27,7 +27,7 @@ from acmodels.replication.recovery import effect_names, in_folder
 from acmodels.spec.design import Design, Size
 from acmodels.spec.model import Model
 from acmodels.spec.proposition import Proposition, inside
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "src" / "acmodels" / "framework" / "verdicts.csv"

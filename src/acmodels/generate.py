@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.errors import InputError
+from acmodels.system.arrays import Array
 from acmodels.system.columns import column_values, design_matrix, unit_means, variable_values
-from acmodels.system.layout import Array, Block, EquationLayout, Layout, residual_pairs
+from acmodels.system.equation import EquationLayout
+from acmodels.system.groups import Block
+from acmodels.system.layout import Layout, residual_pairs
 from acmodels.system.terms import LatentMean, Term, latent_means, slopes, terms
 
 type Truth = Mapping[str, float]

@@ -9,7 +9,7 @@ from acmodels.spec.formula import Operand
 from acmodels.spec.names import level_of, quoted, without_backticks
 from acmodels.spec.parsing import parse_operand
 from acmodels.system import Layout
-from acmodels.system.layout import Part
+from acmodels.system.equation import Part
 from acmodels.system.terms import Term, slopes, terms
 
 type Held = float | str | bool

@@ -10,7 +10,7 @@ from acmodels.estimands._names import Node, equation_name, spelled
 from acmodels.numbers import joined
 from acmodels.spec.names import quoted
 from acmodels.system import Layout
-from acmodels.system.layout import Part
+from acmodels.system.equation import Part
 from acmodels.system.terms import Term, constant_within, terms
 
 type Steps = tuple[tuple[Node, str], ...]

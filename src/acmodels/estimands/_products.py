@@ -23,8 +23,9 @@ from acmodels.estimands import Array, Draws
 from acmodels.estimands._names import At, Node
 from acmodels.estimands._paths import Steps, carried, is_node, touches
 from acmodels.system import Layout, Responses
+from acmodels.system.arrays import Index
 from acmodels.system.columns import part_values, slope, variable_values
-from acmodels.system.layout import Index, Part
+from acmodels.system.equation import Part
 from acmodels.system.terms import Factor, Term, terms
 from acmodels.system.variances import Covariance, covariance, shared
 

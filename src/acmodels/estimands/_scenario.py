@@ -9,8 +9,8 @@ import numpy as np
 from acmodels.errors import EstimandError
 from acmodels.estimands._names import At, Node
 from acmodels.system import Layout, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import apply, variable_values
-from acmodels.system.layout import Array, Index
 from acmodels.system.terms import Factor, LatentMean, Source, Term, latent_means, terms
 
 type World = tuple[int, int]

@@ -13,7 +13,7 @@ from acmodels.posterior import Array, Posterior
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import log_density
 from acmodels.system import Block, Layout, Parameter, System, parameters
-from acmodels.system.layout import Correlations
+from acmodels.system.groups import Correlations
 
 
 def prior_sensitivity(

@@ -9,6 +9,7 @@ from acmodels.priors.prior import Prior
 from acmodels.spec import parameters as named
 from acmodels.spec.distribution import dirichlet, half_normal, lkj, normal
 from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
+from acmodels.system.arrays import Array
 from acmodels.system.centered import (
     Centered,
     Lookup,
@@ -16,7 +17,6 @@ from acmodels.system.centered import (
     centered_equation,
     lookup,
 )
-from acmodels.system.layout import Array
 from acmodels.system.missing import known_rows, observed
 from acmodels.system.terms import Term, group_terms
 

@@ -8,7 +8,7 @@ import numpy as np
 from acmodels.errors import ModelError
 from acmodels.priors.prior import Prior, pattern_kind
 from acmodels.system import Layout, parameters
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 def held_values(priors: Mapping[str, Prior]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from acmodels.families import scalars
 from acmodels.spec.distribution import Distribution
 from acmodels.spec.names import without_names
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 @dataclass(frozen=True)

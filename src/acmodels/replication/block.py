@@ -28,7 +28,8 @@ from acmodels.rng import child_seed, stream
 from acmodels.simulation import draw_frame
 from acmodels.spec.distribution import draw
 from acmodels.system import Layout, Responses, System, build_layout, parameters
-from acmodels.system.layout import Array, with_steps
+from acmodels.system.arrays import Array
+from acmodels.system.structural import with_steps
 
 DRAWS = 1000
 """Draws of each posterior by an engine that takes batches, where a person does not say."""

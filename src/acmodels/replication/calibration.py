@@ -20,8 +20,8 @@ from acmodels.replication.recovery import MOST_FAILED, check_run, effect_names, 
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
+from acmodels.system.arrays import Array
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array
 from acmodels.system.terms import latent_means, terms
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from acmodels.spec.model import Model
 from acmodels.spec.plan import Criterion, Plan
 from acmodels.spec.proposition import Claim, Proposition
 from acmodels.system import parameters
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from acmodels.priors import Priors, resolve_priors
 from acmodels.simulation import emptied
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, System, build_layout, build_system
-from acmodels.system.layout import Index
+from acmodels.system.arrays import Index
 from acmodels.system.modeled import prune
 
 

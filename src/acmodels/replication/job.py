@@ -17,7 +17,7 @@ from acmodels.spec.design import Design
 from acmodels.spec.distribution import Distribution
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 RULES = 5
 """Counts up when what is drawn in a loop, or what counts as a failed fit, changes between releases,

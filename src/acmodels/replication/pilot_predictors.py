@@ -10,7 +10,8 @@ from acmodels.inference.fitting import Fit
 from acmodels.numbers import decimal, number
 from acmodels.simulation import losable, predictor_names, row_kind
 from acmodels.spec.design import Design, Unit
-from acmodels.system.layout import Array, Index, Layout
+from acmodels.system.arrays import Array, Index
+from acmodels.system.layout import Layout
 
 FEW = 12
 """Different whole numbers up to which a predictor is simulated by the shares of its values."""

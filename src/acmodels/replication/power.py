@@ -27,7 +27,7 @@ from acmodels.replication.recovery import (
 from acmodels.replication.store import numbers_of
 from acmodels.rng import check_seed, child_seed
 from acmodels.spec.plan import BUDGET, Plan, plan_from_table, plan_with_model
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -28,7 +28,8 @@ from acmodels.simulation import (
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, System, build_layout
-from acmodels.system.layout import Array, with_steps
+from acmodels.system.arrays import Array
+from acmodels.system.structural import with_steps
 
 HOLED, HOLED_ROWS_VARY = 10, 100
 """Replicates that share predictors and missing cells, where such are modeled.

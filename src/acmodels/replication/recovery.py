@@ -18,7 +18,7 @@ from acmodels.replication.store import numbers_of
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import parameters
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -18,7 +18,7 @@ import numpy as np
 from acmodels.errors import InputError
 from acmodels.folder import unwritable
 from acmodels.replication.job import Outcome
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 SCHEMA = 1
 FILE = "runs.sqlite"

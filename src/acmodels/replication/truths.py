@@ -9,7 +9,9 @@ from acmodels.families import scalars
 from acmodels.priors import Prior, Priors, turned
 from acmodels.spec.distribution import draw, median
 from acmodels.system import Block, EquationLayout, Layout, parameters
-from acmodels.system.layout import Array, Correlations, with_steps
+from acmodels.system.arrays import Array
+from acmodels.system.groups import Correlations
+from acmodels.system.structural import with_steps
 
 TRIES = 1000
 """How often thresholds are drawn until they rise, or a number until it is above its bound."""

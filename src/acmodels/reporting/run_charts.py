@@ -8,7 +8,7 @@ from acmodels.numbers import decimal, stated
 from acmodels.reporting.charts import Band
 from acmodels.reporting.svg import TEXT_WIDTH, area_path, line_path, shortened, tag, ticks, view_box
 from acmodels.reporting.svg import tick_labels as labels_of
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 WIDTH, LEFT, RIGHT = 760.0, 64.0, 20.0
 

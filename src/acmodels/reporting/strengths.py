@@ -10,7 +10,7 @@ from acmodels.families import family
 from acmodels.numbers import significant
 from acmodels.posterior import Array, intervals
 from acmodels.system.columns import column_values, design_matrix, slope, variable_values
-from acmodels.system.layout import Column
+from acmodels.system.equation import Column
 
 if TYPE_CHECKING:
     from acmodels.inference.fitting import Fit

@@ -19,7 +19,8 @@ from acmodels.data import Study, study
 from acmodels.data import labels as labels_of
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
-from acmodels.inference.fitting import Fit, effect_rows
+from acmodels.inference.effect_rows import effect_rows
+from acmodels.inference.fitting import Fit
 from acmodels.inference.judging import drawn, quantities
 from acmodels.inference.refitting import Again, Refit, again, refit
 from acmodels.inference.rules import Drawn, chances, decide

@@ -29,7 +29,7 @@ from acmodels.simulation.truths import ASSUMED, assumed, categories, resolve_tru
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
 from acmodels.system import Layout, build_layout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 __all__ = [
     "ASSUMED", "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",

@@ -11,7 +11,7 @@ from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.design import ROW, Design, Exogenous, Loss, Unit
 from acmodels.spec.distribution import draw, listed, moments, normal, quantiles
 from acmodels.spec.model import Model
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 WAVE = "wave"
 """The kind of unit that is a point in time."""

@@ -14,7 +14,7 @@ from acmodels.spec.distribution import median
 from acmodels.spec.model import Model
 from acmodels.system import Layout, parameters
 from acmodels.system.equations import SCALE
-from acmodels.system.layout import with_steps
+from acmodels.system.structural import with_steps
 
 ASSUMED = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
 """Truths that neither a design nor a stated prior says, by kind of parameter."""

@@ -9,14 +9,11 @@ from acmodels.errors import DataError, listing
 from acmodels.spec.formula import quoted
 from acmodels.spec.model import Equation, Model
 from acmodels.system import checks
+from acmodels.system.arrays import Array, Responses
 from acmodels.system.centered import zero_notes
 from acmodels.system.equations import codes_found, layout_of
 from acmodels.system.latent import latent_notes
-from acmodels.system.layout import (
-    Array,
-    Layout,
-    Responses,
-)
+from acmodels.system.layout import Layout
 from acmodels.system.rows import Rows
 from acmodels.system.separation import not_looked_at
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from acmodels.sources import unit_function
 from acmodels.spec.formula import Operand
+from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import apply, column_values, variable_values
-from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
+from acmodels.system.equation import Column, EquationLayout
+from acmodels.system.layout import Layout
 from acmodels.system.missing import known_rows
 from acmodels.system.terms import Term, group_terms
 

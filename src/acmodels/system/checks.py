@@ -12,8 +12,11 @@ from acmodels.errors import DataError, listing
 from acmodels.families import family
 from acmodels.numbers import decimal, number
 from acmodels.spec.formula import Operand
+from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import design_matrix, variable_values
-from acmodels.system.layout import Array, Block, EquationLayout, Layout, Responses
+from acmodels.system.equation import EquationLayout
+from acmodels.system.groups import Block
+from acmodels.system.layout import Layout
 from acmodels.system.rank import explained, redundant
 from acmodels.system.terms import Term, group_terms, terms
 

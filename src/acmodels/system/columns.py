@@ -14,14 +14,11 @@ import numpy as np
 from acmodels.errors import DataError, did_you_mean, listing
 from acmodels.sources import Grouped, unit_function
 from acmodels.spec.formula import INTERCEPT, Operand, Term
+from acmodels.system.arrays import Array, Responses
+from acmodels.system.equation import Column, EquationLayout, Part
 from acmodels.system.layout import (
-    Array,
-    Column,
     Derived,
-    EquationLayout,
     Layout,
-    Part,
-    Responses,
     Variable,
 )
 

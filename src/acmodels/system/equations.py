@@ -10,19 +10,12 @@ from acmodels.families import family
 from acmodels.spec.formula import INTERCEPT, GroupTerm
 from acmodels.spec.model import Equation, Model, recursive_order
 from acmodels.system import checks
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, columns_of, variable_values
+from acmodels.system.equation import Column, EquationLayout
+from acmodels.system.groups import Block, Member
 from acmodels.system.latent import latent_problems
-from acmodels.system.layout import (
-    Array,
-    Block,
-    Column,
-    Derived,
-    EquationLayout,
-    Index,
-    Layout,
-    Member,
-    Variable,
-)
+from acmodels.system.layout import Derived, Layout, Variable
 from acmodels.system.rows import Rows, codes_of, rows_of_level
 from acmodels.system.variables import (
     derived_of,

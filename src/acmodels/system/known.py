@@ -9,7 +9,7 @@ import numpy as np
 from acmodels.data import Study, kind, labels, numeric
 from acmodels.families import family
 from acmodels.spec.model import Model
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 from acmodels.system.rough import Guess, donors, guesses, home
 from acmodels.system.rows import Rows, codes_of, keys_of, uses
 

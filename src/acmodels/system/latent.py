@@ -7,8 +7,9 @@ An observed mean of few rows is that plus noise, which biases its effect toward 
 means throughout; engines and the generator add what the latent ones differ by.
 """
 
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import Array, Index, Layout, Responses
+from acmodels.system.layout import Layout
 from acmodels.system.terms import Term, group_terms, is_constant, terms
 
 

@@ -12,15 +12,10 @@ from itertools import product
 
 import numpy as np
 
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import (
-    Array,
-    EquationLayout,
-    Index,
-    Layout,
-    MissingValues,
-    Responses,
-)
+from acmodels.system.equation import EquationLayout
+from acmodels.system.layout import Layout, MissingValues
 from acmodels.system.terms import reads
 
 CONFIGURATIONS = 64

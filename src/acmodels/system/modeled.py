@@ -14,9 +14,10 @@ import numpy as np
 from acmodels.data import Finding, Study
 from acmodels.errors import DataError
 from acmodels.spec.model import Model
+from acmodels.system.arrays import Index
 from acmodels.system.assembly import assemble, examined
 from acmodels.system.known import Known, read_known
-from acmodels.system.layout import Index, Layout, MissingValues
+from acmodels.system.layout import Layout, MissingValues
 from acmodels.system.missing import subset
 from acmodels.system.missing_cells import said_missing
 from acmodels.system.predictors import Incomplete, predictor_models

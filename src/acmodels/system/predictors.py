@@ -17,8 +17,9 @@ from acmodels.data import kind
 from acmodels.spec.formula import quoted
 from acmodels.spec.model import Equation, Model
 from acmodels.spec.parsing import parse_formula
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.equations import layout_of
-from acmodels.system.layout import Array, Index, Layout, Responses
+from acmodels.system.layout import Layout
 from acmodels.system.missing import subset
 from acmodels.system.system import Joint
 from acmodels.system.terms import group_terms, reads

@@ -13,7 +13,9 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.numbers import number
-from acmodels.system.layout import Absent, Array, Column, EquationLayout, Layout, Part
+from acmodels.system.arrays import Array
+from acmodels.system.equation import Column, EquationLayout, Part
+from acmodels.system.layout import Absent, Layout
 
 TOLERANCE = 1e-7
 """Share of a column's length that the columns before it must leave, as in R."""

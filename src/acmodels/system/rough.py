@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 
 CHANCE = 1e-3
 """How likely it may be that values agree within every unit by accident."""

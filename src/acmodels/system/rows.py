@@ -7,10 +7,7 @@ import numpy as np
 from acmodels.data import Finding, Study, labels, numeric, row_names, study_of, truth_values
 from acmodels.errors import DataError, did_you_mean, listing
 from acmodels.spec.model import Equation, Model
-from acmodels.system.layout import (
-    Array,
-    Index,
-)
+from acmodels.system.arrays import Array, Index
 
 
 class Rows:

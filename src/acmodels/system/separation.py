@@ -16,8 +16,10 @@ import numpy as np
 from acmodels.errors import listing
 from acmodels.numbers import number
 from acmodels.spec import parameters as named
+from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array, Column, EquationLayout, Layout, Responses
+from acmodels.system.equation import Column, EquationLayout
+from acmodels.system.layout import Layout
 from acmodels.system.rank import cells
 from acmodels.system.terms import group_terms, is_latent, reads
 

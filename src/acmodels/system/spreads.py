@@ -19,8 +19,10 @@ from functools import reduce
 
 import numpy as np
 
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import part_values, variable_values
-from acmodels.system.layout import Array, Index, Layout, Responses, parameters, residual_pairs
+from acmodels.system.layout import Layout, residual_pairs
+from acmodels.system.structural import parameters
 from acmodels.system.terms import Factor, Term, constant_within, is_constant, terms
 from acmodels.system.variances import covariance, residual_variance, shared
 

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from acmodels.data import Finding
-from acmodels.system.layout import (
-    Layout,
-    Responses,
-)
+from acmodels.system.arrays import Responses
+from acmodels.system.layout import Layout
 from acmodels.system.missing import observed
 from acmodels.system.separation import Unbounded
 

@@ -12,18 +12,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import (
-    Array,
-    Block,
-    Column,
-    Derived,
-    EquationLayout,
-    Index,
-    Layout,
-    Part,
-    Responses,
-)
+from acmodels.system.equation import Column, EquationLayout, Part
+from acmodels.system.groups import Block
+from acmodels.system.layout import Derived, Layout
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.system.layout import Array, EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array, Responses
+from acmodels.system.equation import EquationLayout
+from acmodels.system.layout import Layout
 from acmodels.system.terms import Term, group_terms, terms
 
 type Covariance = tuple[str, ...]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.system.layout import Array, Index, Layout, MissingValues, Responses
+from acmodels.system.arrays import Array, Index, Responses
+from acmodels.system.layout import Layout, MissingValues
 from acmodels.system.missing import Component, complete, components
 
 NEVER = -1e10

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array, EquationLayout, Layout, Responses
+from acmodels.system.equation import EquationLayout
+from acmodels.system.layout import Layout
 from acmodels.system.terms import terms
 
 ROUNDS = 25

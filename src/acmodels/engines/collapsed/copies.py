@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from acmodels.system import Layout
+from acmodels.system.arrays import Array
 from acmodels.system.columns import group_column, unit_means
 from acmodels.system.latent import rest_values
-from acmodels.system.layout import Array
 from acmodels.system.terms import latent_means, latent_terms
 
 type Monomial = tuple[int, ...]

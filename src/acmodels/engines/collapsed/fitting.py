@@ -45,7 +45,7 @@ from acmodels.posterior import Deferred, Posterior, SampledPart
 from acmodels.priors import Priors, held_values
 from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 POINTS = ((4, 1024), (8, 4096), (99, 16384))
 """Points of a single fit, up to so many coordinates, at which their density is evaluated."""

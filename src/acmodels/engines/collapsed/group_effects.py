@@ -20,7 +20,7 @@ from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, lapack_fac
 from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.errors import EngineError
 from acmodels.system import Layout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 SHARES = 8
 """Pieces that the work is cut into."""

@@ -22,7 +22,8 @@ from acmodels.engines.collapsed.ridges import Ridge, bent, ridges
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.arrays import Array
+from acmodels.system.layout import residual_pairs
 
 
 @dataclass(frozen=True)

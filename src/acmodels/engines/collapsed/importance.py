@@ -12,7 +12,7 @@ from scipy.special import gammaln, ndtri
 
 from acmodels.engines.collapsed.kernels import folded_t
 from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 DF = 7.0
 """Degrees of freedom of the proposal: heavier tails than any posterior of sds we met."""

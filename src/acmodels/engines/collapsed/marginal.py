@@ -8,7 +8,7 @@ import numpy as np
 from acmodels.engines.collapsed.hyper import Factors, Hyper, factors, log_prior
 from acmodels.engines.collapsed.kernels import LANES, Found, Points, evaluate, work
 from acmodels.engines.collapsed.mixed import Moments
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 LAPACK_FROM = 200
 """Dense columns from which a library's blocked Cholesky beats four at once in the cache."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 @dataclass(frozen=True)

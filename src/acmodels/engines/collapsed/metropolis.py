@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 WARM_UP = 600
 INDEPENDENT = 4

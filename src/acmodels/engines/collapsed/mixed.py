@@ -22,8 +22,8 @@ from acmodels.engines.collapsed.kernels import Cross, Pools, Structure, cross_pr
 from acmodels.engines.collapsed.pooling import NO_POOLS, find_pools
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.layout import Array, Index
 from acmodels.system.terms import latent_means, latent_terms
 
 

@@ -37,7 +37,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.engines.collapsed.kernels import Cross, Pools, Structure
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 
 CELLS_MOST = 4_000_000
 """Numbers in all pooled matrices of a data set, beyond which nothing is pooled."""

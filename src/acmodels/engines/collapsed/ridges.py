@@ -27,7 +27,7 @@ import numpy as np
 from acmodels.engines.collapsed.matrices import Matrix, cholesky
 from acmodels.engines.collapsed.mixed import Component
 from acmodels.system import Layout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 from acmodels.system.terms import latent_terms
 
 FADE = 0.05

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 _BITS = 32
 _POLYNOMIALS: tuple[tuple[int, int, tuple[int, ...]], ...] = (

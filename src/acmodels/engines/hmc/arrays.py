@@ -18,8 +18,8 @@ from acmodels.engines.hmc.products import Effect, Known, Products, Values
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.parameters import coefficient, cor
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array, Index
 from acmodels.system.terms import Term, group_terms, slopes
 from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals

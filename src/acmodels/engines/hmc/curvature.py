@@ -9,7 +9,7 @@ from scipy import sparse
 from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
 from acmodels.engines.hmc.sampler import differences
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 
 STEP = 1e-5
 CROSSED = 30

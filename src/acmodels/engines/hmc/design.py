@@ -10,7 +10,7 @@ from acmodels.engines.hmc.places import Arrays
 from acmodels.engines.hmc.products import moving
 from acmodels.priors import Priors
 from acmodels.system import EquationLayout, Layout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 from acmodels.system.terms import terms
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from acmodels.engines.hmc.design import Design, Monotonic
 from acmodels.engines.hmc.roots import correlation_root, lower_root
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.arrays import Array
+from acmodels.system.layout import residual_pairs
 from acmodels.system.terms import slopes as slope_terms
 
 

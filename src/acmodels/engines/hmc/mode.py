@@ -12,7 +12,7 @@ from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
 from acmodels.engines.hmc.sampler import Metric, differences
 from acmodels.errors import EngineError
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 
 ROUNDS, PASSES = 20, 8
 LEAST_GAIN = 0.02

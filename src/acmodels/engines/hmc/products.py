@@ -13,8 +13,8 @@ import numpy as np
 from acmodels.engines.hmc.places import MOST_SEEN
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, unit_means, variable_values
-from acmodels.system.layout import Array, Index
 from acmodels.system.terms import Factor, Term, latent_means, terms
 
 type Slots = Index

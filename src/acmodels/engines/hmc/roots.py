@@ -3,7 +3,7 @@
 import numpy as np
 
 from acmodels.engines.hmc.design import Design
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 def correlation_root(partial: Array) -> Array:

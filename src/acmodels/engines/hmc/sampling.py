@@ -30,7 +30,7 @@ from acmodels.posterior import Posterior
 from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 
 FIRST, SHARE = 60, 10
 """Steps of warm-up before the metric is taken anew, or as many as `tune` has tenths; after it,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.priors import Prior
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 
 def to_line(values: Array, priors: Sequence[Prior]) -> Array:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array
 from acmodels.system.columns import design_matrix, group_column
-from acmodels.system.layout import Array
 from acmodels.system.working import Multipliers, rough_effects, working_residuals
 
 CONSTANT = -1

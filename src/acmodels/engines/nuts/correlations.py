@@ -13,7 +13,8 @@ import numpy as np
 from acmodels.engines.nuts.forms import shape_of
 from acmodels.engines.nuts.rows import Stack
 from acmodels.priors import Priors, held_matrix
-from acmodels.system.layout import Array, residual_pairs
+from acmodels.system.arrays import Array
+from acmodels.system.layout import residual_pairs
 
 type Pairs = Sequence[tuple[int, int, str]]
 """Positions and names of correlations: (1, 2), (1, 3), ..., (2, 3), ..."""

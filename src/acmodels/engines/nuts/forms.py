@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.spec.distribution import Distribution
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 LOCATED: Mapping[str, Any] = {
     "Normal": lambda pm, _: pm.Normal.dist(0.0, 1.0),

@@ -20,7 +20,7 @@ from acmodels.engines.nuts.population import Population
 from acmodels.engines.nuts.rows import Stack
 from acmodels.engines.nuts.scales import Scales, group_bases
 from acmodels.system import Block, Layout, Responses
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 from acmodels.system.terms import Term, group_terms
 from acmodels.system.versions import Versions
 

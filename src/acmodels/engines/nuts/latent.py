@@ -11,9 +11,9 @@ from acmodels.engines.nuts.group_effects import GroupEffects
 from acmodels.engines.nuts.missing import Shifts
 from acmodels.engines.nuts.population import Population, centered
 from acmodels.system import Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix, group_column, unit_means
 from acmodels.system.latent import rest_values
-from acmodels.system.layout import Array, Index
 from acmodels.system.terms import LatentMean, latent_means, latent_terms
 from acmodels.system.versions import Versions
 

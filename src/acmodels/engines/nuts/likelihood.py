@@ -19,7 +19,7 @@ from acmodels.engines.nuts.scales import Scales
 from acmodels.engines.nuts.thresholds import Thresholds
 from acmodels.families import Category, family
 from acmodels.system import EquationLayout
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 from acmodels.system.versions import Versions
 
 

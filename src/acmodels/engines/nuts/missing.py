@@ -17,8 +17,10 @@ from acmodels.engines.nuts.population import Population
 from acmodels.engines.nuts.rows import Stack
 from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, variable_values
-from acmodels.system.layout import Array, Column, Index, MissingValues
+from acmodels.system.equation import Column
+from acmodels.system.layout import MissingValues
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
 from acmodels.system.versions import Unknown, Versions
 

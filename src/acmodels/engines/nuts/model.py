@@ -20,7 +20,7 @@ from acmodels.engines.nuts.correlations import residual_draws
 from acmodels.engines.nuts.rows import Stack, make_stack
 from acmodels.priors import Priors
 from acmodels.system import Layout, Responses, parameters
-from acmodels.system.layout import Array, Index
+from acmodels.system.arrays import Array, Index
 from acmodels.system.versions import Unknown, Versions
 
 

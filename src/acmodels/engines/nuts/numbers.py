@@ -12,7 +12,7 @@ from acmodels.engines.nuts.rows import Stack
 from acmodels.families import Scalar, family
 from acmodels.priors import Prior
 from acmodels.system import Responses
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 from acmodels.system.working import rough
 
 

@@ -19,8 +19,8 @@ from acmodels.engines.nuts.start import start
 from acmodels.priors import Prior
 from acmodels.spec.parameters import coefficient
 from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system.arrays import Array
 from acmodels.system.columns import design_matrix
-from acmodels.system.layout import Array
 from acmodels.system.terms import Term, slopes
 from acmodels.system.versions import Versions
 

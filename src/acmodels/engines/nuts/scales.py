@@ -14,7 +14,7 @@ from acmodels.priors import Prior, Priors, turned
 from acmodels.spec import parameters as names
 from acmodels.spec.distribution import Distribution
 from acmodels.system import Layout, Responses
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 _SYMMETRIC = {
     "HalfNormal": "Normal",

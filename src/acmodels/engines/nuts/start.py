@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.system import EquationLayout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 from acmodels.system.working import pooled, working
 
 ROUNDS = 6

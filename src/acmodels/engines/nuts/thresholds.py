@@ -16,7 +16,7 @@ from acmodels.engines.nuts.forms import add_priors, joined, shape_of
 from acmodels.engines.nuts.population import Population, Raw, located, raw_arrays
 from acmodels.priors import Prior
 from acmodels.system import EquationLayout, Responses
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 from acmodels.system.working import rough
 
 

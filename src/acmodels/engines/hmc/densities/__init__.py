@@ -32,7 +32,7 @@ from numba.core.ccallback import CFunc
 from acmodels.engines.compiling import cache_folder, stamped
 from acmodels.engines.hmc.elementary import PLAIN
 from acmodels.system import EquationLayout
-from acmodels.system.layout import Array
+from acmodels.system.arrays import Array
 
 CHUNK = 512
 _P: Any = types.CPointer(types.float64)
