@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import acmodels as ac
 from acmodels.engines import Sampling, collapsed
 from acmodels.engines.collapsed import fitting, group_effects, hyper, marginal, mixed
-from acmodels.engines.collapsed.kernels import coefficients
+from acmodels.engines.collapsed.kernels.solving import coefficients
 from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.errors import EngineError
 from acmodels.load import load_model
@@ -77,6 +77,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "nested": {"equations": {"y": "y ~ x + (1 | a/t)"}},
     "nested thrice": {"equations": {"y": "y ~ x + z + (1 | s/a/t)"}},
     "nested and crossed": {"equations": {"y": "y ~ x + (1 + x | a/t) + (1 | b)"}},
+    "slopes in a chain": {
+        "equations": {"y": "y ~ x + (1 + x || s) + (1 | a) + (1 + w | t) + (1 | b)"}
+    },
     "slopes": {"equations": {"y": "y ~ x + w + (1 + x + w | a)"}},
     "slopes apart": {"equations": {"y": "y ~ x + (1 + x || a)"}},
     "crossed slopes": {"equations": {"y": "y ~ x + w + (1 + x | a) + (1 + w | b)"}},
@@ -268,6 +271,103 @@ def test_density_over_random_designs(made: tuple[dict[str, Any], pd.DataFrame]) 
     check_density(system, priors, n=2)
 
 
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Nested chains of unequal sizes with slopes anywhere, crossed or not, weighted or not."""
+    deep = draw(st.booleans())
+    sizes = draw(
+        st.lists(
+            st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=3), min_size=1, max_size=3),
+            min_size=3,
+            max_size=5,
+        )
+    )
+    data = nests(sizes, shuffled=draw(st.integers(0, 10_000)))
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    n = len(data)
+    data = data.assign(w=rng.normal(size=n), m=rng.normal(size=n), size=rng.uniform(0.5, 2.0, n))
+    data["c"] = [f"c{k}" for k in rng.permutation(np.arange(n) % 3)]
+    effects = st.sampled_from(["1", "1 + x", "0 + x", "1 + x + w"])
+    bars = st.sampled_from(["|", "||"])
+
+    def groups(shared: str | None) -> str:
+        parts = [
+            f"({draw(effects)} {draw(bars)} {level})"
+            for level in ("s", "a", "t")[0 if deep else 1 :]
+            if level != shared
+        ]
+        parts += [
+            f"({draw(st.sampled_from(['1', '1 + x']))} {draw(bars)} {level})"
+            for level in ("b", "c")
+            if draw(st.booleans())
+        ]
+        if shared is not None:
+            parts.append(f"({draw(st.sampled_from(['1', '1 + x']))} |i| {shared})")
+        return " + ".join(parts)
+
+    linked = draw(st.sampled_from([None, "effects", "residuals", "both"]))
+    shared = draw(st.sampled_from(["a", "t"])) if linked in ("effects", "both") else None
+    equations: dict[str, Any] = {"y": {"formula": f"y ~ x + {groups(shared)}"}}
+    table: dict[str, Any] = {"equations": equations}
+    if linked is not None:
+        equations["m"] = {"formula": f"m ~ w + {groups(shared)}"}
+    if linked in ("residuals", "both"):
+        table["residual_correlation"] = [["m", "y"]]
+    elif draw(st.booleans()):
+        equations["y"]["weights"] = "size"
+    return table, data
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(chains())
+def test_density_over_random_chains(made: tuple[dict[str, Any], pd.DataFrame]) -> None:
+    """As dense algebra has it; data sets of a batch as each alone; and levels one by one."""
+    try:
+        system, priors = built(*made)
+    except ac.InputError:
+        return  # such as two columns that are one
+    check_density(system, priors, n=2)
+    stack = {k: np.stack([v, v[::-1] - 0.5]) for k, v in system.responses.items()}
+    for problem in problems(system, priors):
+        h = problem.hyper
+        x = np.repeat(some_points(h, 5), 2, axis=0)
+        made_of = mixed.moments(h.component, system.layout, priors, stack)
+        found = marginal.density(marginal.Problem(h, made_of), x, np.array([0, 1]))
+        for r in range(2):
+            one = {k: v[r : r + 1] for k, v in stack.items()}
+            alone = mixed.moments(h.component, system.layout, priors, one)
+            alone = replace(alone, cross=level_by_level(alone.cross))
+            want = marginal.density(marginal.Problem(h, alone), x[:1], ONE)
+            np.testing.assert_allclose(found.log[r], want.log[0], rtol=1e-8)
+            np.testing.assert_allclose(found.root[r], want.root[0], rtol=1e-6, atol=1e-8)
+
+
+def test_a_level_meets_only_the_columns_of_its_rows() -> None:
+    """A nest of one district meets its own partners, whichever of its levels has the slope."""
+    n = 240
+    district = np.arange(n) // 12
+    data = pd.DataFrame(
+        {
+            "s": [f"s{k}" for k in district],
+            "a": [f"a{k}" for k in np.arange(n) // 4],
+            "b": [f"b{k}" for k in (np.arange(n) // 6) % 40],  # two to a district
+            "x": np.random.default_rng(1).normal(size=n),
+            "y": np.random.default_rng(2).normal(size=n),
+        }
+    )
+    system, priors = built({"equations": {"y": "y ~ x + (1 + x || s) + (1 | a) + (1 | b)"}}, data)
+    (component,) = mixed.components(system.layout, priors)
+    f = component.structure
+    assert [g.levels for g in component.chain] == [60, 20]
+    assert not len(component.pools.count)
+    met = np.diff(f.start)
+    assert np.all(met[60:] == 2 + 2)
+    assert np.all(met[:60] <= 2 + 2)
+    place = np.argsort(f.order)
+    assert all(place[j] < place[60 + f.parent[0, j]] for j in range(60))
+    check_density(system, priors, 2)
+
+
 def test_a_missing_term_is_seen() -> None:
     """The comparison can fail: the density of a model without its second grouping differs."""
     system, priors = built(MODELS["crossed"], frame())
@@ -311,7 +411,14 @@ def test_many_data_sets_are_each_alone(name: str) -> None:
 @pytest.mark.parametrize("lapack", [False, True])
 @pytest.mark.parametrize(
     "name",
-    ["crossed slopes", "nested thrice", "nested and crossed", "shared effects", "known errors"],
+    [
+        "crossed slopes",
+        "slopes in a chain",
+        "nested thrice",
+        "nested and crossed",
+        "shared effects",
+        "known errors",
+    ],
 )
 def test_effects_and_coefficients_given_the_sds(
     name: str, monkeypatch: pytest.MonkeyPatch, *, lapack: bool

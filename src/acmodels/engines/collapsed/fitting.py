@@ -36,7 +36,7 @@ from acmodels.engines.collapsed.importance import (
     standard_points,
     threshold,
 )
-from acmodels.engines.collapsed.kernels import coefficients
+from acmodels.engines.collapsed.kernels.solving import coefficients
 from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, Values, density
 from acmodels.engines.collapsed.metropolis import Moves, metropolis
 from acmodels.engines.collapsed.mixed import Component, components, moments, raw_coefficients, rough

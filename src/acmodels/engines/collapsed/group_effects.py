@@ -2,20 +2,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 
 import numpy as np
 
 from acmodels.engines.collapsed.hyper import Factors, factors
-from acmodels.engines.collapsed.kernels import (
-    LANES,
-    Found,
-    Points,
-    Work,
-    evaluate,
-    solve_above,
-    solve_chain,
-    work,
-)
+from acmodels.engines.collapsed.kernels.arrays import LANES, Found, Points, Work, work
+from acmodels.engines.collapsed.kernels.likelihood import evaluate
+from acmodels.engines.collapsed.kernels.solving import solve_above, solve_chain
 from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, lapack_factor
 from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.errors import EngineError
@@ -61,9 +55,12 @@ def group_effects(
     used, start = np.unique(points[order], return_index=True)
     ends = np.append(start, S)
     fours = range(0, len(used), LANES)
+    # what the levels below take off later groupings is needed here: eliminated level by level
+    cross = level_by_level(problem.moments.cross)
+    problem = replace(problem, moments=replace(problem.moments, cross=cross))
 
     def some(share: range) -> None:
-        w = work(f, made.residual.shape[2])
+        w = work(f, cross, Points(*made.arrays))
         for first in share:
             last = min(first + LANES, len(used))
             draws = order[ends[first] : ends[last]]
@@ -91,9 +88,7 @@ def _four(
 ) -> tuple[Array, Array]:
     """Effects of draws at up to four points."""
     component = problem.hyper.component
-    # what the levels below take off later groupings is needed here: eliminated level by level
-    c = level_by_level(problem.moments.cross)
-    f = component.structure
+    f, c = component.structure, problem.moments.cross
     n, P, p = made.log.shape[1], problem.dense, beta.shape[1]
     none = Found(np.empty((1, n)), np.empty((1, 0, p)), np.empty((1, 0, 0)))
     large = P >= LAPACK_FROM

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from acmodels.engines.collapsed.matrices import Matrix, cholesky, signs_of
-from acmodels.engines.collapsed.mixed import Component, Grouping
+from acmodels.engines.collapsed.mixed import Component
 from acmodels.engines.collapsed.ridges import Ridge, bent, ridges
+from acmodels.engines.collapsed.structure import Grouping
 from acmodels.priors import Priors, held_matrix
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, ndtri
 
-from acmodels.engines.collapsed.kernels import folded_t
+from acmodels.engines.collapsed.kernels.proposal import folded_t
 from acmodels.engines.collapsed.sobol import DIMENSIONS, shifted, sobol
 from acmodels.system.arrays import Array
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.engines.collapsed.hyper import Factors, Hyper, factors, log_prior
-from acmodels.engines.collapsed.kernels import LANES, Found, Points, evaluate, work
+from acmodels.engines.collapsed.kernels.arrays import LANES, Found, Points, work
+from acmodels.engines.collapsed.kernels.likelihood import evaluate
 from acmodels.engines.collapsed.mixed import Moments
 from acmodels.system.arrays import Array
 
@@ -101,9 +102,10 @@ def _piece(
     large: bool,
 ) -> None:
     f, c = problem.hyper.component.structure, problem.moments.cross
-    w = work(f, made.residual.shape[2])
+    points = Points(*made.arrays)
+    w = work(f, c, points)
     found = Found(out.log, out.mean, out.root)
-    evaluate(f, c, which, *piece, not large, Points(*made.arrays), found, w)
+    evaluate(f, c, which, *piece, not large, points, found, w)
     if large:
         for lane in range(piece[1] - piece[0]):
             P, p, at = problem.dense, out.mean.shape[2], piece[0] + lane

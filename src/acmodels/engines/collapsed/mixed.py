@@ -18,50 +18,21 @@ from acmodels.engines.collapsed.copies import (
     copies_move,
     gather,
 )
-from acmodels.engines.collapsed.kernels import Cross, Pools, Structure, cross_products, pool
+from acmodels.engines.collapsed.kernels.arrays import Cross, Pools, Structure
+from acmodels.engines.collapsed.kernels.products import cross_products, pool
 from acmodels.engines.collapsed.pooling import NO_POOLS, find_pools
+from acmodels.engines.collapsed.structure import (
+    Grouping,
+    SharedRows,
+    arrange,
+    groupings_of,
+    structure_of,
+)
 from acmodels.priors import Prior, Priors, turned
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.terms import latent_means, latent_terms
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """The effects of one grouping.
-
-    Attributes:
-        code: the level of each data row, shape (N,).
-        levels: number of levels, J.
-        effects: (block, member) of each of the effects, block by block.
-        copies: positions among the component's copied effects of those that are of this grouping.
-    """
-
-    code: Index
-    levels: int
-    effects: tuple[tuple[int, int], ...]
-    copies: tuple[int, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """Effects and copies a level, K."""
-        return len(self.effects) + len(self.copies)
-
-
-@dataclass(frozen=True)
-class SharedRows:
-    """Rows that some equations of a component share, by level and place in the cross-products.
-
-    Attributes:
-        equations: which of the component's equations, by place in it.
-        level, dense_level, slot: as `cross_products` takes them.
-    """
-
-    equations: tuple[int, ...]
-    level: Index
-    dense_level: Index
-    slot: Index
 
 
 @dataclass(frozen=True)
@@ -165,7 +136,7 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
     made = _made(layout, priors, members, conditioned, nothing)
     bases = _bases(layout, priors, blocks)
     again = copies(layout, members, gather(layout, members, made, nothing, bases))
-    chain, dense = _arrange(_groupings(layout, blocks, again))
+    chain, dense = arrange(groupings_of(layout, blocks, again))
     coefficients = tuple(
         (e, k)
         for e, i in enumerate(members)
@@ -176,7 +147,7 @@ def _component(layout: Layout, priors: Priors, members: tuple[int, ...]) -> Comp
     sets = [tuple(of[i] for i in s) for s in layout.residual if s[0] in of]
     alone = set(range(len(members))) - {e for s in sets for e in s}
     sets = sorted([*sets, *((e,) for e in alone)])
-    structure, rows = _structure(layout, members, (chain, dense), coefficients, again, sets)
+    structure, rows = structure_of(layout, members, (chain, dense), coefficients, again, sets)
     return Component(members, blocks, chain, dense, coefficients, again, rows, structure, bases)
 
 
@@ -201,133 +172,6 @@ def _made(
         q = layout.equations[i]
         out.append(_Columns(layout, q, stack, tuple(k for f, k in conditioned if f == e), priors))
     return out
-
-
-def _groupings(layout: Layout, blocks: Sequence[int], again: Copies) -> list[Grouping]:
-    """Blocks of one grouping together, the grouping with most effects first."""
-    found: dict[tuple[str, ...], list[int]] = {}
-    for b in blocks:
-        found.setdefault(layout.blocks[b].columns, []).append(b)
-    out = [
-        Grouping(
-            layout.blocks[bs[0]].code,
-            len(layout.blocks[bs[0]].levels),
-            tuple((b, k) for b in bs for k in range(len(layout.blocks[b].members))),
-            tuple(i for i, (_, b, _, _) in enumerate(again.effects) if b in bs),
-        )
-        for bs in found.values()
-    ]
-    return sorted(out, key=lambda g: -g.levels * g.width)
-
-
-def _arrange(groupings: list[Grouping]) -> tuple[tuple[Grouping, ...], tuple[Grouping, ...]]:
-    """The longest chain of nested groupings from the largest up, and the rest."""
-    if not groupings:
-        return (), ()
-    chain = [groupings[0]]
-    dense: list[Grouping] = []
-    for g in groupings[1:]:
-        (chain if _nested(chain[-1], g) else dense).append(g)
-    return tuple(chain), tuple(dense)
-
-
-def _nested(inner: Grouping, outer: Grouping) -> bool:
-    pairs = np.unique(inner.code * np.int64(outer.levels) + outer.code)
-    return len(pairs) == inner.levels
-
-
-def _structure(
-    layout: Layout,
-    members: tuple[int, ...],
-    groupings: tuple[tuple[Grouping, ...], tuple[Grouping, ...]],
-    coefficients: tuple[tuple[int, int], ...],
-    again: Copies,
-    sets: Sequence[tuple[int, ...]],
-) -> tuple[Structure, tuple[SharedRows, ...]]:
-    chain, dense = groupings
-    of = {layout.equations[i].response: e for e, i in enumerate(members)}
-
-    def equations(g: Grouping) -> list[int]:
-        own = [of[layout.blocks[b].members[k].response] for b, k in g.effects]
-        return own + [again.effects[i][0] for i in g.copies]
-
-    K = np.array([g.width for g in chain], dtype=np.int64)
-    J = np.array([g.levels for g in chain], dtype=np.int64)
-    effect, row = _starts(K), _starts(J * K)
-    cell = _starts(J * K * (effect[-1] - effect[:-1]))[:-1]
-    parent = np.zeros((len(chain), max([1, *J])), dtype=np.int64)
-    for s in range(len(chain) - 1):
-        parent[s, chain[s].code] = chain[s + 1].code
-    dK = np.array([g.width for g in dense], dtype=np.int64)
-    dJ = np.array([g.levels for g in dense], dtype=np.int64)
-    first = _starts(dJ * dK)
-    dense_equation = [e for g in dense for e in equations(g) * g.levels]
-    dense_equation += [e for e, _, _ in again.coefficients]
-    dense_equation += [e for e, _ in coefficients]
-    p = len(again.coefficients) + len(coefficients)
-    start, column, rows = _sparse(layout, members, groupings, first, p, sets)
-    factor = _starts(np.concatenate([K, dK]) ** 2)
-    chain_equation = [e for g in chain for e in equations(g)]
-    pieces = [*range(len(members)), *(e for e, _ in again.pieces)]
-    own = int(first[-1]) + len(again.coefficients)
-    copied = [own + coefficients.index(base) for _, base, _ in again.coefficients]
-    structure = Structure(
-        K, J, row, effect, cell, np.array(chain_equation, np.int64), parent, start, column,
-        np.array(dense_equation, np.int64), dK, dJ, first, factor, np.array(pieces, np.int64),
-        np.arange(int(first[-1]), own, dtype=np.int64), np.array(copied, np.int64),
-    )  # fmt: skip
-    return structure, rows
-
-
-def _starts(sizes: Index) -> Index:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-
-def _sparse(
-    layout: Layout,
-    members: tuple[int, ...],
-    groupings: tuple[tuple[Grouping, ...], tuple[Grouping, ...]],
-    first: Index,
-    p: int,
-    sets: Sequence[tuple[int, ...]],
-) -> tuple[Index, Index, tuple[SharedRows, ...]]:
-    """Find the dense columns that each level of the first grouping meets, and their rows."""
-    chain, dense = groupings
-    P = int(first[-1]) + p
-    at: list[tuple[Index, Index, Index]] = []
-    for s in sets:
-        rows = layout.equations[members[s[0]]].rows
-        level = np.stack([g.code[rows] for g in chain], 1) if chain else np.zeros((len(rows), 0))
-        where = np.stack([g.code[rows] for g in dense], 1) if dense else np.zeros((len(rows), 0))
-        level, where = level.astype(np.int64), where.astype(np.int64)
-        size = np.array([g.width for g in dense], dtype=np.int64)
-        at.append((level, where, first[:-1] + where * size))
-    if not chain:
-        return (
-            np.zeros(1, np.int64),
-            np.zeros(0, np.int64),
-            tuple(
-                SharedRows(s, lv, w, np.zeros((len(lv), len(dense) + 1), np.int64))
-                for s, (lv, w, _) in zip(sets, at, strict=True)
-            ),
-        )
-    J = chain[0].levels
-    keys: list[Index] = [np.arange(J, dtype=np.int64) * P + (P - p) + k for k in range(p)]
-    for level, _, column in at:
-        keys += [
-            level[:, 0] * P + column[:, g] + k
-            for g in range(len(dense))
-            for k in range(dense[g].width)
-        ]
-    known = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
-    start = np.searchsorted(known, np.arange(J + 1, dtype=np.int64) * P).astype(np.int64)
-    rows_out: list[SharedRows] = []
-    for s, (level, where, column) in zip(sets, at, strict=True):
-        slot = np.searchsorted(known, level[:, :1] * P + column)
-        last = np.searchsorted(known, level[:, :1] * P + P - p)
-        slots = np.ascontiguousarray(np.concatenate([slot, last], axis=1), dtype=np.int64)
-        rows_out.append(SharedRows(s, level, where, slots))
-    return start, (known % P).astype(np.int64), tuple(rows_out)
 
 
 def _pooled(component: Component, layout: Layout, priors: Priors) -> Component:
@@ -416,9 +260,7 @@ def _empty(component: Component, R: int) -> Cross:
     """Cross-products of R data sets: those of fixed columns, and zeros."""
     f = component.structure
     E, p, P = len(f.piece), len(component.coefficients), len(f.dense_equation)
-    K0 = int(f.K[0]) if len(f.K) else 0
     rows = int(f.row[-1])
-    later = rows - int(f.row[1]) if len(f.K) else 0
     cells = int(np.sum(f.J * f.K * (f.effect[-1] - f.effect[:-1])))
     known = component.fixed
 
@@ -430,8 +272,7 @@ def _empty(component: Component, R: int) -> Cross:
     return Cross(
         chain=still("chain", cells),
         chain_y=np.zeros((R, rows, E)),
-        chain_sparse=still("chain_sparse", len(f.column), K0),
-        chain_dense=still("chain_dense", later, P),
+        chain_sparse=still("chain_sparse", int(f.met[-1])),
         dense=still("dense", P, P),
         dense_y=np.zeros((R, P, E)),
         y=np.zeros((R, E, E)),

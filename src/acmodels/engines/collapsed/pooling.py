@@ -36,7 +36,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.engines.collapsed.kernels import Cross, Pools, Structure
+from acmodels.engines.collapsed.kernels.arrays import Cross, Pools, Structure
 from acmodels.system.arrays import Array, Index
 
 CELLS_MOST = 4_000_000
@@ -110,8 +110,7 @@ def find_pools(
         sets: equations whose residuals correlate; each equation is in one set.
     """
     P, E = len(f.dense_equation), len(f.piece)
-    work = f.K[0] * np.sum((np.diff(f.start) + 1) ** 2)
-    work += np.sum(f.J[1:] * f.K[1:]) * (P + 1) ** 2
+    work = np.sum(np.repeat(f.rank, f.J) * (np.diff(f.start) + 1) ** 2)
     most = min(work, CELLS_MOST) / (P + E) ** 2
     linked = {e: tuple(s) for s in sets for e in s}
     found: list[_Class] = []

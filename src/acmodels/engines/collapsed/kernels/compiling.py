@@ -1,0 +1,46 @@
+"""How the kernels are compiled."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from acmodels.engines.compiling import cache_folder, stamped
+
+_config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
+_HERE = Path(__file__).parent
+_OPTIONS: dict[str, Any] = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz", "arcp"},
+}
+
+cache_folder(_HERE)
+
+
+def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
+    """Compile for one signature with the superword pass on, and keep the code on disk.
+
+    Args:
+        signature: of the function.
+        allocates: whether it makes arrays. Where it makes none, references to arrays are not
+            counted; with the many arrays of a structure, counting took most of the time.
+    """
+
+    def compiled(function: Any) -> Any:
+        before = _config.SLP_VECTORIZE
+        _config.SLP_VECTORIZE = 1
+        try:
+            made = stamped(
+                numba.njit(nogil=True, cache=True, _nrt=allocates, **_OPTIONS)(function), _HERE
+            )
+            made.compile(signature)
+            made.disable_compile()
+        finally:
+            _config.SLP_VECTORIZE = before
+        return made
+
+    return compiled
+
+
+inlined: Any = numba.njit(forceinline=True, _nrt=False, **_OPTIONS)
