@@ -10,5 +10,5 @@ Group effects are u = T v with v standard normal and T T' their covariance (Bate
 Bolker & Walker, 2015, section 2), which stays smooth where a standard deviation reaches zero. A
 *chain* of groupings, each nested in the next, is eliminated level by level; what is left, the
 *dense* part (crossed groupings, then coefficients), by one Cholesky factorization, to which the
-response is the last row. `_Chain`'s and `_Cross`'s fields are in these terms.
+response is the last row. The fields of the tuples in `arrays` are in these terms.
 """
