@@ -9,6 +9,7 @@ import numba
 from acmodels.engines.compiling import cache_folder, stamped
 
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
+_njit: Any = numba.njit
 _HERE = Path(__file__).parent
 _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -43,4 +44,4 @@ def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
     return compiled
 
 
-inlined: Any = numba.njit(forceinline=True, _nrt=False, **_OPTIONS)
+inlined: Any = _njit(forceinline=True, _nrt=False, **_OPTIONS)
