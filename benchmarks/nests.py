@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 import acmodels as ac
+from acmodels.data.table import Study
 from acmodels.engines import Sampling
 from acmodels.engines.collapsed import fitting, marginal, mixed
 from acmodels.load import load_model
@@ -44,7 +45,7 @@ def seconds(run: Callable[[], object]) -> float:
     return float(best)
 
 
-def row(study: ac.Study, name: str) -> str:
+def row(study: Study, name: str) -> str:
     """Return a table row for one model."""
     formula = f"collective_knowledge ~ {COVARIATES} + {GROUPS[name]}"
     model = load_model({"name": "t", "equations": {"collective_knowledge": {"formula": formula}}})

@@ -13,7 +13,7 @@ import numpy as np
 from acmodels.engines.collapsed.copies import Copies
 from acmodels.engines.collapsed.kernels.arrays import Structure
 from acmodels.system import Layout
-from acmodels.system.layout import Index
+from acmodels.system.arrays import Index
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ import numba
 
 from acmodels.engines.compiling import cache_folder, stamped
 
-_config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
-_njit: Any = numba.njit
+_numba: Any = numba
 _HERE = Path(__file__).parent
 _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
@@ -29,19 +28,19 @@ def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
     """
 
     def compiled(function: Any) -> Any:
-        before = _config.SLP_VECTORIZE
-        _config.SLP_VECTORIZE = 1
+        before = _numba.config.SLP_VECTORIZE
+        _numba.config.SLP_VECTORIZE = 1
         try:
             made = stamped(
-                numba.njit(nogil=True, cache=True, _nrt=allocates, **_OPTIONS)(function), _HERE
+                _numba.njit(nogil=True, cache=True, _nrt=allocates, **_OPTIONS)(function), _HERE
             )
             made.compile(signature)
             made.disable_compile()
         finally:
-            _config.SLP_VECTORIZE = before
+            _numba.config.SLP_VECTORIZE = before
         return made
 
     return compiled
 
 
-inlined: Any = _njit(forceinline=True, _nrt=False, **_OPTIONS)
+inlined: Any = _numba.njit(forceinline=True, _nrt=False, **_OPTIONS)
