@@ -84,8 +84,7 @@ def _matrix(p: Predictor, columns: "Sequence[Column]", rows: Rows, some: np.ndar
     with np.errstate(all="ignore"):
         for k, c in enumerate(columns):
             for q in c.parts:
-                source = q.operand.source
-                out[:, k] *= part_values(q, rows.values(source)[some], p.reference(source))
+                out[:, k] *= part_values(q, lambda s: rows.values(s)[some], p.reference)
             if not np.all(np.isfinite(out[:, k])):
                 raise InputError(f"'{c.name}' is not a finite number at the values asked for")
     return out

@@ -35,7 +35,8 @@ class Predictor:
         self.B = coefficients(fit, e)
         self.flat = scale == "linear" or e.link == "identity"
         every = terms(self.layout, e.response)
-        operands = [q.operand for t in every for q in t.column.parts] + list(self.offsets)
+        parts = [q for t in every for q in t.column.parts]
+        operands = [o for q in parts for o in q.operand.arguments] + list(self.offsets)
         self.sources = tuple(dict.fromkeys(o.source for o in operands))
         self.variables = tuple(s for s in self.sources if s in {o.variable for o in operands})
         latent = list(dict.fromkeys(t.latent.key for t in every if t.latent is not None))

@@ -18,7 +18,7 @@ streams are fixed, so that results are too.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -30,8 +30,9 @@ from acmodels.estimands._scenario import Scenario, World, check_values, referenc
 from acmodels.families import Family
 from acmodels.rng import stream
 from acmodels.system import EquationLayout, Layout, parameters
-from acmodels.system.columns import part_values, variable_values
+from acmodels.system.columns import Look, part_values, variable_values
 from acmodels.system.terms import Factor, LatentMean, Source, Term
+from acmodels.system.variances import covariances
 
 ROWS = 1_000
 """Rows times replicates of each posterior draw, at least."""
@@ -54,11 +55,11 @@ CHUNK = 1 << 17
 type Worlds = Mapping[World, Array]
 """Expected outcome in each world, (chain, draw)."""
 
-WORLDS: tuple[World, ...] = ((0, 0), (0, 1), (1, 0), (1, 1))
-
 
 def worlds(asked: Scenario, draws: Draws) -> Worlds:
     """Compute the expected outcome in each world, kept for the other effects of the same question.
+
+    Where the scenario says `above`, it is the probability that the outcome is above that.
 
     Raises:
         EstimandError: a transform cannot take a value, or an expected outcome is not finite.
@@ -67,15 +68,16 @@ def worlds(asked: Scenario, draws: Draws) -> Worlds:
     if key not in draws.memory:
         stacked = [len(v) for v in draws.responses.values() if v.ndim > 1]
         if stacked:  # of R data sets, one a "chain"
-            each = [_expectations(asked, _alone(draws, r)) for r in range(stacked[0])]
-            found = {w: np.concatenate([y[w] for y in each]) for w in WORLDS}
+            each = [_expectations(asked, alone(draws, r)) for r in range(stacked[0])]
+            found = {w: np.concatenate([y[w] for y in each]) for w in asked.worlds}
         else:
             found = _expectations(asked, draws)
         draws.memory[key] = found
     return cast(Worlds, draws.memory[key])
 
 
-def _alone(draws: Draws, r: int) -> Draws:
+def alone(draws: Draws, r: int) -> Draws:
+    """Take one of R data sets, with its draws as one chain."""
     return Draws(
         draws.layout,
         {k: v[r] if v.ndim > 1 else v for k, v in draws.responses.items()},
@@ -89,7 +91,7 @@ def _expectations(asked: Scenario, draws: Draws) -> Worlds:
     shape = draws.parameter(names[0]).shape
     flat = {name: draws.parameter(name).ravel() for name in names}
     if not any(np.any(v) for v in flat.values()):  # the rehearsal on zeros, where nothing moves
-        return {w: np.zeros(shape) for w in WORLDS}
+        return {w: np.zeros(shape) for w in asked.worlds}
     with np.errstate(all="ignore"):
         found = _simulate(_Run(asked, draws, flat))
     if not all(np.isfinite(y).all() for y in found.values()):
@@ -132,16 +134,16 @@ def _replicates(draws: int, rows: int) -> tuple[int, int]:
 def _simulate(run: _Run) -> dict[World, Array]:
     """Average the expected outcome over rows and replicates, (S,) in each world."""
     S, n = len(next(iter(run.draws.values()))), len(run.asked.rows)
-    strata, sets = _replicates(S, n)
-    random = noise(run.asked, run.layout, run.draws)
+    asked, random = run.asked, noise(run.asked, run.layout, run.draws)
+    strata, sets = _replicates(S, n) if random.streams else (1, 1)
     size = max(1, CHUNK // (strata * n))
-    totals = {w: np.zeros(S) for w in WORLDS}
+    totals = {w: np.zeros(S) for w in asked.worlds}
     for start in range(0, S * sets, size):
         which = np.arange(start, min(start + size, S * sets)) // sets
         u = random.uniforms(len(which), strata)
         for mirrored in (False, True):
             points = Points(run, random, which, u, (start, int(mirrored)))
-            for w in WORLDS:
+            for w in asked.worlds:
                 np.add.at(totals[w], which, points.outcome(w))
     return {w: y / (2 * sets) for w, y in totals.items()}
 
@@ -191,9 +193,31 @@ class Points:
         e = self.run.layout.equation(self.run.asked.to)
 
         def make() -> Array:
-            return self.conditional(e).mean(self.predictor(e, world)).mean(axis=(1, 2))
+            given, eta = self.conditional(e), self.predictor(e, world)
+            above = self.run.asked.above
+            if above is None:
+                return given.mean(eta).mean(axis=(1, 2))
+            spread = self.spread(e, world)
+            if spread is not None:
+                given = replace(given, sd=np.sqrt(given.sd**2 + spread))
+            return given.exceeds(eta, above).mean(axis=(1, 2))
 
         return self.kept(("outcome", *self.seen(e.response, world)), make)
+
+    def spread(self, e: EquationLayout, world: World) -> Array | None:
+        """Variance of the group effects that are not drawn, or None: those of the outcome alone."""
+        blocks: dict[int, list[Term]] = {}
+        for t in self.run.asked.terms[e.response]:
+            if t.effect is not None and t.effect not in self.noise.effects:
+                blocks.setdefault(t.effect[0], []).append(t)
+        total: Array | None = None
+        for mine in blocks.values():
+            S = covariances(self.run.layout, mine, lambda name: self.run.draws[name][self.which])
+            z = [self.column(t, world) for t in mine]
+            for i, j in np.ndindex(len(mine), len(mine)):
+                found = S[:, i, j][:, None, None] * z[i] * z[j]
+                total = found if total is None else total + found
+        return total
 
     def value(self, response: str, world: World) -> Array:
         """A response that is drawn."""
@@ -244,15 +268,17 @@ class Points:
         """What a term multiplies, (n,), or of one that rests on what is drawn."""
         out = np.ones(len(self.run.asked.rows))
         for f in t.factors:
-            here = self.look(t.response, f.source, world)
-            out = out * part_values(f.part, here, self._reference(t, f))
+            of = {s.key: s for s in f.sources}
+            here = {key: self.look(t.response, s, world) for key, s in of.items()}
+            out = out * part_values(f.part, here.__getitem__, self._reference(t, f))
         return out
 
-    def _reference(self, t: Term, f: Factor) -> Array | None:
+    def _reference(self, t: Term, f: Factor) -> Look | None:
         needed = f.part.level is None and bool(f.part.operand.functions)
         if not needed:
             return None
-        return reference(self.run.layout, t, f.source, self.run.data.responses)
+        responses = self.run.data.responses
+        return {s.key: reference(self.run.layout, t, s, responses) for s in f.sources}.__getitem__
 
     def look(self, response: str, s: Source, world: World) -> Array:
         """Values of a source as an equation sees it."""

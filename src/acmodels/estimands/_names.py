@@ -77,6 +77,12 @@ def node(text: str, layout: Layout, where: str, to: str | None = None) -> Node:
                 f"{where}: '{text}' stands in no formula of the model"
                 f"{did_you_mean(operand.text, known)}"
             )
+        if operand.function == "spline":
+            raise EstimandError(
+                f"{where}: '{text}' has several coefficients and no effect of its own; name the "
+                f'variable, "{quoted(operand.variable)}", of which the effect is taken at values '
+                '(slope_at, curvature) or between them (scale = "response")'
+            )
         if operand.function == "factor":
             return _two_level(text, operand.variable, layout, where, to)
         return Node(text, operand.variable, operand.text)
@@ -85,7 +91,7 @@ def node(text: str, layout: Layout, where: str, to: str | None = None) -> Node:
         raise EstimandError(
             f"{where}: '{text}' enters the model as {listing(apart)} only; say which of them"
         )
-    if operand.variable not in {p.operand.variable for p in _all_parts(layout)}:
+    if operand.variable not in {v for p in _all_parts(layout) for v in p.operand.variables}:
         raise EstimandError(
             f"{where}: '{text}' predicts nothing in the model{did_you_mean(text, known)} "
             f"(predictors: {listing(sorted(known), 15)})"
@@ -132,7 +138,7 @@ def _reference(layout: Layout, name: str, where: str, to: str | None) -> int:
         if to is not None and e.response != to:
             continue
         every = (p for t in slopes(layout, e.response) for p in t.column.parts)
-        parts = [p for p in every if p.operand.variable == name]
+        parts = [p for p in every if p.operand.variable == name and p.level is not None]
         full = len({p.level for p in parts}) == len(levels)  # indicators of every level
         for p in parts:
             if p.operand.ref is not None:
@@ -157,7 +163,9 @@ def every_term(layout: Layout) -> Iterator[Term]:
 def _names(layout: Layout) -> set[str]:
     """Variables and operands as written, over all equations."""
     return {
-        name for p in _all_parts(layout) for name in (quoted(p.operand.variable), p.operand.text)
+        name
+        for p in _all_parts(layout)
+        for name in (*map(quoted, p.operand.variables), p.operand.text)
     }
 
 
@@ -168,7 +176,7 @@ def _decompositions(layout: Layout, variable: str) -> list[Operand]:
 
 
 def _bare_somewhere(layout: Layout, variable: str) -> bool:
-    return any(p.operand.source == variable for p in _all_parts(layout))
+    return any(variable in p.operand.sources for p in _all_parts(layout))
 
 
 def _all_parts(layout: Layout) -> Iterator[Part]:

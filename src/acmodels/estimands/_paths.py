@@ -16,7 +16,7 @@ from acmodels.system.terms import Term, constant_within, terms
 type Steps = tuple[tuple[Node, str], ...]
 """The arrows of a path: from a node into a response."""
 
-_BENT = {"square", "log", "sqrt"}
+_BENT = {"square", "log", "sqrt", "spline", "min", "max"}
 
 
 def is_node(part: Part, n: Node) -> bool:
@@ -26,7 +26,7 @@ def is_node(part: Part, n: Node) -> bool:
     """
     o = part.operand
     if n.operand is None:
-        return o.source == n.variable
+        return n.variable in o.sources
     return o.variable == n.variable and o.text == n.operand
 
 
@@ -115,7 +115,7 @@ def moderates(layout: Layout, variable: str, path: Steps) -> list[int]:
         for t in terms(layout, response):
             if not touches(t, n):
                 continue
-            others = [p for p in t.column.parts if p.operand.variable == variable]
+            others = [p for p in t.column.parts if variable in p.operand.variables]
             own = variable == n.variable
             bends = any(_BENT & set(p.operand.functions) for p in others)
             if others and (not own or bends or len(others) > 1):
@@ -125,9 +125,9 @@ def moderates(layout: Layout, variable: str, path: Steps) -> list[int]:
 
 
 def curved(layout: Layout, variable: str, all_paths: Sequence[Steps]) -> bool:
-    """Return whether a variable enters a step of some path through a square, log or root."""
+    """Return whether a variable enters a step of some path through anything but a straight line."""
     return any(
-        p.operand.variable == variable and bool(_BENT & set(p.operand.functions))
+        variable in p.operand.variables and bool(_BENT & set(p.operand.functions))
         for path in all_paths
         for n, response in path
         for t in terms(layout, response)

@@ -24,7 +24,7 @@ from acmodels.estimands._names import At, Node
 from acmodels.estimands._paths import Steps, carried, is_node, touches
 from acmodels.system import Layout, Responses
 from acmodels.system.arrays import Index
-from acmodels.system.columns import part_values, slope, variable_values
+from acmodels.system.columns import Look, part_slope, part_values, variable_values
 from acmodels.system.equation import Part
 from acmodels.system.terms import Factor, Term, terms
 from acmodels.system.variances import Covariance, covariance, shared
@@ -60,7 +60,7 @@ class Derivative:
         own = self.own
         read = {j for k in own for j in range(len(self.term.factors)) if j != k}
         read |= {k for k in own if self._bends(self.term.factors[k].part)}
-        return any(self.term.factors[k].source.endogenous for k in read)
+        return any(s.endogenous for k in read for s in self.term.factors[k].sources)
 
     def _bends(self, part: Part) -> bool:
         """Whether the derivative of the node itself rests on its value."""
@@ -74,7 +74,7 @@ class Derivative:
             mine = self._of(self.term.factors[k], layout, responses)
             for j, other in enumerate(self.term.factors):
                 if j != k:
-                    mine = mine * part_values(other.part, *self._look(other, layout, responses))
+                    mine = mine * part_values(other.part, *self._look(layout, responses))
             total = total + mine
         return total
 
@@ -88,15 +88,21 @@ class Derivative:
             level = f.part.level
             return one * (float(level == self.node.level) - float(level == self.node.reference))
         if self._bends(f.part):
-            return slope(f.part.operand, *self._look(f, layout, responses))
+            return part_slope(f.part, self.node.variable, *self._look(layout, responses))
         return one
 
-    def _look(self, f: Factor, layout: Layout, responses: Responses) -> tuple[Array, Array]:
-        """Values of a factor's source at the units, and over the equation's rows."""
-        key = f.source.key
-        full = variable_values(layout, key, responses)
-        here = np.full(len(self.rows), self.at[key]) if key in self.at else full[..., self.rows]
-        return here, full[..., self.term.rows]
+    def _look(self, layout: Layout, responses: Responses) -> tuple[Look, Look]:
+        """Look values up at the units, and over the equation's rows."""
+
+        def here(key: str) -> Array:
+            if key in self.at:
+                return np.full(len(self.rows), self.at[key])
+            return variable_values(layout, key, responses)[..., self.rows]
+
+        def over(key: str) -> Array:
+            return variable_values(layout, key, responses)[..., self.term.rows]
+
+        return here, over
 
 
 @dataclass(frozen=True)

@@ -314,18 +314,24 @@ def _toml(chains: Sequence[Sequence[str]]) -> str:
 
 def response_warnings(asked: Change, layout: Layout) -> list[str]:
     """Return what a reader of an effect on the outcome's scale must know."""
-    move = asked.move
-    out = sharing_warnings(layout, asked.paths)
-    variable = layout.variables.get(move.source)
-    if variable is not None and not variable.levels:
-        low, high = float(np.min(variable.values)), float(np.max(variable.values))
-        if min(move.values) < low or max(move.values) > high:
-            out.append(
-                f"'{move.node.text}' moves between {move.values[0]:g} and {move.values[1]:g}, but "
-                f"in the data it lies between {low:g} and {high:g}; beyond them the effect rests "
-                "on the formula alone"
-            )
+    out = sharing_warnings(layout, asked.paths) + said_beyond(asked.move, layout)
     return out + (_confounders(layout, asked) if asked.named else [])
+
+
+def said_beyond(move: Move, layout: Layout) -> list[str]:
+    """Say where a variable is set to values that lie beyond the data."""
+    variable = layout.variables.get(move.source)
+    if variable is None or variable.levels:
+        return []
+    low, high = float(np.min(variable.values)), float(np.max(variable.values))
+    if min(move.values) >= low and max(move.values) <= high:
+        return []
+    said = (
+        f"'{move.node.text}' moves between {move.values[0]:g} and {move.values[1]:g}, but "
+        f"in the data it lies between {low:g} and {high:g}; beyond them the effect rests "
+        "on the formula alone"
+    )
+    return [said]
 
 
 def _confounders(layout: Layout, asked: Change) -> list[str]:

@@ -1,6 +1,6 @@
 """Which equations are run anew when a variable moves, resolved once; see `_response`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from acmodels.errors import EstimandError
 from acmodels.estimands._names import At, Node
+from acmodels.spec.formula import Operand
 from acmodels.system import Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import apply, variable_values
@@ -15,6 +16,8 @@ from acmodels.system.terms import Factor, LatentMean, Source, Term, latent_means
 
 type World = tuple[int, int]
 """Which value of `from` is seen by the active equations, and by the others: 0 or 1."""
+
+WORLDS: tuple[World, ...] = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,13 @@ class Scenario:
         where: the estimand, for messages.
         move, to, held: as asked: what moves, the outcome, values at which variables are held.
         active: the equations that see the first index of a world.
-        linked: whether the outcome has a link.
+        linked: whether what is averaged is no straight line in group effects.
         rows: the data rows that are averaged over: those of the outcome's equation.
         terms: of the equations that are run.
         reach: which indices of a world each response depends on.
         drawn: responses that are drawn, and the outcome.
         means: latent unit means, as sources know them.
+        above: what the outcome is to exceed, where its probability is asked for.
     """
 
     where: str
@@ -59,11 +63,18 @@ class Scenario:
     reach: Mapping[str, frozenset[int]]
     drawn: frozenset[str]
     means: tuple[LatentMean, ...]
+    above: float | None = None
+
+    @property
+    def worlds(self) -> tuple[World, ...]:
+        """The worlds that are run: where a probability is asked for, those of a total effect."""
+        return WORLDS if self.above is None else (WORLDS[0], WORLDS[-1])
 
     @property
     def key(self) -> tuple[object, ...]:
         """What another effect has in common that asks for the same worlds."""
-        return self.move.source, self.move.values, self.to, tuple(self.held.items()), self.active
+        same = self.move.source, self.move.values, self.to, tuple(self.held.items()), self.active
+        return (*same, self.above)
 
     @cached_property
     def effects(self) -> Mapping[int, tuple[Term, ...]]:
@@ -195,8 +206,9 @@ def _check(layout: Layout, asked: Scenario) -> None:
             )
     for r in sorted(asked.drawn):
         for f in (f for t in asked.terms[r] for f in t.factors):
-            if f.source.variable in asked.drawn and not _given(asked, f.source):
-                _check_drawn(layout, where, r, f)
+            for s, o in zip(f.sources, _by_source(f), strict=True):
+                if s.variable in asked.drawn and not _given(asked, s):
+                    _check_drawn(layout, where, r, s, o)
 
 
 def _given(asked: Scenario, s: Source) -> tuple[float, ...]:
@@ -206,21 +218,30 @@ def _given(asked: Scenario, s: Source) -> tuple[float, ...]:
     return asked.move.values if s.key == asked.move.source else ()
 
 
-def _check_drawn(layout: Layout, where: str, response: str, f: Factor) -> None:
+def _by_source(f: Factor) -> list[tuple[Operand, ...]]:
+    """What is taken of each source of a factor."""
+    every = f.part.operand.arguments
+    return [tuple(o for o in every if o.source == s.key) for s in f.sources]
+
+
+def _check_drawn(
+    layout: Layout, where: str, response: str, s: Source, taken: Sequence[Operand]
+) -> None:
     """Refuse what cannot be taken of a response that is drawn."""
-    o, v = f.part.operand, f.source.variable
+    v = s.variable
     m = layout.equation(v)
     positive = {"log", "sqrt"} if m.distribution.positive else {"sqrt"}
     allowed = set[str]() if m.distribution.unbounded else positive
-    if ({"log", "sqrt"} - allowed) & set(o.functions):
+    for o in taken:
+        if ({"log", "sqrt"} - allowed) & set(o.functions):
+            raise EstimandError(
+                f"{where}: {o.text} in equations.{response} takes a logarithm or root of "
+                f"'{v}', which is drawn from the family {m.family} and may be 0 or less; on the "
+                "response scale that has no expectation"
+            )
+    if s.derived is not None and s.latent is None:
         raise EstimandError(
-            f"{where}: {o.text} in equations.{response} takes a logarithm or root of "
-            f"'{v}', which is drawn from the family {m.family} and may be 0 or less; on the "
-            "response scale that has no expectation"
-        )
-    if f.source.derived is not None and f.source.latent is None:
-        raise EstimandError(
-            f"{where}: {o.source} in equations.{response} is an observed mean of '{v}', "
+            f"{where}: {s.key} in equations.{response} is an observed mean of '{v}', "
             "which is drawn; on the response scale only latent means can be, so leave "
             'centering = "observed" out'
         )
@@ -234,18 +255,26 @@ def check_values(asked: Scenario, layout: Layout, responses: Responses) -> None:
     """
     for r in sorted(asked.drawn):
         for t in asked.terms[r]:
-            for f in t.factors:
-                fixed, o = _given(asked, f.source), f.part.operand
-                if not (fixed and o.functions) or f.part.level is not None or f.source.derived:
-                    continue
-                with np.errstate(all="ignore"):
-                    given = apply(o, np.array(fixed), reference(layout, t, f.source, responses))
-                if not np.isfinite(given).all():
-                    shown = ", ".join(f"{x:g}" for x in fixed)
-                    raise EstimandError(
-                        f"{asked.where}: {o.text} in equations.{r} cannot take "
-                        f"'{f.source.variable}' = {shown}"
-                    )
+            for f in (f for f in t.factors if f.part.level is None):
+                for s, taken in zip(f.sources, _by_source(f), strict=True):
+                    for o in taken:
+                        _check_given(asked, o, s, t, layout, responses)
+
+
+def _check_given(
+    asked: Scenario, o: Operand, s: Source, t: Term, layout: Layout, responses: Responses
+) -> None:
+    fixed = _given(asked, s)
+    if not (fixed and o.functions) or s.derived:
+        return
+    with np.errstate(all="ignore"):
+        given = apply(o, np.array(fixed), reference(layout, t, s, responses))
+    if not np.isfinite(given).all():
+        shown = ", ".join(f"{x:g}" for x in fixed)
+        raise EstimandError(
+            f"{asked.where}: {o.text} in equations.{t.response} cannot take "
+            f"'{s.variable}' = {shown}"
+        )
 
 
 def reference(layout: Layout, term: Term, s: Source, responses: Responses) -> Array:

@@ -78,6 +78,11 @@ def standard(layout: Layout, start: Node, to: str, where: str) -> Standard:
         EstimandError: there are too few units to have an sd, or what it starts from is constant
             or a transform of an endogenous variable.
     """
+    if start.operand is not None and parse_operand(start.operand).others:
+        raise EstimandError(
+            f"{where}.scale: '{start.text}' is made of several columns, of which none has its sd; "
+            "make it a column of the data, or name one of the columns it is made of"
+        )
     found = Standard(start, _level(layout, start))
     rows = units_of(layout.equation(to).rows, found.level)
     if len(rows) < 2:

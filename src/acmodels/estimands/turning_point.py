@@ -9,11 +9,12 @@ import numpy as np
 from acmodels.errors import EstimandError
 from acmodels.estimands import Array, Draws, Estimand, Scope
 from acmodels.estimands._effects import Effect, PathSum, check_moderators, ends, path_sum
-from acmodels.estimands._names import At, node_variable, settings_rows
-from acmodels.estimands._paths import Steps, arrow, steps
+from acmodels.estimands._names import At, Node, node_variable, settings_rows
+from acmodels.estimands._paths import Steps, arrow, steps, touches
 from acmodels.spec.names import quoted
 from acmodels.system import Layout, Responses
 from acmodels.system.columns import variable_values
+from acmodels.system.terms import terms
 
 INSIDE = "inside"
 """What `at` says of the row that holds the probability."""
@@ -131,6 +132,7 @@ def resolve(estimand: Estimand, scope: Scope) -> TurningPoint:
             f"equations.{to} does not hold '{start.text}'"
         )
     path = steps(start, (), to)
+    _parabola(estimand, layout, start, to)
     rows = tuple(settings_rows(settings.at, layout, estimand.where))
     check_moderators(estimand, layout, [path], [*settings.at, quoted(variable)])
     asked = TurningPoint(estimand.where, variable, to, settings.shape, rows, path, None)
@@ -138,6 +140,21 @@ def resolve(estimand: Estimand, scope: Scope) -> TurningPoint:
         return asked
     known = _ends(layout, {}, asked)
     return TurningPoint(estimand.where, variable, to, settings.shape, rows, path, known)
+
+
+def _parabola(estimand: Estimand, layout: Layout, start: Node, to: str) -> None:
+    """Refuse a variable that enters through a spline, a minimum or a maximum.
+
+    Raises:
+        EstimandError: it does.
+    """
+    for p in (p for t in terms(layout, to) if touches(t, start) for p in t.column.parts):
+        if start.variable in p.operand.variables and (p.curve or p.operand.others):
+            raise EstimandError(
+                f"{estimand.where}: '{start.text}' enters equations.{to} as {p.operand.text}, "
+                "which need not turn once as a parabola does; a turning point needs x and "
+                'square(x). kind = "curvature" gives the slopes of any curve'
+            )
 
 
 def _ends(layout: Layout, responses: Responses, asked: TurningPoint) -> Ends:

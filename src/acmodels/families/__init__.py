@@ -161,6 +161,10 @@ class Family:
         """Give the variance of the response (per trial)."""
         raise NotImplementedError
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Give the probability that a response is larger than a number."""
+        raise NotImplementedError
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw responses, in the shape of `eta`."""
         raise NotImplementedError

@@ -73,6 +73,13 @@ class Beta(Family):
         phi = self.phi
         return np.asarray(polygamma(1, level * phi) + polygamma(1, (1 - level) * phi))
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a proportion."""
+        from scipy.special import betainc
+
+        a, b = self.mean(eta) * self.phi, self.mean(-eta) * self.phi
+        return np.asarray(betainc(b, a, 1 - np.clip(above, 0.0, 1.0)))
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw proportions, never exactly 0 or 1: what rounds to them is moved by a hair."""
         a, b = self.mean(eta) * self.phi, self.mean(-eta) * self.phi

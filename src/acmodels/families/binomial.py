@@ -48,6 +48,14 @@ class Binomial(Family):
         p = self.mean(eta)
         return p * (1 - p) / (1.0 if self.trials is None else self.trials)
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of the number of successes."""
+        from scipy.special import betainc
+
+        n, k = self._trials(np.shape(eta)), np.floor(above)
+        found = betainc(np.clip(k + 1, 1, n), np.maximum(n - k, 1), self.mean(eta))
+        return np.where(k < 0, 1.0, np.where(k >= n, 0.0, found))
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw numbers of successes."""
         return rng.binomial(self._trials(eta.shape), self.mean(eta)).astype(np.float64)

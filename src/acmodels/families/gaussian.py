@@ -22,6 +22,15 @@ class Gaussian(Family):
         """Square of the residual sd."""
         return np.broadcast_to(self.sd**2, np.broadcast_shapes(np.shape(self.sd), np.shape(eta)))
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a normal distribution; with an sd of 0, whether the mean is above."""
+        from scipy.special import ndtr
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(
+                np.asarray(self.sd) > 0, ndtr((eta - above) / self.sd), np.asarray(eta) > above
+            )
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw normal responses."""
         return eta + self.sd * rng.standard_normal(eta.shape)

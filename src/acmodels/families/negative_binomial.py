@@ -40,6 +40,15 @@ class NegativeBinomial(Poisson):
         mu = np.exp(eta)
         return mu + mu**2 / self.phi
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a count."""
+        from scipy.special import betainc, expit
+
+        k = np.floor(above)
+        if k < 0:
+            return np.ones(np.broadcast_shapes(np.shape(eta), np.shape(self.phi)))
+        return np.asarray(betainc(k + 1, self.phi, expit(eta - np.log(self.phi))))
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw counts: Poisson about means that vary by a gamma distribution."""
         phi = np.broadcast_to(self.phi, eta.shape)

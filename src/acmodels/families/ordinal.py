@@ -118,6 +118,14 @@ class Ordinal(Family):
         low, high = np.where(flip, -high, low), np.where(flip, -low, high)
         return inverse(self.link, high) - inverse(self.link, low)
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Probability of the categories above a code."""
+        place = int(np.floor(above) - np.min(self.lowest))
+        cuts = np.asarray(self.threshold)
+        if not 0 <= place < cuts.shape[-1]:
+            return np.full(np.broadcast_shapes(np.shape(eta), cuts.shape[:-1]), float(place < 0))
+        return inverse(self.link, eta - cuts[..., place])
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw latent responses and cut them at the thresholds."""
         logit = self.link == "logit"

@@ -49,6 +49,15 @@ class Poisson(Family):
         """The mean."""
         return np.exp(eta)
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a count."""
+        from scipy.special import gammainc
+
+        k = np.floor(above)
+        if k < 0:
+            return np.ones(np.shape(eta))
+        return np.asarray(gammainc(k + 1, np.exp(eta)))
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw counts."""
         return rng.poisson(np.exp(np.minimum(eta, np.log(LARGEST)))).astype(np.float64)

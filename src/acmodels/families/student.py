@@ -45,6 +45,12 @@ class Student(Family):
         found = np.where(nu > 2, self.sd**2 * nu / left, np.inf)
         return np.broadcast_to(found, np.broadcast_shapes(found.shape, np.shape(eta)))
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a Student-t distribution."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(self.nu, (eta - above) / self.sd))
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw Student-t responses, as a normal over the root of a chi-square."""
         nu = np.broadcast_to(self.nu, eta.shape)

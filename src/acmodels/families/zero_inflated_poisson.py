@@ -49,6 +49,11 @@ class ZeroInflatedPoisson(Poisson):
         """(1 - zi) (v + zi mu^2), with mean mu and variance v of the counts."""
         return (1 - self.zi) * (super().variance(eta) + self.zi * super().mean(eta) ** 2)
 
+    def exceeds(self, eta: Array, above: float) -> Array:
+        """Upper tail of a count; an extra zero is larger than negative numbers alone."""
+        counted = super().exceeds(eta, above)
+        return counted if above < 0 else (1 - self.zi) * counted
+
     def draw(self, rng: np.random.Generator, eta: Array) -> Array:
         """Draw counts, then extra zeros."""
         y = super().draw(rng, eta)

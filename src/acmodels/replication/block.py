@@ -75,7 +75,7 @@ def run_block_alone(job: Job, key: str, number: int, block: int) -> Outcome:
 def _measured(job: Job, ready: Ready, at: tuple[str, int], replicates: tuple[int, ...]) -> Outcome:
     number = replicates[0] // ready.size
     frame = _frame(job, ready, number * ready.size)
-    layout = build_layout(ready.model, frame, ready.codes)
+    layout = build_layout(ready.model, frame, ready.codes, ready.curves)
     rngs = [stream(job.seed, "data", r) for r in replicates]
     truth = {k: np.full(len(rngs), v) for k, v in ready.truth.items()}
     if ready.cell.from_priors:

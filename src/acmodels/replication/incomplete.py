@@ -17,6 +17,7 @@ from acmodels.simulation import emptied
 from acmodels.spec.model import Model
 from acmodels.system import Layout, Responses, System, build_layout, build_system
 from acmodels.system.arrays import Index
+from acmodels.system.layout import curves_in
 from acmodels.system.modeled import prune
 
 
@@ -63,7 +64,8 @@ def holed(
         if not keep.any():
             raise DataError(f"{frame.name}: no complete row is left")
         thin = study(frame.frame.loc[keep].reset_index(drop=True), frame.name)
-        small, at, gaps = build_layout(model, thin, codes), np.flatnonzero(keep), False
+        small = build_layout(model, thin, codes, curves_in(layout))
+        at, gaps = np.flatnonzero(keep), False
     else:
         small, needed = prune(layout, lost, model)
         at, gaps = np.arange(layout.n_rows), any(m.any() for m in needed.values())
@@ -96,7 +98,7 @@ def systems(
     for r in range(len(next(iter(whole.values())))):
         values = {k: v[r][layout.equation(k).carry] for k, v in whole.items()}
         one = study(frame.frame.assign(**values), frame.name)
-        out.append(build_system(model, emptied(one, lost), codes))
+        out.append(build_system(model, emptied(one, lost), codes, curves_in(layout)))
     return out
 
 

@@ -24,11 +24,14 @@ from acmodels.simulation import (
     draw_losses,
     reference_frame,
     resolve_truth,
+    settled_layout,
 )
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
-from acmodels.system import Layout, Responses, System, build_layout
+from acmodels.system import Layout, Responses, System
 from acmodels.system.arrays import Array
+from acmodels.system.equation import Curves
+from acmodels.system.layout import curves_in
 from acmodels.system.structural import with_steps
 
 HOLED, HOLED_ROWS_VARY = 10, 100
@@ -56,6 +59,7 @@ class Ready:
         shared: replicates that share units and rows, in one block or several.
         incomplete: a typical study whose missing values are modeled, or None.
         assumptions: all that its studies rest on.
+        curves: the columns of splines, the same in all studies.
     """
 
     cell: Cell
@@ -71,6 +75,7 @@ class Ready:
     shared: int
     incomplete: System | None
     assumptions: Assumptions
+    curves: Mapping[str, Curves]
 
 
 def resolve_design(
@@ -90,8 +95,12 @@ def resolve_design(
     model = cast("Model", design.model)
     check_design(design)
     check_losses(design)
-    layout = build_layout(
-        model, reference_frame(design, stream(seed, "reference")), categories(design, model)
+    layout = settled_layout(
+        model,
+        reference_frame(design, stream(seed, "reference")),
+        categories(design, model),
+        lambda one: resolve_truth(design, model, one),
+        lambda: stream(seed, "reference responses"),
     )
     priors = resolve_priors(model.priors, layout, None, model.source, scales)
     return layout, priors, resolve_truth(design, model, layout)
@@ -154,7 +163,7 @@ def get_ready(job: Job, number: int) -> Ready:
         shared = HOLED_ROWS_VARY if _rows_vary(cell.design) else HOLED
     return Ready(
         cell, model, codes, priors, truth, name, (layout, one), quantities, frozenset(read), size,
-        shared, incomplete, told,
+        shared, incomplete, told, curves_in(layout),
     )  # fmt: skip
 
 

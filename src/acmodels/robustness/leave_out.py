@@ -35,7 +35,7 @@ from acmodels.system import (
     parameters,
     study_for,
 )
-from acmodels.system.layout import left_out
+from acmodels.system.layout import curves_in, left_out
 from acmodels.system.terms import terms
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _Refits:
         """Fit to what is left."""
         f = self.fit
         try:
-            system = build_system(f.spec, rest)
+            system = build_system(f.spec, rest, curves=curves_in(f.system.layout))
             joint = system.sampled
             names = {p.name for p in parameters(joint.layout) if p.kind != "step"}
             if names != set(f.priors):

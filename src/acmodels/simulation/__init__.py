@@ -1,6 +1,7 @@
 """A design to a study with known truth."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,18 @@ from acmodels.simulation.frame import (
     row_kind,
 )
 from acmodels.simulation.losses import check_losses, draw_losses, emptied, losable
+from acmodels.simulation.splines import settled_layout
 from acmodels.simulation.truths import ASSUMED, assumed, categories, resolve_truth
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
-from acmodels.system import Layout, build_layout
+from acmodels.system import Layout
 from acmodels.system.arrays import Array
 
 __all__ = [
     "ASSUMED", "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",
     "check_losses", "draw_frame", "draw_losses", "emptied", "losable", "predictor_names",
-    "reference_frame", "resolve_truth", "row_kind", "simulate",
+    "reference_frame", "resolve_truth", "row_kind", "settled_layout",
+    "simulate",
 ]  # fmt: skip
 
 
@@ -101,7 +104,13 @@ def simulate(design: Design | str | Path, seed: int = 1, replicate: int = 0) -> 
     check_losses(design)
     bare = draw_frame(design, rng)
     table = {c: bare.frame[c].to_numpy() for c in bare.frame.columns}
-    layout = build_layout(model, bare, categories(design, model))
+    layout = settled_layout(
+        model,
+        bare,
+        categories(design, model),
+        lambda one: resolve_truth(design, model, one),
+        lambda: deepcopy(rng),
+    )
     truth = resolve_truth(design, model, layout)
     made = generate(layout, truth, rng)
     for r in model.equations:

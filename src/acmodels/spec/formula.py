@@ -15,7 +15,10 @@ from acmodels.spec.names import quoted
 
 TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 """Functions of one numeric variable."""
-OTHERS = ("factor", "offset", "mo", "lag")
+EXTREMES = ("min", "max")
+"""Functions of several variables, row by row."""
+
+OTHERS = ("factor", "spline", *EXTREMES, "offset", "mo", "lag")
 """Functions that are no transform and take no unit."""
 
 
@@ -39,14 +42,16 @@ def functions() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Operand:
-    """A variable, or a function of one: `x`, `log(x)`, `factor(x, ref="a")`.
+    """A variable, or a function of one or more: `x`, `log(x)`, `factor(x, ref="a")`, `min(a, b)`.
 
     Attributes:
         function: one of `functions()`, or None for a bare variable.
-        inner: what the function is applied to; None for a bare variable.
-        variable: the column this rests on.
+        inner: what the function is applied to, the first of several; None for a bare variable.
+        variable: the column this rests on, the first of several.
         unit: the second argument of a function of a unit, as `within`.
         ref: the reference level of `factor`.
+        df: the degrees of freedom of `spline`.
+        others: what `min` and `max` are applied to, after `inner`.
     """
 
     variable: str
@@ -54,26 +59,49 @@ class Operand:
     inner: "Operand | None" = None
     unit: str | None = None
     ref: str | None = None
+    df: int | None = None
+    others: "tuple[Operand, ...]" = ()
 
     @property
     def text(self) -> str:
         """The operand in canonical spelling, without options: the name used in parameters."""
         if self.function is None or self.inner is None:
             return quoted(self.variable)
-        tail = f", {quoted(self.unit)}" if self.unit is not None else ""
-        return f"{self.function}({self.inner.text}{tail})"
+        more = [o.text for o in self.others]
+        more += [quoted(self.unit)] if self.unit is not None else []
+        more += [str(self.df)] if self.df is not None else []
+        return f"{self.function}({', '.join([self.inner.text, *more])})"
 
     @property
     def source(self) -> str:
-        """What values are looked up by: the column, or `within(x, g)` and `between(x, g)` whole."""
+        """What values are looked up by: the column, or `within(x, g)` and `between(x, g)` whole.
+
+        Of `min` and `max` it is that of the first argument; see `sources`.
+        """
         return self.variable if self.unit is None else self.text
+
+    @property
+    def arguments(self) -> "tuple[Operand, ...]":
+        """What `min` and `max` are applied to; otherwise the operand itself."""
+        return (self.inner, *self.others) if self.others and self.inner is not None else (self,)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Every column this rests on, each once."""
+        return tuple(dict.fromkeys(o.variable for o in self.arguments))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All that values are looked up by, each once."""
+        return tuple(dict.fromkeys(o.source for o in self.arguments))
 
     @property
     def functions(self) -> tuple[str, ...]:
         """The functions applied, from the outermost inwards."""
         if self.function is None or self.inner is None:
             return ()
-        return (self.function, *self.inner.functions)
+        inner = [f for o in (self.inner, *self.others) for f in o.functions]
+        return (self.function, *dict.fromkeys(inner))
 
 
 @dataclass(frozen=True)
@@ -149,4 +177,4 @@ class Formula:
 
     def variables(self) -> tuple[str, ...]:
         """The columns the right-hand side reads, groupings left out, each once."""
-        return tuple(dict.fromkeys(o.variable for o in self.operands()))
+        return tuple(dict.fromkeys(v for o in self.operands() for v in o.variables))

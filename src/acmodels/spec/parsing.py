@@ -10,6 +10,7 @@ from typing import Any
 
 from acmodels.errors import FormulaError, did_you_mean
 from acmodels.spec.formula import (
+    EXTREMES,
     INTERCEPT,
     TRANSFORMS,
     Formula,
@@ -23,6 +24,10 @@ from acmodels.spec.names import composed, plain
 
 LONGEST, DEEPEST, MOST_TERMS = 20_000, 50, 5_000
 """Limits that a stranger's formula meets: characters, brackets in brackets, terms."""
+
+MOST_COLUMNS = 30
+"""Degrees of freedom of a spline, at most."""
+
 _GRAMMAR = r"""
 start: name "~" sum
 sum: SIGN* product (SIGN+ product)*
@@ -37,7 +42,8 @@ interaction: atom (":" atom)*
 ?operand: name -> variable
         | name "(" operand ("," option)* ")" -> call
 option: name "=" (STRING | NUMBER | INTEGER | NAME) -> keyword
-      | name -> positional
+      | operand -> positional
+      | (INTEGER | NUMBER) -> number
 grouping: cell ("/" cell)*
 cell: name (":" name)*
 name: NAME | QUOTED
@@ -177,11 +183,15 @@ def _operand(tree: Any, text: str) -> Operand:
 
 
 def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
+    if name in EXTREMES:
+        return _extreme(name, inner, options, text)
+    if name == "spline":
+        return _spline(inner, options, text)
     unit: str | None = None
     ref: str | None = None
     for option in options:
         if option.data == "positional" and name in unit_functions() and unit is None:
-            unit = _name(option.children[0])
+            unit = _column(option.children[0], name, text)
         elif option.data == "keyword" and name == "factor" and _name(option.children[0]) == "ref":
             said = str(option.children[1])
             ref = said[1:-1] if said[0] in "\"'" else said
@@ -198,6 +208,54 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
     if name == "offset" and any(f not in TRANSFORMS for f in inner.functions):
         raise FormulaError(f"offset() in '{text}' takes a variable or a transform of one")
     return Operand(inner.variable, name, inner, unit, ref)
+
+
+def _column(tree: Any, name: str, text: str) -> str:
+    if tree.data != "variable":
+        raise FormulaError(f"{name}() in '{text}' does not take that argument")
+    return _name(tree.children[0])
+
+
+def _extreme(name: str, first: Operand, options: list[Any], text: str) -> Operand:
+    """Read `min(a, b, ...)` and `max(a, b, ...)`."""
+    if any(o.data != "positional" for o in options):
+        raise FormulaError(f"{name}() in '{text}' takes columns and transforms of columns only")
+    others = tuple(_operand(o.children[0], text) for o in options)
+    if not others:
+        raise FormulaError(
+            f"{name}() in '{text}' needs two columns or more, as {name}({first.text}, b)"
+        )
+    every = (first, *others)
+    for o in every:
+        if any(f not in TRANSFORMS for f in o.functions):
+            raise FormulaError(
+                f"{name}() in '{text}' cannot be applied to {o.text}; it takes columns and "
+                f"transforms of one column ({', '.join(TRANSFORMS)})"
+            )
+    if len(set(every)) < len(every):
+        raise FormulaError(f"{name}() in '{text}' names the same argument twice")
+    return Operand(first.variable, name, first, others=others)
+
+
+def _spline(inner: Operand, options: list[Any], text: str) -> Operand:
+    """Read `spline(x, 4)`."""
+    shown = f"spline({inner.text}, 4)"
+    if any(f not in TRANSFORMS for f in inner.functions):
+        raise FormulaError(
+            f"spline() in '{text}' cannot be applied to {inner.text}; it takes a column or a "
+            f"transform of one ({', '.join(TRANSFORMS)})"
+        )
+    if len(options) != 1 or options[0].data != "number":
+        raise FormulaError(
+            f"spline() in '{text}' takes a variable and its degrees of freedom, as {shown}"
+        )
+    said = str(options[0].children[0])
+    if not said.isdecimal() or not 1 <= int(said) <= MOST_COLUMNS:
+        raise FormulaError(
+            f"spline() in '{text}': the degrees of freedom are a whole number from 1 to "
+            f"{MOST_COLUMNS}, not {said}; write {shown}"
+        )
+    return Operand(inner.variable, "spline", inner, df=int(said))
 
 
 @dataclass

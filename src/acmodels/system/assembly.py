@@ -11,6 +11,7 @@ from acmodels.spec.model import Equation, Model
 from acmodels.system import checks
 from acmodels.system.arrays import Array, Responses
 from acmodels.system.centered import zero_notes
+from acmodels.system.equation import Curves
 from acmodels.system.equations import codes_found, layout_of
 from acmodels.system.latent import latent_notes
 from acmodels.system.layout import Layout
@@ -19,7 +20,10 @@ from acmodels.system.separation import not_looked_at
 
 
 def assemble(
-    model: Model, rows: "Rows", codes: Mapping[str, tuple[int, ...]] | None = None
+    model: Model,
+    rows: "Rows",
+    codes: Mapping[str, tuple[int, ...]] | None = None,
+    curves: Mapping[str, Curves] | None = None,
 ) -> tuple[Layout, Responses]:
     """Build the layout and read the responses.
 
@@ -27,12 +31,13 @@ def assemble(
         model: checked for itself.
         rows: the study's.
         codes: by ordered response, its categories; as the data have them where not given.
+        curves: by equation, the columns of splines; made from the data where not given.
 
     Raises:
         DataError: what cannot be read, and what varies within a unit where it must not.
     """
     raw = {r: rows.numeric(r, factor=False) for r in model.equations}
-    layout = layout_of(model, rows, {**codes_found(model, raw), **(codes or {})})
+    layout = layout_of(model, rows, {**codes_found(model, raw), **(codes or {})}, curves)
     responses = {e.response: raw[e.response][e.rows] for e in layout.equations}
     domains(model, raw, rows)
     also = {r: {r: raw[r], **further(e, rows, raw)} for r, e in model.equations.items()}
@@ -95,7 +100,8 @@ def _coded(layout: Layout, study: Study) -> list[str]:
 
 def further(e: Equation, rows: "Rows", responses: Mapping[str, Array]) -> dict[str, Array]:
     """Return what an equation reads beside exogenous columns of its design, on the data's rows."""
-    out = {o.source: responses[o.source] for o in e.formula.operands() if o.source in responses}
+    read = dict.fromkeys(s for o in e.formula.operands() for s in o.sources)
+    out = {s: responses[s] for s in read if s in responses}
     out |= {c: rows.numeric(c, factor=False) for c in (e.se, e.trials, e.weights) if c}
     return out | {o.variable: rows.numeric(o.variable) for o in e.formula.offsets}
 
@@ -105,12 +111,11 @@ def domains(model: Model, raw: Mapping[str, Array], rows: "Rows") -> None:
     problems: list[str] = []
     for e in model.equations.values():
         for o in e.formula.operands():
-            if o.variable not in raw:
-                continue
-            try:
-                checks.domain(o.variable, o, raw[o.variable], rows.names)
-            except DataError as error:
-                problems += [f"{rows.study.name}: {p}" for p in error.problems]
+            for v in (v for v in o.variables if v in raw):
+                try:
+                    checks.domain(v, o, raw[v], rows.names)
+                except DataError as error:
+                    problems += [f"{rows.study.name}: {p}" for p in error.problems]
     if problems:
         raise DataError(dict.fromkeys(problems))
 

@@ -15,6 +15,7 @@ from acmodels.errors import DataError
 from acmodels.spec.model import Model
 from acmodels.system import checks
 from acmodels.system.assembly import assemble, examined, further
+from acmodels.system.equation import Curves
 from acmodels.system.equations import layout_of
 from acmodels.system.layout import Layout
 from acmodels.system.missing_cells import complete_rows, missing_cells
@@ -26,7 +27,10 @@ from acmodels.system.system import System
 
 
 def build_system(
-    model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None = None
+    model: Model,
+    study: Study,
+    codes: Mapping[str, tuple[int, ...]] | None = None,
+    curves: Mapping[str, Curves] | None = None,
 ) -> System:
     """Join a model and a study.
 
@@ -36,6 +40,7 @@ def build_system(
         codes: by ordered response, its categories; as the data have them where not given. Where
             they are, the study is one of many of a design, whose columns all stay and which are
             not searched for separation.
+        curves: by equation, the columns of splines; made from the data where not given.
 
     Raises:
         DataError: with every problem found: missing columns, strays, constant or collinear
@@ -43,21 +48,26 @@ def build_system(
     """
     study = study_for(model, study)
     try:
-        return _joined(model, replace(study, findings=relevant(model, study)), codes)
+        return _joined(model, replace(study, findings=relevant(model, study)), codes, curves)
     except DataError as error:  # what was noticed while reading may be the reason
         said = (f for f in relevant(model, study) if f not in error.findings)
         raise DataError(error.problems, (*error.findings, *said)) from None
 
 
-def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None) -> System:
+def _joined(
+    model: Model,
+    study: Study,
+    codes: Mapping[str, tuple[int, ...]] | None,
+    curves: Mapping[str, Curves] | None,
+) -> System:
     """Join a model and the rows of a study that it needs."""
     columns_present(model, study, with_responses=True)
     missing = missing_cells(model, study)
     if model.missing == "model" and missing:
-        return modeled_system(model, study, missing, codes)
+        return modeled_system(model, study, missing, codes, curves)
     keep, dropped = complete_rows(model, study, missing)
     rows = Rows(study, keep)
-    layout, responses = assemble(model, rows, codes)
+    layout, responses = assemble(model, rows, codes, curves)
     layout, cells = without_empty_cells(layout, {}) if codes is None else (layout, [])
     found = [*(Finding("warning", c) for c in cells), *examined(layout, responses, rows)]
     apart = separation(layout, responses) if codes is None else ()
@@ -74,7 +84,10 @@ def _joined(model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | N
 
 
 def build_layout(
-    model: Model, study: Study, codes: Mapping[str, tuple[int, ...]] | None = None
+    model: Model,
+    study: Study,
+    codes: Mapping[str, tuple[int, ...]] | None = None,
+    curves: Mapping[str, Curves] | None = None,
 ) -> Layout:
     """Build the layout alone, from a table that need not hold the responses.
 
@@ -82,13 +95,14 @@ def build_layout(
         model: checked for itself.
         study: one table.
         codes: by ordered response, its categories; 1 to 5 where not given.
+        curves: by equation, the columns of splines; made from the table where not given.
 
     Raises:
         DataError: as for `build_system`, for predictors and groupings.
     """
     columns_present(model, study, with_responses=False)
     rows = Rows(study, np.ones(study.n_rows, dtype=bool))
-    layout = layout_of(model, rows, codes or {})
+    layout = layout_of(model, rows, codes or {}, curves)
     # before a response is drawn, it is known to be constant within the units of its own level
     units = {e.response: e.carry.astype(np.float64) for e in layout.equations}
     also = {r: further(e, rows, units) for r, e in model.equations.items()}

@@ -15,7 +15,7 @@ import numpy as np
 from acmodels.sources import unit_function
 from acmodels.spec.formula import Operand
 from acmodels.system.arrays import Array, Responses
-from acmodels.system.columns import apply, column_values, variable_values
+from acmodels.system.columns import apply, column_values, part_values, variable_values
 from acmodels.system.equation import Column, EquationLayout
 from acmodels.system.layout import Layout
 from acmodels.system.missing import known_rows
@@ -174,12 +174,17 @@ def _centered_column(layout: Layout, e: EquationLayout, column: Column, values: 
     """A product of parts, each numeric one centered; indicators of levels stay."""
     out = np.ones(e.n)
     for part in column.parts:
-        v = values(part.operand.source)[e.rows]
         if part.level is not None:
-            out = out * (v >= part.level if part.above else v == part.level)
+            out = out * part_values(part, lambda source: values(source)[e.rows])
+            continue
+        known = known_rows(layout, e, part.operand.variables)
+        known = known if known.any() else ~known
+        if part.curve is not None or part.operand.others:  # centered as a whole
+            v = part_values(part, lambda source: values(source)[e.rows])
+            out = out * (v - v[known].mean())
         else:
-            known = known_rows(layout, e, (part.operand.variable,))
-            out = out * _centered_operand(part.operand, v, known if known.any() else ~known)
+            v = values(part.operand.source)[e.rows]
+            out = out * _centered_operand(part.operand, v, known)
     return out
 
 
@@ -233,10 +238,11 @@ def _why(e: EquationLayout, found: Centered) -> str:
 
 def _notes(e: EquationLayout, columns: Sequence[Column], values: Lookup, why: str) -> list[str]:
     names = [
-        p.operand.source
+        o.source
         for c in columns
         for p in c.parts
-        if p.level is None and _has_zero(p.operand) and not _binary(values(p.operand.source))
+        for o in p.operand.arguments
+        if p.level is None and p.curve is None and _has_zero(o) and not _binary(values(o.source))
     ]
     if not names:
         return []

@@ -31,6 +31,11 @@ def domain(name: str, operand: Operand, values: Array, rows: RowNames) -> None:
     """
     from acmodels.system.columns import apply
 
+    if operand.others:
+        for a in operand.arguments:
+            if a.variable == name:
+                domain(name, a, values, rows)
+        return
     if operand.inner is None or not operand.functions:
         return
     domain(name, operand.inner, values, rows)

@@ -7,6 +7,7 @@ the factor for the terms that follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from itertools import product
 
 import numpy as np
@@ -15,6 +16,7 @@ from acmodels.errors import DataError, did_you_mean, listing
 from acmodels.sources import Grouped, unit_function
 from acmodels.spec.formula import INTERCEPT, Operand, Term
 from acmodels.system.arrays import Array, Responses
+from acmodels.system.curves import Curve
 from acmodels.system.equation import Column, EquationLayout, Part
 from acmodels.system.layout import (
     Derived,
@@ -22,15 +24,21 @@ from acmodels.system.layout import (
     Variable,
 )
 
+type Look = Callable[[str], Array]
+"""Looks values up by what an operand's `source` says."""
+
 
 def columns_of(
-    terms: Sequence[Term], levels: Mapping[Operand, tuple[tuple[str, int], ...]]
+    terms: Sequence[Term],
+    levels: Mapping[Operand, tuple[tuple[str, int], ...]],
+    curves: Mapping[Operand, tuple[Curve, ...]],
 ) -> tuple[Column, ...]:
     """Expand terms to columns.
 
     Args:
         terms: in the order written.
         levels: of each operand that is a factor, its levels and codes, the reference first.
+        curves: of each operand that is a spline, its columns.
     """
     keys = {t.key for t in terms}
     out: list[Column] = []
@@ -44,6 +52,14 @@ def columns_of(
                         (f"{operand.text}[{place}]", Part(operand, code, above=True))
                         for place, (_, code) in enumerate(levels[operand])
                         if place > 0
+                    ]
+                )
+                continue
+            if operand in curves:
+                choices.append(
+                    [
+                        (f"{operand.text}[{place}]", Part(operand, curve=curve))
+                        for place, curve in enumerate(curves[operand], 1)
                     ]
                 )
                 continue
@@ -122,13 +138,68 @@ def slope(operand: Operand, values: Array, reference: Array) -> Array:
     return outer(inner) * slope(operand.inner, values, reference)
 
 
-def part_values(part: Part, values: Array, reference: Array | None = None) -> Array:
-    """Numbers of one part, given values (or codes) of its variable."""
-    if part.level is not None and part.above:
-        return (values >= part.level).astype(np.float64)
+def part_values(part: Part, look: Look, reference: Look | None = None) -> Array:
+    """Numbers of one part.
+
+    Args:
+        part: of a column.
+        look: looks up values (or codes) of what the part rests on.
+        reference: the same over the equation's rows, as for `apply`; `look` where None.
+    """
     if part.level is not None:
-        return (values == part.level).astype(np.float64)
-    return apply(part.operand, values, reference)
+        values = look(part.operand.source)
+        return (values >= part.level if part.above else values == part.level).astype(np.float64)
+    if part.operand.others:
+        return _extreme(part.operand.function)(_arguments(part, look, reference))
+    return _curved(part, _applied(part.operand, look, reference))
+
+
+def part_slope(part: Part, source: str, look: Look, reference: Look) -> Array:
+    """Derivative of one part's numbers with respect to one of the variables it rests on.
+
+    The derivative of a minimum is that of whichever argument is smallest, or the mean of those
+    that tie.
+
+    Args:
+        part: of a column, no indicator.
+        source: what the variable's values are looked up by.
+        look: looks up values of what the part rests on.
+        reference: the same over the equation's rows.
+    """
+    o = part.operand
+    if not o.others:
+        mine = slope(o, look(source), reference(source))
+        if part.curve is not None:
+            mine = mine * part.curve.slope(_applied(o, look, reference))
+        return mine
+    every = _arguments(part, look, reference)
+    chosen = np.stack([v == _extreme(o.function)(every) for v in every]).astype(np.float64)
+    share = chosen / chosen.sum(axis=0)
+    total = np.zeros_like(share[0])
+    for k, a in enumerate(o.arguments):
+        if a.source == source:
+            total = total + share[k] * slope(a, look(source), reference(source))
+    return total
+
+
+def _extreme(function: str | None) -> Callable[[Sequence[Array]], Array]:
+    pick = np.minimum if function == "min" else np.maximum
+    return lambda every: reduce(pick, every)
+
+
+def _arguments(part: Part, look: Look, reference: Look | None) -> list[Array]:
+    """Numbers of the arguments of `min` or `max`, brought to one shape."""
+    found = [_applied(a, look, reference) for a in part.operand.arguments]
+    return [np.asarray(v) for v in np.broadcast_arrays(*found)]
+
+
+def _applied(operand: Operand, look: Look, reference: Look | None) -> Array:
+    key = operand.source
+    return apply(operand, look(key), None if reference is None else reference(key))
+
+
+def _curved(part: Part, values: Array) -> Array:
+    return values if part.curve is None else part.curve(values)
 
 
 def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
@@ -162,7 +233,7 @@ def column_values(column: Column, rows: np.ndarray, values: Callable[[str], Arra
     """
     out = np.ones(len(rows))
     for part in column.parts:
-        out = out * part_values(part, values(part.operand.source)[..., rows])
+        out = out * part_values(part, lambda source: values(source)[..., rows])
     return out
 
 

@@ -10,6 +10,7 @@ from acmodels.families import Family, family
 from acmodels.spec import parameters as named
 from acmodels.spec.formula import Operand
 from acmodels.system.arrays import Array, Index
+from acmodels.system.curves import Curve
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,17 @@ class Part:
         operand: as parsed.
         level: the code of the level whose indicator this is; None for a number.
         above: whether it indicates that level and all above: a step of a monotonic effect.
+        curve: of a spline, the function that this column is of the variable.
     """
 
     operand: Operand
     level: int | None = None
     above: bool = False
+    curve: Curve | None = None
+
+
+type Curves = Mapping[Operand, tuple[Curve, ...]]
+"""The columns of each spline of an equation."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,12 @@ class Column:
     @property
     def variables(self) -> tuple[str, ...]:
         """The columns of the data it rests on."""
-        return tuple(dict.fromkeys(p.operand.variable for p in self.parts))
+        return tuple(dict.fromkeys(v for p in self.parts for v in p.operand.variables))
 
     @property
     def sources(self) -> tuple[str, ...]:
         """What its values are looked up by: columns, and means and deviations of columns."""
-        return tuple(dict.fromkeys(p.operand.source for p in self.parts))
+        return tuple(dict.fromkeys(s for p in self.parts for s in p.operand.sources))
 
 
 @dataclass(frozen=True)

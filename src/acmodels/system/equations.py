@@ -12,12 +12,13 @@ from acmodels.spec.model import Equation, Model, recursive_order
 from acmodels.system import checks
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, columns_of, variable_values
-from acmodels.system.equation import Column, EquationLayout
+from acmodels.system.equation import Column, Curves, EquationLayout
 from acmodels.system.groups import Block, Member
 from acmodels.system.latent import latent_problems
 from acmodels.system.layout import Derived, Layout, Variable
 from acmodels.system.rows import Rows, codes_of, rows_of_level
 from acmodels.system.variables import (
+    curves_of,
     derived_of,
     levels_of,
     monotonic_problems,
@@ -29,13 +30,19 @@ SCALE = (1, 2, 3, 4, 5)
 """Categories of an ordered response of which nothing is known."""
 
 
-def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) -> Layout:
+def layout_of(
+    model: Model,
+    rows: Rows,
+    codes: Mapping[str, tuple[int, ...]],
+    curves: Mapping[str, Curves] | None = None,
+) -> Layout:
     """Build a layout.
 
     Args:
         model: checked for itself.
         rows: the study's.
         codes: by ordered response, its categories.
+        curves: by equation, the columns of splines; made from the rows where not given.
 
     Raises:
         DataError: what cannot be read; a grouping with one group.
@@ -52,7 +59,8 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
     derived = derived_of(model, rows)
     for e in model.equations.values():
         at = levels.setdefault(e.level or "", rows_of_level(e.level, rows))
-        found = _equation(model, e, at, (variables, derived, rows))
+        mine = (curves or {}).get(e.response, {})
+        found = _equation(model, e, at, (variables, derived, rows), mine)
         if family(e.family).ordered:
             found = replace(found, codes=codes.get(e.response, SCALE))
         equations.append(found)
@@ -66,7 +74,7 @@ def layout_of(model: Model, rows: Rows, codes: Mapping[str, tuple[int, ...]]) ->
         n_rows=rows.n,
         derived=derived,
     )
-    layout = replace(layout, blocks=_blocks(model, layout, rows))
+    layout = replace(layout, blocks=_blocks(model, layout, rows, curves or {}))
     problems = checks.grouping_problems(layout)
     if problems:
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
@@ -94,6 +102,7 @@ def _equation(
     e: Equation,
     at: tuple[Index, Index],
     known: tuple[Mapping[str, Variable], Mapping[str, Derived], Rows],
+    settled: Curves,
 ) -> EquationLayout:
     variables, derived, rows = known
     where = f"{model.source}: equations.{e.response}"
@@ -102,7 +111,9 @@ def _equation(
     terms = e.formula.terms
     if fam.ordered:  # thresholds are the constant, whatever the formula says of an intercept
         terms = (INTERCEPT, *(t for t in terms if t != INTERCEPT))
-    columns = columns_of(terms, levels_of(terms, variables, model.source))[int(fam.ordered) :]
+    levels = levels_of(terms, variables, model.source)
+    curves = curves_of(terms, own, variables, rows, settled)
+    columns = columns_of(terms, levels, curves)[int(fam.ordered) :]
     endogenous = tuple(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
@@ -174,12 +185,17 @@ def _weights(column: str | None, rows: Rows, own: Index) -> Array | None:
     return values / values[values > 0].mean()
 
 
-def _blocks(model: Model, layout: Layout, rows: Rows) -> tuple[Block, ...]:
+def _blocks(
+    model: Model, layout: Layout, rows: Rows, settled: Mapping[str, Curves]
+) -> tuple[Block, ...]:
     """Gather group effects into blocks: those of one term, or of one shared id, together."""
     found: dict[str, list[tuple[GroupTerm, str, tuple[Column, ...]]]] = {}
     for r, e in model.equations.items():
         for i, g in enumerate(e.formula.groups):
-            columns = columns_of(g.terms, levels_of(g.terms, layout.variables, model.source))
+            factors = levels_of(g.terms, layout.variables, model.source)
+            own, mine = layout.equation(r).rows, settled.get(r, {})
+            curves = curves_of(g.terms, own, layout.variables, rows, mine)
+            columns = columns_of(g.terms, factors, curves)
             if not g.correlated:  # each column of `||` varies on its own
                 found.update({f"{r} {i} {c.name}": [(g, r, (c,))] for c in columns})
                 continue

@@ -83,7 +83,7 @@ def _level(model: Model, study: Study, column: str, units: Mapping[str, Index]) 
     required = frozenset(
         e.level
         for e in model.equations.values()
-        if e.level is not None and column in [o.source for o in e.formula.operands()]
+        if e.level is not None and column in [s for o in e.formula.operands() for s in o.sources]
     )
     return home(values, units, required)
 
@@ -91,7 +91,7 @@ def _level(model: Model, study: Study, column: str, units: Mapping[str, Index]) 
 def _support(model: Model, study: Study, column: str) -> tuple[float, ...] | None:
     """Values of a discrete predictor: codes of a factor, or two numbers; None for others."""
     operands = [o for e in model.equations.values() for o in e.formula.operands()]
-    mine = [o for o in operands if o.variable == column]
+    mine = [o for o in operands if column in o.variables]
     if not mine:  # a standard error or a number of trials
         return None
     present = {v for v in labels(study, column) if v is not None}

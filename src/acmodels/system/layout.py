@@ -15,7 +15,7 @@ from acmodels.errors import listing
 from acmodels.sources import unit_function
 from acmodels.spec import parameters as named
 from acmodels.system.arrays import Array, Index
-from acmodels.system.equation import EquationLayout
+from acmodels.system.equation import Curves, EquationLayout
 from acmodels.system.groups import Block, Correlations
 
 
@@ -183,6 +183,19 @@ class Layout:
         sets = enumerate(self.residual)
         residual = (Correlations(len(s), residual_pairs(self, n)) for n, s in sets)
         return (*blocks, *residual)
+
+
+def curves_in(layout: Layout) -> dict[str, Curves]:
+    """List the columns of every spline, by equation."""
+    out: dict[str, Curves] = {e.response: {} for e in layout.equations}
+    columns = [(e.response, c) for e in layout.equations for c in e.columns]
+    columns += [(m.response, m.column) for b in layout.blocks for m in b.members]
+    for response, column in columns:
+        for p in column.parts:
+            mine = out[response].get(p.operand, ())
+            if p.curve is not None and p.curve not in mine:
+                out[response] = {**out[response], p.operand: (*mine, p.curve)}
+    return out
 
 
 def left_out(layout: Layout, name: str) -> str | None:

@@ -16,6 +16,7 @@ from acmodels.errors import DataError
 from acmodels.spec.model import Model
 from acmodels.system.arrays import Index
 from acmodels.system.assembly import assemble, examined
+from acmodels.system.equation import Curves
 from acmodels.system.known import Known, read_known
 from acmodels.system.layout import Layout, MissingValues
 from acmodels.system.missing import subset
@@ -33,6 +34,7 @@ def modeled_system(
     study: Study,
     missing: Mapping[str, np.ndarray],
     codes: Mapping[str, tuple[int, ...]] | None = None,
+    curves: Mapping[str, Curves] | None = None,
 ) -> System:
     """Join a model and a study whose missing values are modeled.
 
@@ -41,12 +43,13 @@ def modeled_system(
         study: one table.
         missing: by column, the rows without a value, (N,).
         codes: by ordered response, its categories; as the data have them where not given.
+        curves: by equation, the columns of splines; made from the data where not given.
 
     Raises:
         DataError: as `build_system`, and for what cannot be modeled, by name.
     """
     known, rows = read_known(model, study, missing)
-    layout, _ = assemble(model, rows, codes)
+    layout, _ = assemble(model, rows, codes, curves)
     layout, needed = prune(layout, known.missing, model)
     responses = {e.response: rows.numeric(e.response)[e.rows] for e in layout.equations}
     _refuse(unmodeled(model, layout, known, needed, rows), model, study)

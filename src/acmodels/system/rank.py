@@ -183,7 +183,7 @@ def _dropped(
     out: set[int] = set()
     for term, mine in products.items():
         parts = e.columns[mine[0]].parts
-        read = {p.operand.variable for p in parts}
+        read = {v for p in parts for v in p.operand.variables}
         lost = [m[e.rows] for c, m in missing.items() if c in read]
         rows = ~np.any(lost, axis=0) if lost else np.ones(e.n, dtype=bool)
         empty = _empty(layout, e, parts, rows)
@@ -242,7 +242,7 @@ def _axis(
     """
     name = p.operand.variable
     variable = layout.variables.get(name)
-    if variable is None or p.operand.source != name or p.above:
+    if variable is None or p.operand.source != name or p.above or p.operand.others or p.curve:
         return None
     if variable.levels:
         return name, variable.levels, tuple(float(k) for k in range(len(variable.levels)))

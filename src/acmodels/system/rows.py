@@ -48,6 +48,11 @@ class Rows:
         """A column of truth values as 1 and 0, (rows,)."""
         return self._given(column, truth_values(self.study, column))[self.keep]
 
+    def known(self, column: str) -> np.ndarray:
+        """Whether a column of numbers has a value of the data in each row, (rows,)."""
+        found = numeric(self.study, column, factor=False)
+        return np.isfinite(self._given(column, found))[self.keep]
+
     def names(self, positions: np.ndarray) -> tuple[int, ...]:
         """The row numbers that a person sees."""
         return row_names(self.study, self._positions[positions])

@@ -335,7 +335,7 @@ def _reasons(layout: Layout, e: EquationLayout, X: Array, y: Array, rows: np.nda
     out: list[str] = []
     value = _extreme(e, y, e.trials)
     sources = [c.parts[0].operand for c in e.columns if len(c.parts) == 1 and not c.parts[0].above]
-    for name in dict.fromkeys(o.variable for o in sources):
+    for name in dict.fromkeys(v for o in sources for v in o.variables):
         variable = layout.variables.get(name)
         if variable is None:
             continue

@@ -127,7 +127,7 @@ def _flat(z: Array) -> Array:
 
 def _endogenous(layout: Layout, t: Term) -> Factor | None:
     """The one factor of a term that is an endogenous variable itself, or taken of it."""
-    found = [f for f in t.factors if f.source.endogenous]
+    found = [f for f in t.factors if any(s.endogenous for s in f.sources)]
     if len(found) != 1:
         return None
     f = found[0]
@@ -140,7 +140,9 @@ def _endogenous(layout: Layout, t: Term) -> Factor | None:
 
 def _product(layout: Layout, factors: Sequence[Factor], responses: Responses) -> Array:
     """Numbers of a product of factors on the data's rows, (..., N)."""
-    found = [part_values(f.part, variable_values(layout, f.source.key, responses)) for f in factors]
+    found = [
+        part_values(f.part, lambda key: variable_values(layout, key, responses)) for f in factors
+    ]
     return reduce(np.multiply, found, np.ones(layout.n_rows))
 
 

@@ -47,10 +47,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Factor:
-    """One part of a column, with the source of its values."""
+    """One part of a column, with the sources of its values: one, or several of `min` and `max`."""
 
     part: Part
-    source: Source
+    sources: tuple[Source, ...]
+
+    @property
+    def source(self) -> Source:
+        """The source of its values, the first where there are several."""
+        return self.sources[0]
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Term:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Where its values come from, each source once."""
-        return tuple({f.source.key: f.source for f in self.factors}.values())
+        return tuple({s.key: s for f in self.factors for s in f.sources}.values())
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -112,7 +117,7 @@ class Term:
     @property
     def endogenous(self) -> bool:
         """Whether its values change with the responses."""
-        return any(f.source.endogenous for f in self.factors)
+        return any(s.endogenous for s in self.sources)
 
     def values(self, layout: Layout, responses: Responses) -> Array:
         """What is multiplied, on the equation's rows, (n,); (R, n) where it rests on R data sets.
@@ -261,7 +266,9 @@ def _term(
     effect: tuple[int, int] | None,
     parameter: str,
 ) -> Term:
-    factors = tuple(Factor(p, source(layout, e, p.operand.source)) for p in column.parts)
+    factors = tuple(
+        Factor(p, tuple(source(layout, e, key) for key in p.operand.sources)) for p in column.parts
+    )
     latent = [
         LatentFactor(
             f.source.latent,

@@ -70,9 +70,9 @@ def _column_problems(model: Model, layout: Layout, known: Known, column: str) ->
         if any(o.variable == column for o in e.formula.offsets):
             out.append(f"{said}it stands in an offset() of equations.{e.response}")
         for o in e.formula.operands():
-            if o.variable != column or o in e.formula.offsets:
+            if column not in o.variables or o in e.formula.offsets:
                 continue
-            if "mo" in o.functions:
+            if o.others or "mo" in o.functions:
                 out.append(f"{said}it enters equations.{e.response} as {o.text}")
                 continue
             if not discrete and {"log", "sqrt"} & set(o.functions):

@@ -1,6 +1,7 @@
 """Predictors that have no equation: numbers, factors, and what is taken of them within units."""
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 
@@ -11,13 +12,15 @@ from acmodels.errors import DataError, InputError, ModelError
 from acmodels.spec.formula import Operand, Term
 from acmodels.spec.model import Model
 from acmodels.system import checks
-from acmodels.system.columns import ordered_levels
-from acmodels.system.layout import (
-    Derived,
-    Index,
-    Variable,
-)
+from acmodels.system.arrays import Index
+from acmodels.system.columns import apply, ordered_levels
+from acmodels.system.curves import Curve, spline
+from acmodels.system.equation import Curves
+from acmodels.system.layout import Derived, Variable
 from acmodels.system.rows import Rows, codes_of
+
+STAND_IN = np.array([NormalDist().inv_cdf((k + 0.5) / 400) for k in range(400)])
+"""Values of a standard normal variable, where those of a response are not drawn yet."""
 
 MOST_STEPS = 30
 """Steps of a monotonic effect, at most."""
@@ -28,7 +31,8 @@ def variables_of(model: Model, rows: Rows, problems: list[str]) -> dict[str, Var
     uses: dict[str, list[Operand]] = {}
     for e in model.equations.values():
         for o in e.formula.operands():
-            uses.setdefault(o.variable, []).append(o)
+            for v in o.variables:
+                uses.setdefault(v, []).append(o)
     out: dict[str, Variable] = {}
     for name, operands in uses.items():
         wanted_as_factor = [o for o in operands if o.function == "factor"]
@@ -169,6 +173,49 @@ def levels_of(
         for o in t.operands
         if o.variable in variables and variables[o.variable].levels
     } | {o: _steps(variables[o.variable]) for t in terms for o in t.operands if o.function == "mo"}
+
+
+def curves_of(
+    terms: Sequence[Term],
+    own: Index,
+    variables: Mapping[str, Variable],
+    rows: Rows,
+    known: Curves,
+) -> dict[Operand, tuple[Curve, ...]]:
+    """Make the columns of each spline among some terms, from the values on an equation's rows.
+
+    Args:
+        terms: of the equation.
+        own: its rows.
+        variables: predictors that have no equation.
+        rows: the study's. Where it does not hold a response, as in a design, the columns are those
+            of a standard normal variable, until values of the response have been drawn.
+        known: columns that are settled already, by spline.
+
+    Raises:
+        DataError: a variable is text, or has too few distinct values.
+    """
+    out: dict[Operand, tuple[Curve, ...]] = {}
+    for o in (o for t in terms for o in t.operands):
+        if o.df is None or o.inner is None or o in out:
+            continue
+        if o in known:
+            out[o] = known[o]
+            continue
+        if o.variable in variables:
+            values = variables[o.variable].values
+        elif o.variable in rows.study.names:
+            values = rows.numeric(o.variable, factor=False)
+        else:
+            out[o] = spline(STAND_IN, o.df, o.text)
+            continue
+        given = rows.known(o.variable)[own]
+        try:
+            checks.domain(o.variable, o, values, rows.names)
+            out[o] = spline(apply(o.inner, values[own])[given], o.df, o.text)
+        except DataError as error:
+            raise DataError(f"{rows.study.name}: {p}" for p in error.problems) from None
+    return out
 
 
 def _steps(variable: Variable) -> tuple[tuple[str, int], ...]:

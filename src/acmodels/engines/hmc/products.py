@@ -15,7 +15,7 @@ from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, unit_means, variable_values
-from acmodels.system.terms import Factor, Term, latent_means, terms
+from acmodels.system.terms import Factor, Source, Term, latent_means, terms
 
 type Slots = Index
 """Places in V, one a row."""
@@ -34,7 +34,7 @@ def moving(layout: Layout, term: Term) -> list[Factor]:
 def unfit_term(layout: Layout, term: Term) -> str | None:
     """Say why a term that moves cannot be written in products, or None."""
     for f in moving(layout, term):
-        s = f.source
+        s = next(s for s in f.sources if _source_moves(layout, s))
         if s.derived is not None and s.latent is None:
             return f"missing values of '{s.variable}' enter the observed {s.key}"
         o: Operand | None = f.part.operand
@@ -47,7 +47,10 @@ def unfit_term(layout: Layout, term: Term) -> str | None:
 
 
 def _moves(layout: Layout, f: Factor) -> bool:
-    s = f.source
+    return any(_source_moves(layout, s) for s in f.sources)
+
+
+def _source_moves(layout: Layout, s: Source) -> bool:
     if s.missing is not None and not layout.missing[s.missing].discrete:
         return True
     return s.latent is not None and s.derived is not None

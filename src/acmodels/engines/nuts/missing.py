@@ -19,6 +19,7 @@ from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, variable_values
+from acmodels.system.curves import Curve
 from acmodels.system.equation import Column
 from acmodels.system.layout import MissingValues
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
@@ -358,7 +359,11 @@ class Shifts:
     def _product(self, m: Moved) -> Any:
         moving, _ = split(self.layout, m)
         parts = [
-            transformed(self.pm, p.operand, self.value(m.equation, p.operand.source))
+            curved(
+                self.pm,
+                p.curve,
+                transformed(self.pm, p.operand, self.value(m.equation, p.operand.source)),
+            )
             for p in moving.parts
         ]
         return reduce(lambda a, b: a * b, parts)
@@ -408,6 +413,8 @@ def transformed(pm: Any, operand: Operand, value: Any) -> Any:
         case "standardize":
             away = inner - inner.mean()
             return away / pm.math.sqrt((away**2).sum() / (away.shape[0] - 1))
+        case "spline":  # see `curved`
+            return inner
         case _ if operand.unit is not None:
             return inner
         case _:
@@ -427,3 +434,16 @@ def imputed_draws(
         rough = responses[gap.variable][gap.at]
         out[gap.variable] = rough + gap.spread * draws["missing"][..., s : s + len(gap.at)]
     return out
+
+
+def curved(pm: Any, curve: Curve | None, value: Any) -> Any:
+    """A column of a spline at values of its variable, as `Curve` has it for arrays."""
+    if curve is None:
+        return value
+    first, rise, cubes = curve.cubes
+    low, high = curve.knots[0], curve.knots[-1]
+    inside = pm.math.minimum(value, high)  # below the first knot all cubes are 0
+    total = first + rise * (inside - low)
+    for knot, c in zip(curve.knots, cubes, strict=False):
+        total = total + c * pm.math.maximum(inside - knot, 0.0) ** 3
+    return total + float(curve.slope(np.array(high))) * (value - inside)
