@@ -28,6 +28,7 @@ from acmodels.simulation import assumed, losable
 from acmodels.spec.design import Design
 from acmodels.spec.plan import is_choice
 from acmodels.system import parameters
+from monte_carlo import allowed, icc_error, sd_error
 
 SHIPPED = sorted((models_folder() / "designs").glob("*.toml"))
 START = models_folder() / "start" / "plan.toml"
@@ -160,7 +161,9 @@ def test_an_icc_of_the_planner_is_what_is_simulated() -> None:
             frame = ac.simulate(alone, seed=5).study.frame
             level = made.model.equations[y].level
             rows = frame if level is None else frame.drop_duplicates(level)
-            assert icc(rows[y], rows["district"]) == pytest.approx(0.3, abs=0.06), (name, y)
+            groups = rows["district"].nunique()
+            near = allowed(icc_error(0.3, len(rows) / groups, groups), comparisons=10)
+            assert icc(rows[y], rows["district"]) == pytest.approx(0.3, abs=near), (name, y)
 
 
 def icc(values: pd.Series, groups: pd.Series) -> float:
@@ -254,7 +257,9 @@ def test_losses_of_outcomes_leave_the_fit_exact_and_right() -> None:
     dropped = ac.recover(design({**MODEL, "missing": "drop"}, loss={"items": 0.1}), replications=40)
     assert dropped.trusted
     rows = dropped.result.ready[0].typical[0].n_rows
-    assert rows == pytest.approx(120 * 0.9**3, abs=8)
+    share = 0.9**3  # of rows of which none of three columns is lost
+    near = allowed(np.sqrt(120 * share * (1 - share)))
+    assert rows == pytest.approx(120 * share, abs=near)
 
 
 def test_missing_mediators_are_modeled_in_a_loop() -> None:
@@ -478,8 +483,12 @@ def test_a_pilot_carries_over_its_predictors() -> None:
     for name in ("x", "minutes", "grade"):
         error = frame[name].std() / np.sqrt(300 if name == "x" else 2400)
         assert abs(drawn[name].mean() - frame[name].mean()) < 5 * error
-        assert drawn[name].std() == pytest.approx(frame[name].std(), rel=0.15)
-    assert icc(drawn["x"], drawn["g"]) == pytest.approx(icc(frame["x"], frame["g"]), abs=0.1)
+        units = 300 if name == "x" else 2400  # at the least: rows of x in a unit are alike
+        near = allowed(sd_error(units, drawn[name].kurt() + 3), comparisons=4)
+        assert drawn[name].std() == pytest.approx(frame[name].std(), rel=near)
+    want = icc(frame["x"], frame["g"])
+    near = allowed(icc_error(want, 8, 300), comparisons=4)
+    assert icc(drawn["x"], drawn["g"]) == pytest.approx(want, abs=near)
     assert set(drawn["sector"]) == {"Public", "Private", "Other"}
 
 

@@ -20,6 +20,7 @@ from acmodels.worlds.flow import flow
 from acmodels.worlds.scenario import contraries
 from acmodels.worlds.truth import total_effects
 from acmodels.worlds.units import make_units
+from monte_carlo import allowed, sd_error
 
 LARGE = {"districts": 150, "partners": 12, "departments": 2, "partnerships": 2, "staff": 1}
 
@@ -139,7 +140,8 @@ def test_arrows_are_recovered_over_200_worlds() -> None:
         b = np.array([one[name][0] for one in every])
         e = np.array([one[name][1] for one in every])
         assert abs(b.mean() - size[name]) < wide * b.std(ddof=1) / np.sqrt(len(b)), name
-        assert b.std(ddof=1) == pytest.approx(np.sqrt((e**2).mean()), rel=0.25), name
+        near = allowed(sd_error(len(b)), comparisons=len(every[0]))
+        assert b.std(ddof=1) == pytest.approx(np.sqrt((e**2).mean()), rel=near), name
 
 
 def test_total_effects_are_what_an_intervention_does() -> None:
@@ -240,7 +242,7 @@ def test_scores_follow_what_they_measure(study_world: World) -> None:
         assert np.corrcoef(true[ok], score[ok])[0, 1] > 0.85, name
     coded = numeric(study, "applicability")[first]
     error = coded - values["applicability"][0][at]
-    assert error.std() == pytest.approx(0.2, rel=0.1)
+    assert error.std() == pytest.approx(0.2, rel=allowed(sd_error(len(error))))
 
 
 def test_people_answer_as_the_scenario_says() -> None:
@@ -248,7 +250,7 @@ def test_people_answer_as_the_scenario_says() -> None:
     w = world({"world": "baseline", "size": {"districts": 60, "waves": 3}, "answers": say}, seed=2)
     r, m = w.study.tables["responses"], w.study.tables["memberships"]
     missing = np.isnan(numeric(r, "value"))
-    assert missing.mean() == pytest.approx(0.1, abs=0.005)
+    assert missing.mean() == pytest.approx(0.1, abs=allowed(np.sqrt(0.09 / len(missing))))
     assert set(labels(r, "missing_reason")[missing]) == {"skipped"}
     waves, active = labels(m, "wave_id"), numeric(m, "active")
     n = (waves == "1").sum()
