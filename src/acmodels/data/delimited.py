@@ -23,7 +23,7 @@ from acmodels.data.headers import (
 from acmodels.data.sniffing import DELIMITERS, decoded, delimiter_of
 from acmodels.data.table import Finding, rows_phrase
 from acmodels.data.tidying import (
-    Layout,
+    FileFormat,
     decimal_mark,
     declared_missing,
     named,
@@ -104,8 +104,8 @@ def read_delimited(
 
 
 def _below_headers(
-    layout: Layout, columns: list[pa.ChunkedArray], short: dict[int, int], skip: int | None
-) -> tuple[Layout, list[pa.ChunkedArray], dict[int, int], list[Sequence[str]]]:
+    layout: FileFormat, columns: list[pa.ChunkedArray], short: dict[int, int], skip: int | None
+) -> tuple[FileFormat, list[pa.ChunkedArray], dict[int, int], list[Sequence[str]]]:
     """Leave out header rows below the header, as asked, or refuse what looks like them."""
     head = list(zip(*(c.slice(0, HEAD).to_pylist() for c in columns), strict=True))
     if skip is None:
@@ -121,21 +121,21 @@ def _below_headers(
     return moved, [c.slice(skip) for c in columns], left, skipped
 
 
-def _layout(where: str, body: bytes, encoding: str) -> Layout:
+def _layout(where: str, body: bytes, encoding: str) -> FileFormat:
     """Find the delimiter and the header."""
     sample = _open(body, encoding).read(_SAMPLE)
     if len(sample) == _SAMPLE and "\n" in sample:
         sample = sample[: sample.rfind("\n") + 1]
     delimiter, skipped = delimiter_of(sample)
-    layout = Layout(where, body, encoding, delimiter, 0, ())
+    layout = FileFormat(where, body, encoding, delimiter, 0, ())
     records = list(islice(_records(layout), skipped, skipped + HEAD))
     place = header_place(records)
     if place >= 0:
         row = skipped + place + 1
-        return Layout(where, body, encoding, delimiter, row, tuple(records[place]))
+        return FileFormat(where, body, encoding, delimiter, row, tuple(records[place]))
     for row, record in enumerate(_records(layout), start=1):
         if row > skipped and "".join(record).strip(" \t\ufeff"):
-            return Layout(where, body, encoding, delimiter, row, tuple(record))
+            return FileFormat(where, body, encoding, delimiter, row, tuple(record))
     msg = f"{where}: is empty; it needs a header line with column names, then one line a row"
     raise DataError(msg)
 
@@ -144,7 +144,7 @@ def _open(body: bytes, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(body), encoding=encoding, newline="")
 
 
-def _records(layout: Layout) -> Iterator[list[str]]:
+def _records(layout: FileFormat) -> Iterator[list[str]]:
     """Yield the records of a file one by one, and say in which row a quote goes wrong."""
     row = 1
     stream = _open(layout.body, layout.encoding)
@@ -166,7 +166,7 @@ def _records(layout: Layout) -> Iterator[list[str]]:
         raise DataError(msg) from None
 
 
-def _plain(layout: Layout) -> tuple[list[pa.ChunkedArray], dict[int, int]] | None:
+def _plain(layout: FileFormat) -> tuple[list[pa.ChunkedArray], dict[int, int]] | None:
     """Read a file without quotes, every row of it as wide as the header, at full speed."""
     body = layout.body
     simple = layout.encoding == "utf-8" and b'"' not in body and len(layout.header) > 1
@@ -192,7 +192,7 @@ def _plain(layout: Layout) -> tuple[list[pa.ChunkedArray], dict[int, int]] | Non
     return table.columns, {}
 
 
-def _quoted(layout: Layout) -> tuple[list[pa.ChunkedArray], dict[int, int]]:
+def _quoted(layout: FileFormat) -> tuple[list[pa.ChunkedArray], dict[int, int]]:
     """Read any file, record by record.
 
     Returns:
@@ -232,7 +232,7 @@ def _quoted(layout: Layout) -> tuple[list[pa.ChunkedArray], dict[int, int]]:
     return [pa.chunked_array(column, pa.large_string()) for column in chunks], short
 
 
-def _too_long(layout: Layout, long: list[int], *, whole: bool) -> DataError:
+def _too_long(layout: FileFormat, long: list[int], *, whole: bool) -> DataError:
     """Say which rows are wider than the header."""
     rows = [place + layout.header_row + 1 for place in long]
     width = len(layout.header)

@@ -46,7 +46,7 @@ class Grouping:
 
 
 @dataclass(frozen=True)
-class Structure:
+class TableStructure:
     """The groupings of a table.
 
     Attributes:
@@ -62,7 +62,7 @@ class Structure:
     findings: tuple[Finding, ...]
 
 
-def structure(study: Study) -> Structure:
+def structure(study: Study) -> TableStructure:
     """Find the groupings of a table: columns of text or ids whose values come more than once."""
     codes: dict[str, NDArray[np.intp]] = {}
     findings: list[Finding] = []
@@ -133,7 +133,7 @@ def structure(study: Study) -> Structure:
         said = sentinel_warning(c, values)
         if said is not None:
             findings.append(Finding("warning", f"{study.name}: {said}", c))
-    return Structure(tuple(groupings), tuple(relations), levels, tuple(findings))
+    return TableStructure(tuple(groupings), tuple(relations), levels, tuple(findings))
 
 
 def _grouping(name: str, codes: NDArray[np.intp]) -> Grouping:

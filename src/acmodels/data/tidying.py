@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
-class Layout:
+class FileFormat:
     """How a CSV file is written."""
 
     where: str
@@ -33,7 +33,7 @@ def is_blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def without_blank_rows(
-    layout: Layout, columns: list[pa.ChunkedArray]
+    layout: FileFormat, columns: list[pa.ChunkedArray]
 ) -> tuple[list[pa.ChunkedArray], NDArray[np.intp], list[Finding]]:
     """Drop rows in which every cell is blank, and keep each other row's place in the file.
 
@@ -66,7 +66,7 @@ def _bare(name: str) -> str:
 
 
 def without_unused(
-    layout: Layout, columns: list[pa.ChunkedArray]
+    layout: FileFormat, columns: list[pa.ChunkedArray]
 ) -> tuple[list[pa.ChunkedArray], list[Finding]]:
     """Drop columns at the end that have neither a name nor a value."""
     used = len(columns)
@@ -82,7 +82,7 @@ def without_unused(
 
 
 def named(
-    layout: Layout, columns: list[pa.ChunkedArray]
+    layout: FileFormat, columns: list[pa.ChunkedArray]
 ) -> tuple[tuple[str, ...], list[pa.ChunkedArray], list[Finding]]:
     """Name the columns; a first one without a name holds row names, as R writes them."""
     where, header = layout.where, list(layout.header[: len(columns)])
@@ -124,7 +124,7 @@ def _odd_header(where: str, names: tuple[str, ...]) -> list[Finding]:
 
 
 def short_rows(
-    layout: Layout, width: int, short: dict[int, int], places: NDArray[np.intp]
+    layout: FileFormat, width: int, short: dict[int, int], places: NDArray[np.intp]
 ) -> list[Finding]:
     """Warn of rows with fewer cells than the header."""
     offset = layout.header_row - 1
@@ -159,7 +159,7 @@ def declared_missing(
 
 
 def decimal_mark(
-    layout: Layout, names: tuple[str, ...], columns: list[pa.ChunkedArray]
+    layout: FileFormat, names: tuple[str, ...], columns: list[pa.ChunkedArray]
 ) -> tuple[Literal[".", ","], list[Finding]]:
     """Find the decimal mark of a file whose delimiter is not the comma."""
     if layout.delimiter == ",":

@@ -20,7 +20,7 @@ from acmodels.system import Layout, parameters
 from acmodels.system.terms import group_terms
 
 
-class Effect(Strict):
+class EffectSettings(Strict):
     """Keys that every effect of one variable on another takes."""
 
     from_: str = Field(alias="from")
@@ -33,7 +33,7 @@ class Effect(Strict):
     arm: Literal[0, 1] | None = None
 
 
-class Mediated(Effect):
+class Mediated(EffectSettings):
     """Keys of effects through mediators."""
 
     via: list[str] | list[list[str]] | None = None

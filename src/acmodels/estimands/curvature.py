@@ -6,7 +6,7 @@ import numpy as np
 
 from acmodels.errors import EstimandError
 from acmodels.estimands import Array, Draws, Estimand, Scope
-from acmodels.estimands._effects import Effect, PathSum, check_moderators, ends, path_sum
+from acmodels.estimands._effects import EffectSettings, PathSum, check_moderators, ends, path_sum
 from acmodels.estimands._gformula import alone
 from acmodels.estimands._names import At, Node, node_variable, settings_rows
 from acmodels.estimands._paths import Steps, arrow, steps, touches
@@ -22,7 +22,7 @@ QUANTILES = {"low": 0.1, "high": 0.9}
 heading = "Slopes where a variable is low and where it is high"
 
 
-class Settings(Effect):
+class Settings(EffectSettings):
     """Keys of the table: `from`, `to`, `at`."""
 
 

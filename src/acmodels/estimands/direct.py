@@ -3,12 +3,12 @@
 from acmodels.errors import EstimandError
 from acmodels.estimands import Estimand, Question, Scope
 from acmodels.estimands import _response as response
-from acmodels.estimands._effects import Effect, ends, resolve_paths
+from acmodels.estimands._effects import EffectSettings, ends, resolve_paths
 from acmodels.estimands._paths import arrow, steps
 from acmodels.system import Layout
 
 
-class Settings(Effect):
+class Settings(EffectSettings):
     """Keys of the table: `from`, `to`, `at`, `scale`, and for the response scale `values`, `arm`.
 
     On the response scale this is the natural direct effect. Where `at` gives values of a

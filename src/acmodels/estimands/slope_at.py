@@ -2,11 +2,11 @@
 
 from acmodels.errors import EstimandError
 from acmodels.estimands import Estimand, Question, Scope
-from acmodels.estimands._effects import Effect
+from acmodels.estimands._effects import EffectSettings
 from acmodels.estimands.direct import slope
 
 
-class Settings(Effect):
+class Settings(EffectSettings):
     """Keys of the table: `from`, `to`, `at` (required), `scale`."""
 
 

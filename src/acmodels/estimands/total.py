@@ -3,14 +3,14 @@
 from acmodels.errors import EstimandError
 from acmodels.estimands import Estimand, Question, Scope
 from acmodels.estimands import _response as response
-from acmodels.estimands._effects import Effect, ends, resolve_paths
+from acmodels.estimands._effects import EffectSettings, ends, resolve_paths
 from acmodels.estimands._paths import arrow, paths, steps
 from acmodels.estimands.indirect import warnings
 
 __all__ = ["Settings", "resolve", "warnings", "words"]
 
 
-class Settings(Effect):
+class Settings(EffectSettings):
     """Keys of the table: `from`, `to`, `at`, `scale`, and for the response scale `values`."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from acmodels.errors import EstimandError
 from acmodels.estimands import Array, Draws, Estimand, Scope
-from acmodels.estimands._effects import Effect, PathSum, check_moderators, ends, path_sum
+from acmodels.estimands._effects import EffectSettings, PathSum, check_moderators, ends, path_sum
 from acmodels.estimands._names import At, Node, node_variable, settings_rows
 from acmodels.estimands._paths import Steps, arrow, steps, touches
 from acmodels.spec.names import quoted
@@ -23,7 +23,7 @@ heading = "Turning points, and whether they are inside the data"
 calibrated = False
 
 
-class Settings(Effect):
+class Settings(EffectSettings):
     """Keys of the table: `from`, `to`, `at`, `shape`.
 
     `shape = "maximum"` (an inverted U) or `"minimum"` counts a turning point as there only where it

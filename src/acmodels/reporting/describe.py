@@ -9,7 +9,7 @@ import numpy as np
 from acmodels.data import Finding, Study, kind, labels, numeric
 from acmodels.data.coding import code_text
 from acmodels.data.scales import scales
-from acmodels.data.structure import MOST, Structure, structure
+from acmodels.data.structure import MOST, TableStructure, structure
 from acmodels.errors import DataError, listing
 from acmodels.numbers import decimal, number, stated
 from acmodels.system import System
@@ -79,7 +79,7 @@ def _sized(groups: int, smallest: int, largest: int, median: float) -> str:
     return f"{groups} groups of {smallest} to {largest} rows (median {stated(median)})"
 
 
-def _structure(found: Structure) -> list[str]:
+def _structure(found: TableStructure) -> list[str]:
     lines: list[str] = []
     shown = found.groupings[:MOST]
     if shown:
@@ -108,7 +108,7 @@ def _two(value: float) -> str:
     return "   -" if np.isnan(value) else decimal(value, 2).rjust(4)
 
 
-def _column(study: Study, name: str, where: Structure) -> dict[str, Any]:
+def _column(study: Study, name: str, where: TableStructure) -> dict[str, Any]:
     try:
         what = kind(study, name)
         found = labels(study, name)

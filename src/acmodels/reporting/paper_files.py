@@ -13,7 +13,7 @@ from acmodels.folder import unwritable
 from acmodels.reporting.figure_files import write_figures
 from acmodels.reporting.methods import methods_words
 from acmodels.reporting.paper_folder import read
-from acmodels.reporting.papers import Style, Table, paper_tables
+from acmodels.reporting.papers import PaperTable, Style, paper_tables
 
 
 def inert(text: str) -> str:
@@ -39,7 +39,7 @@ p { max-width: 40rem; } p.note { margin: .4rem 0 2.2rem; }
 """
 
 
-def to_html(tables: Sequence[Table], methods: str) -> str:
+def to_html(tables: Sequence[PaperTable], methods: str) -> str:
     """A page of its own, set as APA sets tables: rules above and below, none upright."""
     out = [
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Tables</title><style>'
@@ -92,7 +92,7 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(c, c) for c in inert(text))
 
 
-def to_latex(tables: Sequence[Table], methods: str) -> str:
+def to_latex(tables: Sequence[PaperTable], methods: str) -> str:
     """Tables to `\\input`; they need the package booktabs."""  # noqa: D301
     out = ["% \\usepackage{booktabs}, and with pdflatex \\usepackage[T1]{fontenc}"]
     for t in tables:
@@ -116,7 +116,7 @@ def to_latex(tables: Sequence[Table], methods: str) -> str:
     return "\n".join([*out, _tex(methods), ""])
 
 
-def write_docx(tables: Sequence[Table], methods: str, path: Path) -> None:
+def write_docx(tables: Sequence[PaperTable], methods: str, path: Path) -> None:
     """Tables as a Word document.
 
     Raises:

@@ -28,7 +28,7 @@ STYLES: tuple[Style, ...] = ("apa", "brms", "lavaan")
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     """A table of a paper.
 
     Attributes:
@@ -44,7 +44,7 @@ class Table:
     note: str = ""
 
 
-def paper_tables(found: Written, style: Style = "apa") -> tuple[Table, ...]:
+def paper_tables(found: Written, style: Style = "apa") -> tuple[PaperTable, ...]:
     """Tables of parameters, estimands and verdicts.
 
     Args:
@@ -62,7 +62,7 @@ def paper_tables(found: Written, style: Style = "apa") -> tuple[Table, ...]:
     return tuple(out)
 
 
-def _apa(found: Written) -> Table:
+def _apa(found: Written) -> PaperTable:
     places = table_places(found.estimates)
     named = [(parsed(r["name"]), r) for r in found.estimates]
     groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
@@ -86,10 +86,10 @@ def _apa(found: Written) -> Table:
         f"CI = {interval_kind(found)}.{f' {labels}.' if labels else ''}"
     )
     ci = f"{stated(100 * found.run['prob'])}% CI"
-    return Table("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
+    return PaperTable("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
 
 
-def _brms(found: Written) -> Table:
+def _brms(found: Written) -> PaperTable:
     """Sections and columns as brms prints them (Bürkner, 2017)."""
     places = table_places(found.estimates)
     named = [(parsed(r["name"]), r) for r in found.estimates]
@@ -129,10 +129,12 @@ def _brms(found: Written) -> Table:
         "Bulk_ESS",
         "Tail_ESS",
     )
-    return Table("Summary of the Posterior", columns, tuple(groups), f"CI: {interval_kind(found)}.")
+    return PaperTable(
+        "Summary of the Posterior", columns, tuple(groups), f"CI: {interval_kind(found)}."
+    )
 
 
-def _lavaan(found: Written) -> Table:
+def _lavaan(found: Written) -> PaperTable:
     """Regressions by outcome, within and between parts apart (Rosseel, 2012)."""
     places = table_places((*found.estimates, *found.estimands))
     named = [(parsed(r["name"]), r) for r in found.estimates]
@@ -165,7 +167,7 @@ def _lavaan(found: Written) -> Table:
             )
         )
     ci = f"{stated(100 * found.run['prob'])}% CI"
-    return Table(
+    return PaperTable(
         "Parameter Estimates", ("", "Estimate", "Post.SD", ci), tuple(groups),
         f"Estimate: posterior mean. CI: {interval_kind(found)}.",
     )  # fmt: skip
@@ -175,7 +177,7 @@ def _estimand(row: Mapping[str, str]) -> str:
     return f"{row['name']} [{row['at']}]" if row.get("at") else row["name"]
 
 
-def _estimands(found: Written) -> Table:
+def _estimands(found: Written) -> PaperTable:
     places = table_places(found.estimands)
     ci = f"{stated(100 * found.run['prob'])}% CI"
     rows = tuple(
@@ -188,12 +190,12 @@ def _estimands(found: Written) -> Table:
         for r in found.estimands
     )
     columns = ("Effect", "Kind", "M", "SD", ci, "P(> 0)")
-    return Table(
+    return PaperTable(
         "Effects", columns, (("", rows),), f"CI: {interval_kind(found)}.{_linked(found.run)}"
     )
 
 
-def _sizes(found: Written) -> Table:
+def _sizes(found: Written) -> PaperTable:
     """R2 and intraclass correlations by outcome."""
     places = table_places(found.sizes)
     groups = tuple(
@@ -207,7 +209,7 @@ def _sizes(found: Written) -> Table:
         f"CI: {interval_kind(found)}."
     )
     ci = f"{stated(100 * found.run['prob'])}% CI"
-    return Table("Explained Variance", ("", "M", "SD", ci), groups, note)
+    return PaperTable("Explained Variance", ("", "M", "SD", ci), groups, note)
 
 
 def _linked(run: Mapping[str, Any]) -> str:
@@ -236,7 +238,7 @@ def _own_scale(run: Mapping[str, Any], name: str) -> str:
     return ", response scale" + (f", {values[0]} to {values[1]}" if values else "")
 
 
-def _verdicts(found: Written) -> Table:
+def _verdicts(found: Written) -> PaperTable:
     rows = tuple(
         (
             _claim(found, r["proposition"]), r["estimand"], probability(number_in(r, "p_region")),
@@ -250,7 +252,7 @@ def _verdicts(found: Written) -> Table:
         "model calls too small to matter. Supported where the first reaches the probability that "
         "the model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
     )
-    return Table("Propositions and Verdicts", columns, (("", rows),), note)
+    return PaperTable("Propositions and Verdicts", columns, (("", rows),), note)
 
 
 def _claim(found: Written, proposition: str) -> str:

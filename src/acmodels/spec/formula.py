@@ -105,7 +105,7 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Term:
+class FormulaTerm:
     """A product of operands; the empty product is the intercept."""
 
     operands: tuple[Operand, ...]
@@ -121,7 +121,7 @@ class Term:
         return frozenset(self.operands)
 
 
-INTERCEPT = Term(())
+INTERCEPT = FormulaTerm(())
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class GroupTerm:
         id: the shared name in `|id|`, or None.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[FormulaTerm, ...]
     grouping: tuple[str, ...]
     correlated: bool = True
     id: str | None = None
@@ -159,7 +159,7 @@ class Formula:
     """
 
     response: str
-    terms: tuple[Term, ...]
+    terms: tuple[FormulaTerm, ...]
     groups: tuple[GroupTerm, ...]
     offsets: tuple[Operand, ...]
     text: str

@@ -14,9 +14,9 @@ from acmodels.spec.formula import (
     INTERCEPT,
     TRANSFORMS,
     Formula,
+    FormulaTerm,
     GroupTerm,
     Operand,
-    Term,
     functions,
     unit_functions,
 )
@@ -74,10 +74,10 @@ def parse_operand(text: str) -> Operand:
     return _operand(_parse(text, "operand"), text)
 
 
-def parse_term(text: str) -> Term:
+def parse_term(text: str) -> FormulaTerm:
     """Read one term as written in a formula: `x`, `a:b`, `log(x):w`."""
     tree = _parse(text, "interaction")
-    return Term(tuple(_operand(a, text) for a in tree.children))
+    return FormulaTerm(tuple(_operand(a, text) for a in tree.children))
 
 
 @lru_cache
@@ -262,7 +262,7 @@ def _spline(inner: Operand, options: list[Any], text: str) -> Operand:
 class _Expansion:
     """What a sum adds up to, kept in the order written."""
 
-    terms: dict[frozenset[Operand], Term]
+    terms: dict[frozenset[Operand], FormulaTerm]
     groups: list[GroupTerm]
     offsets: list[Operand]
 
@@ -296,7 +296,7 @@ def _one_reference(e: _Expansion, text: str) -> None:
             )
 
 
-def _ordered(terms: dict[frozenset[Operand], Term]) -> tuple[Term, ...]:
+def _ordered(terms: dict[frozenset[Operand], FormulaTerm]) -> tuple[FormulaTerm, ...]:
     return tuple(sorted(terms.values(), key=lambda t: t != INTERCEPT))
 
 
@@ -327,14 +327,16 @@ def _product(tree: Any, sign: str, e: _Expansion, text: str, *, top: bool) -> No
                     e.terms.setdefault(term.key, term)
 
 
-def _cross(lists: list[list[Term]]) -> list[Term]:
+def _cross(lists: list[list[FormulaTerm]]) -> list[FormulaTerm]:
     out = lists[0]
     for more in lists[1:]:
-        out = [Term(tuple(dict.fromkeys((*a.operands, *b.operands)))) for a in out for b in more]
+        out = [
+            FormulaTerm(tuple(dict.fromkeys((*a.operands, *b.operands)))) for a in out for b in more
+        ]
     return out
 
 
-def _atom(tree: Any, text: str) -> list[Term]:
+def _atom(tree: Any, text: str) -> list[FormulaTerm]:
     if tree.data == "parens":
         inner = _Expansion({}, [], [])
         _sum(tree.children[0], inner, text, top=False)
@@ -345,7 +347,7 @@ def _atom(tree: Any, text: str) -> list[Term]:
         operand = _operand(tree, text)
         if operand.function == "offset":
             raise FormulaError(f"'{text}': offset() cannot be multiplied")
-        return [Term((operand,))]
+        return [FormulaTerm((operand,))]
     raise FormulaError(f"'{text}': a number or group term cannot be multiplied")
 
 

@@ -96,7 +96,7 @@ class Criterion:
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridPoint:
     """One point of a plan's grid.
 
     Attributes:
@@ -128,7 +128,7 @@ class Plan:
         source, path, sha256: the file.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[GridPoint, ...]
     grid: Mapping[str, tuple[float, ...]]
     criterion: Criterion
     design_prior: Mapping[str, Distribution]
@@ -136,7 +136,7 @@ class Plan:
     table: Mapping[str, Any]
     choices: tuple[str, ...] = ()
     budget: float | None = None
-    left_out: tuple[Cell, ...] = ()
+    left_out: tuple[GridPoint, ...] = ()
     source: str = "plan"
     path: Path | None = None
     sha256: str = ""
@@ -196,14 +196,14 @@ def plan_from_table(
             f"{source}: cost.{BUDGET}: a budget needs the cost of a unit of at least one kind, "
             "such as district = 2000"
         )
-    cells: list[Cell] = []
+    cells: list[GridPoint] = []
     for values in product(*t.grid.values()):
         here = copy.deepcopy(bare)
         for key, value in zip(keys, values, strict=True):
             _put(here, key, value, source)
         design = design_from_table(here, source, path, sha256)
         cells.append(
-            Cell(dict(zip(keys, values, strict=True)), design, _cost(prices, design, source))
+            GridPoint(dict(zip(keys, values, strict=True)), design, _cost(prices, design, source))
         )
     both = [k for k in prior if k in t.grid]
     if both:

@@ -14,7 +14,7 @@ import numpy as np
 
 from acmodels.errors import DataError, did_you_mean, listing
 from acmodels.sources import Grouped, unit_function
-from acmodels.spec.formula import INTERCEPT, Operand, Term
+from acmodels.spec.formula import INTERCEPT, FormulaTerm, Operand
 from acmodels.system.arrays import Array, Responses
 from acmodels.system.curves import Curve
 from acmodels.system.equation import Column, EquationLayout, Part
@@ -29,7 +29,7 @@ type Look = Callable[[str], Array]
 
 
 def columns_of(
-    terms: Sequence[Term],
+    terms: Sequence[FormulaTerm],
     levels: Mapping[Operand, tuple[tuple[str, int], ...]],
     curves: Mapping[Operand, tuple[Curve, ...]],
 ) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ from acmodels.data import kind
 from acmodels.data.coding import named_levels
 from acmodels.data.columns import date_advice
 from acmodels.errors import DataError, InputError, ModelError
-from acmodels.spec.formula import Operand, Term
+from acmodels.spec.formula import FormulaTerm, Operand
 from acmodels.spec.model import Model
 from acmodels.system import checks
 from acmodels.system.arrays import Index
@@ -164,7 +164,7 @@ def derived_of(model: Model, rows: Rows) -> dict[str, Derived]:
 
 
 def levels_of(
-    terms: Sequence[Term], variables: Mapping[str, Variable], source: str
+    terms: Sequence[FormulaTerm], variables: Mapping[str, Variable], source: str
 ) -> dict[Operand, tuple[tuple[str, int], ...]]:
     """Return the levels of each factor among some terms, with their codes, the reference first."""
     return {
@@ -176,7 +176,7 @@ def levels_of(
 
 
 def curves_of(
-    terms: Sequence[Term],
+    terms: Sequence[FormulaTerm],
     own: Index,
     variables: Mapping[str, Variable],
     rows: Rows,

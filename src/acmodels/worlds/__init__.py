@@ -7,14 +7,14 @@ makes the tables of a study, and `truth` says every coefficient and every effect
 them.
 """
 
-from acmodels.worlds.arrows import Arrow, Term, Variable, variables
+from acmodels.worlds.arrows import Arrow, CauseTerm, Variable, variables
 from acmodels.worlds.making import World, world
 from acmodels.worlds.scenario import Scenario, scenario, scenarios
 
 __all__ = [
     "Arrow",
+    "CauseTerm",
     "Scenario",
-    "Term",
     "Variable",
     "World",
     "scenario",

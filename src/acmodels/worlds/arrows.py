@@ -19,7 +19,7 @@ _FACTOR = re.compile(r"(?:(lag|first|square)\((\w+)\)|(\w+))\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
+class CauseFactor:
     """A variable as a cause: as it is, or `lag`, `first` or `square` of it."""
 
     name: str
@@ -30,10 +30,10 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class CauseTerm:
     """A product of factors."""
 
-    factors: tuple[Factor, ...]
+    factors: tuple[CauseFactor, ...]
 
     def __str__(self) -> str:
         return ":".join(str(f) for f in self.factors)
@@ -58,7 +58,7 @@ class Arrow:
     """
 
     to: str
-    term: Term
+    term: CauseTerm
     size: float
     propositions: tuple[str, ...]
     source: str
@@ -91,20 +91,20 @@ class Variable:
     arrows: tuple[Arrow, ...] = ()
 
 
-def term(text: str) -> Term:
+def term(text: str) -> CauseTerm:
     """Read a cause.
 
     >>> str(term("lag(trust):routines"))
     'lag(trust):routines'
     """
-    out: list[Factor] = []
+    out: list[CauseFactor] = []
     for part in text.split(":"):
         found = _FACTOR.match(part.strip())
         if found is None:
             msg = f"{text!r} is no product of variables"
             raise ValueError(msg)
-        out.append(Factor(found[2] or found[3], found[1] or ""))
-    return Term(tuple(out))
+        out.append(CauseFactor(found[2] or found[3], found[1] or ""))
+    return CauseTerm(tuple(out))
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from acmodels.rng import stream
-from acmodels.worlds.arrows import Factor, Variable, variables
+from acmodels.worlds.arrows import CauseFactor, Variable, variables
 from acmodels.worlds.scenario import Scenario
 from acmodels.worlds.units import Array, Units
 
@@ -52,7 +52,9 @@ def causes(variable: Variable, wave: int, values: Mapping[str, Array], units: Un
     return out
 
 
-def _factor(f: Factor, level: str, wave: int, values: Mapping[str, Array], units: Units) -> Array:
+def _factor(
+    f: CauseFactor, level: str, wave: int, values: Mapping[str, Array], units: Units
+) -> Array:
     source = variables()[f.name].level
     if f.function == "lag":
         if wave == 0:
