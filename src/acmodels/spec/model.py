@@ -1,6 +1,6 @@
 """The model file: equations, priors, estimands and propositions as a person writes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,6 +50,7 @@ class ModelTable(Strict):
     residual_correlation: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         default_factory=list
     )
+    composites: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(default_factory=dict)
     equations: Annotated[dict[str, EquationTable], Field(min_length=1)]
     measures: dict[str, dict[str, Any]] = Field(default_factory=dict)
     panel: PanelTable | None = None
@@ -91,6 +92,8 @@ class Model:
 
     Attributes:
         equations: by response, in the order written.
+        composites: variables that are the mean of the z-scores of other columns, standardized
+            again; by name, the columns, with a minus before one that is reversed.
         estimands, priors: raw tables, checked by the rooms that own them.
         source: the file it came from, for messages.
         sha256: of the file's bytes, or of nothing where it was built in Python.
@@ -103,6 +106,7 @@ class Model:
     design: str | None = None
     missing: Missing = "model"
     residual_correlation: tuple[tuple[str, str], ...] = ()
+    composites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     estimands: Mapping[str, Any] = field(default_factory=dict)
     propositions: Mapping[str, Proposition] = field(default_factory=dict)
@@ -158,6 +162,7 @@ def model_from_table(
         design=t.design,
         missing=t.missing,
         residual_correlation=tuple((a, b) for a, b in t.residual_correlation),
+        composites={plain(k): _parts(v) for k, v in t.composites.items()},
         equations=equations,
         priors={parameter(k, names): v for k, v in t.priors.items()},
         estimands={k: _spelled_estimand(v, names) for k, v in t.estimands.items()},
@@ -168,6 +173,11 @@ def model_from_table(
         path=path,
         sha256=sha256,
     )
+
+
+def _parts(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a composite without backticks, the minus of a reversed one kept."""
+    return tuple(f"-{plain(c[1:])}" if c.startswith("-") else plain(c) for c in columns)
 
 
 def names_of(equations: Mapping[str, Equation]) -> Names:

@@ -1,6 +1,9 @@
 """The rows and columns of a study that a model reads, converted once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -77,10 +80,97 @@ def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
     return out
 
 
+def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, str, str]]:
+    """List the columns that a model reads: column, its role, and the response that reads it.
+
+    A composite is given by the columns that it is made of.
+    """
+    out: list[tuple[str, str, str]] = []
+    for e in model.equations.values():
+        for column, role in uses(e, with_responses=with_responses):
+            parts = model.composites.get(column)
+            simulated = not with_responses and column in model.equations
+            if parts is None or simulated:
+                out.append((column, role, e.response))
+            else:
+                name = f"{role} {column}, of which it is a part,"
+                out += [(c.removeprefix("-"), name, e.response) for c in parts]
+    return out
+
+
 def study_for(model: Model, study: Study) -> Study:
-    """The rows of a study of several tables that a model needs: the fewest with all its columns."""
-    columns = [c for e in model.equations.values() for c, _ in uses(e, with_responses=True)]
-    return study_of(study, columns)
+    """The rows of a study of several tables that a model needs: the fewest with all its columns.
+
+    Composites are made of their columns, where the study has them.
+
+    Raises:
+        DataError: a composite has the name of a column that is there.
+    """
+    rows = study_of(study, [c for c, _, _ in columns_of(model)])
+    wanted = {
+        name: parts
+        for name, parts in model.composites.items()
+        if all(c.removeprefix("-") in rows.names for c in parts)
+    }
+    return _with_composites(rows, wanted, model.source) if wanted else rows
+
+
+_MADE: WeakKeyDictionary[Study, dict[Any, Study]] = WeakKeyDictionary()
+"""Studies with composites made before, so that a study stays one and the same object."""
+
+
+def _with_composites(study: Study, wanted: Mapping[str, tuple[str, ...]], source: str) -> Study:
+    key = tuple(wanted.items())
+    made = _MADE.setdefault(study, {})
+    if key not in made:
+        new: dict[str, Array] = {}
+        for name, parts in wanted.items():
+            if name in study.names:
+                raise DataError(
+                    f"{source}: composites.{name}: {study.name} has a column of that name; call "
+                    "the composite something else"
+                )
+            new[name] = composite(study, parts)
+        made[key] = replace(study, frame=study.frame.assign(**new))
+    return made[key]
+
+
+def composite(study: Study, parts: Sequence[str]) -> Array:
+    """Return the mean of the z-scores of some columns, row by row, standardized again.
+
+    A row has the mean of the parts that it has values of, and none where it has none.
+
+    Args:
+        study: the table.
+        parts: columns, with a minus before one that is reversed.
+
+    Returns:
+        Shape (rows,), with mean 0 and sd 1.
+
+    Raises:
+        DataError: a column is not numeric, or has no variance.
+    """
+    scores: list[Array] = []
+    for part in parts:
+        column = part.removeprefix("-")
+        z = _standardized(numeric(study, column))
+        if z is None:
+            raise DataError(f"{study.name}: '{column}' has one value only, so it has no z-scores")
+        scores.append(-z if part.startswith("-") else z)
+    z = np.stack(scores)
+    seen = np.isfinite(z)
+    count = seen.sum(axis=0)
+    mean = np.where(seen, z, 0.0).sum(axis=0) / np.maximum(count, 1)
+    out = _standardized(np.where(count > 0, mean, np.nan))
+    if out is None:
+        raise DataError(f"{study.name}: the mean of {listing(parts)} does not vary")
+    return out
+
+
+def _standardized(x: Array) -> Array | None:
+    seen = np.isfinite(x)
+    sd = float(x[seen].std(ddof=1)) if seen.sum() > 1 else 0.0
+    return (x - x[seen].mean()) / sd if sd > 0 else None
 
 
 def keys_of(model: Model) -> tuple[str, ...]:
@@ -93,7 +183,7 @@ def keys_of(model: Model) -> tuple[str, ...]:
 
 def relevant(model: Model, study: Study) -> tuple[Finding, ...]:
     """Return what was noticed while reading, without that about columns the model does not read."""
-    read = {c for e in model.equations.values() for c, _ in uses(e, with_responses=True)}
+    read = {c for c, _, _ in columns_of(model)}
     return tuple(f for f in study.findings if f.column is None or f.column in read)
 
 
@@ -104,14 +194,13 @@ def columns_present(model: Model, study: Study, *, with_responses: bool) -> None
         DataError: with every column that it lacks.
     """
     problems: list[str] = []
-    for e in model.equations.values():
-        for column, role in uses(e, with_responses=with_responses):
-            if column in study.names or (not with_responses and column in model.equations):
-                continue
-            problems.append(
-                f"{study.name}: no column '{column}', the {role} of equations.{e.response}"
-                f"{did_you_mean(column, study.names)} (columns: {listing(study.names, 15)})"
-            )
+    for column, role, response in columns_of(model, with_responses=with_responses):
+        if column in study.names or (not with_responses and column in model.equations):
+            continue
+        problems.append(
+            f"{study.name}: no column '{column}', the {role} of equations.{response}"
+            f"{did_you_mean(column, study.names)} (columns: {listing(study.names, 15)})"
+        )
     if problems:
         raise DataError(dict.fromkeys(problems))
 

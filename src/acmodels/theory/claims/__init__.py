@@ -1,0 +1,168 @@
+"""Kinds of claims, one file each; the file's name is the kind.
+
+A kind says which keys it has, which constructs play which role, which models the claim compiles to
+in a setting, and how their draws are ruled on. `theory/compiling` has what kinds share.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from acmodels.errors import ModelError, did_you_mean, listing
+from acmodels.framework.graph import Claim, Framework
+from acmodels.spec.strict import Strict, check_table
+from acmodels.theory.ruling import Answers, Ruling
+
+if TYPE_CHECKING:
+    from acmodels.theory.compiling.adjustment import Adjustment
+    from acmodels.theory.compiling.model_file import ModelFile
+    from acmodels.theory.compiling.setting import Setting
+
+type Direction = Literal["+", "-"]
+
+LATER = ("lag", "growth", "shock", "necessary", "sufficient", "conjunction", "structure",
+         "duration", "ties")  # fmt: skip
+"""Kinds that a framework may state and that are not compiled yet."""
+
+
+class NotTestable(Exception):  # noqa: N818 - an answer, and no error
+    """The data lack what a claim needs, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a claim is judged.
+
+    Attributes:
+        probability: the threshold.
+        smallest: the smallest effect of interest, in sd units.
+    """
+
+    probability: float
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The constructs of a claim.
+
+    Attributes:
+        causes: whose effect is claimed.
+        outcomes: on what.
+        via: mediators.
+        by: moderators.
+        steps: pairs of cause and effect for which the theory must have a path of arrows.
+        other: constructs that play no such role.
+    """
+
+    causes: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
+    other: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every construct."""
+        several = (*self.causes, *self.via, *self.by, *self.outcomes, *self.other)
+        return tuple(dict.fromkeys(several))
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A claim with the models that test it.
+
+    Attributes:
+        models: to be fitted.
+        rule: what their draws say; of answers and terms.
+        question: what is asked of the data, in words.
+        level: the kind of unit at which the claim is judged, in words.
+        adjusted: constructs held fixed.
+        adjustment: what could not be.
+        notes: what a reader must know, as sentences.
+        rule_words: the rule, as a person says it.
+    """
+
+    models: "tuple[ModelFile, ...]"
+    rule: Callable[[Answers, Terms], Ruling]
+    question: str
+    level: str = ""
+    adjusted: tuple[str, ...] = ()
+    adjustment: "tuple[Adjustment, ...]" = ()
+    notes: tuple[str, ...] = ()
+    rule_words: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class ClaimKind:
+    """What a kind's file provides.
+
+    Attributes:
+        name: of the file.
+        Keys: the keys of the claim's table.
+        roles: the constructs it is about.
+        words: the claim as a phrase, of keys and names of constructs.
+        compile: the models and the rule, in a setting.
+        rows: of several tables, columns that the rows of the analysis must have; None for those
+            of all its constructs.
+    """
+
+    name: str
+    Keys: type[Strict]
+    roles: Callable[[Any], Roles]
+    words: Callable[[Any, Callable[[str], str]], str]
+    compile: "Callable[[Any, Setting, str], Compiled]"
+
+
+class Common(Strict):
+    """Keys that every kind has."""
+
+    level: str | None = None
+    smallest: float | None = None
+
+
+@lru_cache
+def kinds() -> tuple[str, ...]:
+    """Names of the kinds there are, found by listing this folder."""
+    return tuple(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+@lru_cache
+def kind(name: str) -> ClaimKind:
+    """Load a kind.
+
+    Raises:
+        ModelError: nobody knows it.
+    """
+    if name not in kinds():
+        known = (*kinds(), *(k for k in LATER if k not in kinds()))
+        raise ModelError(
+            f"kind: unknown kind of claim '{name}'{did_you_mean(name, known)} "
+            f"(kinds: {listing(known, 24)})"
+        )
+    module = importlib.import_module(f"{__name__}.{name}")
+    given = {f.name: getattr(module, f.name) for f in fields(ClaimKind) if hasattr(module, f.name)}
+    return ClaimKind(name=name, **given)
+
+
+def read(claim: Claim, where: str) -> Any:
+    """Read the keys of a claim.
+
+    Raises:
+        ModelError: unknown, missing or wrong keys; all of them.
+    """
+    return check_table(kind(claim.kind).Keys, claim.keys, "propositions.toml", where)
+
+
+def names_in(framework: Framework, roles: Roles) -> Mapping[str, str]:
+    """Return the field's names of a claim's constructs."""
+    return {c: framework.constructs[c].name for c in roles.all if c in framework.constructs}
+
+
+def several(value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one or several names as a tuple."""
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,75 @@
+"""A construct moves another in a stated direction: the total effect at the claim's level."""
+
+from collections.abc import Callable
+from functools import partial as bound
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from acmodels.theory.claims import Common, Compiled, Roles, Terms
+from acmodels.theory.compiling import equations as eq
+from acmodels.theory.compiling import steps
+from acmodels.theory.compiling.model_file import ModelFile
+from acmodels.theory.compiling.setting import Setting
+from acmodels.theory.ruling import Answers, Part, Ruling, of_effect
+
+
+class Keys(Common):
+    """The keys of an effect."""
+
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+    sign: Literal["+", "-", "differs"]
+
+
+def roles(keys: Keys) -> Roles:
+    """Return the constructs."""
+    return Roles((keys.from_,), (keys.to,), steps=((keys.from_, keys.to),))
+
+
+def words(keys: Keys, name: Callable[[str], str]) -> str:
+    """Say the claim."""
+    does = {"+": "raises", "-": "lowers", "differs": "moves"}[keys.sign]
+    return f"{name(keys.from_)} {does} {name(keys.to)}"
+
+
+def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
+    """Compile: one equation, and one more for each part of a composite outcome."""
+    r = steps.outcome(s, keys.to)
+    steps.require(s, keys.from_, "cause")
+    level = steps.level_of(s, [keys.from_], [keys.to], keys.level)
+    one = steps.step(s, [keys.from_], r, level)
+    cause = one.causes[keys.from_]
+    title = f"{s.framework.constructs[keys.from_].name} and {s.framework.constructs[keys.to].name}"
+    models = [
+        ModelFile(name, title, (one.drafted,), steps.effect_estimands("effect", cause, r.name))
+    ]
+    parts: list[tuple[str, str, str]] = [
+        (p, keys.to, e) for p, e in steps.part_names("effect", cause).items() if len(cause.parts) > 1
+    ]
+    if r.parts:
+        for c in r.constructs:
+            other = steps.step(s, [keys.from_], eq.response(s, c), level)
+            label = f"effect_on_{c.replace('.', '_')}"
+            estimands = steps.effect_estimands(label, other.causes[keys.from_], other.drafted.response.name)
+            models.append(ModelFile(f"{name}_{c.replace('.', '_')}", title, (other.drafted,), estimands))
+            parts.append((keys.from_, c, label))
+    return Compiled(
+        tuple(models),
+        bound(rule, keys=keys, parts=tuple(parts)),
+        f"{words(keys, lambda c: s.framework.constructs[c].name)}",
+        level.name,
+        one.adjusted,
+        (one.adjustment,),
+        (*level.notes, *steps.partial(s, keys.from_), *steps.partial(s, keys.to)),
+        (f"P(total effect {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",),
+    )
+
+
+def rule(answers: Answers, terms: Terms, *, keys: Keys, parts: tuple[tuple[str, str, str], ...]) -> Ruling:
+    """Rule on the total effect."""
+    draws = answers["effect"]
+    own = dict(region=keys.sign, smallest=terms.smallest, need=terms.probability)
+    main = Part("effect", keys.from_, keys.to, draws, **own)
+    every = [Part("effect", a, b, answers[e], **own) for a, b, e in parts]
+    return of_effect(draws, keys.sign, terms.smallest, terms.probability, main, every or [main])

@@ -1,0 +1,178 @@
+"""Propositions to models: each claim compiled in the rows of a study that it needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from acmodels.data import Study
+from acmodels.errors import ModelError
+from acmodels.framework.graph import Claim, Framework, Proposition
+from acmodels.theory import claims
+from acmodels.theory.claims import LATER, Compiled, NotTestable, Terms
+from acmodels.theory.compiling import setting as settings
+from acmodels.theory.compiling.setting import Setting
+
+
+@dataclass(frozen=True)
+class CompiledProposition:
+    """A proposition with the models that test it, or why there are none.
+
+    Attributes:
+        proposition: what is claimed.
+        compiled: one for each of its claims; none where any of them cannot be tested.
+        terms: on which it is judged.
+        lacking: why it is not testable, in whole sentences without a full stop.
+        settings: the rows of each claim.
+    """
+
+    proposition: Proposition
+    compiled: tuple[Compiled, ...]
+    terms: Terms
+    lacking: tuple[str, ...] = ()
+    settings: tuple[Setting, ...] = field(default=(), repr=False)
+
+    @property
+    def question(self) -> str:
+        """What is asked of the data."""
+        return " ".join(dict.fromkeys(f"{c.question[:1].upper()}{c.question[1:]}" for c in self.compiled))
+
+
+def compile_proposition(
+    framework: Framework, p: Proposition, study: Study, *, schematic: bool = False
+) -> CompiledProposition:
+    """Compile every claim of a proposition.
+
+    Args:
+        framework: the theory.
+        p: one of its propositions.
+        study: the data.
+        schematic: the data only stand for those of a full study.
+
+    Returns:
+        Models and rules, or what the data lack.
+
+    Raises:
+        ModelError: a claim's keys do not fit its kind.
+    """
+    terms = Terms(p.probability or framework.probability, framework.smallest)
+    if p.smallest is not None:
+        terms = replace(terms, smallest=p.smallest)
+    done: list[Compiled] = []
+    lacking: list[str] = []
+    rows: list[Setting] = []
+    for number, claim in enumerate(p.claims, 1):
+        name = p.id if len(p.claims) == 1 else f"{p.id}_{number}"
+        where = p.id if len(p.claims) == 1 else f"{p.id}: claim {number}"
+        try:
+            compiled, s = compile_claim(framework, claim, study, name, where, schematic=schematic)
+        except NotTestable as why:
+            lacking.append(str(why))
+            continue
+        done.append(compiled)
+        rows.append(s)
+    if lacking:
+        return CompiledProposition(p, (), terms, tuple(dict.fromkeys(lacking)))
+    return CompiledProposition(p, tuple(done), terms, (), tuple(rows))
+
+
+def compile_claim(
+    framework: Framework,
+    claim: Claim,
+    study: Study,
+    name: str,
+    where: str,
+    *,
+    schematic: bool = False,
+) -> tuple[Compiled, Setting]:
+    """Compile one claim.
+
+    Raises:
+        NotTestable: the data lack what it needs.
+        ModelError: its keys do not fit its kind.
+    """
+    if claim.kind in LATER and claim.kind not in claims.kinds():
+        raise NotTestable(f"claims of the kind '{claim.kind}' are not compiled yet")
+    kind = claims.kind(claim.kind)
+    keys = claims.read(claim, where)
+    roles = kind.roles(keys)
+    unknown = [c for c in roles.all if c not in framework.constructs]
+    if unknown:
+        framework.construct(unknown[0])
+    s = setting_for(framework, study, roles.all, schematic=schematic)
+    smaller = getattr(keys, "smallest", None)
+    compiled = kind.compile(keys, s, name)
+    if smaller is not None:
+        rule = compiled.rule
+        compiled = replace(
+            compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller))
+        )
+    return compiled, s
+
+
+def setting_for(
+    framework: Framework, study: Study, constructs: Sequence[str], *, schematic: bool = False
+) -> Setting:
+    """Take the rows of a study that a claim about some constructs needs."""
+    needed: list[str] = []
+    if study.parts:
+        names = {c for part in study.parts for c in part.frame.columns}
+        columns = settings.measured(framework, sorted(names))
+        for c in constructs:
+            for leaf in _standing(framework, c, columns):
+                needed.append(columns[leaf])
+    key = (id(framework), id(study), tuple(sorted(set(needed))))
+    if key not in _SETTINGS:
+        if len(_SETTINGS) > 256:
+            _SETTINGS.clear()
+        made = settings.setting(framework, study, needed)
+        _SETTINGS[key] = (framework, study, replace(made, schematic=schematic))
+    return _SETTINGS[key][2]
+
+
+_SETTINGS: dict[Any, tuple[Framework, Study, Setting]] = {}
+
+
+def _standing(framework: Framework, construct: str, columns: Mapping[str, str]) -> list[str]:
+    c = framework.constructs[construct]
+    if not c.parts:
+        return [construct] if construct in columns else []
+    found = [x for p in c.parts for x in _standing(framework, p, columns)]
+    return found or ([construct] if construct in columns else [])
+
+
+@lru_cache(maxsize=4)
+def full_study(framework: Framework, districts: int = 30) -> Study:
+    """Return a table in which every construct of a framework is measured, for models without data.
+
+    Units are made as the framework nests them, two of each kind in the one above; kinds that lie
+    in none cross. Values are independent standard normal draws; nothing but their pattern matters.
+    """
+    rng = np.random.default_rng(20)
+    nested = sorted(framework.units, key=lambda u: len(framework.above[u]))
+    deepest = max(framework.units, key=lambda u: len(framework.above[u]))
+    chain = [*framework.above[deepest][::-1], deepest]
+    rows = pd.DataFrame({chain[0]: np.arange(districts)})
+    for unit in chain[1:]:
+        rows = rows.loc[rows.index.repeat(3)].reset_index(drop=True)
+        rows[unit] = np.arange(len(rows))
+    codes: dict[str, np.ndarray] = {u: rows[u].to_numpy() for u in chain}
+    for unit in nested:
+        if unit not in codes:
+            above = framework.units[unit].within
+            if above is not None:
+                codes[unit] = codes[above] * 3 + rng.integers(3, size=len(rows))
+            else:
+                codes[unit] = rng.integers(max(2, districts * 2 // 3), size=len(rows))
+    frame: dict[str, Any] = {
+        framework.units[u].id: [f"{u}_{k}" for k in codes[u]] for u in framework.units
+    }
+    for c in framework.constructs.values():
+        if c.parts or c.opposite_of is not None or c.baseline_of is not None:
+            continue
+        code = codes[c.level]
+        frame[c.id] = rng.standard_normal(int(code.max()) + 1)[code]
+    return Study("a full study", pd.DataFrame(frame))

@@ -1,0 +1,1 @@
+"""Claims to models: which columns, rows and units, what is adjusted for, and the equations."""

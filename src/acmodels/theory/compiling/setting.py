@@ -1,0 +1,217 @@
+"""What a study has of a framework: the columns of its constructs, and the units of its rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.data import Study, kind, label_codes, numeric, study_of
+from acmodels.errors import AcmodelsError
+from acmodels.framework.graph import Framework
+
+type Array = NDArray[np.float64]
+type Index = NDArray[np.int64]
+
+FEW = 5
+"""Units in which a variable must be seen to vary before it is split into within and between."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of unit as a study has it.
+
+    Attributes:
+        name: as the framework has it.
+        column: the id column.
+        codes: unit of each row, -1 where none is given, shape (rows,).
+        size: how many units there are.
+    """
+
+    name: str
+    column: str
+    codes: Index
+    size: int
+
+    @cached_property
+    def counts(self) -> Index:
+        """Rows of each unit, shape (size,)."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=self.size)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether some unit has several rows."""
+        return bool((self.counts > 1).any())
+
+    def inside(self, other: "Kind") -> bool:
+        """Whether every unit lies in one unit of another kind."""
+        both = (self.codes >= 0) & (other.codes >= 0)
+        pairs = np.unique(np.stack([self.codes[both], other.codes[both]]), axis=1)
+        return pairs.shape[1] == len(np.unique(pairs[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A framework with the rows of a study on which a claim is tried.
+
+    Attributes:
+        framework: the theory.
+        study: rows and columns.
+        columns: by construct that the rows have, its column.
+        kinds: kinds of unit with two members or more, the largest units first.
+        alone: kinds of unit with one member, which were dropped.
+        wave: the column of waves where there are several, or None.
+        randomized: constructs that the study assigned at random.
+        schematic: no data were given, so that columns stand for those of a full study.
+    """
+
+    framework: Framework
+    study: Study
+    columns: Mapping[str, str]
+    kinds: tuple[Kind, ...]
+    alone: tuple[str, ...] = ()
+    wave: str | None = None
+    randomized: frozenset[str] = frozenset()
+    schematic: bool = False
+    _values: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return self.study.n_rows
+
+    def values(self, column: str) -> Array:
+        """Return a column as numbers, NaN where missing; codes of labels where it is text."""
+        if column not in self._values:
+            try:
+                found = numeric(self.study, column)
+            except AcmodelsError:
+                codes, _ = label_codes(self.study, column)
+                found = np.where(codes < 0, np.nan, codes.astype(float))
+            self._values[column] = found
+        return self._values[column]
+
+    def unit(self, name: str) -> Kind | None:
+        """Return a kind of unit, or None where the rows have one unit or none of it."""
+        return next((k for k in self.kinds if k.name == name), None)
+
+    def constant(self, column: str, unit: Kind) -> bool:
+        """Whether a column has one value in every unit."""
+        x = self.values(column)
+        seen = (unit.codes >= 0) & np.isfinite(x)
+        if not seen.any():
+            return True
+        low = np.full(unit.size, np.inf)
+        high = np.full(unit.size, -np.inf)
+        np.minimum.at(low, unit.codes[seen], x[seen])
+        np.maximum.at(high, unit.codes[seen], x[seen])
+        held = np.isfinite(low)
+        return bool(np.all(high[held] - low[held] <= 1e-9 * max(1.0, float(np.abs(x[seen]).max()))))
+
+    def varies(self, column: str, unit: Kind) -> bool:
+        """Whether a column varies inside enough units to tell inside from between."""
+        x = self.values(column)
+        seen = (unit.codes >= 0) & np.isfinite(x)
+        order = np.argsort(unit.codes[seen], kind="stable")
+        groups = np.split(x[seen][order], np.flatnonzero(np.diff(unit.codes[seen][order])) + 1)
+        return sum(len(g) > 1 and float(np.ptp(g)) > 1e-9 for g in groups) >= FEW
+
+    def means(self, column: str, unit: Kind) -> Array:
+        """Return the mean of a column in the unit of each row, shape (rows,)."""
+        x = self.values(column)
+        seen = (unit.codes >= 0) & np.isfinite(x)
+        total = np.bincount(unit.codes[seen], x[seen], unit.size)
+        count = np.bincount(unit.codes[seen], minlength=unit.size)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = total / count
+        return np.where(unit.codes >= 0, mean[unit.codes], np.nan)
+
+    def home(self, column: str) -> Kind | None:
+        """Return the smallest kind of unit, with several rows, that has one value of a column."""
+        inner = [k for k in self.kinds if k.repeated and self.constant(column, k)]
+        return max(inner, key=lambda k: k.size, default=None)
+
+    def missing_share(self, column: str) -> float:
+        """Return the share of a column's units that have no value."""
+        gone = ~np.isfinite(self.values(column))
+        where = self.home(column)
+        if where is None:
+            return float(gone.mean())
+        empty = np.zeros(where.size, dtype=bool)
+        inside = where.codes >= 0
+        empty[where.codes[inside]] = gone[inside]
+        return float(empty.mean())
+
+
+def measured(framework: Framework, names: Sequence[str]) -> dict[str, str]:
+    """Find the columns of constructs: by id, by alias, or by either in other letter case."""
+    exact = set(names)
+    folded: dict[str, str] = {}
+    for n in names:
+        folded.setdefault(n.casefold(), n)
+    out: dict[str, str] = {}
+    for c in framework.constructs.values():
+        called = (c.id, *c.aliases)
+        hit = next((n for n in called if n in exact), None)
+        hit = hit or next((folded[n.casefold()] for n in called if n.casefold() in folded), None)
+        if hit is not None:
+            out[c.id] = hit
+    return out
+
+
+def id_column(framework: Framework, unit: str, names: Sequence[str]) -> str | None:
+    """Find the id column of a kind of unit: as the framework says, or with `_id` after it."""
+    given = framework.units[unit].id
+    return next((n for n in (given, f"{given}_id", given.removesuffix("_id")) if n in names), None)
+
+
+def wave_column(framework: Framework, names: Sequence[str]) -> str | None:
+    """Find the column of waves."""
+    given = framework.wave
+    return next((n for n in (given, f"{given}_id") if n in names), None)
+
+
+def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> Setting:
+    """Look a framework up in the rows of a study that have what a claim needs.
+
+    Args:
+        framework: the theory.
+        study: one table, or several.
+        needed: columns; of several tables, the fewest rows that have them all are taken.
+
+    Returns:
+        The setting.
+    """
+    rows = study_of(study, needed) if needed else study
+    names = rows.names
+    columns = measured(framework, names)
+    wave = wave_column(framework, names)
+    if wave is not None and len(label_codes(rows, wave)[1]) < 2:
+        wave = None
+    found: list[Kind] = []
+    alone: list[str] = []
+    for name in framework.units:
+        column = id_column(framework, name, names)
+        if column is None or column == wave:
+            continue
+        codes, levels = label_codes(rows, column)
+        if len(levels) < 2:
+            alone += [name] if len(levels) else []
+            continue
+        if any(k.size == len(levels) and _same(k.codes, codes) for k in found):
+            continue
+        found.append(Kind(name, column, codes, len(levels)))
+    found.sort(key=lambda k: k.size)
+    usable = {
+        c: col for c, col in columns.items()
+        if kind(rows, col) != "date" and not rows.frame[col].isna().all()
+    }  # fmt: skip
+    by_column = {col: c for c, col in columns.items()}
+    randomized = frozenset(by_column.get(c, c) for c in study.randomized)
+    return Setting(framework, rows, usable, tuple(found), tuple(alone), wave, randomized)
+
+
+def _same(a: Index, b: Index) -> bool:
+    pairs = np.unique(np.stack([a, b]), axis=1)
+    return pairs.shape[1] == len(np.unique(a)) == len(np.unique(b))

@@ -1,0 +1,364 @@
+"""What kinds of claims share: the level of a claim, its causes, and the equation of one step."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acmodels.errors import listing
+from acmodels.theory.claims import NotTestable
+from acmodels.theory.compiling import equations as eq
+from acmodels.theory.compiling.adjustment import Adjustment, adjustment, effects_of
+from acmodels.theory.compiling.equations import Drafted, Piece, Response
+from acmodels.theory.compiling.setting import Array, Kind, Setting
+
+LEAST_UNITS = 8
+"""Units at the claim's level below which no rule can decide."""
+
+ROWS_PER_TERM = 8
+"""Rows of an equation for each term that only explains its outcome."""
+
+STANDARDIZED = "standardized"
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where a claim is judged.
+
+    Attributes:
+        name: the kind of unit, as the framework has it.
+        unit: as the data have it, where some unit has several rows; None where rows are the units.
+        size: how many units there are.
+        notes: what a reader must know of it.
+    """
+
+    name: str
+    unit: Kind | None
+    size: int
+    notes: tuple[str, ...] = ()
+
+
+def level_of(
+    s: Setting,
+    causes: Sequence[str],
+    others: Sequence[str],
+    stated: str | None = None,
+) -> Level:
+    """Find the level at which a claim is judged.
+
+    That is the highest among its cause, mediators and outcome; of kinds of unit that cross, the
+    cause's.
+
+    Raises:
+        NotTestable: there are too few units of that level for any rule to decide.
+    """
+    f = s.framework
+    name = stated or f.constructs[causes[0]].level
+    if stated is None:
+        for c in others:
+            other = f.constructs[c].level
+            if other in f.above.get(name, ()):
+                name = other
+    notes = [f"one {k}: nothing is generalized to other {k}s" for k in s.alone if k != "funder"]
+    if name in s.alone:
+        raise NotTestable(
+            f"the claim is about {name}s and the data have one {name}; it takes at least "
+            f"{LEAST_UNITS}"
+        )
+    unit = s.unit(name)
+    size = unit.size if unit is not None else s.n
+    if size < LEAST_UNITS:
+        raise NotTestable(
+            f"the claim is about {name}s and the data have {size}; no rule can decide with fewer "
+            f"than {LEAST_UNITS}"
+        )
+    return Level(name, unit if unit is not None and unit.repeated else None, size, tuple(notes))
+
+
+def require(s: Setting, construct: str, role: str) -> tuple[str, ...]:
+    """Return the constructs with a column that stand for one.
+
+    Raises:
+        NotTestable: there is none, or it does not vary.
+    """
+    found = eq.available(s, construct)
+    c = s.framework.constructs[construct]
+    if not found:
+        parts = s.framework.leaves(construct)
+        which = f" or of its parts ({listing(parts, 6)})" if c.parts else ""
+        raise NotTestable(f"the data lack the {role} '{construct}' ({c.name}): no column of it{which}")
+    flat = [p for p in found if _flat(s.values(s.columns[p]))]
+    if len(flat) == len(found):
+        raise NotTestable(f"the {role} '{s.columns[found[0]]}' has one value only")
+    return tuple(p for p in found if p not in flat)
+
+
+def _flat(x: Array) -> bool:
+    x = x[np.isfinite(x)]
+    return len(x) < 2 or float(np.ptp(x)) == 0
+
+
+def outcome(s: Setting, construct: str) -> Response:
+    """Make the response of a construct.
+
+    Raises:
+        NotTestable: the data do not have it.
+    """
+    require(s, construct, "outcome")
+    return eq.response(s, construct)
+
+
+def partial(s: Setting, construct: str) -> tuple[str, ...]:
+    """Say, of a composite, how many of its parts the data have, where they lack some."""
+    every = s.framework.leaves(construct)
+    found = eq.available(s, construct)
+    covered = {leaf for p in found for leaf in s.framework.leaves(p)}
+    if len(every) < 2 or covered >= set(every):
+        return ()
+    name = s.framework.constructs[construct].name
+    return (
+        f"{name}: {len(covered)} of {len(every)} parts are measured "
+        f"({listing([p for p in every if p in covered], 6)})",
+    )
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A construct as a cause in one equation: its parts with the weights of a joint step.
+
+    Attributes:
+        construct: its id.
+        parts: constructs with columns.
+        pieces: their terms.
+        weights: by which effects of one sd of each part add up to that of one sd of the whole.
+    """
+
+    construct: str
+    parts: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+    weights: tuple[float, ...]
+
+
+def cause(
+    s: Setting,
+    construct: str,
+    rows: Kind | None,
+    level: Level,
+    *,
+    slope: bool = True,
+) -> Cause:
+    """Write a construct as a cause; of a composite, each of its parts.
+
+    A step of one sd of a composite moves each part by what goes with it, cov(part, composite) /
+    sd(composite).
+    """
+    parts = require(s, construct, "cause")
+    split = eq.coarser(s, level.unit)
+    name = s.framework.constructs[construct].name
+    pieces = tuple(
+        eq.predictor(
+            s, s.columns[p], rows, level.unit, f"the cause ({name})" if len(parts) == 1
+            else f"a part of the cause ({name})", split=split, slope=slope,
+        )
+        for p in parts
+    )  # fmt: skip
+    if len(parts) == 1:
+        return Cause(construct, parts, pieces, (1.0,))
+    whole = eq.composite_values(s, [s.columns[p] for p in parts])
+    weights = []
+    for p, piece in zip(parts, pieces, strict=True):
+        x = s.values(s.columns[p])
+        both = np.isfinite(x) & np.isfinite(whole)
+        moved = float(np.cov(x[both], whole[both])[0, 1] / eq.spread(whole[both]))
+        weights.append(eq.rounded(moved / piece.sds[piece.claim]))
+    return Cause(construct, parts, pieces, tuple(weights))
+
+
+def covariates(
+    s: Setting,
+    found: Adjustment,
+    rows: Kind | None,
+    level: Level,
+    taken: Collection[str],
+    terms: int,
+) -> tuple[tuple[Piece, ...], tuple[str, ...], tuple[str, ...]]:
+    """Write what is adjusted for into an equation.
+
+    Those that stand on a path from a cause's side come first; those that explain the outcome alone
+    are taken while the rows allow it.
+
+    Args:
+        s: the setting.
+        found: the adjustment.
+        rows: the kind of unit whose rows the equation has.
+        level: of the claim.
+        taken: columns that the equation has already.
+        terms: how many terms it has.
+
+    Returns:
+        The pieces, the constructs that are in, and those that were left out.
+    """
+    n = rows.size if rows is not None else s.n
+    most = max(LEAST_UNITS, n // ROWS_PER_TERM)
+    split = eq.coarser(s, level.unit, crossed=False)
+    pieces: list[Piece] = []
+    used: list[str] = []
+    left: list[str] = []
+    weight = found.weight
+    order = sorted(found.covariates, key=lambda c: (c not in found.needed, -weight.get(c, 0)))
+    for c in order:
+        column = s.columns[c]
+        if column in taken or _flat(s.values(column)):
+            continue
+        needed = c in found.needed
+        why = "adjusted for: it has a part in the causes of both sides" if needed else (
+            "adjusted for: a cause of the outcome"
+        )  # fmt: skip
+        at = level.unit if needed else None
+        piece = eq.predictor(s, column, rows, at, why, split=split if needed else ())
+        count = terms + sum(len(p.texts) for p in pieces) + len(piece.texts)
+        if count > most and (not needed or count > n // 2):
+            left.append(c)
+            continue
+        pieces.append(piece)
+        used.append(c)
+    return tuple(pieces), tuple(used), tuple(left)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One equation, with what is claimed in it.
+
+    Attributes:
+        drafted: the equation.
+        causes: by construct.
+        adjustment: what is held fixed, and what cannot be.
+        adjusted: constructs that are in the equation for adjustment.
+        left: those that were left out, since they only explain the outcome.
+    """
+
+    drafted: Drafted
+    causes: Mapping[str, Cause]
+    adjustment: Adjustment
+    adjusted: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def step(
+    s: Setting,
+    causes: Sequence[str],
+    r: Response,
+    level: Level,
+    *,
+    mediators: Sequence[Response] = (),
+    also: Sequence[Piece] = (),
+    barred: Collection[str] = (),
+    given: Collection[str] = (),
+    slope: bool = True,
+) -> Step:
+    """Draft the equation of a step from causes (and mediators) to a response.
+
+    Args:
+        s: the setting.
+        causes: constructs whose joint effect is asked for.
+        r: the response.
+        level: of the claim.
+        mediators: responses of other equations that stand in this one.
+        also: further terms.
+        barred: constructs that are not adjusted for.
+        given: constructs that are adjusted for whatever the graph says.
+        slope: whether the causes' slopes may vary over units.
+    """
+    f = s.framework
+    written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
+    own = {p for c in written.values() for p in c.parts}
+    through = {c for m in mediators for c in m.constructs}
+    nodes = {f.node(x) for c in (*own, *through, *r.constructs) for x in f.leaves(c)}
+    nodes |= {f.node(x) for c in causes for x in f.leaves(c)}
+    moved = effects_of(f, barred) if barred else set()
+    measured = [
+        c for c in s.columns
+        if f.node(c) not in nodes and f.node(c) not in moved and c not in barred
+        and f.constructs[c].facet_of is None and _usable(s, c)
+    ]  # fmt: skip
+    sources = [*causes, *through] if not mediators else [*through]
+    found = adjustment(
+        f, sources, list(r.constructs), [*measured, *own, *through], given=given,
+        randomized=[c for c in sources if c in s.randomized],
+    )  # fmt: skip
+    if mediators:  # the cause stands beside the mediators, and is no covariate
+        found = _without(found, {*own, *causes})
+    levels = _levels(s, written, level)
+    inner = tuple(
+        eq.mediator(s, m, r.home, levels, f"what the cause works through ({_name(s, m)})")
+        for m in mediators
+    )
+    pieces = [*inner, *(p for c in written.values() for p in c.pieces), *also]
+    taken = {s.columns[c] for c in own} | {m.name for m in mediators}
+    taken |= {s.columns[c] for m in mediators for c in m.constructs if c in s.columns}
+    terms = sum(len(p.texts) for p in pieces)
+    more, used, left = covariates(s, found, r.home, level, taken, terms)
+    notes = [f"left out, since it only explains the outcome: {c}" for c in left[:0]]
+    drafted = eq.drafted(s, r, [*pieces, *more], notes)
+    return Step(drafted, written, found, used, left)
+
+
+def _usable(s: Setting, construct: str) -> bool:
+    if s.framework.constructs[construct].baseline_of is not None and s.wave is None:
+        return False  # in one wave it cannot be told from the present value
+    return s.missing_share(s.columns[construct]) <= 0.5
+
+
+def _without(found: Adjustment, names: Collection[str]) -> Adjustment:
+    return Adjustment(
+        tuple(c for c in found.covariates if c not in names),
+        tuple(c for c in found.needed if c not in names),
+        found.identified, tuple(c for c in found.lacking if c not in names), found.shared,
+        found.past, found.weight,
+    )  # fmt: skip
+
+
+def _name(s: Setting, r: Response) -> str:
+    c = s.framework.constructs.get(r.construct)
+    return c.name if c is not None else r.construct
+
+
+def _levels(s: Setting, causes: Mapping[str, Cause], level: Level) -> tuple[Kind, ...]:
+    """Return the kinds of unit at which causes live, the smallest units first."""
+    found = [level.unit] if level.unit is not None else []
+    for c in causes.values():
+        for p in c.parts:
+            home = s.home(s.columns[p])
+            if home is not None and home not in found and home in s.kinds:
+                if level.unit is None or level.unit.inside(home):
+                    found.append(home)
+    return tuple(sorted(found, key=lambda k: -k.size))
+
+
+def standard(kind: str, from_: str, to: str, **more: object) -> dict[str, object]:
+    """Write an estimand on the standardized scale."""
+    return {"kind": kind, "from": from_, "to": to, "scale": STANDARDIZED, **more}
+
+
+def effect_estimands(
+    prefix: str, c: Cause, to: str, kind: str = "total", **more: object
+) -> dict[str, dict[str, object]]:
+    """Write the effect of a cause: of one construct, or of each part and of all together."""
+    if len(c.pieces) == 1:
+        return {prefix: standard(kind, c.pieces[0].claim, to, **more)}
+    out = {
+        f"{prefix}_{_plain(p)}": standard(kind, piece.claim, to, **more)
+        for p, piece in zip(c.parts, c.pieces, strict=True)
+    }
+    return out | {prefix: {"kind": "combine", "of": list(out), "weights": list(c.weights)}}
+
+
+def part_names(prefix: str, c: Cause) -> dict[str, str]:
+    """Return, by part of a cause, the estimand of its own effect."""
+    if len(c.pieces) == 1:
+        return {c.parts[0]: prefix}
+    return {p: f"{prefix}_{_plain(p)}" for p in c.parts}
+
+
+def _plain(name: str) -> str:
+    return name.replace(".", "_")

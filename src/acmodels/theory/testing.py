@@ -1,0 +1,343 @@
+"""Every proposition that a study can speak to: compile, fit what is shared once, judge."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acmodels.data import Study, study
+from acmodels.errors import AcmodelsError, InputError, did_you_mean
+from acmodels.framework.files import load_framework
+from acmodels.framework.graph import Framework
+from acmodels.inference.fitting import Fit, fit
+from acmodels.load import load_model
+from acmodels.theory.claims import Compiled
+from acmodels.theory.compiler import CompiledProposition, compile_proposition
+from acmodels.theory.compiling.model_file import ModelFile
+from acmodels.theory.ruling import Part, Ruling, decide, jointly
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from acmodels.engines import Progress
+
+type Array = NDArray[np.float64]
+
+VERDICT_COLUMNS = (
+    "proposition", "model", "estimand", "status", "how", "p_region", "p_rope", "mean", "lower",
+    "upper", "prior_sensitive", "reason", "p_prior", "not_adjusted_for",
+)  # fmt: skip
+PART_COLUMNS = (
+    "proposition", "part", "from", "to", "scale", "mean", "lower", "upper", "p_region", "p_rope",
+    "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """A model that several claims share.
+
+    Attributes:
+        file: the model with the estimands of all of them.
+        names: by proposition, claim and model, what an estimand of its own is called here.
+        study: the rows.
+    """
+
+    file: ModelFile
+    names: Mapping[tuple[str, int, str], Mapping[str, str]]
+    study: Study
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a study says of a framework.
+
+    Attributes:
+        framework: the theory.
+        verdicts: one row a proposition, columns as in `verdicts.csv`.
+        parts: one row for each quantity that a verdict rests on, as in `parts.csv`.
+        propositions: what each compiled to.
+        rulings: by proposition that was tested.
+        fits: by model.
+        files: by model, the file.
+        refused: by model, why it could not be fitted.
+    """
+
+    framework: Framework
+    verdicts: "pd.DataFrame"
+    parts: "pd.DataFrame"
+    propositions: Mapping[str, CompiledProposition]
+    rulings: Mapping[str, Ruling]
+    fits: Mapping[str, Fit] = field(repr=False)
+    files: Mapping[str, ModelFile] = field(repr=False)
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def usable(self) -> bool:
+        """Whether every fit passed its diagnostics."""
+        return all(f.diagnostics.usable for f in self.fits.values())
+
+
+def test_theory(
+    data: Any,
+    only: Sequence[str] | None = None,
+    *,
+    framework: Framework | None = None,
+    seed: int = 1,
+    engine: str = "auto",
+    draws: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    interval: Literal["eti", "hdi"] = "eti",
+    prob: float = 0.95,
+    progress: "Progress | None" = None,
+    done: Callable[[str, Fit], None] | None = None,
+) -> Tested:
+    """Test a framework's propositions on a study."""
+    f = framework or load_framework()
+    table = data if isinstance(data, Study) else study(data)
+    asked = asked_of(f, only)
+    compiled = {p: compile_proposition(f, f.propositions[p], table) for p in asked}
+    groups = grouped(compiled)
+    fits: dict[str, Fit] = {}
+    refused: dict[str, tuple[str, ...]] = {}
+    options: dict[str, Any] = {
+        "seed": seed, "engine": engine, "draws": draws, "chains": chains, "cores": cores,
+        "interval": interval, "prob": prob,
+    }  # fmt: skip
+    for number, g in enumerate(groups, 1):
+        name = g.file.name
+        try:
+            model = load_model(g.file.table())
+            fits[name] = fit(
+                model, g.study, progress=_telling(progress, f"{name} ({number} of {len(groups)})"),
+                **options,
+            )  # fmt: skip
+        except InputError as error:
+            refused[name] = tuple(error.problems)
+            continue
+        except AcmodelsError as error:
+            refused[name] = (str(error),)
+            continue
+        if done is not None:
+            done(name, fits[name])
+    return judged(f, compiled, groups, fits, refused, interval, prob)
+
+
+def asked_of(f: Framework, only: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the propositions asked for.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    asked = tuple(dict.fromkeys(only)) if only is not None else tuple(f.propositions)
+    unknown = [p for p in asked if p not in f.propositions]
+    if unknown:
+        raise InputError(
+            [
+                f"--propositions: no proposition '{p}'{did_you_mean(p, f.propositions)} "
+                "(`acmodels propositions` lists all)"
+                for p in unknown
+            ]
+        )
+    return asked
+
+
+def _telling(progress: "Progress | None", place: str) -> "Progress | None":
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(f"{place}: {stage}", done, total)
+
+
+def grouped(compiled: Mapping[str, CompiledProposition]) -> list[Group]:
+    """Bring models that are the same together, so that each is fitted once."""
+    files: dict[tuple[int, str], ModelFile] = {}
+    names: dict[tuple[int, str], dict[tuple[str, int, str], dict[str, str]]] = {}
+    rows: dict[tuple[int, str], Study] = {}
+    for p, c in compiled.items():
+        for number, (claim, s) in enumerate(zip(c.compiled, c.settings, strict=True)):
+            for m in claim.models:
+                key = (id(s.study), m.key())
+                before = files.get(key)
+                known = dict(before.estimands) if before is not None else {}
+                called = _called(m.estimands, known)
+                new = {called[k]: _renamed(v, called) for k, v in m.estimands.items()}
+                files[key] = (before or replace(m, estimands={})).with_estimands(new)
+                names.setdefault(key, {})[p, number, m.name] = called
+                rows[key] = s.study
+    return [Group(files[k], names[k], rows[k]) for k in files]
+
+
+def _called(mine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, str]:
+    """Names of estimands in a shared model: their own, or with a number where that is taken."""
+    out: dict[str, str] = {}
+    for name, table in mine.items():
+        renamed = _renamed(table, out)
+        new, number = name, 2
+        while new in known and known[new] != renamed:
+            new, number = f"{name}_{number}", number + 1
+        out[name] = new
+    return out
+
+
+def _renamed(table: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    if "of" not in table:
+        return dict(table)
+    return dict(table) | {"of": [called.get(e, e) for e in table["of"]]}
+
+
+def judged(
+    f: Framework,
+    compiled: Mapping[str, CompiledProposition],
+    groups: Sequence[Group],
+    fits: Mapping[str, Fit],
+    refused: Mapping[str, tuple[str, ...]],
+    interval: str,
+    prob: float,
+) -> Tested:
+    """Rule on every proposition by the draws of its models."""
+    import pandas as pd
+
+    by_claim: dict[tuple[str, int], list[tuple[Group, Mapping[str, str]]]] = {}
+    for g in groups:
+        for (p, number, _), called in g.names.items():
+            by_claim.setdefault((p, number), []).append((g, called))
+    rows: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    rulings: dict[str, Ruling] = {}
+    for p, c in compiled.items():
+        row, ruling = _row(p, c, by_claim, fits, refused, interval, prob)
+        rows.append(row)
+        if ruling is not None:
+            rulings[p] = ruling
+            parts += [_part(p, x, interval, prob) for x in ruling.parts]
+    return Tested(
+        f,
+        pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)),
+        pd.DataFrame(parts, columns=list(PART_COLUMNS)),
+        compiled,
+        rulings,
+        fits,
+        {g.file.name: g.file for g in groups},
+        refused,
+    )
+
+
+def _row(
+    p: str,
+    c: CompiledProposition,
+    by_claim: Mapping[tuple[str, int], list[tuple[Group, Mapping[str, str]]]],
+    fits: Mapping[str, Fit],
+    refused: Mapping[str, tuple[str, ...]],
+    interval: str,
+    prob: float,
+) -> tuple[dict[str, Any], Ruling | None]:
+    if c.lacking:
+        return _plain(p, "not_testable", f"Not testable: {'; '.join(c.lacking)}."), None
+    mine = [by_claim[p, k] for k in range(len(c.compiled))]
+    used = list(dict.fromkeys(g.file.name for several in mine for g, _ in several))
+    lost = [why for name in used for why in refused.get(name, ())]
+    if lost:
+        row = _plain(p, "not_testable", f"Not testable: {'; '.join(dict.fromkeys(lost))}.")
+        return row | {"model": ", ".join(used)}, None
+    found: list[Ruling] = []
+    for claim, several in zip(c.compiled, mine, strict=True):
+        answers: dict[str, Array] = {}
+        for g, called in several:
+            answers |= _answers(fits[g.file.name], called)
+        found.append(claim.rule(answers, c.terms))
+    ruling = jointly(found, c.terms.probability)
+    status, how = decide(ruling)
+    bad = [fits[name] for name in used if not fits[name].diagnostics.usable]
+    if bad:
+        status, how = "unusable", ""
+    row = _plain(p, status, _reason(ruling, status, how, bad, c))
+    row |= {
+        "model": ", ".join(used),
+        "how": how,
+        "estimand": "effect" if ruling.main is None else ruling.main.name,
+        "p_region": ruling.holds,
+        "p_rope": ruling.negligible,
+        "not_adjusted_for": ", ".join(not_adjusted(c)),
+    }
+    if ruling.main is not None:
+        row |= _summary(ruling.main.draws, interval, prob)
+    return row, ruling
+
+
+def _plain(p: str, status: str, reason: str) -> dict[str, Any]:
+    return {"proposition": p, "model": "", "estimand": "", "status": status, "how": "",
+            "reason": reason, "not_adjusted_for": ""}  # fmt: skip
+
+
+def not_adjusted(c: CompiledProposition) -> list[str]:
+    """Name what the theory has and the data lack, of confounders."""
+    out: dict[str, None] = {}
+    for claim in c.compiled:
+        for a in claim.adjustment:
+            out |= dict.fromkeys(a.lacking)
+    return list(out)
+
+
+def _answers(f: Fit, called: Mapping[str, str]) -> dict[str, Array]:
+    back: dict[str, list[str]] = {}
+    for own, here in called.items():
+        back.setdefault(here, []).append(own)
+    out: dict[str, Array] = {}
+    for row in f.effects.rows:
+        for own in back.get(row.name, ()):
+            out[f"{own}[{row.at}]" if row.at else own] = row.draws.reshape(-1)
+    return out
+
+
+def _summary(draws: Array, interval: str, prob: float) -> dict[str, float]:
+    from acmodels.posterior import intervals
+
+    low, high = intervals(draws.reshape(1, -1, 1), interval, prob)
+    return {"mean": float(draws.mean()), "lower": float(low[0]), "upper": float(high[0])}
+
+
+def _part(p: str, x: Part, interval: str, prob: float) -> dict[str, Any]:
+    return {
+        "proposition": p, "part": x.name, "from": x.from_, "to": x.to, "scale": x.scale,
+        **_summary(x.draws, interval, prob), "p_region": x.p_region, "p_rope": x.p_rope,
+        "status": x.status,
+    }  # fmt: skip
+
+
+def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledProposition) -> str:
+    from acmodels.numbers import decimal, stated
+
+    def chance(p: float) -> str:
+        return "above 0.999" if p > 0.999 else "below 0.001" if p < 0.001 else decimal(p, 3)
+
+    if bad:
+        return f"No verdict: {bad[0].diagnostics.messages[0]}"
+    holds, need = chance(r.holds), stated(r.need)
+    if status == "supported":
+        return (
+            f"Supported: the probability that the claim holds is {holds}, at least the {need} asked "
+            f"for, and that of a negligible effect is {chance(r.negligible)}."
+        )
+    if how == "reversed":
+        return f"Contradicted: the probability of the contrary is {chance(r.reversed_)}."
+    if how == "negligible":
+        return (
+            f"Contradicted: the probability that the effect is negligible (within "
+            f"{stated(c.terms.smallest)} sd) is {chance(r.negligible)}."
+        )
+    if r.barred and r.holds >= r.need:
+        return f"Undecided: the probability that the claim holds is {holds}, but {r.barred}."
+    if r.holds >= r.need:
+        return (
+            f"Undecided: the probability that the claim holds is {holds}, but that of a negligible "
+            f"effect is {chance(r.negligible)}, not below {stated(1 - r.probability)}."
+        )
+    return f"Undecided: the probability that the claim holds is {holds}, and {need} would decide."
+
+
+def claims_of(c: CompiledProposition) -> tuple[Compiled, ...]:
+    """Return the compiled claims."""
+    return c.compiled
