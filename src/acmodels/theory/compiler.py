@@ -105,6 +105,8 @@ def compile_claim(
     s = setting_for(framework, study, roles.all, schematic=schematic)
     smaller = getattr(keys, "smallest", None)
     compiled = kind.compile(keys, s, name)
+    made = dict(s.composites)
+    compiled = replace(compiled, models=tuple(replace(m, made=made) for m in compiled.models))
     if smaller is not None:
         rule = compiled.rule
         compiled = replace(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from acmodels.theory.claims import Common, Compiled, Roles, Terms
+from acmodels.theory.claims._products import moderated
 from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.model_file import ModelFile
@@ -20,17 +21,24 @@ class Keys(Common):
     from_: Annotated[str, Field(alias="from")]
     to: str
     sign: Literal["+", "-", "differs"]
+    at: dict[str, float | int] = Field(default_factory=dict)
+    """Values of other constructs, in their sds from their means, at which the slope is meant."""
 
 
 def roles(keys: Keys) -> Roles:
     """Return the constructs."""
-    return Roles((keys.from_,), (keys.to,), steps=((keys.from_, keys.to),))
+    return Roles((keys.from_,), (keys.to,), (), tuple(keys.at), ((keys.from_, keys.to),))
 
 
 def words(keys: Keys, name: Callable[[str], str]) -> str:
     """Say the claim."""
     does = {"+": "raises", "-": "lowers", "differs": "moves"}[keys.sign]
-    return f"{name(keys.from_)} {does} {name(keys.to)}"
+    where = " and ".join(f"{name(c)} is {_at(v)}" for c, v in keys.at.items())
+    return f"{name(keys.from_)} {does} {name(keys.to)}{f' where {where}' if where else ''}"
+
+
+def _at(value: float) -> str:
+    return "at its mean" if value == 0 else f"{abs(value):g} sd {'above' if value > 0 else 'below'} its mean"
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
@@ -38,6 +46,8 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     r = steps.outcome(s, keys.to)
     steps.require(s, keys.from_, "cause")
     level = steps.level_of(s, [keys.from_], [keys.to], keys.level)
+    if keys.at:
+        return _somewhere(keys, s, name, r, level)
     one = steps.step(s, [keys.from_], r, level)
     cause = one.causes[keys.from_]
     title = f"{s.framework.constructs[keys.from_].name} and {s.framework.constructs[keys.to].name}"
@@ -66,9 +76,32 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     )
 
 
+def _somewhere(keys: Keys, s: Setting, name: str, r: eq.Response, level: steps.Level) -> Compiled:
+    """Compile the slope at given values of other constructs: a moderation, read at one place."""
+    for c in keys.at:
+        steps.require(s, c, "moderator")
+    made = moderated(s, keys.from_, tuple(keys.at), r, level)
+    place = {
+        c: [eq.rounded((low + high) / 2 + v * (high - low) / 2)]
+        for (c, low, high), v in zip(made.at, keys.at.values(), strict=True)
+    }
+    estimands = {"effect": steps.standard("slope_at", made.slope, r.name, at=place)}
+    said = words(keys, lambda c: s.framework.constructs[c].name)
+    return Compiled(
+        (ModelFile(name, said, (made.drafted,), estimands),),
+        bound(rule, keys=keys, parts=()),
+        said,
+        level.name,
+        made.step.adjusted,
+        (made.step.adjustment,),
+        level.notes,
+        (f"P(slope there {'> 0' if keys.sign == '+' else '< 0'})",),
+    )
+
+
 def rule(answers: Answers, terms: Terms, *, keys: Keys, parts: tuple[tuple[str, str, str], ...]) -> Ruling:
     """Rule on the total effect."""
-    draws = answers["effect"]
+    draws = next(x for k, x in answers.items() if k == "effect" or k.startswith("effect["))
     own = dict(region=keys.sign, smallest=terms.smallest, need=terms.probability)
     main = Part("effect", keys.from_, keys.to, draws, **own)
     every = [Part("effect", a, b, answers[e], **own) for a, b, e in parts]

@@ -213,7 +213,12 @@ def adjustment(
     names = tuple(
         c for c in _one_each(framework, measured) if (framework.node(c), NOW) in chosen
     )
-    needed = tuple(c for c in names if (framework.node(c), NOW) in before | sharing | held)
+    apart = present.subgraph(set(present) - treated)
+    onward: set[Node] = set()
+    for y in ends:
+        onward |= nx.ancestors(apart, y) if y in apart else set()
+    both = (before | sharing) & onward
+    needed = tuple(c for c in names if (framework.node(c), NOW) in both | held)
     return Adjustment(
         names,
         needed,

@@ -59,6 +59,7 @@ class Piece:
         claim: the term whose coefficient is the slope at the claim's level.
         why: why it is there.
         varying: kinds of unit in which the slope is let vary.
+        values: what each term multiplies, (rows,); of a factor, its codes.
     """
 
     texts: tuple[str, ...]
@@ -67,6 +68,7 @@ class Piece:
     claim: str
     why: str
     varying: tuple[Kind, ...] = ()
+    values: tuple[Array, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def spread(x: Array) -> float:
 
 def is_number(s: Setting, column: str) -> bool:
     """Whether a column enters as a number and not as a factor."""
-    return kind(s.study, column) in ("number", "boolean", "empty")
+    return column in s.composites or kind(s.study, column) in ("number", "boolean", "empty")
 
 
 def family(s: Setting, column: str) -> tuple[str, str | None]:
@@ -162,14 +164,6 @@ def family(s: Setting, column: str) -> tuple[str, str | None]:
     if whole and 3 <= len(found) <= MOST_CODES:
         return "ordinal", None
     return "gaussian", None
-
-
-def zscores(x: Array) -> Array:
-    """Standardize the values that are there."""
-    seen = np.isfinite(x)
-    if not seen.any():
-        return x
-    return (x - x[seen].mean()) / spread(x)
 
 
 def available(s: Setting, construct: str) -> tuple[str, ...]:
@@ -187,16 +181,6 @@ def available(s: Setting, construct: str) -> tuple[str, ...]:
     return (construct,)
 
 
-def composite_values(s: Setting, parts: Sequence[str]) -> Array:
-    """Mean of the z-scores of columns that are there, row by row, standardized again."""
-    signed = [(c.removeprefix("-"), -1.0 if c.startswith("-") else 1.0) for c in parts]
-    z = np.stack([sign * zscores(s.values(c)) for c, sign in signed])
-    seen = np.isfinite(z)
-    count = seen.sum(axis=0)
-    total = np.where(seen, z, 0.0).sum(axis=0)
-    return zscores(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-
-
 def response(s: Setting, construct: str) -> Response:
     """Make the left side of an equation for a construct that the data have.
 
@@ -208,20 +192,34 @@ def response(s: Setting, construct: str) -> Response:
         raise KeyError(construct)
     if len(parts) == 1:
         return _single(s, parts[0])
-    columns = tuple(s.columns[p] for p in parts)
-    homes = [s.home(c) for c in columns]
-    home = None if None in homes else max((h for h in homes if h), key=lambda k: k.size)
-    return Response(construct, construct, columns, 1.0, "gaussian", None, home, parts)
+    return of_columns(s, construct, tuple(s.columns[p] for p in parts), parts)
 
 
 def difference(s: Setting, first: str, second: str) -> Response:
     """Make a response of one construct's z-scores less another's."""
     a, b = available(s, first), available(s, second)
-    columns = (*(s.columns[p] for p in a), *(f"-{s.columns[p]}" for p in b))
+    if len(a) > 1 or len(b) > 1:
+        raise KeyError(first if len(a) > 1 else second)
+    columns = (s.columns[a[0]], f"-{s.columns[b[0]]}")
+    return of_columns(s, f"{first}_less_{second}", columns, (*a, *b))
+
+
+def of_columns(
+    s: Setting, construct: str, columns: tuple[str, ...], parts: tuple[str, ...]
+) -> Response:
     homes = [s.home(c.removeprefix("-")) for c in columns]
     home = None if None in homes else max((h for h in homes if h), key=lambda k: k.size)
-    name = f"{first}_less_{second}"
-    return Response(name, name, columns, 1.0, "gaussian", None, home, (*a, *b))
+    name = s.free_name(construct)
+    s.composites[name] = columns
+    return Response(construct, name, columns, 1.0, "gaussian", None, home, parts)
+
+
+def column(s: Setting, construct: str) -> str:
+    """Return the column of a construct; of a composite, the one that a model makes of its parts."""
+    parts = available(s, construct)
+    if len(parts) == 1:
+        return s.columns[parts[0]]
+    return of_columns(s, construct, tuple(s.columns[p] for p in parts), parts).name
 
 
 def _single(s: Setting, construct: str) -> Response:
@@ -275,7 +273,7 @@ def predictor(
     c = quoted(column)
     if not is_number(s, column):
         text = f"factor({c})"
-        return Piece((text,), {text: 2 * sd}, {text: 1.0}, text, why)
+        return Piece((text,), {text: 2 * sd}, {text: 1.0}, text, why, (), (s.values(column),))
     x = s.values(column)
     chain = [g for g in split if s.varies(column, g)]
     own = rows is not None and not s.constant(column, rows)
@@ -286,14 +284,16 @@ def predictor(
         sds = {base: spread(means)} | {
             t: spread(s.means(column, g)) for t, g in zip(texts[1:], chain, strict=False)
         }
-        return Piece(tuple(texts), {t: (sd if t == base else 1.0) for t in texts}, sds, base, why)
+        held = (means, *(s.means(column, g) for g in chain if g is not rows))
+        spreads = {t: (sd if t == base else 1.0) for t in texts}
+        return Piece(tuple(texts), spreads, sds, base, why, (), held)
     varies_in_level = level is not None and s.varies(column, level)
     if level is not None and varies_in_level:
         chain = [level, *(g for g in chain if g is not level)]
     if not chain:
         text = c
         varying = _varying(s, column, rows) if slope else ()
-        return Piece((text,), {text: sd}, {text: spread(x)}, text, why, varying)
+        return Piece((text,), {text: sd}, {text: spread(x)}, text, why, varying, (x,))
     first = chain[0]
     inner = f"within({c}, {quoted(first.column)})"
     texts = [inner, *(f"between({c}, {quoted(g.column)})" for g in chain)]
@@ -302,7 +302,8 @@ def predictor(
     claim = texts[1] if varies_in_level else inner
     priors = {t: (1.0 if t.startswith("between") and t != claim else sd) for t in texts}
     varying = _varying(s, column, rows) if slope and claim == inner else ()
-    return Piece(tuple(texts), priors, sds, claim, why, varying)
+    held = (x - s.means(column, first), *(s.means(column, g) for g in chain))
+    return Piece(tuple(texts), priors, sds, claim, why, varying, held)
 
 
 def _varying(s: Setting, column: str, rows: Kind | None) -> tuple[Kind, ...]:
@@ -328,25 +329,28 @@ def mediator(
     x = values(s, m)
     texts = [c]
     sds = {c: spread(x)}
+    held = [x]
     claim = c
     if rows is not None and m.home is not rows and not _constant(x, rows):
         base = f"between({c}, {quoted(rows.column)})"
         texts, sds, claim = [base], {base: spread(_means(x, rows))}, base
+        held = [_means(x, rows)]
     for g in levels:
         if g is rows or _constant(x, g) or not g.repeated:
             continue
         text = f"between({c}, {quoted(g.column)})"
         texts.append(text)
+        held.append(_means(x, g))
         sds[text] = spread(_means(x, g))
         if claim == c:
             claim = text
     priors = {t: (1.0 if len(texts) > 1 and t != texts[0] else sd) for t in texts}
-    return Piece(tuple(texts), priors, sds, claim, why)
+    return Piece(tuple(texts), priors, sds, claim, why, (), tuple(held))
 
 
 def values(s: Setting, r: Response) -> Array:
     """Return a response's values, shape (rows,)."""
-    return composite_values(s, r.parts) if r.parts else s.values(r.name)
+    return s.values(r.name)
 
 
 def _means(x: Array, unit: Kind) -> Array:

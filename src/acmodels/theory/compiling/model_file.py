@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from acmodels.spec.formula import parse_formula
 from acmodels.theory.compiling.equations import Drafted
 
 
@@ -19,6 +20,7 @@ class ModelFile:
         estimands: `[estimands]` tables by name.
         priors: of parameters that are no coefficients of a predictor, over the equations' own.
         comments: sentences at the top.
+        made: composites that equations may use, by name, with the columns of each.
     """
 
     name: str
@@ -27,10 +29,14 @@ class ModelFile:
     estimands: Mapping[str, Mapping[str, Any]]
     priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     comments: tuple[str, ...] = ()
+    made: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def composites(self) -> dict[str, list[str]]:
-        """Return the composites among the responses, each with the columns it is made of."""
-        return {e.response.name: list(e.response.parts) for e in self.equations if e.response.parts}
+        """Return the composites in the equations, each with the columns it is made of."""
+        read = {e.response.name for e in self.equations}
+        for e in self.equations:
+            read |= set(parse_formula(e.formula).variables())
+        return {k: list(v) for k, v in self.made.items() if k in read}
 
     def table(self) -> dict[str, Any]:
         """Return the contents of the file, as `load_model` takes them."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from acmodels.data import Study, kind, label_codes, numeric, study_of
 from acmodels.errors import AcmodelsError
 from acmodels.framework.graph import Framework
+from acmodels.system.rows import composite
 
 type Array = NDArray[np.float64]
 type Index = NDArray[np.int64]
@@ -64,6 +65,7 @@ class Setting:
         wave: the column of waves where there are several, or None.
         randomized: constructs that the study assigned at random.
         schematic: no data were given, so that columns stand for those of a full study.
+        composites: columns that models make of others, by name, registered as they are needed.
     """
 
     framework: Framework
@@ -74,7 +76,9 @@ class Setting:
     wave: str | None = None
     randomized: frozenset[str] = frozenset()
     schematic: bool = False
+    composites: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _values: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
+    _homes: dict[str, "Kind | None"] = field(default_factory=dict[str, "Kind | None"], repr=False)
 
     @property
     def n(self) -> int:
@@ -84,6 +88,9 @@ class Setting:
     def values(self, column: str) -> Array:
         """Return a column as numbers, NaN where missing; codes of labels where it is text."""
         if column not in self._values:
+            if column in self.composites:
+                self._values[column] = composite(self.study, self.composites[column])
+                return self._values[column]
             try:
                 found = numeric(self.study, column)
             except AcmodelsError:
@@ -91,6 +98,15 @@ class Setting:
                 found = np.where(codes < 0, np.nan, codes.astype(float))
             self._values[column] = found
         return self._values[column]
+
+    def levels(self, column: str) -> tuple[str, ...]:
+        """Return the levels of a column of labels, the reference first, as formulas sort them."""
+        found = [str(v) for v in label_codes(self.study, column)[1]]
+        return tuple(sorted(found))
+
+    def free_name(self, name: str) -> str:
+        """Return a name for a composite that no column has."""
+        return name if name not in self.study.names else f"{name}_mean"
 
     def unit(self, name: str) -> Kind | None:
         """Return a kind of unit, or None where the rows have one unit or none of it."""
@@ -128,9 +144,11 @@ class Setting:
         return np.where(unit.codes >= 0, mean[unit.codes], np.nan)
 
     def home(self, column: str) -> Kind | None:
-        """Return the smallest kind of unit, with several rows, that has one value of a column."""
-        inner = [k for k in self.kinds if k.repeated and self.constant(column, k)]
-        return max(inner, key=lambda k: k.size, default=None)
+        """Return the kind of the largest units that have one value of a column; None for rows."""
+        if column not in self._homes:
+            inner = [k for k in self.kinds if k.repeated and self.constant(column, k)]
+            self._homes[column] = min(inner, key=lambda k: k.size, default=None)
+        return self._homes[column]
 
     def missing_share(self, column: str) -> float:
         """Return the share of a column's units that have no value."""

@@ -153,6 +153,7 @@ def cause(
     sd(composite).
     """
     parts = require(s, construct, "cause")
+    slope = slope and len(parts) == 1
     split = eq.coarser(s, level.unit)
     name = s.framework.constructs[construct].name
     pieces = tuple(
@@ -164,7 +165,7 @@ def cause(
     )  # fmt: skip
     if len(parts) == 1:
         return Cause(construct, parts, pieces, (1.0,))
-    whole = eq.composite_values(s, [s.columns[p] for p in parts])
+    whole = s.values(eq.column(s, construct))
     weights = []
     for p, piece in zip(parts, pieces, strict=True):
         x = s.values(s.columns[p])
@@ -180,7 +181,7 @@ def covariates(
     rows: Kind | None,
     level: Level,
     taken: Collection[str],
-    terms: int,
+    before: Sequence[Piece],
 ) -> tuple[tuple[Piece, ...], tuple[str, ...], tuple[str, ...]]:
     """Write what is adjusted for into an equation.
 
@@ -193,7 +194,7 @@ def covariates(
         rows: the kind of unit whose rows the equation has.
         level: of the claim.
         taken: columns that the equation has already.
-        terms: how many terms it has.
+        before: the pieces that it has.
 
     Returns:
         The pieces, the constructs that are in, and those that were left out.
@@ -204,6 +205,10 @@ def covariates(
     pieces: list[Piece] = []
     used: list[str] = []
     left: list[str] = []
+    span = Span(s, rows)
+    for piece in before:
+        span.add(piece)
+    homes: dict[str, int] = {}
     weight = found.weight
     order = sorted(found.covariates, key=lambda c: (c not in found.needed, -weight.get(c, 0)))
     for c in order:
@@ -211,18 +216,55 @@ def covariates(
         if column in taken or _flat(s.values(column)):
             continue
         needed = c in found.needed
-        why = "adjusted for: it has a part in the causes of both sides" if needed else (
-            "adjusted for: a cause of the outcome"
-        )  # fmt: skip
-        at = level.unit if needed else None
-        piece = eq.predictor(s, column, rows, at, why, split=split if needed else ())
-        count = terms + sum(len(p.texts) for p in pieces) + len(piece.texts)
-        if count > most and (not needed or count > n // 2):
+        why = f"adjusted for ({s.framework.constructs[c].name}): " + (
+            "it has a part in the causes of both sides" if needed else "a cause of the outcome"
+        )
+        at, units = (level.unit, split) if needed else (None, ())
+        if at is not None and (lives := s.home(column)) is not None and not lives.inside(at):
+            at = None  # of units that cross the claim's: their means there are no construct
+        piece = eq.predictor(s, column, rows, at, why, split=units)
+        home = s.home(column)
+        where, many = ("", n) if home is None else (home.name, min(home.size, n))
+        count = span.terms + len(piece.texts)
+        room = count <= most and homes.get(where, 0) < max(1, many // ROWS_PER_TERM)
+        if (not needed and not room) or count > n // 2:
             left.append(c)
             continue
+        if not span.add(piece):  # adds up to what is there, as shares do
+            left.append(c)
+            continue
+        homes[where] = homes.get(where, 0) + 1
         pieces.append(piece)
         used.append(c)
     return tuple(pieces), tuple(used), tuple(left)
+
+
+class Span:
+    """The columns that an equation has, so that none is added that follows from them."""
+
+    def __init__(self, s: Setting, rows: Kind | None) -> None:
+        self.s = s
+        first = np.arange(s.n) if rows is None else np.unique(rows.codes, return_index=True)[1]
+        self.first = first
+        self.basis: list[Array] = [np.full(len(first), 1 / np.sqrt(len(first)))]
+        self.terms = 0
+
+    def add(self, piece: Piece) -> bool:
+        """Add a predictor's columns; False, and nothing added, where they follow from the others."""
+        new: list[Array] = []
+        for values in piece.values:
+            x = values[self.first]
+            x = np.where(np.isfinite(x), x, np.nanmean(x)) if np.isfinite(x).any() else 0 * x
+            size = float(np.linalg.norm(x - x.mean()))
+            for b in (*self.basis, *new):
+                x = x - b * float(b @ x)
+            left = float(np.linalg.norm(x))
+            if size == 0 or left < 1e-6 * size:
+                return False
+            new.append(x / left)
+        self.basis += new
+        self.terms += len(piece.texts)
+        return True
 
 
 @dataclass(frozen=True)
@@ -255,6 +297,7 @@ def step(
     barred: Collection[str] = (),
     given: Collection[str] = (),
     slope: bool = True,
+    sources: Sequence[str] = (),
 ) -> Step:
     """Draft the equation of a step from causes (and mediators) to a response.
 
@@ -268,26 +311,28 @@ def step(
         barred: constructs that are not adjusted for.
         given: constructs that are adjusted for whatever the graph says.
         slope: whether the causes' slopes may vary over units.
+        sources: constructs whose joint effect it is, where `also` has their terms.
     """
     f = s.framework
     written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
     own = {p for c in written.values() for p in c.parts}
+    own |= {p for c in sources for p in eq.available(s, c)}
     through = {c for m in mediators for c in m.constructs}
     nodes = {f.node(x) for c in (*own, *through, *r.constructs) for x in f.leaves(c)}
-    nodes |= {f.node(x) for c in causes for x in f.leaves(c)}
+    nodes |= {f.node(x) for c in (*causes, *sources) for x in f.leaves(c)}
     moved = effects_of(f, barred) if barred else set()
     measured = [
         c for c in s.columns
         if f.node(c) not in nodes and f.node(c) not in moved and c not in barred
         and f.constructs[c].facet_of is None and _usable(s, c)
     ]  # fmt: skip
-    sources = [*causes, *through] if not mediators else [*through]
+    asked = [*through] if mediators else [*causes, *sources]
     found = adjustment(
-        f, sources, list(r.constructs), [*measured, *own, *through], given=given,
-        randomized=[c for c in sources if c in s.randomized],
+        f, asked, list(r.constructs), [*measured, *own, *through], given=given,
+        randomized=[c for c in asked if c in s.randomized],
     )  # fmt: skip
     if mediators:  # the cause stands beside the mediators, and is no covariate
-        found = _without(found, {*own, *causes})
+        found = _without(found, {*own, *causes, *sources})
     levels = _levels(s, written, level)
     inner = tuple(
         eq.mediator(s, m, r.home, levels, f"what the cause works through ({_name(s, m)})")
@@ -296,8 +341,7 @@ def step(
     pieces = [*inner, *(p for c in written.values() for p in c.pieces), *also]
     taken = {s.columns[c] for c in own} | {m.name for m in mediators}
     taken |= {s.columns[c] for m in mediators for c in m.constructs if c in s.columns}
-    terms = sum(len(p.texts) for p in pieces)
-    more, used, left = covariates(s, found, r.home, level, taken, terms)
+    more, used, left = covariates(s, found, r.home, level, taken, pieces)
     notes = [f"left out, since it only explains the outcome: {c}" for c in left[:0]]
     drafted = eq.drafted(s, r, [*pieces, *more], notes)
     return Step(drafted, written, found, used, left)

@@ -1,0 +1,192 @@
+"""Equations with products: what moderations, contrasts of slopes and congruence share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from acmodels.spec.names import quoted
+from acmodels.theory.compiling import equations as eq
+from acmodels.theory.compiling import steps
+from acmodels.theory.compiling.equations import Drafted, Piece, Response
+from acmodels.theory.compiling.setting import Setting
+from acmodels.theory.compiling.steps import Level, Step
+
+SHRUNKEN = 0.25
+"""Prior sd of products and squares, on the standardized scale."""
+
+ROWS_PER_PRODUCT = 8
+
+
+@dataclass(frozen=True)
+class Moderated:
+    """An equation in which a slope depends on other constructs.
+
+    Attributes:
+        drafted: the equation.
+        step: what it was made of.
+        slope: the term of the cause whose slope is asked for.
+        product: the term of the highest product.
+        at: by moderator, the column and its values at -1 and +1 sd.
+    """
+
+    drafted: Drafted
+    step: Step
+    slope: str
+    product: str
+    at: tuple[tuple[str, float, float], ...]
+
+
+def scaled(s: Setting, piece: Piece, column: str) -> str:
+    """Write a variable for products, centered: its deviation within units, or standardized."""
+    if piece.claim.startswith(("within(", "between(")):
+        return piece.claim
+    return f"standardize({quoted(column)})"
+
+
+def moderated(
+    s: Setting,
+    cause: str,
+    by: Sequence[str],
+    r: Response,
+    level: Level,
+    *,
+    mediators: Sequence[Response] = (),
+    barred: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> Moderated:
+    """Draft an equation in which the slope of a cause depends on moderators.
+
+    Squares of the cause and of each moderator, and products of both with each covariate, are in
+    the equation with shrunken coefficients: or mere curvature, and a covariate that does the
+    moderating, pass for moderation.
+
+    Args:
+        s: the setting.
+        cause: the construct whose slope it is; of a composite, the composite itself.
+        by: moderators.
+        r: the response.
+        level: of the claim.
+        mediators: responses of other equations that stand in this one.
+        barred: constructs that are not adjusted for.
+        also: further constructs that stand in the equation beside the cause.
+    """
+    f = s.framework
+    x = eq.column(s, cause)
+    columns = [eq.column(s, b) for b in by]
+    split = eq.coarser(s, level.unit)
+    name = f.constructs[cause].name
+    if any(m.construct == cause for m in mediators):
+        m = next(m for m in mediators if m.construct == cause)
+        main = eq.mediator(s, m, r.home, [level.unit] if level.unit else [], f"what moderates ({name})")
+    else:
+        main = eq.predictor(
+            s, x, r.home, level.unit, f"the cause ({name})", split=split, slope=True
+        )
+    beside = [
+        eq.predictor(s, eq.column(s, c), r.home, level.unit, f"beside it ({f.constructs[c].name})",
+                     split=split)
+        for c in also
+    ]  # fmt: skip
+    others = [
+        eq.predictor(s, c, r.home, None, f"a moderator ({f.constructs[b].name})")
+        for b, c in zip(by, columns, strict=True)
+    ]
+    texts = [scaled(s, main, x), *(scaled(s, p, c) for p, c in zip(others, columns, strict=True))]
+    values = [_z(s, main), *(_z(s, p) for p in others)]
+    products: list[Piece] = []
+    for size in range(2, len(texts) + 1):
+        for chosen in combinations(range(len(texts)), size):
+            why = "the product" if size == len(texts) else "a part of the product"
+            products.append(_product(s, [texts[k] for k in chosen], [values[k] for k in chosen],
+                                     [main, *others], chosen, why, 0.25 if size < 3 else SHRUNKEN))
+    squares = [
+        _square(s, c, p) for c, p in zip([x, *columns], [main, *others], strict=True)
+        if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
+    ]  # fmt: skip
+    own = [cause, *by, *also]
+    base = steps.step(
+        s, [], r, level, mediators=[m for m in mediators if m.construct != cause],
+        also=[main, *beside, *others, *products, *squares], barred=barred, slope=False,
+        sources=own,
+    )  # fmt: skip
+    more = _with_covariates(s, base, texts, values, [main, *others], r)
+    drafted = eq.drafted(s, r, [*base.drafted.pieces, *more])
+    at = tuple(
+        (c, *_points(s, c)) for c in columns
+    )
+    return Moderated(drafted, base, main.claim, products[-1].texts[0], at)
+
+
+def _points(s: Setting, column: str) -> tuple[float, float]:
+    x = s.values(column)
+    x = x[np.isfinite(x)]
+    if len(np.unique(x)) == 2:
+        return float(x.min()), float(x.max())
+    return eq.rounded(float(x.mean()) - eq.spread(x)), eq.rounded(float(x.mean()) + eq.spread(x))
+
+
+def _z(s: Setting, piece: Piece) -> np.ndarray:
+    k = piece.texts.index(piece.claim)
+    x = piece.values[k]
+    return (x - np.nanmean(x)) / eq.spread(x)
+
+
+def _product(
+    s: Setting,
+    texts: Sequence[str],
+    values: Sequence[np.ndarray],
+    pieces: Sequence[Piece],
+    chosen: Sequence[int],
+    why: str,
+    sd: float,
+) -> Piece:
+    text = ":".join(texts)
+    x = np.prod(values, axis=0)
+    scale = 1.0
+    for k, t in zip(chosen, texts, strict=True):
+        if t.startswith(("within(", "between(")):
+            scale *= pieces[k].sds[t]
+    return Piece((text,), {text: sd}, {text: scale}, text, why, (), (x,))
+
+
+def _square(s: Setting, column: str, piece: Piece) -> Piece:
+    text = f"square(standardize({quoted(column)}))"
+    x = s.values(column)
+    z = (x - np.nanmean(x)) / eq.spread(x)
+    return Piece((text,), {text: SHRUNKEN}, {text: 1.0}, text,
+                 "curvature, which would pass for the product", (), (z * z,))  # fmt: skip
+
+
+def _with_covariates(
+    s: Setting,
+    base: Step,
+    texts: Sequence[str],
+    values: Sequence[np.ndarray],
+    pieces: Sequence[Piece],
+    r: Response,
+) -> list[Piece]:
+    """Products of cause and moderators with each covariate, while rows allow it."""
+    n = r.home.size if r.home is not None else s.n
+    span = steps.Span(s, r.home)
+    for p in base.drafted.pieces:
+        span.add(p)
+    out: list[Piece] = []
+    order = sorted(base.adjusted, key=lambda c: c not in base.adjustment.needed)
+    for c in order:
+        column = s.columns[c]
+        if not eq.is_number(s, column):
+            continue
+        x = s.values(column)
+        z = (x - np.nanmean(x)) / eq.spread(x)
+        for text, v, k in zip(texts, values, range(len(texts)), strict=True):
+            if span.terms + 1 > max(steps.LEAST_UNITS, n // 4):
+                return out
+            piece = _product(
+                s, [text, f"standardize({quoted(column)})"], [v, z], [*pieces, *pieces], [k, k],
+                f"so that {s.framework.constructs[c].name} does not pass for the moderator", SHRUNKEN,
+            )  # fmt: skip
+            if span.add(piece):
+                out.append(piece)
+    return out

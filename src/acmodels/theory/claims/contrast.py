@@ -1,0 +1,209 @@
+"""One effect is larger than another, or differs from it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial as bound
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from acmodels.errors import ModelError
+from acmodels.spec.names import quoted
+from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
+from acmodels.theory.claims._products import moderated
+from acmodels.theory.compiling import equations as eq
+from acmodels.theory.compiling import steps
+from acmodels.theory.compiling.equations import Piece
+from acmodels.theory.compiling.model_file import ModelFile
+from acmodels.theory.compiling.setting import Setting
+from acmodels.theory.compiling.steps import Level
+from acmodels.theory.ruling import Answers, Array, Part, Ruling, of_effect
+
+
+class Effect(Common):
+    """One of the two effects."""
+
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+    at: dict[str, float | int] = Field(default_factory=dict)
+    values: list[str | int | float] = Field(default_factory=list)
+
+
+class Keys(Common):
+    """The keys of a contrast."""
+
+    of: Annotated[list[Effect], Field(min_length=2, max_length=2)]
+    sign: Literal["+", "-", "differs"]
+
+
+def roles(keys: Keys) -> Roles:
+    """Return the constructs."""
+    causes = tuple(dict.fromkeys(e.from_ for e in keys.of))
+    outcomes = tuple(dict.fromkeys(e.to for e in keys.of))
+    by = tuple(dict.fromkeys(c for e in keys.of for c in e.at))
+    return Roles(causes, outcomes, (), by, tuple((e.from_, e.to) for e in keys.of))
+
+
+def words(keys: Keys, name: Callable[[str], str]) -> str:
+    """Say the claim."""
+    a, b = (_said(e, name) for e in keys.of)
+    how = {"+": "is larger than", "-": "is smaller than", "differs": "differs from"}[keys.sign]
+    return f"the effect of {a} {how} that of {b}"
+
+
+def _said(e: Effect, name: Callable[[str], str]) -> str:
+    where = ", ".join(f"{name(c)} {v:+g} sd" for c, v in e.at.items())
+    levels = f" at {', '.join(map(str, e.values))}" if e.values else ""
+    return f"{name(e.from_)}{levels} on {name(e.to)}{f' (where {where})' if where else ''}"
+
+
+def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
+    """Compile: both effects from one model, so that their difference has one posterior.
+
+    Two causes of one outcome stand in one equation. One cause of two outcomes is the effect on the
+    difference of their z-scores. One effect at two values of a moderator is a moderation.
+    """
+    a, b = keys.of
+    for e in keys.of:
+        steps.require(s, e.from_, "cause")
+        steps.require(s, e.to, "outcome")
+        for c in e.at:
+            steps.require(s, c, "moderator")
+    r = roles(keys)
+    level = steps.level_of(s, [a.from_], [b.from_, *r.outcomes], keys.level)
+    if a.values or b.values:
+        return _levels(keys, s, name, level)
+    if a.at or b.at:
+        return _places(keys, s, name, level)
+    if a.to == b.to:
+        return _causes(keys, s, name, level)
+    if a.from_ == b.from_:
+        return _outcomes(keys, s, name, level)
+    raise ModelError(
+        "contrast: the two effects share neither cause nor outcome, so that no one model has both"
+    )
+
+
+def _made(
+    keys: Keys, s: Setting, model: ModelFile, step: steps.Step, level: Level, label: tuple[str, str]
+) -> Compiled:
+    return Compiled(
+        (model,), bound(rule, keys=keys, label=label),
+        words(keys, lambda c: s.framework.constructs[c].name), level.name, step.adjusted,
+        (step.adjustment,), level.notes,
+        (f"P(difference {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",),
+    )  # fmt: skip
+
+
+def _causes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
+    a, b = keys.of
+    r = steps.outcome(s, a.to)
+    one = steps.step(s, [a.from_, b.from_], r, level)
+    estimands = steps.effect_estimands("first", one.causes[a.from_], r.name)
+    estimands |= steps.effect_estimands("second", one.causes[b.from_], r.name)
+    estimands["difference"] = {"kind": "contrast", "of": ["first", "second"]}
+    title = words(keys, lambda c: s.framework.constructs[c].name)
+    model = ModelFile(name, title, (one.drafted,), estimands)
+    return _made(keys, s, model, one, level, (f"{a.from_} less {b.from_}", a.to))
+
+
+def _outcomes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
+    a, b = keys.of
+    try:
+        r = eq.difference(s, a.to, b.to)
+    except KeyError as error:
+        r = _composite_difference(s, a.to, b.to, str(error))
+    one = steps.step(s, [a.from_], r, level)
+    estimands = steps.effect_estimands("difference", one.causes[a.from_], r.name)
+    title = words(keys, lambda c: s.framework.constructs[c].name)
+    model = ModelFile(name, title, (one.drafted,), estimands)
+    return _made(keys, s, model, one, level, (a.from_, f"{a.to} less {b.to}"))
+
+
+def _composite_difference(s: Setting, first: str, second: str, _why: str) -> eq.Response:
+    """The difference of outcomes of which one is a composite that has a column of its own."""
+    columns = []
+    for c in (first, second):
+        if c in s.columns:
+            columns.append(s.columns[c])
+        else:
+            parts = eq.available(s, c)
+            if len(parts) != 1:
+                raise NotTestable(
+                    f"'{c}' is measured by its parts alone, and no difference is formed of them"
+                )
+            columns.append(s.columns[parts[0]])
+    return eq.of_columns(s, f"{first}_less_{second}", (columns[0], f"-{columns[1]}"), (first, second))
+
+
+def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
+    a, b = keys.of
+    if (a.from_, a.to) != (b.from_, b.to) or set(a.at) != set(b.at):
+        raise ModelError("contrast: effects at other values are of one cause on one outcome")
+    r = steps.outcome(s, a.to)
+    by = tuple(a.at)
+    made = moderated(s, a.from_, by, r, level)
+    estimands: dict[str, Mapping[str, object]] = {}
+    for label, e in (("first", a), ("second", b)):
+        place = {
+            c: [eq.rounded((low + high) / 2 + e.at[k] * (high - low) / 2)]
+            for k, (c, low, high) in zip(by, made.at, strict=True)
+        }
+        estimands[label] = steps.standard("slope_at", made.slope, r.name, at=place)
+    title = words(keys, lambda c: s.framework.constructs[c].name)
+    model = ModelFile(name, title, (made.drafted,), estimands)
+    return _made(keys, s, model, made.step, level, (a.from_, a.to))
+
+
+def _levels(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
+    """Compile the mean of some levels of a cause against that of others: the cause as a factor."""
+    a, b = keys.of
+    r = steps.outcome(s, a.to)
+    column = s.columns[steps.require(s, a.from_, "cause")[0]]
+    c = quoted(column)
+    text = f"factor({c})"
+    x = s.values(column)
+    there = sorted(set(x[x == x].tolist()))
+    wanted = [float(v) for v in (*a.values, *b.values)]  # codes
+    lost = [f"{v:g}" for v in wanted if v not in there]
+    if lost:
+        raise NotTestable(f"'{column}' never has the value {', '.join(lost)}")
+    piece = Piece((text,), {text: 1.0}, {text: 1.0}, text,
+                  f"the cause ({s.framework.constructs[a.from_].name}), level by level", (), (x,))  # fmt: skip
+    one = steps.step(s, [], r, level, also=[piece], sources=[a.from_])
+    estimands: dict[str, Mapping[str, object]] = {}
+    names = {}
+    for v in there[1:]:
+        names[v] = f"level_{v:g}".replace(".", "_").replace("-", "minus_")
+        estimands[names[v]] = {"kind": "coefficient", "parameter": f"{quoted(r.name)} ~ {text}[{v:g}]"}
+    weights = dict.fromkeys(there, 0.0)
+    for e, sign in ((a, 1.0), (b, -1.0)):
+        for v in e.values:
+            weights[float(v)] += sign / len(e.values)
+    used = {names[v]: w / r.sd for v, w in weights.items() if v in names and w}
+    estimands["difference"] = {
+        "kind": "combine", "of": list(used), "weights": [eq.rounded(w) for w in used.values()],
+    }  # fmt: skip
+    title = words(keys, lambda c: s.framework.constructs[c].name)
+    model = ModelFile(name, title, (one.drafted,), estimands)
+    return _made(keys, s, model, one, level, (a.from_, a.to))
+
+
+def rule(answers: Answers, terms: Terms, *, keys: Keys, label: tuple[str, str]) -> Ruling:
+    """Rule on the difference."""
+    first, second = (_one(answers, n) for n in ("first", "second"))
+    draws = _one(answers, "difference")
+    if draws is None and first is not None and second is not None:
+        draws = first - second
+    if draws is None:
+        raise KeyError("difference")
+    p, s = terms.probability, terms.smallest
+    main = Part("difference", *label, draws, keys.sign, s, p)
+    parts = [main]
+    for e, x, n in zip(keys.of, (first, second), ("first effect", "second effect"), strict=True):
+        if x is not None:
+            parts.append(Part(n, e.from_, e.to, x, "", s, p))
+    return of_effect(draws, keys.sign, s, p, main, parts)
+
+
+def _one(answers: Answers, name: str) -> Array | None:
+    return next((x for k, x in answers.items() if k == name or k.startswith(f"{name}[")), None)

@@ -1,0 +1,111 @@
+"""An indirect effect depends on a moderator, by way of one of its steps."""
+
+from collections.abc import Callable
+from functools import partial as bound
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from acmodels.theory.claims import Common, Compiled, Roles, Terms
+from acmodels.theory.claims._products import moderated
+from acmodels.theory.claims.moderation import slopes
+from acmodels.theory.compiling import equations as eq
+from acmodels.theory.compiling import steps
+from acmodels.theory.compiling.model_file import ModelFile
+from acmodels.theory.compiling.setting import Setting
+from acmodels.theory.ruling import Answers, Array, Part, Ruling
+
+
+class Keys(Common):
+    """The keys of a moderated mediation."""
+
+    from_: Annotated[str, Field(alias="from")]
+    via: Annotated[list[str], Field(min_length=1, max_length=1)]
+    to: str
+    by: str
+    leg: Literal["first", "second"]
+    sign: Literal["+", "-"]
+
+
+def roles(keys: Keys) -> Roles:
+    """Return the constructs."""
+    m = keys.via[0]
+    pairs = ((keys.from_, m), (m, keys.to), (keys.by, m if keys.leg == "first" else keys.to))
+    return Roles((keys.from_,), (keys.to,), (m,), (keys.by,), pairs)
+
+
+def words(keys: Keys, name: Callable[[str], str]) -> str:
+    """Say the claim."""
+    does = "grows" if keys.sign == "+" else "shrinks"
+    return (
+        f"the effect of {name(keys.from_)} on {name(keys.to)} through {name(keys.via[0])} {does} "
+        f"with {name(keys.by)}"
+    )
+
+
+def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
+    """Compile: the step that is moderated has the product, and so has the direct effect."""
+    f = s.framework
+    m = keys.via[0]
+    y = steps.outcome(s, keys.to)
+    steps.require(s, keys.from_, "cause")
+    steps.require(s, m, "mediator")
+    steps.require(s, keys.by, "moderator")
+    level = steps.level_of(s, [keys.from_], [m, keys.to], keys.level)
+    middle = eq.response(s, m)
+    if keys.leg == "first":
+        first = moderated(s, keys.from_, [keys.by], middle, level)
+        second = moderated(s, keys.from_, [keys.by], y, level, mediators=[middle],
+                           barred=[keys.from_])  # fmt: skip
+        estimands = slopes(first.slope, middle.name, first.at)
+        piece = next(p for p in second.drafted.pieces if p.texts[0].strip("`") == middle.name
+                     or p.texts[0].startswith("between("))  # fmt: skip
+        estimands["other"] = steps.standard("direct", piece.claim, y.name)
+        steps_of = (first.step, second.step)
+        drafted = (first.drafted, second.drafted)
+    else:
+        plain = steps.step(s, [keys.from_], middle, level, slope=False)
+        second = moderated(s, m, [keys.by], y, level, mediators=[middle], barred=[keys.from_],
+                           also=[keys.from_])  # fmt: skip
+        estimands = slopes(second.slope, y.name, second.at)
+        estimands |= steps.effect_estimands("other", plain.causes[keys.from_], middle.name, "direct")
+        steps_of = (plain, second.step)
+        drafted = (plain.drafted, second.drafted)
+    said = words(keys, lambda c: f.constructs[c].name)
+    return Compiled(
+        (ModelFile(name, said, drafted, estimands),),
+        bound(rule, keys=keys), said, level.name,
+        tuple(dict.fromkeys(c for x in steps_of for c in x.adjusted)),
+        tuple(x.adjustment for x in steps_of), level.notes,
+        ("P(the change of the moderated step times the other step is in the direction)",
+         "neither is negligible"),
+    )  # fmt: skip
+
+
+def rule(answers: Answers, terms: Terms, *, keys: Keys) -> Ruling:
+    """Rule on the index: the change of the moderated step for 1 sd, times the other step."""
+    p, s = terms.probability, terms.smallest
+    low, high = (_one(answers, f"slope_{side}") for side in ("low", "high"))
+    change = (high - low) / 2
+    other = _one(answers, "other")
+    toward = 1.0 if keys.sign == "+" else -1.0
+    index = toward * change * other
+    m = keys.via[0]
+    ends = (keys.from_, m) if keys.leg == "first" else (m, keys.to)
+    rest = (m, keys.to) if keys.leg == "first" else (keys.from_, m)
+    rows = (
+        Part("change of step", f"{ends[0]} x {keys.by}", ends[1], change, "", s, p),
+        Part("other step", *rest, other, "", s, p),
+        Part("step where low", *ends, low, "", s, p),
+        Part("step where high", *ends, high, "", s, p),
+    )
+    main = Part("index of moderated mediation", keys.from_, keys.to, toward * index, keys.sign, 0.0, p)
+    small = max(float(np.mean(np.abs(x) <= s)) for x in (change, other))
+    return Ruling(
+        float(np.mean(index > 0)), float(np.mean(index < 0)), small, p, p, main, (main, *rows)
+    )
+
+
+def _one(answers: Answers, name: str) -> Array:
+    return next(x for k, x in answers.items() if k == name or k.startswith(f"{name}["))
