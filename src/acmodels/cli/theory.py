@@ -7,7 +7,6 @@ import click
 
 from acmodels.cli.common import (
     FITTING,
-    check_grouping,
     command_line,
     designs,
     echo,
@@ -28,6 +27,13 @@ from acmodels.cli.telling import interval_of
     "--propositions", "only", help="Ids with commas between them, as P01,P41; all if left out."
 )
 @click.option(
+    "--framework",
+    "theory",
+    type=click.Path(path_type=Path),
+    help="A folder with a framework of your own; see `acmodels new --framework`.",
+)
+@click.option("--scores", is_flag=True, help="Take averages of items for constructs.")
+@click.option(
     "--rivals", "with_rivals", is_flag=True, help="Compare accounts that cannot both hold too."
 )
 @click.option(
@@ -36,70 +42,44 @@ from acmodels.cli.telling import interval_of
     help="Ask more of each proposition the more are tested, so that any false support is rare.",
 )
 @click.option(
-    "--leave-out",
-    metavar="G",
-    help="Say whether verdicts hold without each unit of grouping G, as district.",
-)
-@click.option(
     "--missing",
     type=click.Choice(["model", "drop"]),
-    help="Model missing values, or drop their rows (faster). Default: what each model says.",
+    help="Model missing values, or drop their rows (faster). Default: model.",
 )
 @options_of("columns", *FITTING)
 def test(
     data: Path,
     only: str | None,
-    leave_out: str | None,
+    theory: Path | None,
     *,
+    scores: bool,  # noqa: ARG001 - constructs are scores until models can have latent ones
     with_rivals: bool,
     family_wise: bool,
     missing: Any,
     **options: Any,
 ) -> None:
-    """Say of each proposition of the framework what DATA say."""
+    """Say of each proposition of a framework what DATA say."""
     from acmodels.data import read_study
-    from acmodels.errors import InputError
     from acmodels.folder import result_folder
+    from acmodels.framework.files import load_framework
     from acmodels.progress import Reporter
-    from acmodels.reporting import report
-    from acmodels.reporting.assessment_page import assessment_report
-    from acmodels.reporting.results import mark, write_fit, write_table
-    from acmodels.robustness.leave_out import Influence, influence
-    from acmodels.theory.assessment import assess, forecast
+    from acmodels.reporting.results import mark, write_table
+    from acmodels.reporting.theory_page import theory_report
+    from acmodels.theory.checking import checked
+    from acmodels.theory.testing import test_theory
 
+    framework = checked(load_framework(theory))
     study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("test")
-    wanted = None if only is None else [p.strip().upper() for p in only.split(",") if p.strip()]
-    if wanted is not None and not wanted:
-        raise click.UsageError("--propositions: name at least one, as P01,P41")
-    if leave_out is not None:
-        check_grouping(study, leave_out)
-    say, command = sayer(options), command_line()
-    how: Any = {"engine": options["engine"], "missing": missing}
-    without: dict[str, Influence] = {}
+    say = sayer(options)
     with result_folder(out, (study.path,)) as folder:
         progress = Reporter(quiet=options["quiet"])
-        for line in () if options["quiet"] else forecast(study, wanted, **how):
-            say(line)
-
-        def done(name: str, fitted: Any) -> None:
-            place = folder / name
-            place.mkdir()
-            report(fitted, place / "report.html")
-            write_fit(fitted, place, command)
-            if leave_out is not None:
-                try:
-                    without[name] = influence(fitted, study, leave_out, progress=progress)
-                    write_table(without[name].table, place / "influence.csv")
-                except InputError as error:  # rows of another kind; the verdicts stand
-                    say(f"{name}: nothing was left out: {error}")
-            say(f"{name}: {fitted.engine_note}")
-
-        found = assess(
-            study, wanted, **how, seed=options["seed"], draws=options["draws"],
-            chains=options["chains"], cores=workers_of(options["workers"]),
-            interval=options["interval"], prob=options["prob"], progress=progress, done=done,
-            family_wise=family_wise,
+        found = test_theory(
+            study, _wanted(only), framework=framework, seed=options["seed"],
+            engine=options["engine"], draws=options["draws"], chains=options["chains"],
+            cores=workers_of(options["workers"]), interval=options["interval"],
+            prob=options["prob"], progress=progress, family_wise=family_wise, missing=missing,
+            done=lambda name, fitted: say(f"{name}: {fitted.engine_note}"),
         )  # fmt: skip
         pairs: Any = ()
         if with_rivals:
@@ -110,42 +90,114 @@ def test(
             write_table(rivals_table(pairs), folder / "rivals.csv")
         progress.close()
         write_table(found.verdicts, folder / "verdicts.csv")
+        write_table(found.parts, folder / "parts.csv")
+        for name, file in found.files.items():
+            (folder / name).mkdir(parents=True)
+            (folder / name / "model.toml").write_text(file.text(), encoding="utf-8")
+            if name in found.fits:
+                write_table(found.fits[name].estimates, folder / name / "estimates.csv")
+                write_table(found.fits[name].effects.table, folder / name / "estimands.csv")
         name = (study.path or Path(study.name)).name
-        assessment_report(found, folder / "report.html", name, pairs, without)
+        theory_report(found, folder / "report.html", name, pairs)
         mark(
             folder,
-            command,
+            command_line(),
             seed=options["seed"],
             models={k: f.draws.engine for k, f in found.fits.items()},
             refused={k: list(v) for k, v in found.refused.items()},
             expected_false_supports=found.expected_false,
             data=dict(study.sha256),
         )
-    _print_assessment(found, out, options)
+    _print_tested(found, out, options)
     if not found.usable:
         raise SystemExit(3)
 
 
-def _print_assessment(found: Any, out: Path, options: dict[str, Any]) -> None:
+def _wanted(only: str | None) -> list[str] | None:
+    """The ids asked for, or None for all."""
+    if only is None:
+        return None
+    wanted = [p.strip() for p in only.split(",") if p.strip()]
+    if not wanted:
+        raise click.UsageError("--propositions: name at least one, as P01,P41")
+    return wanted
+
+
+def _print_tested(found: Any, out: Path, options: dict[str, Any]) -> None:
     if options["as_json"]:
         echo_json({"out": str(out), "verdicts": records(found.verdicts)})
         return
     if options["quiet"]:
         return
+    for line in found.top:
+        echo(line)
     rows = found.verdicts.to_dict("records")
     tested = [r for r in rows if r["status"] != "not_testable"]
     width = max([0, *(len(interval_of(r)) for r in tested)])
     for r in tested:
-        echo(f"{r['proposition']:<6} {r['status']:<12} {interval_of(r):<{width}}  {r['model']}")
+        how = f"{r['status']} ({r['how']})" if r["how"] else r["status"]
+        echo(f"{r['proposition']:<6} {how:<24} {interval_of(r):<{width}}  {r['reason']}")
     lost: dict[str, list[str]] = {}
-    for p, why in found.lacking.items():
-        lost.setdefault(why, []).append(p)
-    for why, ids in sorted(lost.items(), key=lambda found: len(found[1]) > 12):
-        named = ", ".join(ids) if len(ids) <= 12 else f"{len(ids)} others"
-        echo(f"{named}: {why}")
-    if found.needed:
-        echo("The report says how large a study each of these needs.")
+    for r in rows:
+        if r["status"] == "not_testable":
+            lost.setdefault(r["reason"], []).append(r["proposition"])
+    for why, ids in lost.items():
+        echo(f"{', '.join(ids)}: {why}")
     echo(f"Report: {out / 'report.html'}")
+
+
+@main.command()
+@click.argument("identifier", metavar="ID")
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--framework", "theory", type=click.Path(path_type=Path), help="A folder with a framework."
+)
+@options_of("columns")
+def model(identifier: str, data: Path | None, theory: Path | None, **options: Any) -> None:
+    """Print the models that test proposition ID, on DATA or on a full study, with reasons."""
+    from acmodels.data import read_study
+    from acmodels.errors import InputError
+    from acmodels.framework.files import load_framework
+    from acmodels.theory.checking import checked
+    from acmodels.theory.compiler import compile_proposition, full_study
+    from acmodels.theory.telling import told
+
+    framework = checked(load_framework(theory))
+    p = framework.proposition(identifier)
+    study = read_study(data, options["columns"]) if data is not None else full_study(framework)
+    found = compile_proposition(framework, p, study, schematic=data is None)
+    if found.lacking:
+        raise InputError([f"{p.id}: not testable: {why}" for why in found.lacking])
+    echo(told(framework, found))
+
+
+@main.command()
+@click.argument("folder", required=False, metavar="[DIR]", type=click.Path(path_type=Path))
+@options_of("out", "quiet")
+def framework(folder: Path | None, **options: Any) -> None:
+    """Check a framework's files, say what it holds, and draw its map."""
+    from acmodels.errors import ModelError
+    from acmodels.folder import result_folder
+    from acmodels.framework.files import load_framework
+    from acmodels.reporting.theory_map import propositions_text, theory_map
+    from acmodels.theory.checking import check_framework
+
+    found = load_framework(folder)
+    said = check_framework(found)
+    if said.problems:
+        raise ModelError(said.problems)
+    out: Path = options["out"] or Path("framework")
+    with result_folder(out, (folder,) if folder is not None else ()) as place:
+        (place / "map.svg").write_text(theory_map(found), encoding="utf-8")
+        (place / "propositions.md").write_text(propositions_text(found), encoding="utf-8")
+    if options["quiet"]:
+        return
+    echo(f"{found.title}: {len(found.constructs)} constructs, {len(found.arrows)} arrows, "
+         f"{len(found.propositions)} propositions")  # fmt: skip
+    for line in said.warnings:
+        echo(f"Look at: {line}")
+    echo(f"Map: {out / 'map.svg'}")
+    echo(f"Propositions with their claims: {out / 'propositions.md'}")
 
 
 @main.command()
@@ -226,23 +278,29 @@ def rivals(data: Path, only: str | None, **options: Any) -> None:
 
 @main.command()
 @click.argument("identifier", required=False, metavar="[ID]")
+@click.option(
+    "--framework", "theory", type=click.Path(path_type=Path), help="A folder with a framework."
+)
 @options_of("json")
-def propositions(identifier: str | None, **options: Any) -> None:
-    """List the framework's propositions, or show the one with ID."""
+def propositions(identifier: str | None, theory: Path | None, **options: Any) -> None:
+    """List a framework's propositions, or show the one with ID."""
+    from acmodels.framework.files import load_framework
+    from acmodels.theory.checking import checked
     from acmodels.theory.registry import entries, entry, page
 
+    framework = checked(load_framework(theory))
     if identifier is not None:
-        one = entry(identifier)
+        one = entry(identifier, framework)
         if options["as_json"]:
             echo_json([one])
         else:
             click.echo(page(one))
         return
-    every = entries()
+    every = entries(framework)
     if options["as_json"]:
         echo_json(every)
         return
     for e in every:
         mark = "*" if e["executable"] else " "
         click.echo(f"{e['id']} {mark} {e['statement']}")
-    click.echo("* a shipped model can test it; `acmodels propositions ID` says how")
+    click.echo("* it compiles to a model; `acmodels model ID DATA` prints it")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -54,6 +55,8 @@ class ConstructTable(Strict):
     facet_of: str | None = None
     opposite_of: str | None = None
     baseline_of: str | None = None
+    aggregate_of: str | None = None
+    rule: Literal["mean", "minimum", "maximum", "coverage"] | None = None
     aliases: list[str] = Field(default_factory=list)
     definition: str = ""
     block: str = ""
@@ -138,9 +141,10 @@ def _load(path: Path, said: str) -> Framework:
         raise ModelError(problems)
     units = {k: Unit(name=k, id=u.id, within=u.within) for k, u in top.units.items()}
     found = Framework(
-        name=top.name, title=top.title or top.name.replace("_", " "), units=units,
-        constructs=constructs, arrows=tuple(arrows), common_causes=tuple(shared),
-        propositions=propositions, sources=top.sources, probability=top.probability,
+        name=top.name, title=top.title or top.name.replace("_", " "),
+        units=MappingProxyType(units), constructs=MappingProxyType(constructs),
+        arrows=tuple(arrows), common_causes=tuple(shared),
+        propositions=MappingProxyType(propositions), sources=MappingProxyType(top.sources), probability=top.probability,
         smallest=top.smallest, wave=top.wave, source=said,
     )  # fmt: skip
     problems = _references(found)
@@ -270,7 +274,9 @@ def _references(f: Framework) -> list[str]:
             )
         for name in c.parts:
             known(name, f"{where}.parts")
-        for key in ("facet_of", "opposite_of", "baseline_of"):
+        if (c.aggregate_of is None) != (c.rule is None):
+            out.append(f"{where}: aggregate_of and rule stand together")
+        for key in ("facet_of", "opposite_of", "baseline_of", "aggregate_of"):
             known(getattr(c, key), f"{where}.{key}")
     for number, a in enumerate(f.arrows, 1):
         where = f"arrows.toml: arrow {number}"

@@ -38,6 +38,8 @@ class Construct:
         facet_of: the construct that it is one side of.
         opposite_of: the construct that it is the reverse of.
         baseline_of: the construct whose value before the start it is.
+        aggregate_of, rule: a construct of persons and how what they have of it is put together:
+            `mean`, `minimum`, `maximum` or `coverage`.
         aliases: other names that its column may have.
         definition: what it is, in one sentence.
         block: the part of the framework that it belongs to.
@@ -51,6 +53,8 @@ class Construct:
     facet_of: str | None = None
     opposite_of: str | None = None
     baseline_of: str | None = None
+    aggregate_of: str | None = None
+    rule: str | None = None
     aliases: tuple[str, ...] = ()
     definition: str = ""
     block: str = ""

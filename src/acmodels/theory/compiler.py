@@ -102,7 +102,7 @@ def compile_claim(
     unknown = [c for c in roles.all if c not in framework.constructs]
     if unknown:
         framework.construct(unknown[0])
-    s = setting_for(framework, study, roles.all, schematic=schematic)
+    s = setting_for(framework, study, roles.all, schematic=schematic, answers=kind.answers)
     smaller = getattr(keys, "smallest", None)
     compiled = kind.compile(keys, s, name)
     made = dict(s.composites)
@@ -116,9 +116,22 @@ def compile_claim(
 
 
 def setting_for(
-    framework: Framework, study: Study, constructs: Sequence[str], *, schematic: bool = False
+    framework: Framework,
+    study: Study,
+    constructs: Sequence[str],
+    *,
+    schematic: bool = False,
+    answers: bool = False,
 ) -> Setting:
-    """Take the rows of a study that a claim about some constructs needs."""
+    """Take the rows of a study that a claim about some constructs needs.
+
+    Args:
+        framework: the theory.
+        study: the data.
+        constructs: that the claim is about.
+        schematic: the data only stand for those of a full study.
+        answers: take the rows of single answers, where several tables have such.
+    """
     needed: list[str] = []
     if study.parts:
         names = {c for part in study.parts for c in part.frame.columns}
@@ -126,6 +139,10 @@ def setting_for(
         for c in constructs:
             for leaf in _standing(framework, c, columns):
                 needed.append(columns[leaf])
+        if answers:
+            full = [p for p in study.parts if p.rows and set(needed) <= set(p.frame.columns)]
+            finest = max(full, key=lambda p: len(p.keys), default=None)
+            needed += finest.keys if finest is not None else ()
     key = (id(framework), id(study), tuple(sorted(set(needed))))
     if key not in _SETTINGS:
         if len(_SETTINGS) > 256:

@@ -13,10 +13,10 @@ from acmodels.framework.files import load_framework
 from acmodels.framework.graph import Framework
 from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model
-from acmodels.theory.claims import Compiled
 from acmodels.theory.compiler import CompiledProposition, compile_proposition
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.ruling import Part, Ruling, decide, jointly
+from acmodels.theory.sensitivity import Sensitivity, answers_of, sensitivity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,7 @@ class Tested:
         parts: one row for each quantity that a verdict rests on, as in `parts.csv`.
         propositions: what each compiled to.
         rulings: by proposition that was tested.
+        sensitivity: likewise, what its verdict hangs on.
         fits: by model.
         files: by model, the file.
         refused: by model, why it could not be fitted.
@@ -70,9 +71,27 @@ class Tested:
     parts: "pd.DataFrame"
     propositions: Mapping[str, CompiledProposition]
     rulings: Mapping[str, Ruling]
+    sensitivity: Mapping[str, Sensitivity]
     fits: Mapping[str, Fit] = field(repr=False)
     files: Mapping[str, ModelFile] = field(repr=False)
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def expected_false(self) -> float:
+        """How many would be called supported, on average, if all that were tested were null."""
+        return sum(1 - c.terms.probability for c in self.propositions.values() if not c.lacking)
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """What holds for every verdict, as sentences, said once."""
+        claims = [a for c in self.propositions.values() for x in c.compiled for a in x.adjustment]
+        out: list[str] = []
+        if any(a.past for a in claims):
+            out.append(
+                "The theory has effects act back over time, so one wave identifies no effect of "
+                "what learning feeds: these verdicts are about adjusted associations."
+            )
+        return tuple(out)
 
     @property
     def usable(self) -> bool:
@@ -94,12 +113,35 @@ def test_theory(
     prob: float = 0.95,
     progress: "Progress | None" = None,
     done: Callable[[str, Fit], None] | None = None,
+    family_wise: bool = False,
+    missing: Literal["model", "drop"] | None = None,
 ) -> Tested:
-    """Test a framework's propositions on a study."""
+    """Test a framework's propositions on a study.
+
+    Each claim is compiled to models of the columns that it needs; claims that compile to the same
+    model share its fit. What the data cannot speak to is `not_testable`, with the reason.
+
+    Args:
+        data: a study, a DataFrame or a path.
+        only: ids of propositions, as P41; all if None.
+        framework: the theory; the shipped one if None.
+        seed, engine, draws, chains, cores, interval, prob: as for `fit`.
+        progress: called at every step.
+        done: called with each model's name and fit as soon as it is fitted.
+        family_wise: ask a probability of 1 - (1 - p) / m of each of m tested propositions
+            (Bonferroni), so that under flat priors the chance of any false support is at most
+            what one proposition has alone.
+        missing: `drop` leaves out rows with missing values.
+
+    Raises:
+        InputError: an unknown proposition, or data that cannot be read.
+    """
     f = framework or load_framework()
     table = data if isinstance(data, Study) else study(data)
     asked = asked_of(f, only)
     compiled = {p: compile_proposition(f, f.propositions[p], table) for p in asked}
+    if family_wise:
+        compiled = _stricter(compiled)
     groups = grouped(compiled)
     fits: dict[str, Fit] = {}
     refused: dict[str, tuple[str, ...]] = {}
@@ -110,7 +152,8 @@ def test_theory(
     for number, g in enumerate(groups, 1):
         name = g.file.name
         try:
-            model = load_model(g.file.table())
+            table_ = g.file.table() | ({"missing": missing} if missing is not None else {})
+            model = load_model(table_)
             fits[name] = fit(
                 model, g.study, progress=_telling(progress, f"{name} ({number} of {len(groups)})"),
                 **options,
@@ -123,7 +166,16 @@ def test_theory(
             continue
         if done is not None:
             done(name, fits[name])
-    return judged(f, compiled, groups, fits, refused, interval, prob)
+    return judged(f, compiled, groups, fits, refused, interval, prob, seed)
+
+
+def _stricter(compiled: Mapping[str, CompiledProposition]) -> dict[str, CompiledProposition]:
+    """Ask of each proposition what m of them need (Bonferroni)."""
+    many = max(1, sum(not c.lacking for c in compiled.values()))
+    return {
+        p: replace(c, terms=replace(c.terms, probability=1 - (1 - c.terms.probability) / many))
+        for p, c in compiled.items()
+    }
 
 
 def asked_of(f: Framework, only: Sequence[str] | None) -> tuple[str, ...]:
@@ -196,6 +248,7 @@ def judged(
     refused: Mapping[str, tuple[str, ...]],
     interval: str,
     prob: float,
+    seed: int = 1,
 ) -> Tested:
     """Rule on every proposition by the draws of its models."""
     import pandas as pd
@@ -207,11 +260,12 @@ def judged(
     rows: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
     rulings: dict[str, Ruling] = {}
+    moved: dict[str, Sensitivity] = {}
     for p, c in compiled.items():
-        row, ruling = _row(p, c, by_claim, fits, refused, interval, prob)
+        row, ruling, found = _row(p, c, by_claim, fits, refused, interval, prob, seed)
         rows.append(row)
-        if ruling is not None:
-            rulings[p] = ruling
+        if ruling is not None and found is not None:
+            rulings[p], moved[p] = ruling, found
             parts += [_part(p, x, interval, prob) for x in ruling.parts]
     return Tested(
         f,
@@ -219,6 +273,7 @@ def judged(
         pd.DataFrame(parts, columns=list(PART_COLUMNS)),
         compiled,
         rulings,
+        moved,
         fits,
         {g.file.name: g.file for g in groups},
         refused,
@@ -233,20 +288,21 @@ def _row(
     refused: Mapping[str, tuple[str, ...]],
     interval: str,
     prob: float,
-) -> tuple[dict[str, Any], Ruling | None]:
+    seed: int,
+) -> tuple[dict[str, Any], Ruling | None, Sensitivity | None]:
     if c.lacking:
-        return _plain(p, "not_testable", f"Not testable: {'; '.join(c.lacking)}."), None
+        return _plain(p, "not_testable", f"Not testable: {'; '.join(c.lacking)}."), None, None
     mine = [by_claim[p, k] for k in range(len(c.compiled))]
     used = list(dict.fromkeys(g.file.name for several in mine for g, _ in several))
     lost = [why for name in used for why in refused.get(name, ())]
     if lost:
         row = _plain(p, "not_testable", f"Not testable: {'; '.join(dict.fromkeys(lost))}.")
-        return row | {"model": ", ".join(used)}, None
+        return row | {"model": ", ".join(used)}, None, None
     found: list[Ruling] = []
     for claim, several in zip(c.compiled, mine, strict=True):
         answers: dict[str, Array] = {}
         for g, called in several:
-            answers |= _answers(fits[g.file.name], called)
+            answers |= answers_of(fits[g.file.name], called)
         found.append(claim.rule(answers, c.terms))
     ruling = jointly(found, c.terms.probability)
     status, how = decide(ruling)
@@ -264,7 +320,12 @@ def _row(
     }
     if ruling.main is not None:
         row |= _summary(ruling.main.draws, interval, prob)
-    return row, ruling
+    moved = sensitivity(
+        c.compiled, [[(fits[g.file.name], called) for g, called in several] for several in mine],
+        c.terms, seed,
+    )  # fmt: skip
+    row |= {"p_prior": moved.p_prior, "prior_sensitive": moved.moves}
+    return row, ruling, moved
 
 
 def _plain(p: str, status: str, reason: str) -> dict[str, Any]:
@@ -279,17 +340,6 @@ def not_adjusted(c: CompiledProposition) -> list[str]:
         for a in claim.adjustment:
             out |= dict.fromkeys(a.lacking)
     return list(out)
-
-
-def _answers(f: Fit, called: Mapping[str, str]) -> dict[str, Array]:
-    back: dict[str, list[str]] = {}
-    for own, here in called.items():
-        back.setdefault(here, []).append(own)
-    out: dict[str, Array] = {}
-    for row in f.effects.rows:
-        for own in back.get(row.name, ()):
-            out[f"{own}[{row.at}]" if row.at else own] = row.draws.reshape(-1)
-    return out
 
 
 def _summary(draws: Array, interval: str, prob: float) -> dict[str, float]:
@@ -336,8 +386,3 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
             f"effect is {chance(r.negligible)}, not below {stated(1 - r.probability)}."
         )
     return f"Undecided: the probability that the claim holds is {holds}, and {need} would decide."
-
-
-def claims_of(c: CompiledProposition) -> tuple[Compiled, ...]:
-    """Return the compiled claims."""
-    return c.compiled

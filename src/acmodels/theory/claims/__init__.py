@@ -107,8 +107,7 @@ class ClaimKind:
         roles: the constructs it is about.
         words: the claim as a phrase, of keys and names of constructs.
         compile: the models and the rule, in a setting.
-        rows: of several tables, columns that the rows of the analysis must have; None for those
-            of all its constructs.
+        answers: whether rows are those of single answers (as of raters), where there are such.
     """
 
     name: str
@@ -116,6 +115,7 @@ class ClaimKind:
     roles: Callable[[Any], Roles]
     words: Callable[[Any, Callable[[str], str]], str]
     compile: "Callable[[Any, Setting, str], Compiled]"
+    answers: bool = False
 
 
 class Common(Strict):

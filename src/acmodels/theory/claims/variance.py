@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
 from acmodels.theory.compiling import equations as eq
@@ -16,7 +17,10 @@ from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.equations import Piece
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Kind, Setting
-from acmodels.theory.ruling import Answers, Part, Ruling
+from acmodels.theory.ruling import Answers, Array, Part, Ruling
+
+answers = True
+"""Rows are single answers where there are such, so that raters' noise is not taken for differences."""
 
 FEW_UNITS = 5
 """Units below which a variance is not estimated, and differences are looked at."""
@@ -62,15 +66,15 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         return _differences(keys, s, name, unit, r)
     r = replace(r, home=None) if r.home is unit else r
     whole = eq.drafted(s, r, [])
-    without = replace(whole, groups=tuple(g for g in whole.groups if g is not unit))
-    shares = {"share": {"kind": "variance_share", "response": r.name, "group": unit.column}}
+    parameter = named.sd(named.intercept(quoted(r.name)), quoted(unit.column))
+    estimands = {
+        "share": {"kind": "variance_share", "parameter": parameter},
+        "sd": {"kind": "coefficient", "parameter": parameter},
+    }
     said = words(keys, lambda c: s.framework.constructs[c].name)
-    models = (
-        ModelFile(name, said, (whole,), shares),
-        ModelFile(f"{name}_without", f"{said}: the same without {keys.unit}s", (without,), {}),
-    )
     return Compiled(
-        models, bound(rule, keys=keys, names=(models[0].name, models[1].name)), said, keys.unit,
+        (ModelFile(name, said, (whole,), estimands),),
+        bound(rule, keys=keys, prior=0.5 * r.sd), said, keys.unit,
         notes=tuple(f"one {k}: nothing is generalized to other {k}s" for k in s.alone),
         rule_words=(
             f"P(share of variance between {keys.unit}s > {keys.minimum:g})",
@@ -79,24 +83,36 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     )  # fmt: skip
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys, names: tuple[str, str]) -> Ruling:
+def rule(answers: Answers, terms: Terms, *, keys: Keys, prior: float) -> Ruling:
     """Rule on the share of variance, and the Bayes factor against none."""
     p = terms.probability
-    share = next(x for k, x in answers.items() if k.startswith("share"))
+    share = answers["share"]
     main = Part("share of variance", keys.unit, keys.of, share, "", keys.minimum, p, "share")
-    holds = float(np.mean(share > keys.minimum))
-    evidence = [answers.get(f"log_marginal_likelihood[{n}]") for n in names]
-    barred, said = "", ()
-    if evidence[0] is not None and evidence[1] is not None:
-        factor = float(np.exp(np.clip(evidence[0][0] - evidence[1][0], -50, 50)))
-        said = (f"The Bayes factor for differences between {keys.unit}s is {factor:.3g}.",)
-        if factor < EVIDENCE:
-            barred = f"the Bayes factor against no variance is {factor:.3g}, below {EVIDENCE:g}"
-    else:
-        barred = "no Bayes factor against no variance can be computed for this outcome"
-    negligible = float(np.mean(share <= keys.minimum))
-    # all of the posterior lies on one side or the other, so that the contrary is the negligible
-    return Ruling(holds, 0.0, negligible, p, p, main, (main,), barred, said)
+    factor = evidence(answers["sd"], prior)
+    barred = ""
+    if factor < EVIDENCE:
+        barred = f"the Bayes factor against no variance is {factor:.3g}, below {EVIDENCE:g}"
+    return Ruling(
+        float(np.mean(share > keys.minimum)), 0.0, float(np.mean(share <= keys.minimum)), p, p,
+        main, (main,), barred,
+        (f"The Bayes factor for differences between {keys.unit}s is {factor:.3g}.",),
+    )  # fmt: skip
+
+
+def evidence(sd: Array, prior: float) -> float:
+    """Return the Bayes factor of a group sd against sd = 0, by the Savage-Dickey ratio.
+
+    The prior's density at 0 over the posterior's (Dickey, 1971, *Annals of Mathematical Statistics*
+    42, 204-223). The posterior's is a kernel estimate of the draws reflected at 0.
+
+    Args:
+        sd: draws, (S,).
+        prior: sigma of the half-normal prior.
+    """
+    width = 1.06 * float(sd.std(ddof=1)) * len(sd) ** -0.2 or 1e-12
+    kernel = np.exp(-0.5 * (sd / width) ** 2) / (np.sqrt(2 * np.pi) * width)
+    at_zero = 2 * float(kernel.mean())
+    return float(np.sqrt(2 / np.pi) / prior / max(at_zero, 1e-300))
 
 
 def _differences(keys: Keys, s: Setting, name: str, unit: Kind, r: eq.Response) -> Compiled:

@@ -1,10 +1,11 @@
 """What a study has of a framework: the columns of its constructs, and the units of its rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from acmodels.data import Study, kind, label_codes, numeric, study_of
@@ -202,6 +203,7 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
         The setting.
     """
     rows = study_of(study, needed) if needed else study
+    rows = with_aggregates(framework, study, rows)
     names = rows.names
     columns = measured(framework, names)
     wave = wave_column(framework, names)
@@ -228,6 +230,43 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     by_column = {col: c for c, col in columns.items()}
     randomized = frozenset(by_column.get(c, c) for c in study.randomized)
     return Setting(framework, rows, usable, tuple(found), tuple(alone), wave, randomized)
+
+
+def with_aggregates(framework: Framework, study: Study, rows: Study) -> Study:
+    """Add what persons have between them, where the tables have persons' scores.
+
+    Constructs that are aggregates and have no column are made by their rule of the persons of each
+    unit (and wave): the mean, the least, the most, or the mean over facets of the most.
+    """
+    new: dict[str, Array] = {}
+    for c in framework.constructs.values():
+        if c.aggregate_of is None or measured(framework, rows.names).get(c.id) is not None:
+            continue
+        column = id_column(framework, c.level, rows.names)
+        if column is None:
+            continue
+        facets = [x.id for x in framework.constructs.values() if x.facet_of == c.aggregate_of]
+        for part in study.parts:
+            held = list(part.frame.columns)
+            key = next((k for k in part.keys if k in (column, f"{column}_id")), None)
+            if key is None or "person_id" not in part.keys or c.aggregate_of not in held:
+                continue
+            keys = [k for k in part.keys if k != "person_id"]
+            if not set(keys) <= set(rows.names):
+                continue
+            of = [f for f in facets if f in held] or [c.aggregate_of]
+            grouped = part.frame.groupby(keys, sort=False)
+            if c.rule == "coverage":
+                made = grouped[of].max().mean(axis=1)
+            else:
+                how = {"mean": "mean", "minimum": "min", "maximum": "max"}[c.rule or "mean"]
+                made = grouped[c.aggregate_of].agg(how)
+            index = pd.MultiIndex.from_frame(rows.frame[keys]) if len(keys) > 1 else pd.Index(
+                rows.frame[keys[0]]
+            )  # fmt: skip
+            new[c.id] = made.reindex(index).to_numpy(dtype=float)
+            break
+    return replace(rows, frame=rows.frame.assign(**new)) if new else rows
 
 
 def _same(a: Index, b: Index) -> bool:

@@ -1,0 +1,62 @@
+"""What a proposition compiles to, in words: the question, the models with reasons, the rule."""
+
+from acmodels.framework.graph import Framework
+from acmodels.numbers import stated
+from acmodels.theory.compiler import CompiledProposition
+
+
+def told(f: Framework, found: CompiledProposition) -> str:
+    """Write the models of a proposition with the rule that turns them into a verdict.
+
+    The whole is TOML with comments; where there is one model, it can be fitted as it is.
+    """
+    p = found.proposition
+    out = [f"{p.id}: {p.statement}", *([f"Source: {p.source}"] if p.source else [])]
+    for claim in found.compiled:
+        out += ["", f"Claim: {claim.question}."]
+        if claim.level:
+            out.append(f"Judged at the level of: {claim.level}")
+        out += [f"Rule: supported where this has a probability of at least "
+                f"{stated(found.terms.probability)}: {line}" for line in claim.rule_words[:1]]  # fmt: skip
+        out += [f"      and: {line}" for line in claim.rule_words[1:]]
+        out.append(
+            f"      A negligible effect is within {stated(found.terms.smallest)} sd."
+        )
+        out += [f"Note: {n}" for n in claim.notes]
+        out += confounding(f, found, claim.adjusted)
+    lines = [f"# {line}".rstrip() for line in out]
+    several = sum(len(c.models) for c in found.compiled) > 1
+    for claim in found.compiled:
+        for m in claim.models:
+            lines.append("")
+            if several:
+                lines.append(f"# ---- model {m.name}")
+            lines.append(m.text().rstrip())
+    return "\n".join(lines)
+
+
+def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, ...]) -> list[str]:
+    """Say what is held fixed, what is not, and what no study of one wave can hold fixed."""
+    name = {c.id: c.name for c in f.constructs.values()}
+    out = [f"Adjusted for: {', '.join(name[c] for c in adjusted) or 'nothing'}"]
+    lacking = dict.fromkeys(
+        c for claim in found.compiled for a in claim.adjustment for c in a.lacking
+    )
+    if lacking:
+        out.append(
+            "Not adjusted for, since the data lack it: " + ", ".join(name[c] for c in lacking)
+        )
+    shared = dict.fromkeys(
+        s for claim in found.compiled for a in claim.adjustment for s in a.shared
+    )
+    for group in shared:
+        out.append(
+            "Not adjusted for, since nobody measures it: what is common to "
+            + ", ".join(name.get(c, c) for c in group)
+        )
+    if any(a.past for claim in found.compiled for a in claim.adjustment):
+        out.append(
+            "Not adjusted for: the past. The theory has effects act back over time, so that one "
+            "wave does not identify this effect."
+        )
+    return out
