@@ -21,11 +21,23 @@ def compile_(**options: Any) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--framework", "theory", is_flag=True, help="Write a commented framework instead.")
 @options_of("seed", "quiet")
-def new(folder: Path, **options: Any) -> None:
+def new(folder: Path, *, theory: bool, **options: Any) -> None:
     """Write a commented model, a commented plan and synthetic data to FOLDER, to start from."""
+    from acmodels.cli.framework_start import start_framework
     from acmodels.cli.starting import start
 
+    if theory:
+        files = start_framework(folder)
+        if not options["quiet"]:
+            for path in files:
+                echo(f"Written: {path}")
+            own = program()
+            echo("Next:")
+            echo(f"  {own} framework {folder}")
+            echo(f"  {own} test DATA --framework {folder}")
+        return
     written = start(folder, options["seed"])
     if options["quiet"]:
         return

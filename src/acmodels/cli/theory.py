@@ -168,7 +168,8 @@ def model(identifier: str, data: Path | None, theory: Path | None, **options: An
     found = compile_proposition(framework, p, study, schematic=data is None)
     if found.lacking:
         raise InputError([f"{p.id}: not testable: {why}" for why in found.lacking])
-    echo(told(framework, found))
+    for line in told(framework, found).splitlines():
+        echo(line)
 
 
 @main.command()

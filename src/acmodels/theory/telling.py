@@ -25,13 +25,11 @@ def told(f: Framework, found: CompiledProposition) -> str:
         out += [f"Note: {n}" for n in claim.notes]
         out += confounding(f, found, claim.adjusted)
     lines = [f"# {line}".rstrip() for line in out]
-    several = sum(len(c.models) for c in found.compiled) > 1
-    for claim in found.compiled:
-        for m in claim.models:
-            lines.append("")
-            if several:
-                lines.append(f"# ---- model {m.name}")
-            lines.append(m.text().rstrip())
+    first, *others = [m for claim in found.compiled for m in claim.models]
+    lines += ["", first.text().rstrip()]
+    for m in others:  # one file is one model, so that the others are comments
+        lines += ["", f"# ---- a further model of this proposition: {m.name}"]
+        lines += [f"# {line}".rstrip() for line in m.text().splitlines()]
     return "\n".join(lines)
 
 

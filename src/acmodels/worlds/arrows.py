@@ -1,4 +1,4 @@
-"""The variables of the world and the arrows between them, as `variables.toml` has them."""
+"""The variables of the world: the constructs and arrows of the framework, with their sizes."""
 
 import re
 import tomllib
@@ -9,6 +9,8 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from acmodels.framework.files import shipped
+from acmodels.framework.graph import Framework
 from acmodels.spec import parameters as named
 
 LEVELS = ("district", "department", "partner", "partnership")
@@ -71,14 +73,14 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A variable of the world; `variables.toml` says what each attribute means."""
+    """A variable of the world; `sizes.toml` says what each attribute means."""
 
     name: str
     level: str
     label: str
     measured: str
     kind: str = "normal"
-    construct: str | None = None
+    code: str | None = None
     parent: str | None = None
     items: int = 0
     facets: tuple[str, ...] = ()
@@ -109,13 +111,21 @@ def term(text: str) -> CauseTerm:
 
 @cache
 def variables() -> Mapping[str, Variable]:
-    """Every variable by name, causes before effects of one wave."""
-    text = (files("acmodels.worlds") / "variables.toml").read_text(encoding="utf-8")
+    """Every variable by name, causes before effects of one wave.
+
+    What causes what is read from the shipped framework's graph; `sizes.toml` beside it says how
+    much.
+
+    Raises:
+        ValueError: a size is of no arrow, or a cause does not come before its effect.
+    """
+    text = (files("acmodels.framework") / "sizes.toml").read_text(encoding="utf-8")
     table: dict[str, dict[str, Any]] = tomllib.loads(text)
+    theory = shipped()
     out: dict[str, Variable] = {}
     for name, entry in table.items():
         causes = entry.pop("from", {})
-        arrows = tuple(_arrow(name, k, size, said) for k, (size, said) in causes.items())
+        arrows = tuple(_arrow(theory, name, k, size) for k, size in causes.items())
         for a in arrows:
             late = [
                 f.name
@@ -124,18 +134,39 @@ def variables() -> Mapping[str, Variable]:
                 or f.name not in table
             ]  # fmt: skip
             if late:
-                msg = f"variables.toml: {a.name}: {late[0]} does not come before {name}"
+                msg = f"sizes.toml: {a.name}: {late[0]} does not come before {name}"
                 raise ValueError(msg)
         entry["facets"] = tuple(entry.get("facets", ()))
-        out[name] = Variable(name=name, arrows=arrows, **entry)
+        level = theory.construct(name).level
+        out[name] = Variable(name=name, level=level, arrows=arrows, **entry)
         v = out[name]
         if v.level not in LEVELS or v.kind not in KINDS or v.measured not in MEASURED:
-            msg = f"variables.toml: {name}: unknown level, kind or way of measuring"
+            msg = f"sizes.toml: {name}: unknown level, kind or way of measuring"
             raise ValueError(msg)
     return MappingProxyType(out)
 
 
-def _arrow(to: str, cause: str, size: float, said: str) -> Arrow:
-    ids = tuple(said.split()) if re.fullmatch(r"(P\d\d ?)+", said) else ()
+def _arrow(theory: Framework, to: str, cause: str, size: float) -> Arrow:
+    said = _source(theory, to, term(cause))
+    if said is None:
+        msg = f"sizes.toml: {to} ~ {cause}: arrows.toml has no such arrow"
+        raise ValueError(msg)
+    ids = tuple(re.findall(r"P\d\d", said)) if re.fullmatch(r"(P\d\d(, )?)+", said) else ()
     source = f"proposition {' and '.join(ids)}" if ids else said
     return Arrow(to, term(cause), float(size), ids, source)
+
+
+def _source(theory: Framework, to: str, t: Term) -> str | None:
+    """Where the theory says that a term is a cause; None where it does not."""
+    c = theory.construct(to)
+    names = [f.name for f in t.factors]
+    lag = int(any(f.function == "lag" for f in t.factors))
+    if names == [to] and lag:
+        return "assumed: every construct depends on its own past"
+    if set(names) <= {*c.parts, c.opposite_of, c.baseline_of}:
+        return "assumed: that is what it is made of"
+    for a in theory.arrows:
+        ends = [a.from_, *([a.by] if a.by is not None else [])]
+        if a.to == to and a.lag == lag and sorted(ends) == sorted(names):
+            return a.source or f"assumed: {a.assumed}"
+    return None

@@ -263,7 +263,7 @@ def _constructs() -> pd.DataFrame:
     parents = {v.parent for v in variables().values() if v.parent}
     for v in variables().values():
         if v.items or v.name in parents:
-            block = v.construct or "other"
+            block = v.code or "other"
             rows.append((v.name, v.parent, block, v.level, v.label))
             rows += [
                 (f"{v.name}.{f}", v.name, block, v.level, f"{v.label}: {f.replace('_', ' ')}")
