@@ -66,7 +66,7 @@ def test(
     from acmodels.reporting.results import mark, write_table
     from acmodels.reporting.theory_page import theory_report
     from acmodels.theory.checking import checked
-    from acmodels.theory.testing import test_theory
+    from acmodels.theory.assessment import assess
 
     framework = checked(load_framework(theory))
     study = read_study(data, options["columns"])
@@ -74,7 +74,7 @@ def test(
     say = sayer(options)
     with result_folder(out, (study.path,)) as folder:
         progress = Reporter(quiet=options["quiet"])
-        found = test_theory(
+        found = assess(
             study, _wanted(only), framework=framework, seed=options["seed"],
             engine=options["engine"], draws=options["draws"], chains=options["chains"],
             cores=workers_of(options["workers"]), interval=options["interval"],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from acmodels.inference.judging import Status
     from acmodels.theory.rivals import Compared
     from acmodels.theory.sensitivity import Sensitivity
-    from acmodels.theory.testing import Tested
+    from acmodels.theory.assessment import Assessment
 
 SCALES = {"standardized": "in sd units", "share": "as a share of variance"}
 
@@ -47,12 +47,12 @@ class _Region:
 
 
 def theory_report(
-    found: "Tested", path: Path, name: str, rivals: "Sequence[Compared]" = ()
+    found: "Assessment", path: Path, name: str, rivals: "Sequence[Compared]" = ()
 ) -> Path:
     """Write the page.
 
     Args:
-        found: from `test_theory`.
+        found: from `assess`.
         path: of the HTML file; models lie beside it, in folders of their names.
         name: of the data.
         rivals: from `rivals`, for a section of their own.
@@ -64,7 +64,7 @@ def theory_report(
     return write_page(path, "theory.html", context)
 
 
-def _context(found: "Tested", name: str) -> dict[str, Any]:
+def _context(found: "Assessment", name: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = found.verdicts.to_dict("records")
     tested = [r for r in rows if r["status"] != "not_testable"]
     counts = {k: sum(1 for r in tested if r["status"] == k) for k in w.STATUS}
@@ -100,7 +100,7 @@ def _context(found: "Tested", name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _map(found: "Tested", rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Tile]]]:
+def _map(found: "Assessment", rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Tile]]]:
     status = {str(r["proposition"]): str(r["status"]) for r in rows}
     out: dict[str, list[Tile]] = {}
     for p in found.framework.propositions.values():
@@ -113,7 +113,7 @@ def _map(found: "Tested", rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, 
     return list(out.items())
 
 
-def _card(found: "Tested", row: Mapping[str, Any]) -> dict[str, Any]:
+def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
     p = found.framework.propositions[str(row["proposition"])]
     compiled = found.propositions[p.id]
     ruling = found.rulings.get(p.id)
@@ -229,7 +229,7 @@ def _would(
     return " ".join(out)
 
 
-def _false(found: "Tested", tested: int) -> str:
+def _false(found: "Assessment", tested: int) -> str:
     if not tested:
         return ""
     return (

@@ -1,70 +1,109 @@
-"""Every proposition a study can speak to: fit shipped models, judge, name what is missing."""
+"""Every proposition that a study can speak to: compile, fit what is shared once, judge."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acmodels.data import Study, study
-from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
-from acmodels.framework import propositions
-from acmodels.framework.operating import TARGET, rates, smallest
+from acmodels.errors import AcmodelsError, InputError, did_you_mean
+from acmodels.framework.files import load_framework
+from acmodels.framework.graph import Framework
 from acmodels.inference.fitting import Fit, fit
-from acmodels.inference.judging import COLUMNS, judge
-from acmodels.inference.speed import EACH, slow
-from acmodels.load import load_design, load_model, shipped_models
-from acmodels.numbers import number, share, table_html
-from acmodels.priors import resolve_priors
-from acmodels.spec.model import Model
-from acmodels.system import build_system, study_for
-from acmodels.system.rows import uses
+from acmodels.load import load_model
+from acmodels.theory.compiler import CompiledProposition, compile_proposition
+from acmodels.theory.compiling.model_file import ModelFile
+from acmodels.theory.ruling import Part, Ruling, decide, jointly
+from acmodels.theory.sensitivity import Sensitivity, answers_of, sensitivity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from acmodels.engines import Progress
 
-ERROR_RATE = 0.025
-"""Chance that a claim of a true null is called supported, at the default probability of 0.975."""
+type Array = NDArray[np.float64]
+
+VERDICT_COLUMNS = (
+    "proposition", "model", "estimand", "status", "how", "p_region", "p_rope", "mean", "lower",
+    "upper", "prior_sensitive", "reason", "p_prior", "not_adjusted_for",
+)  # fmt: skip
+PART_COLUMNS = (
+    "proposition", "part", "from", "to", "scale", "mean", "lower", "upper", "p_region", "p_rope",
+    "status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """A model that several claims share.
+
+    Attributes:
+        file: the model with the estimands of all of them.
+        names: by proposition, claim and model, what an estimand of its own is called here.
+        study: the rows.
+    """
+
+    file: ModelFile
+    names: Mapping[tuple[str, int, str], Mapping[str, str]]
+    study: Study
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a study says of the framework.
+    """What a study says of a framework.
 
     Attributes:
-        verdicts: a row for each proposition and model that tests it, columns as in `verdicts.csv`,
-            in the order of the registry; propositions that could not be tested are `not_testable`.
-        fits: by model, those that were fitted.
-        refused: by model, why it could not be fitted to these data.
-        asked: the propositions asked for.
-        lacking: why a proposition was not tested, without the study that it would need.
-        needed: the smallest study that would do, by proposition that was not tested.
-        expected_false: how many propositions would be called supported, on average, if all that
-            were tested were null: the sum of one minus the probability that each asks for.
+        framework: the theory.
+        verdicts: one row a proposition, columns as in `verdicts.csv`.
+        parts: one row for each quantity that a verdict rests on, as in `parts.csv`.
+        propositions: what each compiled to.
+        rulings: by proposition that was tested.
+        sensitivity: likewise, what its verdict hangs on.
+        fits: by model.
+        files: by model, the file.
+        refused: by model, why it could not be fitted.
     """
 
+    framework: Framework
     verdicts: "pd.DataFrame"
+    parts: "pd.DataFrame"
+    propositions: Mapping[str, CompiledProposition]
+    rulings: Mapping[str, Ruling]
+    sensitivity: Mapping[str, Sensitivity]
     fits: Mapping[str, Fit] = field(repr=False)
-    refused: Mapping[str, tuple[str, ...]]
-    asked: tuple[str, ...]
-    lacking: Mapping[str, str]
-    needed: Mapping[str, "Needed"]
-    expected_false: float
+    files: Mapping[str, ModelFile] = field(repr=False)
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    @property
+    def expected_false(self) -> float:
+        """How many would be called supported, on average, if all that were tested were null."""
+        return sum(1 - c.terms.probability for c in self.propositions.values() if not c.lacking)
+
+    @property
+    def top(self) -> tuple[str, ...]:
+        """What holds for every verdict, as sentences, said once."""
+        claims = [a for c in self.propositions.values() for x in c.compiled for a in x.adjustment]
+        out: list[str] = []
+        if any(a.past for a in claims):
+            out.append(
+                "The theory has effects act back over time, so one wave identifies no effect of "
+                "what learning feeds: these verdicts are about adjusted associations."
+            )
+        return tuple(out)
 
     @property
     def usable(self) -> bool:
         """Whether every fit passed its diagnostics."""
         return all(f.diagnostics.usable for f in self.fits.values())
 
-    def _repr_html_(self) -> str:
-        return table_html(self.verdicts)
-
 
 def assess(
     data: Any,
     only: Sequence[str] | None = None,
     *,
-    models: Sequence[str | Model] | None = None,
+    framework: Framework | None = None,
     seed: int = 1,
     engine: str = "auto",
     draws: int = 1000,
@@ -77,125 +116,80 @@ def assess(
     family_wise: bool = False,
     missing: Literal["model", "drop"] | None = None,
 ) -> Assessment:
-    """Test the framework's propositions on a study.
+    """Test a framework's propositions on a study.
 
-    Each shipped model whose columns the study holds is fitted once and judges the propositions that
-    it names. A model that cannot be fitted to the data is not an error: its propositions are
-    `not_testable`, with the reason.
+    Each claim is compiled to models of the columns that it needs; claims that compile to the same
+    model share its fit. What the data cannot speak to is `not_testable`, with the reason.
 
     Args:
         data: a study, a DataFrame or a path.
-        only: ids of propositions, as P41; all of the registry if None.
-        models: names, paths or models to use instead of the shipped ones.
-        seed: as for `fit`.
-        engine: as for `fit`.
-        draws: as for `fit`.
-        chains: as for `fit`.
-        cores: as for `fit`.
-        interval: as for `fit`.
-        prob: as for `fit`.
+        only: ids of propositions, as P41; all if None.
+        framework: the theory; the shipped one if None.
+        seed, engine, draws, chains, cores, interval, prob: as for `fit`.
         progress: called at every step.
         done: called with each model's name and fit as soon as it is fitted.
-        family_wise: require a probability of 1 - (1 - probability) / m of each of m tested
-            propositions (Bonferroni), so that under flat priors the chance of any false support
-            is at most what one proposition has alone.
-        missing: how to treat missing values, in place of what the models say: `drop` leaves out
-            rows with missing values, so that the exact engine can fit most models.
+        family_wise: ask a probability of 1 - (1 - p) / m of each of m tested propositions
+            (Bonferroni), so that under flat priors the chance of any false support is at most
+            what one proposition has alone.
+        missing: `drop` leaves out rows with missing values.
 
     Raises:
         InputError: an unknown proposition, or data that cannot be read.
     """
-    asked = _asked(only)
+    f = framework or load_framework()
     table = data if isinstance(data, Study) else study(data)
+    asked = asked_of(f, only)
+    compiled = {p: compile_proposition(f, f.propositions[p], table) for p in asked}
+    if family_wise:
+        compiled = _stricter(compiled)
+    groups = grouped(compiled)
     fits: dict[str, Fit] = {}
     refused: dict[str, tuple[str, ...]] = {}
-    untested: dict[str, dict[str, Any]] = {}
-    concerned = _concerned(models, asked, missing)
-    number = sum(not missing_columns(m, table) for m in concerned)
-    for model in concerned:
-        mine = model.propositions
-        place = f"{model.name} ({min(len(fits) + 1, number)} of {number})"
-        found = _fitted(
-            model, table, _telling(progress, place),
-            seed=seed, engine=engine, draws=draws, chains=chains, cores=cores,
-            interval=interval, prob=prob,
-        )  # fmt: skip
-        if isinstance(found, tuple):
-            refused[model.name] = found
-            for p in mine.values():
-                untested.setdefault(p.id, _untested(p.id, model.name, p.estimand, found[0]))
-            continue
-        fits[model.name] = found
-        if done is not None:
-            done(model.name, found)
-    if family_wise:
-        fits = _stricter(fits)
-    return _assessed(fits, refused, untested, asked)
-
-
-def forecast(
-    data: Any,
-    only: Sequence[str] | None = None,
-    *,
-    models: Sequence[str | Model] | None = None,
-    engine: str = "auto",
-    missing: Literal["model", "drop"] | None = None,
-) -> tuple[str, ...]:
-    """Say which models `assess` will have to sample, why, and what would be faster.
-
-    Args:
-        data: as for `assess`.
-        only: as for `assess`.
-        models: as for `assess`.
-        engine: as for `assess`.
-        missing: as for `assess`.
-
-    Returns:
-        Sentences; none where every model is fitted exactly.
-    """
-    table = data if isinstance(data, Study) else study(data)
-    sampled: dict[str, list[str]] = {}
-    number, incomplete = 0, False
-    for model in _concerned(models, _asked(only), missing):
-        if missing_columns(model, table):
-            continue
+    options: dict[str, Any] = {
+        "seed": seed, "engine": engine, "draws": draws, "chains": chains, "cores": cores,
+        "interval": interval, "prob": prob,
+    }  # fmt: skip
+    for number, g in enumerate(groups, 1):
+        name = g.file.name
         try:
-            joint = build_system(model, table).sampled
-            priors = resolve_priors(model.priors, joint.layout, joint.responses, model.source)
-        except AcmodelsError:
-            continue  # `assess` says why
-        number += 1
-        found = slow(joint.layout, priors, engine)
-        if found is not None:
-            sampled.setdefault(found.reason, []).append(model.name)
-            incomplete = incomplete or bool(joint.layout.missing)
-    if not sampled:
-        return ()
-    many = sum(map(len, sampled.values()))
-    out = [f"{many} of {number} models have to be sampled, {EACH} each:"]
-    out += [f"  {listing(names, 12)}: {reason}" for reason, names in sampled.items()]
-    if incomplete:
-        out.append(
-            "Faster: --missing drop leaves out rows with missing values, so that most models are "
-            "fitted exactly, in seconds."
-        )
-    out.append("Faster: --propositions P01,P41 fits only the models that these need.")
-    return tuple(out)
+            table_ = g.file.table() | ({"missing": missing} if missing is not None else {})
+            model = load_model(table_)
+            fits[name] = fit(
+                model, g.study, progress=_telling(progress, f"{name} ({number} of {len(groups)})"),
+                **options,
+            )  # fmt: skip
+        except InputError as error:
+            refused[name] = tuple(error.problems)
+            continue
+        except AcmodelsError as error:
+            refused[name] = (str(error),)
+            continue
+        if done is not None:
+            done(name, fits[name])
+    return judged(f, compiled, groups, fits, refused, interval, prob, seed)
 
 
-def _asked(only: Sequence[str] | None) -> tuple[str, ...]:
-    """The propositions asked for.
+def _stricter(compiled: Mapping[str, CompiledProposition]) -> dict[str, CompiledProposition]:
+    """Ask of each proposition what m of them need (Bonferroni)."""
+    many = max(1, sum(not c.lacking for c in compiled.values()))
+    return {
+        p: replace(c, terms=replace(c.terms, probability=1 - (1 - c.terms.probability) / many))
+        for p, c in compiled.items()
+    }
+
+
+def asked_of(f: Framework, only: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the propositions asked for.
 
     Raises:
         InputError: one is unknown.
     """
-    registry = propositions()
-    asked = tuple(dict.fromkeys(only)) if only is not None else tuple(registry)
-    unknown = [p for p in asked if p not in registry]
+    asked = tuple(dict.fromkeys(only)) if only is not None else tuple(f.propositions)
+    unknown = [p for p in asked if p not in f.propositions]
     if unknown:
         raise InputError(
             [
-                f"--propositions: no proposition '{p}'{did_you_mean(p, registry)} "
+                f"--propositions: no proposition '{p}'{did_you_mean(p, f.propositions)} "
                 "(`acmodels propositions` lists all)"
                 for p in unknown
             ]
@@ -203,146 +197,192 @@ def _asked(only: Sequence[str] | None) -> tuple[str, ...]:
     return asked
 
 
-def _concerned(
-    models: Sequence[str | Model] | None,
-    asked: tuple[str, ...],
-    missing: Literal["model", "drop"] | None,
-) -> list[Model]:
-    """The models that judge any of the propositions asked for, with those alone."""
-    out: list[Model] = []
-    for m in models or shipped_models():
-        model = m if isinstance(m, Model) else load_model(m)
-        mine = {k: p for k, p in model.propositions.items() if p.id in asked}
-        if mine:
-            out.append(replace(model, propositions=mine, missing=missing or model.missing))
-    return out
-
-
 def _telling(progress: "Progress | None", place: str) -> "Progress | None":
-    """Progress that says which model it is of."""
     if progress is None:
         return None
     return lambda stage, done, total: progress(f"{place}: {stage}", done, total)
 
 
-def _stricter(fits: Mapping[str, Fit]) -> dict[str, Fit]:
-    """The same fits, each proposition asking for what m of them need (Bonferroni)."""
-    m = len({p.id for f in fits.values() for p in f.spec.propositions.values()})
-    out: dict[str, Fit] = {}
-    for name, f in fits.items():
-        strict = {
-            k: replace(p, probability=1 - (1 - p.probability) / m)
-            for k, p in f.spec.propositions.items()
-        }
-        out[name] = replace(f, spec=replace(f.spec, propositions=strict))
+def grouped(compiled: Mapping[str, CompiledProposition]) -> list[Group]:
+    """Bring models that are the same together, so that each is fitted once."""
+    files: dict[tuple[int, str], ModelFile] = {}
+    names: dict[tuple[int, str], dict[tuple[str, int, str], dict[str, str]]] = {}
+    rows: dict[tuple[int, str], Study] = {}
+    for p, c in compiled.items():
+        for number, (claim, s) in enumerate(zip(c.compiled, c.settings, strict=True)):
+            for m in claim.models:
+                key = (id(s.study), m.key())
+                before = files.get(key)
+                known = dict(before.estimands) if before is not None else {}
+                called = _called(m.estimands, known)
+                new = {called[k]: _renamed(v, called) for k, v in m.estimands.items()}
+                files[key] = (before or replace(m, estimands={})).with_estimands(new)
+                names.setdefault(key, {})[p, number, m.name] = called
+                rows[key] = s.study
+    return [Group(files[k], names[k], rows[k]) for k in files]
+
+
+def _called(mine: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, str]:
+    """Names of estimands in a shared model: their own, or with a number where that is taken."""
+    out: dict[str, str] = {}
+    for name, table in mine.items():
+        renamed = _renamed(table, out)
+        new, number = name, 2
+        while new in known and known[new] != renamed:
+            new, number = f"{name}_{number}", number + 1
+        out[name] = new
     return out
 
 
-def _assessed(
+def _renamed(table: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, Any]:
+    if "of" not in table:
+        return dict(table)
+    return dict(table) | {"of": [called.get(e, e) for e in table["of"]]}
+
+
+def judged(
+    f: Framework,
+    compiled: Mapping[str, CompiledProposition],
+    groups: Sequence[Group],
     fits: Mapping[str, Fit],
     refused: Mapping[str, tuple[str, ...]],
-    untested: Mapping[str, dict[str, Any]],
-    asked: tuple[str, ...],
+    interval: str,
+    prob: float,
+    seed: int = 1,
 ) -> Assessment:
-    """Judge what was fitted, and say what the rest needs."""
+    """Rule on every proposition by the draws of its models."""
     import pandas as pd
 
-    rows: dict[str, list[dict[str, Any]]] = {p: [] for p in asked}
-    thresholds: dict[str, float] = {}
-    for f in fits.values():
-        thresholds |= {p.id: p.probability for p in f.spec.propositions.values()}
-        for row in judge(f.effects, f.spec.propositions).to_dict("records"):
-            rows[str(row["proposition"])].append(row)
-    lacking: dict[str, str] = {}
-    needed: dict[str, Needed] = {}
-    for p in (p for p in asked if not rows[p]):
-        row = untested.get(p) or _untested(
-            p, "", "", "Not tested: no shipped model covers this yet."
-        )
-        lacking[p] = str(row["reason"])
-        words = smallest_study(p, str(row["model"]))
-        if words is not None:
-            needed[p] = words
-        rows[p] = [row | {"reason": lacking[p] if words is None else f"{lacking[p]} {words}"}]
-    table = pd.DataFrame([r for p in asked for r in rows[p]], columns=list(COLUMNS))
-    false = float(sum(1 - m for m in thresholds.values()))
-    return Assessment(table, fits, refused, asked, lacking, needed, false)
+    by_claim: dict[tuple[str, int], list[tuple[Group, Mapping[str, str]]]] = {}
+    for g in groups:
+        for (p, number, _), called in g.names.items():
+            by_claim.setdefault((p, number), []).append((g, called))
+    rows: list[dict[str, Any]] = []
+    parts: list[dict[str, Any]] = []
+    rulings: dict[str, Ruling] = {}
+    moved: dict[str, Sensitivity] = {}
+    for p, c in compiled.items():
+        row, ruling, found = _row(p, c, by_claim, fits, refused, interval, prob, seed)
+        rows.append(row)
+        if ruling is not None and found is not None:
+            rulings[p], moved[p] = ruling, found
+            parts += [_part(p, x, interval, prob) for x in ruling.parts]
+    return Assessment(
+        f,
+        pd.DataFrame(rows, columns=list(VERDICT_COLUMNS)),
+        pd.DataFrame(parts, columns=list(PART_COLUMNS)),
+        compiled,
+        rulings,
+        moved,
+        fits,
+        {g.file.name: g.file for g in groups},
+        refused,
+    )
 
 
-@dataclass(frozen=True)
-class Needed:
-    """The smallest study that would support a proposition with 80 % chance.
-
-    Attributes:
-        districts: how many, as `about 33`.
-        others: the other units, as `2 departments in each district and 40 partners`.
-        effect: the true value that this is for.
-    """
-
-    districts: str
-    others: str
-    effect: float
-
-    def __str__(self) -> str:
-        """As a sentence."""
-        return (
-            f"{self.districts[:1].upper()}{self.districts[1:]} districts with {self.others} would "
-            f"support it in {share(TARGET)} of studies, if its effect is {number(self.effect, 2)}."
-        )
-
-
-def smallest_study(identifier: str, model: str) -> Needed | None:
-    """The smallest study that would test a proposition with 80 % power.
-
-    From the studies on which the shipped tests were tried; None where there were none.
-    """
-    r = rates().get((identifier, model))
-    found = None if r is None else smallest(r)
-    if r is None or found is None:
-        return None
-    kind, number = found
-    rest = [
-        f"{round(u.size.mean)} {u.name}s" + (f" in each {u.per}" if u.per is not None else "")
-        for u in load_design(model).units
-        if u.name != "district"
-    ]
-    start = {"at most": "no more than"}.get(kind, kind)
-    return Needed(f"{start} {number}", " and ".join(rest), r.effect)
-
-
-def _fitted(
-    model: Model, table: Study, progress: "Progress | None", **options: Any
-) -> Fit | tuple[str, ...]:
-    """Fit a model, or say why these data do not fit it."""
-    lost = missing_columns(model, table)
+def _row(
+    p: str,
+    c: CompiledProposition,
+    by_claim: Mapping[tuple[str, int], list[tuple[Group, Mapping[str, str]]]],
+    fits: Mapping[str, Fit],
+    refused: Mapping[str, tuple[str, ...]],
+    interval: str,
+    prob: float,
+    seed: int,
+) -> tuple[dict[str, Any], Ruling | None, Sensitivity | None]:
+    if c.lacking:
+        return _plain(p, "not_testable", f"Not testable: {'; '.join(c.lacking)}."), None, None
+    mine = [by_claim[p, k] for k in range(len(c.compiled))]
+    used = list(dict.fromkeys(g.file.name for several in mine for g, _ in several))
+    lost = [why for name in used for why in refused.get(name, ())]
     if lost:
-        what = "column" if len(lost) == 1 else "columns"
-        said = listing([f"'{c}' ({role})" for c, role in lost.items()], 12)
-        return (f"Not testable: the data lack the {what} {said} of the model {model.name}.",)
-    try:
-        return fit(model, table, progress=progress, **options)
-    except InputError as error:
-        return tuple(f"Not testable by the model {model.name}: {p}." for p in error.problems)
-    except AcmodelsError as error:
-        return (f"Not testable by the model {model.name}: {error}.",)
-
-
-def missing_columns(model: Model, table: Study) -> dict[str, str]:
-    """Columns that a model reads and a study lacks, with their roles."""
-    table = study_for(model, table)
-    out: dict[str, str] = {}
-    for e in model.equations.values():
-        for column, role in uses(e, with_responses=True):
-            if column not in table.names:
-                out.setdefault(column, role)
-    return out
-
-
-def _untested(proposition: str, model: str, estimand: str, why: str) -> dict[str, Any]:
-    return {
-        "proposition": proposition,
-        "model": model,
-        "estimand": estimand,
-        "status": "not_testable",
-        "reason": why,
+        row = _plain(p, "not_testable", f"Not testable: {'; '.join(dict.fromkeys(lost))}.")
+        return row | {"model": ", ".join(used)}, None, None
+    found: list[Ruling] = []
+    for claim, several in zip(c.compiled, mine, strict=True):
+        answers: dict[str, Array] = {}
+        for g, called in several:
+            answers |= answers_of(fits[g.file.name], called)
+        found.append(claim.rule(answers, c.terms))
+    ruling = jointly(found, c.terms.probability)
+    status, how = decide(ruling)
+    bad = [fits[name] for name in used if not fits[name].diagnostics.usable]
+    if bad:
+        status, how = "unusable", ""
+    row = _plain(p, status, _reason(ruling, status, how, bad, c))
+    row |= {
+        "model": ", ".join(used),
+        "how": how,
+        "estimand": "effect" if ruling.main is None else ruling.main.name,
+        "p_region": ruling.holds,
+        "p_rope": ruling.negligible,
+        "not_adjusted_for": ", ".join(not_adjusted(c)),
     }
+    if ruling.main is not None:
+        row |= _summary(ruling.main.draws, interval, prob)
+    moved = sensitivity(
+        c.compiled, [[(fits[g.file.name], called) for g, called in several] for several in mine],
+        c.terms, seed,
+    )  # fmt: skip
+    row |= {"p_prior": moved.p_prior, "prior_sensitive": moved.moves}
+    return row, ruling, moved
+
+
+def _plain(p: str, status: str, reason: str) -> dict[str, Any]:
+    return {"proposition": p, "model": "", "estimand": "", "status": status, "how": "",
+            "reason": reason, "not_adjusted_for": ""}  # fmt: skip
+
+
+def not_adjusted(c: CompiledProposition) -> list[str]:
+    """Name what the theory has and the data lack, of confounders."""
+    out: dict[str, None] = {}
+    for claim in c.compiled:
+        for a in claim.adjustment:
+            out |= dict.fromkeys(a.lacking)
+    return list(out)
+
+
+def _summary(draws: Array, interval: str, prob: float) -> dict[str, float]:
+    from acmodels.posterior import intervals
+
+    low, high = intervals(draws.reshape(1, -1, 1), interval, prob)
+    return {"mean": float(draws.mean()), "lower": float(low[0]), "upper": float(high[0])}
+
+
+def _part(p: str, x: Part, interval: str, prob: float) -> dict[str, Any]:
+    return {
+        "proposition": p, "part": x.name, "from": x.from_, "to": x.to, "scale": x.scale,
+        **_summary(x.draws, interval, prob), "p_region": x.p_region, "p_rope": x.p_rope,
+        "status": x.status,
+    }  # fmt: skip
+
+
+def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledProposition) -> str:
+    from acmodels.numbers import decimal, stated
+
+    def chance(p: float) -> str:
+        return "above 0.999" if p > 0.999 else "below 0.001" if p < 0.001 else decimal(p, 3)
+
+    if bad:
+        return f"No verdict: {bad[0].diagnostics.messages[0]}"
+    holds, need = chance(r.holds), stated(r.need)
+    if status == "supported":
+        return (
+            f"Supported: the probability that the claim holds is {holds}, at least the {need} asked "
+            f"for, and that of a negligible effect is {chance(r.negligible)}."
+        )
+    if how == "reversed":
+        return f"Contradicted: the probability of the contrary is {chance(r.reversed_)}."
+    if how == "negligible":
+        return (
+            f"Contradicted: the probability that the effect is negligible (within "
+            f"{stated(c.terms.smallest)} sd) is {chance(r.negligible)}."
+        )
+    if r.barred and r.holds >= r.need:
+        return f"Undecided: the probability that the claim holds is {holds}, but {r.barred}."
+    if r.holds >= r.need:
+        return (
+            f"Undecided: the probability that the claim holds is {holds}, but that of a negligible "
+            f"effect is {chance(r.negligible)}, not below {stated(1 - r.probability)}."
+        )
+    return f"Undecided: the probability that the claim holds is {holds}, and {need} would decide."

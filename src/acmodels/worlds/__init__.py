@@ -1,6 +1,6 @@
 """A world in which the framework's arrows hold as a scenario says, and the studies made in it.
 
-`variables.toml` is the world: its variables, their causes, and where each cause is from. A
+What causes what is read from the framework's graph, and how much from its `sizes.toml`. A
 `Scenario` says how large the world is, which arrows are other than there, and how people answer;
 `flow` lets the variables run through the waves, `answers` has people report on them, `tables`
 makes the tables of a study, and `truth` says every coefficient and every effect that follows from
