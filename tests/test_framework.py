@@ -52,7 +52,7 @@ def same(text: str) -> str:
 
 
 def test_ids_are_p01_to_p96_in_order() -> None:
-    assert IDS == [f"P{n:02d}" for n in range(1, 97)]
+    assert [f"P{n:02d}" for n in range(1, 97)] == IDS
 
 
 @pytest.mark.parametrize("p", EVERY, ids=IDS)
@@ -272,7 +272,12 @@ def test_wrong_files_are_refused_with_the_place(
 
 def test_a_claim_without_a_path_is_remarked_on(own: Path) -> None:
     edit(own, "propositions.toml", 'from = "trust"\nby', 'from = "practice"\nby')
-    edit(own, "propositions.toml", 'to = "practice"\nsign = "+"\nonly', 'to = "leadership"\nsign = "+"\nonly')
+    edit(
+        own,
+        "propositions.toml",
+        'to = "practice"\nsign = "+"\nonly',
+        'to = "leadership"\nsign = "+"\nonly',
+    )
     warnings = check_framework(load_framework(own)).warnings
     assert any("no arrows lead from 'practice' to 'leadership'" in x for x in warnings)
 

@@ -65,8 +65,8 @@ def test(
     from acmodels.progress import Reporter
     from acmodels.reporting.results import mark, write_table
     from acmodels.reporting.theory_page import theory_report
-    from acmodels.theory.checking import checked
     from acmodels.theory.assessment import assess
+    from acmodels.theory.checking import checked
 
     framework = checked(load_framework(theory))
     study = read_study(data, options["columns"])

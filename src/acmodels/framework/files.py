@@ -191,9 +191,7 @@ def _arrows(raw: Mapping[str, Any], problems: list[str]) -> tuple[list[Arrow], l
                 problems.append(
                     f"arrows.toml: {where}: common_cause stands alone, without {listing(extra)}"
                 )
-            shared.append(
-                CommonCause(of=tuple(t.common_cause), source=t.source, assumed=t.assumed)
-            )
+            shared.append(CommonCause(of=tuple(t.common_cause), source=t.source, assumed=t.assumed))
             continue
         if t.from_ is None or t.to is None:
             problems.append(f"arrows.toml: {where}: needs both from and to, or common_cause alone")

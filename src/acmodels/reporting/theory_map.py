@@ -52,7 +52,7 @@ def theory_map(f: Framework) -> str:
     for name, (x, y) in place.items():
         c = f.constructs[name]
         out.append(
-            f'<g><title>{escape(c.definition or c.name)}</title>'
+            f"<g><title>{escape(c.definition or c.name)}</title>"
             f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="4" fill="#f6f2ea" '
             f'stroke="#7a6a53"/><text x="{x + WIDTH / 2}" y="{y + 17}" text-anchor="middle">'
             f"{escape(_short(c.name))}</text></g>"

@@ -14,14 +14,14 @@ from acmodels.reporting import charts, write_page
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting.rival_words import rival_card
-from acmodels.theory.telling import confounding
 from acmodels.theory.ruling import Part, Ruling
+from acmodels.theory.telling import confounding
 
 if TYPE_CHECKING:
     from acmodels.inference.judging import Status
+    from acmodels.theory.assessment import Assessment
     from acmodels.theory.rivals import Compared
     from acmodels.theory.sensitivity import Sensitivity
-    from acmodels.theory.assessment import Assessment
 
 SCALES = {"standardized": "in sd units", "share": "as a share of variance"}
 
@@ -129,10 +129,14 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
         mean, ends = with_interval(interval[1], interval[0], interval[2])
         estimate = f"{mean} {ends}"
         scale = SCALES.get(main.scale, main.scale)
-        facts.append((f"{main.name[:1].upper()}{main.name[1:]}", f"{mean}, interval {ends}, {scale}"))
+        facts.append(
+            (f"{main.name[:1].upper()}{main.name[1:]}", f"{mean}, interval {ends}, {scale}")
+        )
         if main.draws.std() > 0:
             label = f"Posterior of {main.name}: mean {mean}, interval {ends}"
-            rope = (-main.smallest, main.smallest) if main.smallest and main.scale != "share" else None
+            rope = (
+                (-main.smallest, main.smallest) if main.smallest and main.scale != "share" else None
+            )
             curve = charts.posterior_curve(main.draws, _region(main), rope, interval, label)
         if main.scale == "share":
             interval = None
@@ -175,7 +179,10 @@ def _chances(ruling: Ruling, moved: "Sensitivity | None") -> list[tuple[str, str
         f"; by the prior alone {probability(moved.p_prior)}"
     )  # fmt: skip
     out = [
-        ("P(claim holds)", f"{probability(ruling.holds)} ({stated(ruling.need)} is required){before}"),
+        (
+            "P(claim holds)",
+            f"{probability(ruling.holds)} ({stated(ruling.need)} is required){before}",
+        ),
         ("P(reversed)", probability(ruling.reversed_)),
         ("P(negligible)", probability(ruling.negligible)),
     ]
@@ -206,9 +213,7 @@ def _parts(ruling: Ruling | None) -> s.Table | None:
     return s.Table("What the verdict rests on", heads, tuple(rows))
 
 
-def _would(
-    p: Proposition, ruling: Ruling | None, status: str, moved: "Sensitivity | None"
-) -> str:
+def _would(p: Proposition, ruling: Ruling | None, status: str, moved: "Sensitivity | None") -> str:
     """Say what would change a verdict."""
     if ruling is None:
         return ""

@@ -72,9 +72,7 @@ def roles_of(claim: Claim, where: str) -> Roles | None:
     return claims.kind(claim.kind).roles(claims.read(claim, where))
 
 
-def _claim(
-    f: Framework, claim: Claim, where: str, warnings: list[str], *, loop: bool
-) -> list[str]:
+def _claim(f: Framework, claim: Claim, where: str, warnings: list[str], *, loop: bool) -> list[str]:
     try:
         roles = roles_of(claim, where)
     except ModelError as error:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from acmodels.data import Study
-from acmodels.errors import ModelError
 from acmodels.framework.graph import Claim, Framework, Proposition
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER, Compiled, NotTestable, Terms
@@ -38,7 +37,9 @@ class CompiledProposition:
     @property
     def question(self) -> str:
         """What is asked of the data."""
-        return " ".join(dict.fromkeys(f"{c.question[:1].upper()}{c.question[1:]}" for c in self.compiled))
+        return " ".join(
+            dict.fromkeys(f"{c.question[:1].upper()}{c.question[1:]}" for c in self.compiled)
+        )
 
 
 def compile_proposition(
@@ -109,9 +110,7 @@ def compile_claim(
     compiled = replace(compiled, models=tuple(replace(m, made=made) for m in compiled.models))
     if smaller is not None:
         rule = compiled.rule
-        compiled = replace(
-            compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller))
-        )
+        compiled = replace(compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller)))
     return compiled, s
 
 
@@ -143,11 +142,14 @@ def setting_for(
             full = [p for p in study.parts if p.rows and set(needed) <= set(p.frame.columns)]
             finest = max(full, key=lambda p: len(p.keys), default=None)
             needed += finest.keys if finest is not None else ()
-    key = (id(framework), id(study), tuple(sorted(set(needed))))
+    key = (id(framework), id(study), tuple(sorted(set(needed))), tuple(sorted(constructs)), answers)
     if key not in _SETTINGS:
         if len(_SETTINGS) > 256:
             _SETTINGS.clear()
         made = settings.setting(framework, study, needed)
+        if not answers:
+            own = [made.columns[x] for c in constructs for x in _standing(framework, c, made.columns)]
+            made = settings.once_each(made, own)
         _SETTINGS[key] = (framework, study, replace(made, schematic=schematic))
     return _SETTINGS[key][2]
 

@@ -98,7 +98,9 @@ def page(one: dict[str, Any]) -> str:
 
 
 def _claims(one: dict[str, Any]) -> list[tuple[str, str]]:
-    kinds = one["kind"] if len(one["kind"]) == len(one["claim"]) else one["kind"] * len(one["claim"])
+    kinds = (
+        one["kind"] if len(one["kind"]) == len(one["claim"]) else one["kind"] * len(one["claim"])
+    )
     return list(zip(one["claim"], kinds, strict=False))
 
 

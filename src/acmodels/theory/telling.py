@@ -19,9 +19,7 @@ def told(f: Framework, found: CompiledProposition) -> str:
         out += [f"Rule: supported where this has a probability of at least "
                 f"{stated(found.terms.probability)}: {line}" for line in claim.rule_words[:1]]  # fmt: skip
         out += [f"      and: {line}" for line in claim.rule_words[1:]]
-        out.append(
-            f"      A negligible effect is within {stated(found.terms.smallest)} sd."
-        )
+        out.append(f"      A negligible effect is within {stated(found.terms.smallest)} sd.")
         out += [f"Note: {n}" for n in claim.notes]
         out += confounding(f, found, claim.adjusted)
     lines = [f"# {line}".rstrip() for line in out]

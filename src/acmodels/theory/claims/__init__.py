@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.framework.graph import Claim, Framework
 from acmodels.spec.strict import Strict, check_table
+from acmodels.theory.compiling import NotTestable as NotTestable
 from acmodels.theory.ruling import Answers, Ruling
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ type Direction = Literal["+", "-"]
 LATER = ("lag", "growth", "shock", "necessary", "sufficient", "conjunction", "structure",
          "duration", "ties")  # fmt: skip
 """Kinds that a framework may state and that are not compiled yet."""
-
-
-class NotTestable(Exception):  # noqa: N818 - an answer, and no error
-    """The data lack what a claim needs, in one sentence."""
 
 
 @dataclass(frozen=True)

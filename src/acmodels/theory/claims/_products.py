@@ -79,7 +79,9 @@ def moderated(
     name = f.constructs[cause].name
     if any(m.construct == cause for m in mediators):
         m = next(m for m in mediators if m.construct == cause)
-        main = eq.mediator(s, m, r.home, [level.unit] if level.unit else [], f"what moderates ({name})")
+        main = eq.mediator(
+            s, m, r.home, [level.unit] if level.unit else [], f"what moderates ({name})"
+        )
     else:
         main = eq.predictor(
             s, x, r.home, level.unit, f"the cause ({name})", split=split, slope=True
@@ -99,8 +101,17 @@ def moderated(
     for size in range(2, len(texts) + 1):
         for chosen in combinations(range(len(texts)), size):
             why = "the product" if size == len(texts) else "a part of the product"
-            products.append(_product(s, [texts[k] for k in chosen], [values[k] for k in chosen],
-                                     [main, *others], chosen, why, 0.25 if size < 3 else SHRUNKEN))
+            products.append(
+                _product(
+                    s,
+                    [texts[k] for k in chosen],
+                    [values[k] for k in chosen],
+                    [main, *others],
+                    chosen,
+                    why,
+                    0.25 if size < 3 else SHRUNKEN,
+                )
+            )
     squares = [
         _square(s, c, p) for c, p in zip([x, *columns], [main, *others], strict=True)
         if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
@@ -113,9 +124,7 @@ def moderated(
     )  # fmt: skip
     more = _with_covariates(s, base, texts, values, [main, *others], r)
     drafted = eq.drafted(s, r, [*base.drafted.pieces, *more])
-    at = tuple(
-        (c, *_points(s, c)) for c in columns
-    )
+    at = tuple((c, *_points(s, c)) for c in columns)
     return Moderated(drafted, base, main.claim, products[-1].texts[0], at)
 
 

@@ -58,7 +58,8 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     other = contrast.Keys.model_validate(
         {
             "of": [{"from": c, "to": keys.to} for c in found],
-            "sign": keys.sign, "level": keys.level,
+            "sign": keys.sign,
+            "level": keys.level,
         }  # fmt: skip
     )
     compiled = contrast.compile(other, s, name)

@@ -84,7 +84,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     )  # fmt: skip
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys, center: float, unit: float, sd: float) -> Ruling:
+def rule(
+    answers: Answers, terms: Terms, *, keys: Keys, center: float, unit: float, sd: float
+) -> Ruling:
     """Rule on the surface (Edwards & Parry, 1993, *Academy of Management Journal* 36, 1577-1613).
 
     Along the line of misfit x = c + t, y = c - t the surface is a parabola in t, with the linear

@@ -132,7 +132,9 @@ def _composite_difference(s: Setting, first: str, second: str, _why: str) -> eq.
                     f"'{c}' is measured by its parts alone, and no difference is formed of them"
                 )
             columns.append(s.columns[parts[0]])
-    return eq.of_columns(s, f"{first}_less_{second}", (columns[0], f"-{columns[1]}"), (first, second))
+    return eq.of_columns(
+        s, f"{first}_less_{second}", (columns[0], f"-{columns[1]}"), (first, second)
+    )
 
 
 def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
@@ -174,7 +176,10 @@ def _levels(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     names = {}
     for v in there[1:]:
         names[v] = f"level_{v:g}".replace(".", "_").replace("-", "minus_")
-        estimands[names[v]] = {"kind": "coefficient", "parameter": f"{quoted(r.name)} ~ {text}[{v:g}]"}
+        estimands[names[v]] = {
+            "kind": "coefficient",
+            "parameter": f"{quoted(r.name)} ~ {text}[{v:g}]",
+        }
     weights = dict.fromkeys(there, 0.0)
     for e, sign in ((a, 1.0), (b, -1.0)):
         for v in e.values:

@@ -51,11 +51,11 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     values = s.values(x)
     distinct = len(np.unique(values[np.isfinite(values)]))
     if distinct < KNOTS + 2:
-        raise NotTestable(
-            f"'{x}' has {distinct} values; a curve needs at least {KNOTS + 2}"
-        )
+        raise NotTestable(f"'{x}' has {distinct} values; a curve needs at least {KNOTS + 2}")
     text = f"spline({quoted(x)}, {KNOTS})"
-    pieces = [_spline(text, values, f"the cause ({s.framework.constructs[keys.from_].name}), as a curve")]
+    pieces = [
+        _spline(text, values, f"the cause ({s.framework.constructs[keys.from_].name}), as a curve")
+    ]
     for unit in eq.coarser(s, level.unit, crossed=False):
         if s.varies(x, unit):
             between = f"between({quoted(x)}, {quoted(unit.column)})"

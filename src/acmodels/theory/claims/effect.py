@@ -38,7 +38,11 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
 
 
 def _at(value: float) -> str:
-    return "at its mean" if value == 0 else f"{abs(value):g} sd {'above' if value > 0 else 'below'} its mean"
+    return (
+        "at its mean"
+        if value == 0
+        else f"{abs(value):g} sd {'above' if value > 0 else 'below'} its mean"
+    )
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
@@ -55,14 +59,20 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         ModelFile(name, title, (one.drafted,), steps.effect_estimands("effect", cause, r.name))
     ]
     parts: list[tuple[str, str, str]] = [
-        (p, keys.to, e) for p, e in steps.part_names("effect", cause).items() if len(cause.parts) > 1
+        (p, keys.to, e)
+        for p, e in steps.part_names("effect", cause).items()
+        if len(cause.parts) > 1
     ]
     if r.parts:
         for c in r.constructs:
             other = steps.step(s, [keys.from_], eq.response(s, c), level)
             label = f"effect_on_{c.replace('.', '_')}"
-            estimands = steps.effect_estimands(label, other.causes[keys.from_], other.drafted.response.name)
-            models.append(ModelFile(f"{name}_{c.replace('.', '_')}", title, (other.drafted,), estimands))
+            estimands = steps.effect_estimands(
+                label, other.causes[keys.from_], other.drafted.response.name
+            )
+            models.append(
+                ModelFile(f"{name}_{c.replace('.', '_')}", title, (other.drafted,), estimands)
+            )
             parts.append((keys.from_, c, label))
     return Compiled(
         tuple(models),
@@ -72,7 +82,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         one.adjusted,
         (one.adjustment,),
         (*level.notes, *steps.partial(s, keys.from_), *steps.partial(s, keys.to)),
-        (f"P(total effect {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",),
+        (
+            f"P(total effect {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",
+        ),
     )
 
 
@@ -99,7 +111,9 @@ def _somewhere(keys: Keys, s: Setting, name: str, r: eq.Response, level: steps.L
     )
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys, parts: tuple[tuple[str, str, str], ...]) -> Ruling:
+def rule(
+    answers: Answers, terms: Terms, *, keys: Keys, parts: tuple[tuple[str, str, str], ...]
+) -> Ruling:
     """Rule on the total effect."""
     draws = next(x for k, x in answers.items() if k == "effect" or k.startswith("effect["))
     own = dict(region=keys.sign, smallest=terms.smallest, need=terms.probability)

@@ -17,7 +17,7 @@ from acmodels.theory.compiling.adjustment import confounders_moved
 from acmodels.theory.compiling.equations import Response
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Setting
-from acmodels.theory.compiling.steps import Level, Step
+from acmodels.theory.compiling.steps import Step
 from acmodels.theory.ruling import Answers, Array, Part, Ruling
 
 type Path = tuple[str, ...]
@@ -178,7 +178,9 @@ def sign_of(f: Framework, cause: str, effect: str) -> str | None:
                 if f.node(x) in {f.node(c) for c in f.leaves(cause)} and f.node(y) in {
                     f.node(c) for c in f.leaves(effect)
                 }:
-                    turned = (_turned(f, cause) != _turned(f, x)) != (_turned(f, effect) != _turned(f, y))
+                    turned = (_turned(f, cause) != _turned(f, x)) != (
+                        _turned(f, effect) != _turned(f, y)
+                    )
                     found.add(a.sign if not turned else ("-" if a.sign == "+" else "+"))
     return found.pop() if len(found) == 1 else None
 
@@ -231,7 +233,15 @@ def rule(
         if float(np.mean(whole < 0)) >= need:
             reversed_paths.append(" > ".join(c.nodes))
         rows.append(
-            Part(f"through {', '.join(c.nodes[1:-1])}", keys.from_, keys.to, toward * whole, keys.sign, 0.0, need)
+            Part(
+                f"through {', '.join(c.nodes[1:-1])}",
+                keys.from_,
+                keys.to,
+                toward * whole,
+                keys.sign,
+                0.0,
+                need,
+            )
         )
     open_ = [h for h, small in zip(holds, negligible, strict=True) if small + p < 1]
     main = Part("indirect effect", keys.from_, keys.to, toward * total, keys.sign, 0.0, p)

@@ -69,7 +69,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         second = moderated(s, m, [keys.by], y, level, mediators=[middle], barred=[keys.from_],
                            also=[keys.from_])  # fmt: skip
         estimands = slopes(second.slope, y.name, second.at)
-        estimands |= steps.effect_estimands("other", plain.causes[keys.from_], middle.name, "direct")
+        estimands |= steps.effect_estimands(
+            "other", plain.causes[keys.from_], middle.name, "direct"
+        )
         steps_of = (plain, second.step)
         drafted = (plain.drafted, second.drafted)
     said = words(keys, lambda c: f.constructs[c].name)
@@ -100,7 +102,9 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys) -> Ruling:
         Part("step where low", *ends, low, "", s, p),
         Part("step where high", *ends, high, "", s, p),
     )
-    main = Part("index of moderated mediation", keys.from_, keys.to, toward * index, keys.sign, 0.0, p)
+    main = Part(
+        "index of moderated mediation", keys.from_, keys.to, toward * index, keys.sign, 0.0, p
+    )
     small = max(float(np.mean(np.abs(x) <= s)) for x in (change, other))
     return Ruling(
         float(np.mean(index > 0)), float(np.mean(index < 0)), small, p, p, main, (main, *rows)

@@ -81,7 +81,9 @@ def _corners(many: int) -> list[tuple[str, ...]]:
     return [tuple(c) for c in product(("low", "high"), repeat=many)]
 
 
-def slopes(slope: str, to: str, at: tuple[tuple[str, float, float], ...]) -> dict[str, dict[str, object]]:
+def slopes(
+    slope: str, to: str, at: tuple[tuple[str, float, float], ...]
+) -> dict[str, dict[str, object]]:
     """Write the slopes at low and high values of each moderator, every combination."""
     out: dict[str, dict[str, object]] = {}
     for corner in _corners(len(at)):
@@ -96,7 +98,9 @@ def slopes(slope: str, to: str, at: tuple[tuple[str, float, float], ...]) -> dic
     return out
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys, corners: tuple[tuple[str, ...], ...]) -> Ruling:
+def rule(
+    answers: Answers, terms: Terms, *, keys: Keys, corners: tuple[tuple[str, ...], ...]
+) -> Ruling:
     """Rule on the change of the slope for one sd of the moderator (of each, for several)."""
     p, s = terms.probability, terms.smallest
     by = several(keys.by)
@@ -109,7 +113,9 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys, corners: tuple[tuple[str
     main = Part("change of slope", label, keys.to, change, keys.sign, s, p)
     rows = [main]
     for c, x in found.items():
-        where = ", ".join(f"{b} {'+1' if side == 'high' else '-1'} sd" for b, side in zip(by, c, strict=True))
+        where = ", ".join(
+            f"{b} {'+1' if side == 'high' else '-1'} sd" for b, side in zip(by, c, strict=True)
+        )
         rows.append(Part(f"slope at {where}", keys.from_, keys.to, x, "", s, p))
     ruling = of_effect(change, keys.sign, s, p, main, rows)
     if keys.only_where != "high":
@@ -127,7 +133,7 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys, corners: tuple[tuple[str
     return Ruling(holds, ruling.reversed_, ruling.negligible, p, p, main, tuple(rows), barred)
 
 
-def _one(answers: Answers, name: str):  # noqa: ANN202
+def _one(answers: Answers, name: str):
     return next(x for k, x in answers.items() if k == name or k.startswith(f"{name}["))
 
 

@@ -118,5 +118,15 @@ def rule(
     first = np.argmax(np.stack(effects), axis=0)
     rows = [main]
     for k, ((c, _), x) in enumerate(zip(labels, effects, strict=True)):
-        rows.append(Part(f"effect; largest with probability {np.mean(first == k):.2f}", c, keys.to, x, "", s, p))
+        rows.append(
+            Part(
+                f"effect; largest with probability {np.mean(first == k):.2f}",
+                c,
+                keys.to,
+                x,
+                "",
+                s,
+                p,
+            )
+        )
     return Ruling(holds, 0.0, negligible, p, p, main, tuple(rows))

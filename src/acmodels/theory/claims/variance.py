@@ -55,7 +55,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     unit = s.unit(keys.unit)
     if unit is None:
         have = "one" if keys.unit in s.alone else "no id column of a"
-        raise NotTestable(f"the data have {have} {keys.unit}, and the claim is that {keys.unit}s differ")
+        raise NotTestable(
+            f"the data have {have} {keys.unit}, and the claim is that {keys.unit}s differ"
+        )
     r = steps.outcome(s, keys.of)
     if not unit.repeated:
         raise NotTestable(
@@ -155,7 +157,9 @@ def _differences(keys: Keys, s: Setting, name: str, unit: Kind, r: eq.Response) 
     )  # fmt: skip
 
 
-def pairs(answers: Answers, terms: Terms, *, keys: Keys, labels: tuple[tuple[str, str], ...]) -> Ruling:
+def pairs(
+    answers: Answers, terms: Terms, *, keys: Keys, labels: tuple[tuple[str, str], ...]
+) -> Ruling:
     """Rule on the pairwise differences: one of them is beyond the smallest effect on one side."""
     p, s = terms.probability, terms.smallest
     size = len(next(iter(answers.values())))

@@ -146,7 +146,9 @@ def confounders_moved(
         if c not in moved or node in among | ends or node in _nodes(framework, causes):
             continue
         alone = graph.subgraph(set(graph) - among)
-        hits = any(m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among)
+        hits = any(
+            m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among
+        )
         if hits and any(_reaches(alone, node, y, set()) for y in ends):
             out.append(c)
     return tuple(out)
@@ -210,9 +212,7 @@ def adjustment(
     sharing = {w for u in before if u[1] == HIDDEN for w in graph.successors(u)}
     open_ = _open(graph, treated, ends, chosen, barred)
     order = list(framework.constructs)
-    names = tuple(
-        c for c in _one_each(framework, measured) if (framework.node(c), NOW) in chosen
-    )
+    names = tuple(c for c in _one_each(framework, measured) if (framework.node(c), NOW) in chosen)
     apart = present.subgraph(set(present) - treated)
     onward: set[Node] = set()
     for y in ends:
@@ -225,7 +225,9 @@ def adjustment(
         valid,
         tuple(c for c in order if (c, NOW) in open_),
         tuple(
-            shared.of for k, shared in enumerate(framework.common_causes) if (str(k), HIDDEN) in open_
+            shared.of
+            for k, shared in enumerate(framework.common_causes)
+            if (str(k), HIDDEN) in open_
         ),
         any(wave == BEFORE for _, wave in open_),
         {c: len(set(graph.successors((framework.node(c), NOW))) & carried) for c in names},

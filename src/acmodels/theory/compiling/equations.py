@@ -367,9 +367,7 @@ def _constant(x: Array, unit: Kind) -> bool:
     return bool(np.nanmax(off, initial=0.0) <= 1e-9 * max(1.0, float(np.nanmax(np.abs(x)))))
 
 
-def drafted(
-    s: Setting, r: Response, pieces: Sequence[Piece], notes: Sequence[str] = ()
-) -> Drafted:
+def drafted(s: Setting, r: Response, pieces: Sequence[Piece], notes: Sequence[str] = ()) -> Drafted:
     """Put an equation together, with an intercept for every kind of unit that has several rows."""
     groups = [k for k in s.kinds if k.repeated and k is not r.home]
     if r.home is not None:

@@ -74,7 +74,10 @@ class ModelFile:
         out = [f"# {line}" for line in self.comments]
         out += [f"name = {toml(table['name'])}", f"title = {toml(table['title'])}", ""]
         if "composites" in table:
-            out += ["# The mean of the z-scores of these columns, standardized again.", "[composites]"]
+            out += [
+                "# The mean of the z-scores of these columns, standardized again.",
+                "[composites]",
+            ]
             out += [f"{_key(k)} = {toml(v)}" for k, v in table["composites"].items()]
             out.append("")
         for e in self.equations:
@@ -82,7 +85,9 @@ class ModelFile:
             out.append(f"[equations.{_key(e.response.name)}]")
             out += [f"{k} = {toml(v)}" for k, v in table["equations"][e.response.name].items()]
             out.append("")
-        out += ["# On the standardized scale: coefficients Normal(0, 0.5), products Normal(0, 0.25),"]
+        out += [
+            "# On the standardized scale: coefficients Normal(0, 0.5), products Normal(0, 0.25),"
+        ]
         out += ["# means of units Normal(0, 1), sds HalfNormal(0.5), sigma HalfNormal(1)."]
         out.append("[priors]")
         out += [f"{_key(k, always=True)} = {toml(v)}" for k, v in table["priors"].items()]

@@ -232,6 +232,28 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     return Setting(framework, rows, usable, tuple(found), tuple(alone), wave, randomized)
 
 
+def once_each(s: Setting, columns: Sequence[str]) -> Setting:
+    """Take one row of each unit and wave, where a claim's columns have one value there.
+
+    Rows of smaller units would count a unit's value in a wave several times over. Columns that
+    differ among the rows of a unit and wave are left out.
+    """
+    if s.wave is None:
+        return s
+    waves, names = label_codes(s.study, s.wave)
+    for k in s.kinds:
+        both = Kind(k.name, k.column, k.codes * len(names) + waves, k.size * len(names))
+        present, first = np.unique(both.codes, return_index=True)
+        if len(present) == s.n or (k.codes < 0).any() or (waves < 0).any():
+            continue
+        if all(s.constant(c, both) for c in columns):
+            rows = replace(s.study, frame=s.study.frame.iloc[np.sort(first)], parts=(), tables={})
+            made = setting(s.framework, rows)
+            kept = {c: col for c, col in made.columns.items() if s.constant(col, both)}
+            return replace(made, columns=kept)
+    return s
+
+
 def with_aggregates(framework: Framework, study: Study, rows: Study) -> Study:
     """Add what persons have between them, where the tables have persons' scores.
 

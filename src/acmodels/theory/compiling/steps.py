@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.errors import listing
-from acmodels.theory.claims import NotTestable
+from acmodels.theory.compiling import NotTestable
 from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling.adjustment import Adjustment, adjustment, effects_of
 from acmodels.theory.compiling.equations import Drafted, Piece, Response
@@ -86,7 +86,9 @@ def require(s: Setting, construct: str, role: str) -> tuple[str, ...]:
     if not found:
         parts = s.framework.leaves(construct)
         which = f" or of its parts ({listing(parts, 6)})" if c.parts else ""
-        raise NotTestable(f"the data lack the {role} '{construct}' ({c.name}): no column of it{which}")
+        raise NotTestable(
+            f"the data lack the {role} '{construct}' ({c.name}): no column of it{which}"
+        )
     flat = [p for p in found if _flat(s.values(s.columns[p]))]
     if len(flat) == len(found):
         raise NotTestable(f"the {role} '{s.columns[found[0]]}' has one value only")
