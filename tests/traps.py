@@ -70,7 +70,9 @@ def theory(
     for group in shared:
         text += f'[[arrow]]\ncommon_cause = {toml(list(group))}\nassumed = "so drawn"\n'
     (folder / "arrows.toml").write_text(text)
-    text = '[H]\nstatement = "It is so."\n' + "".join(f"{k} = {toml(v)}\n" for k, v in claim.items())
+    text = '[H]\nstatement = "It is so."\n' + "".join(
+        f"{k} = {toml(v)}\n" for k, v in claim.items()
+    )
     (folder / "propositions.toml").write_text(text)
     return load_framework(folder)
 

@@ -136,8 +136,7 @@ def setting_for(
         names = {c for part in study.parts for c in part.frame.columns}
         columns = settings.measured(framework, sorted(names))
         for c in constructs:
-            for leaf in _standing(framework, c, columns):
-                needed.append(columns[leaf])
+            needed += [columns[leaf] for leaf in _standing(framework, c, columns)]
         if answers:
             full = [p for p in study.parts if p.rows and set(needed) <= set(p.frame.columns)]
             finest = max(full, key=lambda p: len(p.keys), default=None)
@@ -148,7 +147,9 @@ def setting_for(
             _SETTINGS.clear()
         made = settings.setting(framework, study, needed)
         if not answers:
-            own = [made.columns[x] for c in constructs for x in _standing(framework, c, made.columns)]
+            own = [
+                made.columns[x] for c in constructs for x in _standing(framework, c, made.columns)
+            ]
             made = settings.once_each(made, own)
         _SETTINGS[key] = (framework, study, replace(made, schematic=schematic))
     return _SETTINGS[key][2]
@@ -181,15 +182,16 @@ def full_study(framework: Framework, districts: int = 30) -> Study:
         rows = rows.loc[rows.index.repeat(3)].reset_index(drop=True)
         rows[unit] = np.arange(len(rows))
     codes: dict[str, np.ndarray] = {u: rows[u].to_numpy() for u in chain}
+    described = {c.level for c in framework.constructs.values()}
     for unit in nested:
-        if unit not in codes:
+        if unit not in codes and unit in described:
             above = framework.units[unit].within
             if above is not None:
                 codes[unit] = codes[above] * 3 + rng.integers(3, size=len(rows))
             else:
                 codes[unit] = rng.integers(max(2, districts * 2 // 3), size=len(rows))
     frame: dict[str, Any] = {
-        framework.units[u].id: [f"{u}_{k}" for k in codes[u]] for u in framework.units
+        framework.units[u].id: [f"{u}_{k}" for k in codes[u]] for u in framework.units if u in codes
     }
     for c in framework.constructs.values():
         if c.parts or c.opposite_of is not None or c.baseline_of is not None:

@@ -81,8 +81,10 @@ def page(one: dict[str, Any]) -> str:
         *(f"Claim:       {c} ({k})" for c, k in _claims(one)),
         f"Constructs:  {', '.join(one['constructs'])}",
         f"Level:       {', '.join(one['level'])}",
-        f"Rule:        a probability of {stated(one['probability'])}; effects within "
-        f"{stated(one['smallest'])} sd are negligible",
+        (
+            f"Rule:        a probability of {stated(one['probability'])}; effects within "
+            f"{stated(one['smallest'])} sd are negligible"
+        ),
     ]
     if one["rivals"]:
         lines.append(f"Rivals:      {', '.join(one['rivals'])}")

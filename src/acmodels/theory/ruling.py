@@ -145,6 +145,13 @@ def of_effect(
     )  # fmt: skip
 
 
+def asked(sign: str, what: str) -> str:
+    """Say what the rule asks of a quantity with a direction, as `P(total effect > 0)`."""
+    if sign == DIFFERS:
+        return f"P({what} beyond the smallest effect, on one side)"
+    return f"P({what} {'>' if sign == '+' else '<'} 0)"
+
+
 def barred_by(parts: Sequence[Part], p: float) -> str:
     """Name the parts that are reversed, so that the claim is undecided at best."""
     found = [x for x in parts if x.region in ("+", "-") and _reversed(x) >= p]

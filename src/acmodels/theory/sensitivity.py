@@ -16,7 +16,7 @@ from acmodels.theory.claims import Compiled, Terms
 from acmodels.theory.ruling import Array, Ruling, decide, jointly
 
 PRIOR_DRAWS = 400
-"""Draws of the prior; the probability of a claim is then known within 0.025 (2 Monte Carlo errors)."""
+"""Draws of the prior: a probability is then known within 0.05 (2 Monte Carlo errors)."""
 
 HIGHEST_K = 0.7
 """The Pareto k up to which weights of other priors are trusted (Vehtari et al., 2024)."""

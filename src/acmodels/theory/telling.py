@@ -45,11 +45,11 @@ def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, .
     shared = dict.fromkeys(
         s for claim in found.compiled for a in claim.adjustment for s in a.shared
     )
-    for group in shared:
-        out.append(
-            "Not adjusted for, since nobody measures it: what is common to "
-            + ", ".join(name.get(c, c) for c in group)
-        )
+    out += [
+        "Not adjusted for, since nobody measures it: what is common to "
+        + ", ".join(name.get(c, c) for c in group)
+        for group in shared
+    ]
     if any(a.past for claim in found.compiled for a in claim.adjustment):
         out.append(
             "Not adjusted for: the past. The theory has effects act back over time, so that one "

@@ -38,7 +38,7 @@ class Moderated:
     at: tuple[tuple[str, float, float], ...]
 
 
-def scaled(s: Setting, piece: Piece, column: str) -> str:
+def scaled(piece: Piece, column: str) -> str:
     """Write a variable for products, centered: its deviation within units, or standardized."""
     if piece.claim.startswith(("within(", "between(")):
         return piece.claim
@@ -95,7 +95,7 @@ def moderated(
         eq.predictor(s, c, r.home, None, f"a moderator ({f.constructs[b].name})")
         for b, c in zip(by, columns, strict=True)
     ]
-    texts = [scaled(s, main, x), *(scaled(s, p, c) for p, c in zip(others, columns, strict=True))]
+    texts = [scaled(main, x), *(scaled(p, c) for p, c in zip(others, columns, strict=True))]
     values = [_z(s, main), *(_z(s, p) for p in others)]
     products: list[Piece] = []
     for size in range(2, len(texts) + 1):
@@ -103,7 +103,6 @@ def moderated(
             why = "the product" if size == len(texts) else "a part of the product"
             products.append(
                 _product(
-                    s,
                     [texts[k] for k in chosen],
                     [values[k] for k in chosen],
                     [main, *others],
@@ -113,7 +112,7 @@ def moderated(
                 )
             )
     squares = [
-        _square(s, c, p) for c, p in zip([x, *columns], [main, *others], strict=True)
+        _square(s, c) for c in [x, *columns]
         if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
     ]  # fmt: skip
     own = [cause, *by, *also]
@@ -133,17 +132,16 @@ def _points(s: Setting, column: str) -> tuple[float, float]:
     x = x[np.isfinite(x)]
     if len(np.unique(x)) == 2:
         return float(x.min()), float(x.max())
-    return eq.rounded(float(x.mean()) - eq.spread(x)), eq.rounded(float(x.mean()) + eq.spread(x))
+    return eq.rounded(s.mean(x) - s.spread(x)), eq.rounded(s.mean(x) + s.spread(x))
 
 
 def _z(s: Setting, piece: Piece) -> np.ndarray:
     k = piece.texts.index(piece.claim)
     x = piece.values[k]
-    return (x - np.nanmean(x)) / eq.spread(x)
+    return (x - np.nanmean(x)) / s.spread(x)
 
 
 def _product(
-    s: Setting,
     texts: Sequence[str],
     values: Sequence[np.ndarray],
     pieces: Sequence[Piece],
@@ -160,10 +158,10 @@ def _product(
     return Piece((text,), {text: sd}, {text: scale}, text, why, (), (x,))
 
 
-def _square(s: Setting, column: str, piece: Piece) -> Piece:
+def _square(s: Setting, column: str) -> Piece:
     text = f"square(standardize({quoted(column)}))"
     x = s.values(column)
-    z = (x - np.nanmean(x)) / eq.spread(x)
+    z = (x - np.nanmean(x)) / s.spread(x)
     return Piece((text,), {text: SHRUNKEN}, {text: 1.0}, text,
                  "curvature, which would pass for the product", (), (z * z,))  # fmt: skip
 
@@ -188,12 +186,12 @@ def _with_covariates(
         if not eq.is_number(s, column):
             continue
         x = s.values(column)
-        z = (x - np.nanmean(x)) / eq.spread(x)
+        z = (x - np.nanmean(x)) / s.spread(x)
         for text, v, k in zip(texts, values, range(len(texts)), strict=True):
             if span.terms + 1 > max(steps.LEAST_UNITS, n // 4):
                 return out
             piece = _product(
-                s, [text, f"standardize({quoted(column)})"], [v, z], [*pieces, *pieces], [k, k],
+                [text, f"standardize({quoted(column)})"], [v, z], [*pieces, *pieces], [k, k],
                 f"so that {s.framework.constructs[c].name} does not pass for the moderator", SHRUNKEN,
             )  # fmt: skip
             if span.add(piece):

@@ -63,7 +63,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         qx: vx, qy: vy, f"square({qx})": vx**2, f"{qx}:{qy}": vx * vy, f"square({qy})": vy**2,
     }  # fmt: skip
     pieces = [
-        Piece((t,), {t: 0.5 if k < 2 else 1.0}, {t: eq.spread(v)}, t,
+        Piece((t,), {t: 0.5 if k < 2 else 1.0}, {t: s.spread(v)}, t,
               "the response surface of both", (), (v,))
         for k, (t, v) in enumerate(terms.items())
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         for k, t in enumerate(terms, 1)
     }
     said = words(keys, lambda c: s.framework.constructs[c].name)
-    both = eq.spread(np.concatenate([vx, vy]))
+    both = s.spread(np.concatenate([vx, vy]))
     return Compiled(
         (ModelFile(name, said, (one.drafted,), estimands),),
         bound(rule, keys=keys, center=center, unit=both, sd=r.sd),

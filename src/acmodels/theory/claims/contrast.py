@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial as bound
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from acmodels.errors import ModelError
@@ -16,7 +17,7 @@ from acmodels.theory.compiling.equations import Piece
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Setting
 from acmodels.theory.compiling.steps import Level
-from acmodels.theory.ruling import Answers, Array, Part, Ruling, of_effect
+from acmodels.theory.ruling import Answers, Array, Part, Ruling, asked, of_effect
 
 
 class Effect(Common):
@@ -90,7 +91,7 @@ def _made(
         (model,), bound(rule, keys=keys, label=label),
         words(keys, lambda c: s.framework.constructs[c].name), level.name, step.adjusted,
         (step.adjustment,), level.notes,
-        (f"P(difference {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",),
+        (asked(keys.sign, "difference"),),
     )  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def _levels(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     c = quoted(column)
     text = f"factor({c})"
     x = s.values(column)
-    there = sorted(set(x[x == x].tolist()))
+    there = sorted(set(x[np.isfinite(x)].tolist()))
     wanted = [float(v) for v in (*a.values, *b.values)]  # codes
     lost = [f"{v:g}" for v in wanted if v not in there]
     if lost:

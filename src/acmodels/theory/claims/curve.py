@@ -61,7 +61,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
             between = f"between({quoted(x)}, {quoted(unit.column)})"
             mean = s.means(x, unit)
             pieces.append(
-                Piece((between,), {between: 1.0}, {between: eq.spread(mean)}, between,
+                Piece((between,), {between: 1.0}, {between: s.spread(mean)}, between,
                       "so that differences between units do not bend the curve within them", (),
                       (mean,))
             )  # fmt: skip
@@ -69,7 +69,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     estimands: dict[str, dict[str, object]] = {
         "slopes": {"kind": "curvature", "from": x, "to": r.name},
     }
-    scale = eq.spread(values) / r.sd
+    scale = s.spread(values) / r.sd
     said = words(keys, lambda c: s.framework.constructs[c].name)
     asked = {
         "inverted U": "P(slope at the 10th percentile > 0 and at the 90th < 0)",

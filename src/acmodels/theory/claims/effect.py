@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial as bound
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Setting
-from acmodels.theory.ruling import Answers, Part, Ruling, of_effect
+from acmodels.theory.ruling import Answers, Part, Ruling, asked, of_effect
 
 
 class Keys(Common):
@@ -82,9 +82,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         one.adjusted,
         (one.adjustment,),
         (*level.notes, *steps.partial(s, keys.from_), *steps.partial(s, keys.to)),
-        (
-            f"P(total effect {'> 0' if keys.sign == '+' else '< 0' if keys.sign == '-' else 'beyond the smallest effect on one side'})",
-        ),
+        (asked(keys.sign, "total effect"),),
     )
 
 
@@ -107,7 +105,7 @@ def _somewhere(keys: Keys, s: Setting, name: str, r: eq.Response, level: steps.L
         made.step.adjusted,
         (made.step.adjustment,),
         level.notes,
-        (f"P(slope there {'> 0' if keys.sign == '+' else '< 0'})",),
+        (asked(keys.sign, "slope there"),),
     )
 
 
@@ -116,7 +114,9 @@ def rule(
 ) -> Ruling:
     """Rule on the total effect."""
     draws = next(x for k, x in answers.items() if k == "effect" or k.startswith("effect["))
-    own = dict(region=keys.sign, smallest=terms.smallest, need=terms.probability)
+    own: dict[str, Any] = {
+        "region": keys.sign, "smallest": terms.smallest, "need": terms.probability,
+    }  # fmt: skip
     main = Part("effect", keys.from_, keys.to, draws, **own)
     every = [Part("effect", a, b, answers[e], **own) for a, b, e in parts]
     return of_effect(draws, keys.sign, terms.smallest, terms.probability, main, every or [main])

@@ -2,10 +2,9 @@
 
 The graph is unrolled over two waves. Every construct depends on its own past, and causes that
 constructs share are nodes that nobody measures. Whether a set is valid is asked of networkx
-(d-separation; Pearl, 2009, *Causality*, the back-door criterion for sets of causes: Perković et al.,
-2018, *Journal of Machine Learning Research* 18, 1-62). A valid set is pruned to the causes of what
-carries the effect (Henckel, Perković & Maathuis, 2022, *JRSS B* 84, 579-599), which holds only where
-nothing hidden is needed. Where no set of measured constructs is valid, the nearest measured causes
+(d-separation; Pearl, 2009, *Causality*; for sets of causes Perković et al., 2018, *JMLR* 18, 1-62).
+A valid set is pruned to the causes of what carries the effect (Henckel, Perković & Maathuis, 2022,
+*JRSS B* 84, 579-599), which holds only where nothing hidden is needed. Where no set of measured constructs is valid, the nearest measured causes
 of cause or outcome are taken (VanderWeele, 2019, *European Journal of Epidemiology* 34, 211-219),
 and what the theory has and the data lack is named.
 """
@@ -107,7 +106,7 @@ def cycle(framework: Framework) -> list[str]:
 
 
 def leads(framework: Framework, cause: str, effect: str, *, lags: bool = False) -> bool:
-    """Whether the theory has a path of arrows from a cause to an effect, within a wave or over it."""
+    """Whether arrows lead from a cause to an effect, within a wave or over one."""
     graph = unrolled(framework)
     goal = {(framework.node(y), NOW) for y in framework.leaves(effect)}
     for x in framework.leaves(cause):
@@ -149,6 +148,8 @@ def confounders_moved(
         hits = any(
             m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among
         )
+            m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among
+        )
         if hits and any(_reaches(alone, node, y, set()) for y in ends):
             out.append(c)
     return tuple(out)
@@ -170,7 +171,7 @@ def adjustment(
         causes: whose effect is asked for; composites stand for their parts.
         outcome: likewise.
         measured: constructs that have a column.
-        given: constructs that stand in the equation whatever is chosen, and may be moved by a cause.
+        given: constructs that stand in the equation whatever is chosen, moved by a cause or not.
         randomized: causes that were assigned at random, and so have no causes of their own.
 
     Returns:

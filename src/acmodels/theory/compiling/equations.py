@@ -142,13 +142,6 @@ def _half(sd: float) -> Prior:
     return {"dist": "HalfNormal", "sigma": rounded(sd)}
 
 
-def spread(x: Array) -> float:
-    """Sd of the values that are there; 1 where they do not vary."""
-    x = x[np.isfinite(x)]
-    sd = float(x.std(ddof=1)) if len(x) > 1 else 0.0
-    return sd if sd > 0 else 1.0
-
-
 def is_number(s: Setting, column: str) -> bool:
     """Whether a column enters as a number and not as a factor."""
     return column in s.composites or kind(s.study, column) in ("number", "boolean", "empty")
@@ -225,7 +218,7 @@ def column(s: Setting, construct: str) -> str:
 def _single(s: Setting, construct: str) -> Response:
     column = s.columns[construct]
     fam, link = family(s, column)
-    sd = spread(s.values(column)) if fam == "gaussian" else 1.8
+    sd = s.spread(s.values(column)) if fam == "gaussian" else 1.8
     return Response(construct, column, (), sd, fam, link, s.home(column), (construct,))
 
 
@@ -281,8 +274,8 @@ def predictor(
         means = s.means(column, rows)
         base = f"between({c}, {quoted(rows.column)})"
         texts = [base, *(f"between({c}, {quoted(g.column)})" for g in chain if g is not rows)]
-        sds = {base: spread(means)} | {
-            t: spread(s.means(column, g)) for t, g in zip(texts[1:], chain, strict=False)
+        sds = {base: s.spread(means)} | {
+            t: s.spread(s.means(column, g)) for t, g in zip(texts[1:], chain, strict=False)
         }
         held = (means, *(s.means(column, g) for g in chain if g is not rows))
         spreads = {t: (sd if t == base else 1.0) for t in texts}
@@ -293,12 +286,12 @@ def predictor(
     if not chain:
         text = c
         varying = _varying(s, column, rows) if slope else ()
-        return Piece((text,), {text: sd}, {text: spread(x)}, text, why, varying, (x,))
+        return Piece((text,), {text: sd}, {text: s.spread(x)}, text, why, varying, (x,))
     first = chain[0]
     inner = f"within({c}, {quoted(first.column)})"
     texts = [inner, *(f"between({c}, {quoted(g.column)})" for g in chain)]
-    sds = {inner: spread(x - s.means(column, first))}
-    sds |= {t: spread(s.means(column, g)) for t, g in zip(texts[1:], chain, strict=True)}
+    sds = {inner: s.spread(x - s.means(column, first))}
+    sds |= {t: s.spread(s.means(column, g)) for t, g in zip(texts[1:], chain, strict=True)}
     claim = texts[1] if varies_in_level else inner
     priors = {t: (1.0 if t.startswith("between") and t != claim else sd) for t in texts}
     varying = _varying(s, column, rows) if slope and claim == inner else ()
@@ -328,12 +321,12 @@ def mediator(
     c = quoted(m.name)
     x = values(s, m)
     texts = [c]
-    sds = {c: spread(x)}
+    sds = {c: s.spread(x)}
     held = [x]
     claim = c
     if rows is not None and m.home is not rows and not _constant(x, rows):
         base = f"between({c}, {quoted(rows.column)})"
-        texts, sds, claim = [base], {base: spread(_means(x, rows))}, base
+        texts, sds, claim = [base], {base: s.spread(_means(x, rows))}, base
         held = [_means(x, rows)]
     for g in levels:
         if g is rows or _constant(x, g) or not g.repeated:
@@ -341,7 +334,7 @@ def mediator(
         text = f"between({c}, {quoted(g.column)})"
         texts.append(text)
         held.append(_means(x, g))
-        sds[text] = spread(_means(x, g))
+        sds[text] = s.spread(_means(x, g))
         if claim == c:
             claim = text
     priors = {t: (1.0 if len(texts) > 1 and t != texts[0] else sd) for t in texts}

@@ -105,6 +105,16 @@ class Setting:
         found = [str(v) for v in label_codes(self.study, column)[1]]
         return tuple(sorted(found))
 
+    def spread(self, x: Array) -> float:
+        """Return the sd of the values that are there; 1 where they do not vary, or are no data."""
+        x = x[np.isfinite(x)]
+        sd = float(x.std(ddof=1)) if len(x) > 1 and not self.schematic else 0.0
+        return sd if sd > 0 else 1.0
+
+    def mean(self, x: Array) -> float:
+        """Return the mean of the values that are there; 0 where they are no data."""
+        return 0.0 if self.schematic else float(np.nanmean(x))
+
     def free_name(self, name: str) -> str:
         """Return a name for a composite that no column has."""
         return name if name not in self.study.names else f"{name}_mean"

@@ -172,7 +172,7 @@ def cause(
     for p, piece in zip(parts, pieces, strict=True):
         x = s.values(s.columns[p])
         both = np.isfinite(x) & np.isfinite(whole)
-        moved = float(np.cov(x[both], whole[both])[0, 1] / eq.spread(whole[both]))
+        moved = float(np.cov(x[both], whole[both])[0, 1] / s.spread(whole[both]))
         weights.append(eq.rounded(moved / piece.sds[piece.claim]))
     return Cause(construct, parts, pieces, tuple(weights))
 
