@@ -85,9 +85,8 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
 
 
 def _spline(text: str, x: Array, why: str) -> Piece:
-    names = tuple(f"{text}[{k}]" for k in range(1, KNOTS + 1))
-    priors = {text: 1.0} | dict.fromkeys(names, 1.0)
-    return Piece((text,), priors, {text: 1.0} | dict.fromkeys(names, 1.0), text, why, (), (x,))
+    """The columns of a spline have sd 1 and do not correlate, so that each has the same prior."""
+    return Piece((text,), {text: 0.5}, {text: 1.0}, text, why, (), (x,))
 
 
 def rule(answers: Answers, terms: Terms, *, keys: Keys, scale: float) -> Ruling:

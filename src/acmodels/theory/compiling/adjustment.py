@@ -148,8 +148,6 @@ def confounders_moved(
         hits = any(
             m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among
         )
-            m in graph.successors(node) or _reaches(graph, node, m, among - {m}) for m in among
-        )
         if hits and any(_reaches(alone, node, y, set()) for y in ends):
             out.append(c)
     return tuple(out)

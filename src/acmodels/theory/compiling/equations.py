@@ -123,8 +123,8 @@ class Drafted:
 
 
 def _coefficient(response: str, text: str) -> str:
-    """The name of a coefficient; of a factor, of every level's."""
-    if text.startswith("factor("):
+    """The name of a coefficient; of a factor or a spline, of every column's."""
+    if text.startswith(("factor(", "spline(")):
         return f"{quoted(response)} ~ {text}[*]"
     return named.coefficient(quoted(response), text)
 
