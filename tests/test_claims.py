@@ -112,10 +112,14 @@ def test_opposite_slopes_within_and_between(plain: Any) -> None:
 
 
 def test_waves_are_no_independent_rows(tmp_path: Path) -> None:
-    """Four waves of 16 partnerships whose stable level is all that x and y share."""
+    """Eight waves of 16 partnerships with stable levels that have nothing to do with each other.
+
+    Of 20 such studies more than three are called supported with a probability of 2e-3 (binomial,
+    at 0.025 each), by the right rule.
+    """
     f = theory(tmp_path / "f", {"x": "partnership", "y": "partnership"}, ["x > y"], effect())
     naive = wrong = 0
-    for seed in range(6):
+    for seed in range(100, 120):
         rng = np.random.default_rng(seed)
         n, waves = 16, 8
         x, y = rng.standard_normal((2, n, 1)) + 0.2 * rng.standard_normal((2, n, waves))
@@ -130,8 +134,8 @@ def test_waves_are_no_independent_rows(tmp_path: Path) -> None:
         residual = table["y"] - slope * table["x"] - at_zero
         naive += abs(slope) > 2 * residual.std() / table["x"].std() / np.sqrt(n * waves)
         wrong += status(f, table) == "supported"
-    assert naive >= 4
-    assert wrong == 0
+    assert naive >= 8
+    assert wrong <= 3
 
 
 # --- mediation --------------------------------------------------------------------------
@@ -333,7 +337,7 @@ def test_order(tmp_path: Path) -> None:
     assert status(f, of_four(1, (0.8, 0.05, 0.05, 0.05))) == "supported"
     equal = [status(f, of_four(seed, (0.2, 0.2, 0.2, 0.2))) for seed in range(4)]
     assert "supported" not in equal
-    assert status(f, of_four(3, (0.2, 0.2, 0.2, 0.2), n=20_000)) == "contradicted negligible"
+    assert status(f, of_four(3, (0.2, 0.2, 0.2, 0.2), n=60_000)) == "contradicted negligible"
 
 
 @pytest.mark.parametrize(

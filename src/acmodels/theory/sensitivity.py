@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acmodels.errors import AcmodelsError
-from acmodels.estimands import Context, evaluate
+from acmodels.estimands import Context, Paths, evaluate, steps
 from acmodels.inference.fitting import Fit
 from acmodels.inference.prior_sensitivity import log_prior
 from acmodels.priors import Prior, Priors
@@ -46,13 +46,27 @@ class Sensitivity:
 
 def answers_of(fit: Fit, called: Mapping[str, str]) -> dict[str, Array]:
     """Return the draws of a fit's estimands, by the names that a claim has for them."""
-    back: dict[str, list[str]] = {}
-    for own, here in called.items():
-        back.setdefault(here, []).append(own)
     out: dict[str, Array] = {}
+    back = _back(called)
     for row in fit.effects.rows:
         for own in back.get(row.name, ()):
-            out[f"{own}[{row.at}]" if row.at else own] = row.draws.reshape(-1)
+            out |= _named(own, row.at, row.draws, row.steps)
+    return out
+
+
+def _back(called: Mapping[str, str]) -> dict[str, list[str]]:
+    out: dict[str, list[str]] = {}
+    for own, here in called.items():
+        out.setdefault(here, []).append(own)
+    return out
+
+
+def _named(own: str, at: str, draws: Array, paths: Paths) -> dict[str, Array]:
+    """Draws of a row by the claim's name for it, and of the steps of an effect of one path."""
+    out = {f"{own}[{at}]" if at else own: np.asarray(draws).reshape(-1)}
+    if len(paths) == 1:
+        for k, step in enumerate(paths[0], 1):
+            out[f"{own}/{k}"] = np.asarray(step.draws).reshape(-1)
     return out
 
 
@@ -64,14 +78,11 @@ def prior_answers(fit: Fit, called: Mapping[str, str], seed: int) -> dict[str, A
         fit.system.layout, fit.system.responses, lambda name: drawn[name][None, :],
         fit.spec.estimands, fit.spec.source,
     )  # fmt: skip
-    wanted: dict[str, list[str]] = {}
-    for own, here in called.items():
-        wanted.setdefault(here, []).append(own)
     out: dict[str, Array] = {}
-    for name, owns in wanted.items():
-        for row in evaluate(name, context):
+    for name, owns in _back(called).items():
+        for row, paths in zip(evaluate(name, context), steps(name, context), strict=True):
             for own in owns:
-                out[f"{own}[{row.at}]" if row.at else own] = np.asarray(row.draws).reshape(-1)
+                out |= _named(own, row.at, row.draws, paths)
     return out
 
 

@@ -55,17 +55,31 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
 
 @dataclass(frozen=True)
 class Chain:
-    """One path with the names of its steps' estimands.
+    """One path, with the estimands of the indirect effect of each part of its cause.
 
     Attributes:
         nodes: cause, mediators and outcome.
-        steps: an estimand for each step.
-        signs: the direction of each, as the theory states it, or None.
+        parts: by part of the cause, the estimand of its effect along the path.
+        weights: of the parts in a joint step of one sd of the cause.
+        signs: the direction of each step, as the theory states it, or None.
     """
 
     nodes: Path
-    steps: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    weights: tuple[float, ...]
     signs: tuple[str | None, ...]
+
+    def whole(self, answers: Answers) -> Array:
+        """Return draws of the effect along the path."""
+        pairs = zip(self.parts, self.weights, strict=True)
+        return np.sum([w * answers[e] for (_, e), w in pairs], axis=0)
+
+    def step(self, answers: Answers, k: int) -> Array:
+        """Return draws of step k, counted from 1; the first is that of all parts together."""
+        if k > 1:
+            return answers[f"{self.parts[0][1]}/{k}"]
+        pairs = zip(self.parts, self.weights, strict=True)
+        return np.sum([w * answers[f"{e}/1"] for (_, e), w in pairs], axis=0)
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
@@ -96,7 +110,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         barred=[keys.from_], slope=False,
     )  # fmt: skip
     drafted = tuple(x.drafted for x in (*made.values(), last))
-    estimands, chains = _estimands(keys, f, paths, made, last, responses, y)
+    estimands, chains = _estimands(keys, f, paths, last, responses, y)
     model = ModelFile(name, words(keys, lambda c: f.constructs[c].name), drafted, estimands)
     every = (*made.values(), last)
     notes = [*level.notes]
@@ -104,7 +118,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         notes += steps.partial(s, c)
     return Compiled(
         (model,),
-        bound(rule, keys=keys, chains=chains, parts=_cause_parts(chains, made, keys)),
+        bound(rule, keys=keys, chains=chains),
         words(keys, lambda c: f.constructs[c].name),
         level.name,
         tuple(dict.fromkeys(c for x in every for c in x.adjusted)),
@@ -122,49 +136,27 @@ def _estimands(
     keys: Keys,
     f: Framework,
     paths: Sequence[Path],
-    made: dict[str, Step],
     last: Step,
     responses: dict[str, Response],
     y: Response,
 ) -> tuple[dict[str, dict[str, object]], tuple[Chain, ...]]:
     out: dict[str, dict[str, object]] = {}
     chains: list[Chain] = []
+    cause = last.causes[keys.from_]
     for p in paths:
-        names: list[str] = []
+        label = f"through_{'_'.join(p)}"
+        parts: list[tuple[str, str]] = []
+        for part, piece in zip(cause.parts, cause.pieces, strict=True):
+            name = label if len(cause.parts) == 1 else f"{label}_of_{part}"
+            name = name.replace(".", "_")
+            via = [responses[m].name for m in p]
+            out[name] = steps.standard("indirect", piece.claim, y.name, via=via)
+            parts.append((part, name))
         nodes = (keys.from_, *p, keys.to)
-        for a, b in pairwise(nodes):
-            label = f"{a}_to_{b}".replace(".", "_")
-            x = last if b == keys.to else made[b]
-            target = y if b == keys.to else responses[b]
-            if a == keys.from_:
-                out |= steps.effect_estimands(label, x.causes[a], target.name, "direct")
-            else:
-                piece = next(q for q in x.drafted.pieces if _is(q.texts, responses[a].name))
-                out[label] = steps.standard("direct", piece.claim, target.name)
-            names.append(label)
         signs = tuple(sign_of(f, a, b) for a, b in pairwise(nodes))
-        chains.append(Chain(nodes, tuple(names), completed(signs, keys.sign)))
-    direct = steps.effect_estimands("direct", last.causes[keys.from_], y.name, "direct")
+        chains.append(Chain(nodes, tuple(parts), cause.weights, completed(signs, keys.sign)))
+    direct = steps.effect_estimands("direct", cause, y.name, "direct")
     return out | direct, tuple(chains)
-
-
-def _is(texts: Sequence[str], column: str) -> bool:
-    from acmodels.spec.names import quoted
-
-    c = quoted(column)
-    return texts[0] == c or texts[0].startswith((f"between({c},", f"within({c},"))
-
-
-def _cause_parts(
-    chains: Sequence[Chain], made: dict[str, Step], keys: Keys
-) -> tuple[tuple[str, str, str], ...]:
-    out: dict[tuple[str, str, str], None] = {}
-    for c in chains:
-        cause = made[c.nodes[1]].causes[keys.from_]
-        if len(cause.parts) > 1:
-            for part, estimand in steps.part_names(c.steps[0], cause).items():
-                out[part, c.nodes[1], estimand] = None
-    return tuple(out)
 
 
 def sign_of(f: Framework, cause: str, effect: str) -> str | None:
@@ -204,52 +196,42 @@ def completed(signs: Sequence[str | None], whole: str) -> tuple[str | None, ...]
     return tuple(signs)
 
 
-def rule(
-    answers: Answers,
-    terms: Terms,
-    *,
-    keys: Keys,
-    chains: Sequence[Chain],
-    parts: Sequence[tuple[str, str, str]],
-) -> Ruling:
+def rule(answers: Answers, terms: Terms, *, keys: Keys, chains: Sequence[Chain]) -> Ruling:
     """Rule on the paths: at least one of them holds step by step, and none is reversed."""
     p, s = terms.probability, terms.smallest
     need = 1 - (1 - p) / len(chains)
     toward = 1.0 if keys.sign == "+" else -1.0
-    products = [toward * np.prod([answers[e] for e in c.steps], axis=0) for c in chains]
+    products = [toward * c.whole(answers) for c in chains]
     total: Array = np.sum(products, axis=0)
-    holds, negligible, reversed_paths, rows = [], [], [], []
+    holds: list[float] = []
+    negligible: list[float] = []
+    against: list[str] = []
+    rows: list[Part] = []
     for c, whole in zip(chains, products, strict=True):
         held = (whole > 0) & (total > 0)
-        small = []
-        for e, sign, (a, b) in zip(c.steps, c.signs, pairwise(c.nodes), strict=True):
-            x = answers[e]
+        small: list[float] = []
+        for k, (sign, (a, b)) in enumerate(zip(c.signs, pairwise(c.nodes), strict=True), 1):
+            x = c.step(answers, k)
             small.append(float(np.mean(np.abs(x) <= s)))
             if sign is not None:
                 held &= x > 0 if sign == "+" else x < 0
             rows.append(Part(f"step {a} > {b}", a, b, x, sign or "", s, need))
+        if len(c.parts) > 1:
+            rows += [
+                Part(f"step {part} > {c.nodes[1]}", part, c.nodes[1], answers[f"{e}/1"], "", s, p)
+                for part, e in c.parts
+            ]
         holds.append(float(np.mean(held)))
         negligible.append(max(small))
         if float(np.mean(whole < 0)) >= need:
-            reversed_paths.append(" > ".join(c.nodes))
-        rows.append(
-            Part(
-                f"through {', '.join(c.nodes[1:-1])}",
-                keys.from_,
-                keys.to,
-                toward * whole,
-                keys.sign,
-                0.0,
-                need,
-            )
-        )
+            against.append(" > ".join(c.nodes))
+        through = f"through {', '.join(c.nodes[1:-1])}"
+        rows.append(Part(through, keys.from_, keys.to, toward * whole, keys.sign, 0.0, need))
     open_ = [h for h, small in zip(holds, negligible, strict=True) if small + p < 1]
-    main = Part("indirect effect", keys.from_, keys.to, toward * total, keys.sign, 0.0, p)
-    rows += [Part("effect on a mediator", a, b, answers[e], "", s, p) for a, b, e in parts]
-    rows.append(Part("direct effect", keys.from_, keys.to, answers["direct"], "", s, p))
-    rows.append(
-        Part("total effect", keys.from_, keys.to, answers["direct"] + toward * total, "", s, p)
-    )
+    indirect, direct = toward * total, answers["direct"]
+    main = Part("indirect effect", keys.from_, keys.to, indirect, keys.sign, 0.0, p)
+    rows.append(Part("direct effect", keys.from_, keys.to, direct, "", s, p))
+    rows.append(Part("total effect", keys.from_, keys.to, direct + indirect, "", s, p))
     unique = {(x.name, x.from_, x.to): x for x in rows}
     return Ruling(
         max(open_, default=max(holds)),
@@ -259,5 +241,5 @@ def rule(
         p,
         main,
         tuple(unique.values()),
-        f"the path {reversed_paths[0]} is reversed" if reversed_paths else "",
+        f"the path {against[0]} is reversed" if against else "",
     )

@@ -59,9 +59,8 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         second = moderated(s, keys.from_, [keys.by], y, level, mediators=[middle],
                            barred=[keys.from_])  # fmt: skip
         estimands = slopes(first.slope, middle.name, first.at)
-        piece = next(p for p in second.drafted.pieces if p.texts[0].strip("`") == middle.name
-                     or p.texts[0].startswith("between("))  # fmt: skip
-        estimands["other"] = steps.standard("direct", piece.claim, y.name)
+        at = {c: [eq.rounded((low + high) / 2)] for c, low, high in first.at}
+        estimands["path"] = steps.standard("indirect", first.slope, y.name, via=[middle.name], at=at)
         steps_of = (first.step, second.step)
         drafted = (first.drafted, second.drafted)
     else:
@@ -90,7 +89,7 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys) -> Ruling:
     p, s = terms.probability, terms.smallest
     low, high = (_one(answers, f"slope_{side}") for side in ("low", "high"))
     change = (high - low) / 2
-    other = _one(answers, "other")
+    other = answers["path/2"] if keys.leg == "first" else _one(answers, "other")
     toward = 1.0 if keys.sign == "+" else -1.0
     index = toward * change * other
     m = keys.via[0]
