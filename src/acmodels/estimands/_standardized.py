@@ -18,7 +18,7 @@ from acmodels.spec.parsing import parse_operand
 from acmodels.system import Layout
 from acmodels.system.columns import apply, variable_values
 from acmodels.system.spreads import Level, spread, units_of
-from acmodels.system.terms import is_constant
+from acmodels.system.terms import is_constant, pattern
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,15 @@ def standard(layout: Layout, start: Node, to: str, where: str) -> Standard:
 def _level(layout: Layout, n: Node) -> Level:
     """The part of variables that moves with a node."""
     d = layout.derived.get(n.operand or "")
-    if d is not None:
-        return ((d.code, d.constant),)
-    known = layout.variables.get(n.variable)
-    pattern = layout.equation(n.variable).carry if known is None else known.values
+    if d is not None and d.constant:
+        return ((d.code, True),)
+    varies = pattern(layout, n.variable if d is None else str(n.operand))
+    inside = () if d is None else ((d.code, False),)
     codes = [b.code for b in layout.blocks]
     codes += [d.code for d in layout.derived.values()]
     codes += [e.carry for e in layout.equations if e.n < layout.n_rows]
-    kept = [c for c in codes if is_constant(pattern, c)]
+    kept = [c for c in codes if is_constant(varies, c)]
     if not kept:
-        return ()
+        return inside
     coarsest = min(kept, key=lambda c: len(np.unique(c)))
-    return ((coarsest, True),)
+    return (*inside, (coarsest, True))

@@ -18,7 +18,7 @@ from acmodels.system.equation import EquationLayout
 from acmodels.system.groups import Block
 from acmodels.system.layout import Layout
 from acmodels.system.rank import explained, redundant
-from acmodels.system.terms import Term, group_terms, terms
+from acmodels.system.terms import Term, group_terms, pattern, terms
 
 type RowNames = Callable[[np.ndarray], tuple[int, ...]]
 
@@ -90,11 +90,11 @@ def _reads(e: EquationLayout, layout: Layout) -> list[str]:
 
 
 def _stand_in(source: str, layout: Layout) -> Array:
-    """Values of a predictor; for a mean its units, for a deviation something that always varies."""
+    """Values of a predictor; for a mean or a deviation something that varies as it can."""
     d = layout.derived.get(source)
     if d is None:
         return layout.variables[source].values
-    return d.pattern.astype(np.float64)
+    return pattern(layout, source).astype(np.float64)
 
 
 def grouping_problems(layout: Layout) -> list[str]:

@@ -241,7 +241,7 @@ def latent_terms(layout: Layout, response: str) -> tuple[tuple[Term, LatentFacto
 
 def constant_within(layout: Layout, column: Column, code: Index) -> bool:
     """Say whether a column is constant within units, from what it is made of."""
-    return all(is_constant(_pattern(layout, s), code) for s in column.sources)
+    return all(is_constant(pattern(layout, s), code) for s in column.sources)
 
 
 @per_layout
@@ -311,13 +311,34 @@ def _mean(layout: Layout, variable: str, unit: str, key: str) -> LatentMean:
     return LatentMean(variable, unit, key, i, d.code, at, columns, effects, offset)
 
 
+def pattern(layout: Layout, key: str) -> Array | Index:
+    """Return something that varies over the data's rows as a source can, (N,).
+
+    The deviation of a variable from the mean of its unit is the same in rows that share both the
+    variable's value and the unit: that of a department's variable from its district's mean is one
+    number for all rows of the department.
+    """
+    kept = _patterns(layout)
+    if key not in kept:
+        kept[key] = _pattern(layout, key)
+    return kept[key]
+
+
+@per_layout
+def _patterns(layout: Layout) -> dict[str, Array | Index]:
+    del layout
+    return {}
+
+
 def _pattern(layout: Layout, key: str) -> Array | Index:
-    """Something that varies over the data's rows as a source does."""
-    if key in layout.derived:
-        return layout.derived[key].pattern
-    if key in layout.variables:
-        return layout.variables[key].values
-    return layout.equation(key).carry
+    d = layout.derived.get(key)
+    if d is None:
+        known = layout.variables.get(key)
+        return layout.equation(key).carry if known is None else known.values
+    if d.constant:
+        return d.code
+    pairs = np.stack([np.unique(pattern(layout, d.variable), return_inverse=True)[1], d.code])
+    return np.unique(pairs, axis=1, return_inverse=True)[1].astype(np.int64)
 
 
 def is_constant(values: Array | Index, code: Index) -> bool:
