@@ -153,7 +153,7 @@ def mediated(
 ) -> pd.DataFrame:
     r = Rows(seed, departments=2, partnerships=5)
     x = r.draw("department")
-    u, e = r.draw("department", 0.4), r.draw()
+    u, e = r.draw("department", 0.8), r.draw()
     m = a * x + u + e
     y = between * (a * x + u) + within * e + direct * x + r.draw("department", 0.3) + r.draw()
     return without_partner(r, x=x, m=m, y=y)

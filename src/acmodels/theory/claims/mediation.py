@@ -1,7 +1,7 @@
 """A construct works through others: every step of a path, and their product."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial as bound
 from itertools import pairwise, product
 from typing import Annotated, Literal
@@ -83,80 +83,105 @@ class Chain:
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
-    """Compile: an equation for each mediator and one for the outcome, in one model."""
+    """Compile: for each path a model, with an equation for each mediator and one for the outcome.
+
+    The mediators of other paths stand in the outcome's equation with their observed means. Each
+    path's own are latent, and all paths in one model would take minutes instead of seconds.
+    """
     f = s.framework
     y = steps.outcome(s, keys.to)
     steps.require(s, keys.from_, "cause")
     for m in roles(keys).via:
         steps.require(s, m, "mediator")
-    paths = [p for line in stated(keys) for p in product(*(eq.available(s, m) for m in line))]
-    paths = list(dict.fromkeys(paths))
-    order = list(dict.fromkeys(m for p in paths for m in p))
+    found = [p for line in stated(keys) for p in product(*(eq.available(s, m) for m in line))]
+    paths = list(dict.fromkeys(found))
     level = steps.level_of(s, [keys.from_], [*roles(keys).via, keys.to], keys.level)
-    moved = confounders_moved(f, [keys.from_], order, [keys.to], list(s.columns))
-    moved = tuple(c for c in moved if c not in order)
-    responses = {m: eq.response(s, m) for m in (*moved, *order)}
-    made: dict[str, Step] = {}
-    for c in moved:
-        made[c] = steps.step(s, [keys.from_], responses[c], level, barred=order, slope=False)
-    for m in order:
-        before = [*moved, *dict.fromkeys(a for p in paths if m in p for a in p[: p.index(m)])]
-        made[m] = steps.step(
-            s, [keys.from_], responses[m], level, mediators=[responses[b] for b in before],
-            barred=[keys.from_], slope=False,
-        )  # fmt: skip
-    last = steps.step(
-        s, [keys.from_], y, level, mediators=[responses[m] for m in (*moved, *order)],
-        barred=[keys.from_], slope=False,
-    )  # fmt: skip
-    drafted = tuple(x.drafted for x in (*made.values(), last))
-    estimands, chains = _estimands(keys, f, paths, last, responses, y)
-    model = ModelFile(name, words(keys, lambda c: f.constructs[c].name), drafted, estimands)
-    every = (*made.values(), last)
+    models: list[ModelFile] = []
+    chains: list[Chain] = []
+    every: list[Step] = []
+    for p in paths:
+        label = name if len(paths) == 1 else f"{name}_through_{'_'.join(p).replace('.', '_')}"
+        others = [m for q in paths if q != p for m in q if m not in p]
+        made = _equations(keys, s, p, tuple(dict.fromkeys(others)), level, y)
+        estimands, chain = _estimands(keys, f, p, made[-1], {m: eq.response(s, m) for m in p}, y)
+        drafted = steps.of_one_nest(tuple(x.drafted for x in made), level)
+        models.append(ModelFile(label, _said(keys, p, f), drafted, estimands))
+        chains.append(chain)
+        every += made
     notes = [*level.notes]
     for c in (keys.from_, *roles(keys).via, keys.to):
         notes += steps.partial(s, c)
     return Compiled(
-        (model,),
-        bound(rule, keys=keys, chains=chains),
+        tuple(models),
+        bound(rule, keys=keys, chains=tuple(chains)),
         words(keys, lambda c: f.constructs[c].name),
         level.name,
         tuple(dict.fromkeys(c for x in every for c in x.adjusted)),
         tuple(x.adjustment for x in every),
         tuple(dict.fromkeys(notes)),
         (
-            "for at least one path, P(every step in its direction), the threshold divided among "
-            "paths, and no step negligible",
-            "the sum over paths in the direction",
+            (
+                "for at least one path, P(every step in its direction), the threshold divided "
+                "among paths, and no step negligible"
+            ),
+            "no path is reversed",
         ),
     )
 
 
+def _said(keys: Keys, path: Path, f: Framework) -> str:
+    return words(
+        keys.model_copy(update={"via": list(path)}), lambda c: f.constructs[c].name
+    )
+
+
+def _equations(
+    keys: Keys, s: Setting, path: Path, others: Path, level: steps.Level, y: Response
+) -> list[Step]:
+    """The equations of one path: of confounders that the cause moves, mediators, outcome."""
+    f = s.framework
+    moved = confounders_moved(f, [keys.from_], path, [keys.to], list(s.columns))
+    moved = tuple(c for c in moved if c not in (*path, *others))
+    responses = {m: eq.response(s, m) for m in (*moved, *path)}
+    beside = [eq.response(s, m) for m in others]
+    chained = len(path) + len(moved) > 1
+    out = [
+        steps.step(s, [keys.from_], responses[c], level, barred=path, slope=False) for c in moved
+    ]
+    for k, m in enumerate(path):
+        before = [responses[b] for b in (*moved, *path[:k])]
+        out.append(
+            steps.step(
+                s, [keys.from_], responses[m], level, mediators=before, barred=[keys.from_],
+                slope=False, chained=chained,
+            )
+        )  # fmt: skip
+    out.append(
+        steps.step(
+            s, [keys.from_], y, level, mediators=list(responses.values()), beside=beside,
+            barred=[keys.from_], slope=False, chained=chained,
+        )
+    )  # fmt: skip
+    return out
+
+
 def _estimands(
-    keys: Keys,
-    f: Framework,
-    paths: Sequence[Path],
-    last: Step,
-    responses: dict[str, Response],
-    y: Response,
-) -> tuple[dict[str, dict[str, object]], tuple[Chain, ...]]:
+    keys: Keys, f: Framework, path: Path, last: Step, responses: dict[str, Response], y: Response
+) -> tuple[dict[str, dict[str, object]], Chain]:
     out: dict[str, dict[str, object]] = {}
-    chains: list[Chain] = []
     cause = last.causes[keys.from_]
-    for p in paths:
-        label = f"through_{'_'.join(p)}"
-        parts: list[tuple[str, str]] = []
-        for part, piece in zip(cause.parts, cause.pieces, strict=True):
-            name = label if len(cause.parts) == 1 else f"{label}_of_{part}"
-            name = name.replace(".", "_")
-            via = [responses[m].name for m in p]
-            out[name] = steps.standard("indirect", piece.claim, y.name, via=via)
-            parts.append((part, name))
-        nodes = (keys.from_, *p, keys.to)
-        signs = tuple(sign_of(f, a, b) for a, b in pairwise(nodes))
-        chains.append(Chain(nodes, tuple(parts), cause.weights, completed(signs, keys.sign)))
-    direct = steps.effect_estimands("direct", cause, y.name, "direct")
-    return out | direct, tuple(chains)
+    label = f"through_{'_'.join(path)}"
+    parts: list[tuple[str, str]] = []
+    via = [responses[m].name for m in path]
+    for part, piece in zip(cause.parts, cause.pieces, strict=True):
+        name = label if len(cause.parts) == 1 else f"{label}_of_{part}"
+        name = name.replace(".", "_")
+        out[name] = steps.standard("indirect", piece.claim, y.name, via=via)
+        parts.append((part, name))
+    nodes = (keys.from_, *path, keys.to)
+    signs = tuple(sign_of(f, a, b) for a, b in pairwise(nodes))
+    chain = Chain(nodes, tuple(parts), cause.weights, completed(signs, keys.sign))
+    return out | steps.effect_estimands("direct", cause, y.name, "direct"), chain
 
 
 def sign_of(f: Framework, cause: str, effect: str) -> str | None:
@@ -197,18 +222,21 @@ def completed(signs: Sequence[str | None], whole: str) -> tuple[str | None, ...]
 
 
 def rule(answers: Answers, terms: Terms, *, keys: Keys, chains: Sequence[Chain]) -> Ruling:
-    """Rule on the paths: at least one of them holds step by step, and none is reversed."""
+    """Rule on the paths: at least one of them holds step by step, and none is reversed.
+
+    Each path has a model of its own, so that no sum is formed of them.
+    """
     p, s = terms.probability, terms.smallest
     need = 1 - (1 - p) / len(chains)
     toward = 1.0 if keys.sign == "+" else -1.0
-    products = [toward * c.whole(answers) for c in chains]
-    total: Array = np.sum(products, axis=0)
     holds: list[float] = []
+    reverse: list[float] = []
     negligible: list[float] = []
-    against: list[str] = []
     rows: list[Part] = []
-    for c, whole in zip(chains, products, strict=True):
-        held = (whole > 0) & (total > 0)
+    through: list[Part] = []
+    for c in chains:
+        whole = toward * c.whole(answers)
+        held = whole > 0
         small: list[float] = []
         for k, (sign, (a, b)) in enumerate(zip(c.signs, pairwise(c.nodes), strict=True), 1):
             x = c.step(answers, k)
@@ -222,24 +250,26 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys, chains: Sequence[Chain])
                 for part, e in c.parts
             ]
         holds.append(float(np.mean(held)))
+        reverse.append(float(np.mean(whole < 0)))
         negligible.append(max(small))
-        if float(np.mean(whole < 0)) >= need:
-            against.append(" > ".join(c.nodes))
-        through = f"through {', '.join(c.nodes[1:-1])}"
-        rows.append(Part(through, keys.from_, keys.to, toward * whole, keys.sign, 0.0, need))
-    open_ = [h for h, small in zip(holds, negligible, strict=True) if small + p < 1]
-    indirect, direct = toward * total, answers["direct"]
-    main = Part("indirect effect", keys.from_, keys.to, indirect, keys.sign, 0.0, p)
-    rows.append(Part("direct effect", keys.from_, keys.to, direct, "", s, p))
-    rows.append(Part("total effect", keys.from_, keys.to, direct + indirect, "", s, p))
+        name = f"through {', '.join(c.nodes[1:-1])}"
+        through.append(Part(name, keys.from_, keys.to, toward * whole, keys.sign, 0.0, need))
+    best = max(range(len(chains)), key=lambda k: (negligible[k] + p < 1, holds[k]))
+    direct = answers["direct"]
+    main = replace(through[best], name="indirect effect")
+    rows += [*through, Part("direct effect", keys.from_, keys.to, direct, "", s, p)]
+    if len(chains) == 1:
+        rows.append(Part("total effect", keys.from_, keys.to, direct + main.draws, "", s, p))
+    against = [c for c, r in zip(chains, reverse, strict=True) if r >= need]
     unique = {(x.name, x.from_, x.to): x for x in rows}
     return Ruling(
-        max(open_, default=max(holds)),
-        float(np.mean(total < 0)),
+        holds[best],
+        # the claim is contrary where every path is
+        min(reverse),
         min(negligible),
         need,
         p,
         main,
         tuple(unique.values()),
-        f"the path {against[0]} is reversed" if against else "",
+        f"the path {' > '.join(against[0].nodes)} is reversed" if against else "",
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from acmodels.data import kind
 from acmodels.spec import parameters as named
-from acmodels.spec.formula import parse_formula
+from acmodels.spec.parsing import parse_formula
 from acmodels.spec.names import quoted
 from acmodels.theory.compiling.setting import Array, Kind, Setting
 
@@ -60,6 +60,7 @@ class Piece:
         why: why it is there.
         varying: kinds of unit in which the slope is let vary.
         values: what each term multiplies, (rows,); of a factor, its codes.
+        latent: whether its unit means are those of another equation.
     """
 
     texts: tuple[str, ...]
@@ -69,6 +70,7 @@ class Piece:
     why: str
     varying: tuple[Kind, ...] = ()
     values: tuple[Array, ...] = field(default=(), repr=False, compare=False)
+    latent: bool = False
 
 
 @dataclass(frozen=True)
@@ -311,13 +313,31 @@ def _varying(s: Setting, column: str, rows: Kind | None) -> tuple[Kind, ...]:
 
 
 def mediator(
-    s: Setting, m: Response, rows: Kind | None, levels: Sequence[Kind], why: str, sd: float = 0.5
+    s: Setting,
+    m: Response,
+    rows: Kind | None,
+    levels: Sequence[Kind],
+    why: str,
+    *,
+    latent: bool = True,
+    chained: bool = False,
 ) -> Piece:
     """Write a mediator into an equation: itself, and its mean where causes on its path live.
 
     The slope at the level of a cause is the sum of the two, so that the prior of the second is
     wide, or the slope would be pulled to the one within.
+
+    Args:
+        s: the setting.
+        m: the mediator.
+        rows: the kind of unit whose rows the equation has, or None for rows of the data.
+        levels: kinds of unit at which causes live, the smallest first.
+        why: why it is there.
+        latent: whether it has an equation, so that its unit means are latent.
+        chained: whether another mediator's unit mean follows: then it is written as its deviation
+            and its mean, since what is constant in a unit is all that such a mean takes on.
     """
+    sd = 0.5
     c = quoted(m.name)
     x = values(s, m)
     texts = [c]
@@ -338,7 +358,12 @@ def mediator(
         if claim == c:
             claim = text
     priors = {t: (1.0 if len(texts) > 1 and t != texts[0] else sd) for t in texts}
-    return Piece(tuple(texts), priors, sds, claim, why, (), tuple(held))
+    if chained and claim != c and texts[0] == c:
+        first = next(g for g in levels if g is not rows and not _constant(x, g) and g.repeated)
+        inner = f"within({c}, {quoted(first.column)})"
+        held[0] = x - _means(x, first)
+        texts[0], sds[inner], priors[inner] = inner, s.spread(held[0]), sd
+    return Piece(tuple(texts), priors, sds, claim, why, (), tuple(held), latent=latent)
 
 
 def values(s: Setting, r: Response) -> Array:

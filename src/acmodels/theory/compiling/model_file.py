@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from acmodels.spec.formula import parse_formula
+from acmodels.spec.parsing import parse_formula
 from acmodels.theory.compiling.equations import Drafted
 
 

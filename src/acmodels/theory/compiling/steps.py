@@ -1,7 +1,7 @@
 """What kinds of claims share: the level of a claim, its causes, and the equation of one step."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -300,6 +300,8 @@ def step(
     given: Collection[str] = (),
     slope: bool = True,
     sources: Sequence[str] = (),
+    beside: Sequence[Response] = (),
+    chained: bool = False,
 ) -> Step:
     """Draft the equation of a step from causes (and mediators) to a response.
 
@@ -314,12 +316,14 @@ def step(
         given: constructs that are adjusted for whatever the graph says.
         slope: whether the causes' slopes may vary over units.
         sources: constructs whose joint effect it is, where `also` has their terms.
+        beside: mediators of other paths, which have no equation in this model.
+        chained: as for `equations.mediator`.
     """
     f = s.framework
     written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
     own = {p for c in written.values() for p in c.parts}
     own |= {p for c in sources for p in eq.available(s, c)}
-    through = {c for m in mediators for c in m.constructs}
+    through = {c for m in (*mediators, *beside) for c in m.constructs}
     nodes = {f.node(x) for c in (*own, *through, *r.constructs) for x in f.leaves(c)}
     nodes |= {f.node(x) for c in (*causes, *sources) for x in f.leaves(c)}
     moved = effects_of(f, barred) if barred else set()
@@ -337,16 +341,39 @@ def step(
         found = _without(found, {*own, *causes, *sources})
     levels = _levels(s, written, level)
     inner = tuple(
-        eq.mediator(s, m, r.home, levels, f"what the cause works through ({_name(s, m)})")
+        eq.mediator(
+            s, m, r.home, levels, f"what the cause works through ({_name(s, m)})", chained=chained
+        )
         for m in mediators
     )
+    inner += tuple(
+        eq.mediator(s, m, r.home, levels, f"what another path runs through ({_name(s, m)})",
+                    latent=False)
+        for m in beside
+    )  # fmt: skip
     pieces = [*inner, *(p for c in written.values() for p in c.pieces), *also]
-    taken = {s.columns[c] for c in own} | {m.name for m in mediators}
-    taken |= {s.columns[c] for m in mediators for c in m.constructs if c in s.columns}
+    taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
+    taken |= {s.columns[c] for c in through if c in s.columns}
     more, used, left = covariates(s, found, r.home, level, taken, pieces)
     notes = [f"left out, since it only explains the outcome: {c}" for c in left[:0]]
     drafted = eq.drafted(s, r, [*pieces, *more], notes)
     return Step(drafted, written, found, used, left)
+
+
+def of_one_nest(drafted: tuple[Drafted, ...], level: Level) -> tuple[Drafted, ...]:
+    """Leave out intercepts of units that cross the claim's, where equations share latent means.
+
+    What such units add to the rows of a claim's unit goes to their residuals. Equations that share
+    latent means are sampled together, and crossed intercepts in each of them would cost minutes.
+    """
+    unit = level.unit
+    latent = any(len(p.texts) > 1 and p.latent for d in drafted for p in d.pieces)
+    if unit is None or not latent:
+        return drafted
+    return tuple(
+        replace(d, groups=tuple(g for g in d.groups if unit.inside(g) or g.inside(unit)))
+        for d in drafted
+    )
 
 
 def _usable(s: Setting, construct: str) -> bool:
