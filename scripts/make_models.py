@@ -30,7 +30,7 @@ def main() -> int:
     there = {p.name: p.read_text(encoding="utf-8") for p in ROOT.glob("*.toml")}
     if "--check" in sys.argv:
         wrong = sorted({k for k in {*texts, *there} if texts.get(k) != there.get(k)})
-        print(  # noqa: T201
+        print(
             f"models/framework differs from what the claims compile to: {', '.join(wrong)}"
             if wrong
             else "models/framework is what the claims compile to"

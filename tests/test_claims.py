@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from traps import Rows, theory
 
 from acmodels.theory.assessment import Assessment, assess
+from traps import Rows, theory
 
 
-def judged(f: Any, table: pd.DataFrame, **options: Any) -> Assessment:
-    return assess(table, framework=f, **({"draws": 250} | options))
+def judged(f: Any, table: Any, draws: int = 250) -> Assessment:
+    return assess(table, framework=f, draws=draws)
 
 
-def status(f: Any, table: pd.DataFrame, **options: Any) -> str:
-    row = judged(f, table, **options).verdicts.iloc[0]
+def status(f: Any, table: Any) -> str:
+    row = judged(f, table).verdicts.iloc[0]
     how = f" {row['how']}" if row["how"] else ""
     return f"{row['status']}{how}"
 
@@ -451,7 +451,7 @@ def test_all_claims_of_a_proposition_must_hold(tmp_path: Path) -> None:
 
 
 def test_two_columns_are_enough(plain: Any) -> None:
-    r, v = confounded(1, 0.5)
+    _, v = confounded(1, 0.5)
     table = pd.DataFrame({"x": v["x"], "y": v["y"]})
     assert judged(plain, table).verdicts["status"].iloc[0] in ("supported", "undecided")
 

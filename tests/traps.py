@@ -46,7 +46,7 @@ def theory(
     parts: Mapping[str, Sequence[str]] | None = None,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Framework:
-    """A theory with one claim, H, whose arrows are written `x > y`, `x > y by z` or `x > y later`."""
+    """A theory with one claim, H; arrows are written `x > y`, `x > y by z`, `x > y later`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "framework.toml").write_text(UNITS)
     text = ""

@@ -144,7 +144,8 @@ def _load(path: Path, said: str) -> Framework:
         name=top.name, title=top.title or top.name.replace("_", " "),
         units=MappingProxyType(units), constructs=MappingProxyType(constructs),
         arrows=tuple(arrows), common_causes=tuple(shared),
-        propositions=MappingProxyType(propositions), sources=MappingProxyType(top.sources), probability=top.probability,
+        propositions=MappingProxyType(propositions), sources=MappingProxyType(top.sources),
+        probability=top.probability,
         smallest=top.smallest, wave=top.wave, source=said,
     )  # fmt: skip
     problems = _references(found)
@@ -171,7 +172,8 @@ def _constructs(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Constr
     for key, table in raw.items():
         t = _table(ConstructTable, table, "constructs.toml", key, problems)
         if t is not None:
-            given = t.model_dump() | {"parts": tuple(t.parts), "aliases": tuple(t.aliases)}
+            given: dict[str, Any] = t.model_dump()
+            given |= {"parts": tuple(t.parts), "aliases": tuple(t.aliases)}
             out[key] = Construct(id=key, **given)
     return out
 
@@ -306,10 +308,12 @@ def _loops(f: Framework) -> list[str]:
                 break
             seen.append(inner.within)
             inner = f.units[inner.within]
-    for c in f.constructs.values():
-        for key in ("parts", "opposite_of"):
-            if _contains(f, c.id, key, ()):
-                out.append(f"constructs.toml: {c.id}.{key}: leads back to {c.id} itself")
+    out += [
+        f"constructs.toml: {c.id}.{key}: leads back to {c.id} itself"
+        for c in f.constructs.values()
+        for key in ("parts", "opposite_of")
+        if _contains(f, c.id, key, ())
+    ]
     return out
 
 

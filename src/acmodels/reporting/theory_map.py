@@ -37,12 +37,16 @@ def theory_map(f: Framework) -> str:
     width = max((x for x, _ in place.values()), default=0) + WIDTH + MARGIN
     height = max((y for _, y in place.values()), default=0) + HEIGHT + MARGIN
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" font-family="system-ui, sans-serif" font-size="11">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-family="system-ui, sans-serif" font-size="11">'
+        ),
         f"<title>{escape(f.title)}: constructs and arrows</title>",
         '<rect width="100%" height="100%" fill="#fff"/>',
-        '<defs><marker id="tip" markerWidth="7" markerHeight="7" refX="6" refY="3" orient="auto">'
-        '<path d="M0 0 L6 3 L0 6 z" fill="#8a8172"/></marker></defs>',
+        (
+            '<defs><marker id="tip" markerWidth="7" markerHeight="7" refX="6" refY="3" '
+            'orient="auto"><path d="M0 0 L6 3 L0 6 z" fill="#8a8172"/></marker></defs>'
+        ),
         f'<text x="{MARGIN}" y="{MARGIN}" font-weight="600">{escape(f.title)}</text>',
     ]
     for x, y in graph.edges:

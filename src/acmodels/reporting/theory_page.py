@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from acmodels.framework.graph import Proposition
 from acmodels.numbers import minus, number, probability, stated, with_interval
+from acmodels.reporting import cards as c_
 from acmodels.reporting import charts, write_page
-from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
+from acmodels.reporting.pieces import Table
 from acmodels.reporting.rival_words import rival_card
 from acmodels.theory.ruling import Part, Ruling
 from acmodels.theory.telling import confounding
@@ -67,8 +67,8 @@ def theory_report(
 def _context(found: "Assessment", name: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = found.verdicts.to_dict("records")
     tested = [r for r in rows if r["status"] != "not_testable"]
-    counts = {k: sum(1 for r in tested if r["status"] == k) for k in w.STATUS}
-    said = w.joined([f"{n} {w.STATUS[k].lower()}" for k, n in counts.items() if n])
+    counts = {v: sum(1 for r in tested if r["status"] == k) for k, v in w.STATUS.items()}
+    said = w.joined([f"{n} {v.lower()}" for v, n in counts.items() if n])
     lost = [k for k, f in found.fits.items() if not f.diagnostics.usable]
     cards = [_card(found, r) for r in tested]
     return {
@@ -88,7 +88,7 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
         "top": found.top,
         "map": _map(found, rows),
         "cards": cards,
-        "glance": s.glance([c["card"] for c in cards]),
+        "glance": c_.glance([c["card"] for c in cards]),
         "false_words": _false(found, len(tested)),
         "untested": _untested(rows),
         "models": [
@@ -150,7 +150,7 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
     facts += [("Note", n) for n in notes]
     if ruling is not None:
         facts += [("Evidence", line) for line in ruling.said]
-    card = s.Card(
+    card = c_.Card(
         id=p.id, claim=p.statement, source=p.source, status=status, label=w.STATUS[status],
         icon=charts.status_icon(status), curve=curve, facts=tuple(facts),
         reason=minus(str(row["reason"])), estimate=estimate, interval=interval,
@@ -160,7 +160,7 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
         "card": card,
         "models": [m for m in str(row["model"]).split(", ") if m],
         "first": True,
-        "would": _would(p, ruling, status, found.sensitivity.get(p.id)),
+        "would": _would(ruling, status, found.sensitivity.get(p.id)),
     }
 
 
@@ -194,7 +194,7 @@ def _chances(ruling: Ruling, moved: "Sensitivity | None") -> list[tuple[str, str
     return out
 
 
-def _parts(ruling: Ruling | None) -> s.Table | None:
+def _parts(ruling: Ruling | None) -> Table | None:
     if ruling is None or len(ruling.parts) < 2:
         return None
     rows = []
@@ -210,10 +210,10 @@ def _parts(ruling: Ruling | None) -> s.Table | None:
             )
         )  # fmt: skip
     heads = ("Part", "Effect", "Estimate", "P(direction)", "P(negligible)", "Alone")
-    return s.Table("What the verdict rests on", heads, tuple(rows))
+    return Table("What the verdict rests on", heads, tuple(rows))
 
 
-def _would(p: Proposition, ruling: Ruling | None, status: str, moved: "Sensitivity | None") -> str:
+def _would(ruling: Ruling | None, status: str, moved: "Sensitivity | None") -> str:
     """Say what would change a verdict."""
     if ruling is None:
         return ""

@@ -125,7 +125,13 @@ def assess(
         data: a study, a DataFrame or a path.
         only: ids of propositions, as P41; all if None.
         framework: the theory; the shipped one if None.
-        seed, engine, draws, chains, cores, interval, prob: as for `fit`.
+        seed: as for `fit`.
+        engine: as for `fit`.
+        draws: as for `fit`.
+        chains: as for `fit`.
+        cores: as for `fit`.
+        interval: as for `fit`.
+        prob: as for `fit`.
         progress: called at every step.
         done: called with each model's name and fit as soon as it is fitted.
         family_wise: ask a probability of 1 - (1 - p) / m of each of m tested propositions
@@ -368,8 +374,8 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
     holds, need = chance(r.holds), stated(r.need)
     if status == "supported":
         return (
-            f"Supported: the probability that the claim holds is {holds}, at least the {need} asked "
-            f"for, and that of a negligible effect is {chance(r.negligible)}."
+            f"Supported: the probability that the claim holds is {holds}, at least the {need} "
+            f"asked for, and that of a negligible effect is {chance(r.negligible)}."
         )
     if how == "reversed":
         return f"Contradicted: the probability of the contrary is {chance(r.reversed_)}."

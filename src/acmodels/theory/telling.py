@@ -16,8 +16,8 @@ def told(f: Framework, found: CompiledProposition) -> str:
         out += ["", f"Claim: {claim.question}."]
         if claim.level:
             out.append(f"Judged at the level of: {claim.level}")
-        out += [f"Rule: supported where this has a probability of at least "
-                f"{stated(found.terms.probability)}: {line}" for line in claim.rule_words[:1]]  # fmt: skip
+        need = f"Rule: supported where P >= {stated(found.terms.probability)}"
+        out += [f"{need}: {line}" for line in claim.rule_words[:1]]
         out += [f"      and: {line}" for line in claim.rule_words[1:]]
         out.append(f"      A negligible effect is within {stated(found.terms.smallest)} sd.")
         out += [f"Note: {n}" for n in claim.notes]

@@ -192,7 +192,8 @@ def _with_covariates(
                 return out
             piece = _product(
                 [text, f"standardize({quoted(column)})"], [v, z], [*pieces, *pieces], [k, k],
-                f"so that {s.framework.constructs[c].name} does not pass for the moderator", SHRUNKEN,
+                f"so that {s.framework.constructs[c].name} does not pass for the moderator",
+                SHRUNKEN,
             )  # fmt: skip
             if span.add(piece):
                 out.append(piece)

@@ -60,7 +60,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
             "of": [{"from": c, "to": keys.to} for c in found],
             "sign": keys.sign,
             "level": keys.level,
-        }  # fmt: skip
+        }
     )
     compiled = contrast.compile(other, s, name)
     said = words(keys, lambda c: s.framework.constructs[c].name)

@@ -79,8 +79,10 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         (ModelFile(name, said, (one.drafted,), estimands),),
         bound(rule, keys=keys, center=center, unit=both, sd=r.sd),
         said, level.name, one.adjusted, (one.adjustment,), level.notes,
-        ("P(curvature along the line of misfit < 0)", "the ridge is not shifted off the line of fit "
-         "by more than half a sd"),
+        (
+            "P(curvature along the line of misfit < 0)",
+            "the ridge is not shifted off the line of fit by more than half a sd",
+        ),
     )  # fmt: skip
 
 

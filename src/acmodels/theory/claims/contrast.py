@@ -171,7 +171,8 @@ def _levels(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     if lost:
         raise NotTestable(f"'{column}' never has the value {', '.join(lost)}")
     piece = Piece((text,), {text: 1.0}, {text: 1.0}, text,
-                  f"the cause ({s.framework.constructs[a.from_].name}), level by level", (), (x,))  # fmt: skip
+                  f"the cause ({s.framework.constructs[a.from_].name}), level by level", (),
+                  (x,))  # fmt: skip
     one = steps.step(s, [], r, level, also=[piece], sources=[a.from_])
     estimands: dict[str, Mapping[str, object]] = {}
     names = {}

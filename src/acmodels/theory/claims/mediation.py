@@ -34,8 +34,8 @@ class Keys(Common):
 
 def stated(keys: Keys) -> list[Path]:
     """Return the paths as stated, each its mediators in order."""
-    one = all(isinstance(v, str) for v in keys.via)
-    return [tuple(keys.via)] if one else [tuple(v) for v in keys.via]  # pyright: ignore[reportArgumentType]
+    one = tuple(v for v in keys.via if isinstance(v, str))
+    return [one] if one else [tuple(v) for v in keys.via]
 
 
 def roles(keys: Keys) -> Roles:
@@ -130,9 +130,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
 
 
 def _said(keys: Keys, path: Path, f: Framework) -> str:
-    return words(
-        keys.model_copy(update={"via": list(path)}), lambda c: f.constructs[c].name
-    )
+    return words(keys.model_copy(update={"via": list(path)}), lambda c: f.constructs[c].name)
 
 
 def _equations(
@@ -207,7 +205,7 @@ def _turned(f: Framework, c: str) -> bool:
 
 
 def completed(signs: Sequence[str | None], whole: str) -> tuple[str | None, ...]:
-    """Fill in the one direction that is not stated, or all of a path that is positive throughout."""
+    """Fill in the one direction that is not stated, or all where none is negative."""
     known = [s for s in signs if s is not None]
     negative = sum(s == "-" for s in known)
     unknown = len(signs) - len(known)

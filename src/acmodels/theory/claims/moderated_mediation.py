@@ -60,7 +60,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
                            barred=[keys.from_])  # fmt: skip
         estimands = slopes(first.slope, middle.name, first.at)
         at = {c: [eq.rounded((low + high) / 2)] for c, low, high in first.at}
-        estimands["path"] = steps.standard("indirect", first.slope, y.name, via=[middle.name], at=at)
+        estimands["path"] = steps.standard(
+            "indirect", first.slope, y.name, via=[middle.name], at=at
+        )
         steps_of = (first.step, second.step)
         drafted = (first.drafted, second.drafted)
     else:

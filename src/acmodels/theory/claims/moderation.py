@@ -62,7 +62,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     if keys.only_where == "high":
         asked += ["P(the slope at +1 sd is beyond the smallest effect)",
                   "P(the slope at -1 sd is below half of that)",
-                  "the slope at -1 sd is not itself shown to be beyond the smallest effect"]  # fmt: skip
+                  "the slope at -1 sd is not shown to be beyond the smallest effect"]  # fmt: skip
     return Compiled(
         (model,),
         bound(rule, keys=keys, corners=tuple(_corners(len(by)))),
@@ -105,7 +105,7 @@ def rule(
     p, s = terms.probability, terms.smallest
     by = several(keys.by)
     found = {c: _one(answers, f"slope_{'_'.join(c)}") for c in corners}
-    # half the contrast over each moderator: the coefficient of the product of standardized variables
+    # half the contrast over each moderator: the coefficient of the standardized product
     change = np.sum(
         [x * np.prod([1 if side == "high" else -1 for side in c]) for c, x in found.items()], axis=0
     ) / 2 ** len(by)

@@ -68,7 +68,8 @@ def _factor(keys: Keys, s: Setting, name: str, cause: str) -> Compiled:
         raise NotTestable(f"'{column}' is a number; an order of one cause needs its levels")
     text = f"factor({quoted(column)})"
     piece = Piece((text,), {text: 1.0}, {text: 1.0}, text,
-                  f"the cause ({s.framework.constructs[cause].name})", (), (s.values(column),))  # fmt: skip
+                  f"the cause ({s.framework.constructs[cause].name})", (),
+                  (s.values(column),))  # fmt: skip
     one = steps.step(s, [], r, level, also=[piece], sources=[cause])
     levels = s.levels(column)
     estimands: dict[str, dict[str, object]] = {}

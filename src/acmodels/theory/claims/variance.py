@@ -20,7 +20,7 @@ from acmodels.theory.compiling.setting import Kind, Setting
 from acmodels.theory.ruling import Answers, Array, Part, Ruling
 
 answers = True
-"""Rows are single answers where there are such, so that raters' noise is not taken for differences."""
+"""Rows are single answers where there are such: raters' noise is no difference of units."""
 
 FEW_UNITS = 5
 """Units below which a variance is not estimated, and differences are looked at."""
@@ -149,8 +149,10 @@ def _differences(keys: Keys, s: Setting, name: str, unit: Kind, r: eq.Response) 
         bound(pairs, keys=keys, labels=tuple(labels)),
         said, keys.unit,
         notes=(
-            f"with {unit.size} {keys.unit}s their differences are judged, and nothing is said of "
-            f"other {keys.unit}s",
+            (
+                f"with {unit.size} {keys.unit}s their differences are judged, and nothing is said "
+                f"of other {keys.unit}s"
+            ),
             *(f"one {k}: nothing is generalized to other {k}s" for k in s.alone),
         ),
         rule_words=("P(a difference is beyond the smallest effect, on one side), of any pair",),

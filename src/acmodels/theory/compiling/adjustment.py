@@ -4,7 +4,8 @@ The graph is unrolled over two waves. Every construct depends on its own past, a
 constructs share are nodes that nobody measures. Whether a set is valid is asked of networkx
 (d-separation; Pearl, 2009, *Causality*; for sets of causes Perković et al., 2018, *JMLR* 18, 1-62).
 A valid set is pruned to the causes of what carries the effect (Henckel, Perković & Maathuis, 2022,
-*JRSS B* 84, 579-599), which holds only where nothing hidden is needed. Where no set of measured constructs is valid, the nearest measured causes
+*JRSS B* 84, 579-599), which holds only where nothing hidden
+is needed. Where no set of measured constructs is valid, the nearest measured causes
 of cause or outcome are taken (VanderWeele, 2019, *European Journal of Epidemiology* 34, 211-219),
 and what the theory has and the data lack is named.
 """

@@ -10,8 +10,8 @@ import numpy as np
 
 from acmodels.data import kind
 from acmodels.spec import parameters as named
-from acmodels.spec.parsing import parse_formula
 from acmodels.spec.names import quoted
+from acmodels.spec.parsing import parse_formula
 from acmodels.theory.compiling.setting import Array, Kind, Setting
 
 SLOPES = 10
@@ -193,8 +193,8 @@ def response(s: Setting, construct: str) -> Response:
 def difference(s: Setting, first: str, second: str) -> Response:
     """Make a response of one construct's z-scores less another's."""
     a, b = available(s, first), available(s, second)
-    if len(a) > 1 or len(b) > 1:
-        raise KeyError(first if len(a) > 1 else second)
+    if len(a) != 1 or len(b) != 1:
+        raise KeyError(first if len(a) != 1 else second)
     columns = (s.columns[a[0]], f"-{s.columns[b[0]]}")
     return of_columns(s, f"{first}_less_{second}", columns, (*a, *b))
 
@@ -202,6 +202,7 @@ def difference(s: Setting, first: str, second: str) -> Response:
 def of_columns(
     s: Setting, construct: str, columns: tuple[str, ...], parts: tuple[str, ...]
 ) -> Response:
+    """Make a response of several columns, of which a minus marks one that is reversed."""
     homes = [s.home(c.removeprefix("-")) for c in columns]
     home = None if None in homes else max((h for h in homes if h), key=lambda k: k.size)
     name = s.free_name(construct)

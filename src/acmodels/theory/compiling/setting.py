@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from acmodels.data import Study, kind, label_codes, numeric, study_of
@@ -233,10 +233,7 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
             continue
         found.append(Kind(name, column, codes, len(levels)))
     found.sort(key=lambda k: k.size)
-    usable = {
-        c: col for c, col in columns.items()
-        if kind(rows, col) != "date" and not rows.frame[col].isna().all()
-    }  # fmt: skip
+    usable = {c: col for c, col in columns.items() if kind(rows, col) not in ("date", "empty")}
     by_column = {col: c for c, col in columns.items()}
     randomized = frozenset(by_column.get(c, c) for c in study.randomized)
     return Setting(framework, rows, usable, tuple(found), tuple(alone), wave, randomized)
@@ -287,18 +284,21 @@ def with_aggregates(framework: Framework, study: Study, rows: Study) -> Study:
             if not set(keys) <= set(rows.names):
                 continue
             of = [f for f in facets if f in held] or [c.aggregate_of]
-            grouped = part.frame.groupby(keys, sort=False)
-            if c.rule == "coverage":
-                made = grouped[of].max().mean(axis=1)
-            else:
-                how = {"mean": "mean", "minimum": "min", "maximum": "max"}[c.rule or "mean"]
-                made = grouped[c.aggregate_of].agg(how)
-            index = pd.MultiIndex.from_frame(rows.frame[keys]) if len(keys) > 1 else pd.Index(
-                rows.frame[keys[0]]
-            )  # fmt: skip
-            new[c.id] = made.reindex(index).to_numpy(dtype=float)
+            new[c.id] = _aggregated(part.frame, rows.frame, keys, of, c.rule or "mean")
             break
     return replace(rows, frame=rows.frame.assign(**new)) if new else rows
+
+
+def _aggregated(
+    persons: Any, rows: Any, keys: Sequence[str], of: Sequence[str], rule: str
+) -> Array:
+    """Put what persons have together, for the unit (and wave) of each row, (rows,)."""
+    how = {"mean": "mean", "minimum": "min", "maximum": "max", "coverage": "max"}[rule]
+    mine = persons.assign(whole=persons[list(of)].mean(axis=1))
+    columns = list(of) if rule == "coverage" else ["whole"]
+    made = mine.groupby(list(keys), sort=False)[columns].agg(how).mean(axis=1).rename("value")
+    joined = rows[list(keys)].merge(made.reset_index(), how="left", on=list(keys))
+    return joined["value"].to_numpy(dtype=float)
 
 
 def _same(a: Index, b: Index) -> bool:

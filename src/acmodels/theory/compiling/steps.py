@@ -118,10 +118,8 @@ def partial(s: Setting, construct: str) -> tuple[str, ...]:
     if len(every) < 2 or covered >= set(every):
         return ()
     name = s.framework.constructs[construct].name
-    return (
-        f"{name}: {len(covered)} of {len(every)} parts are measured "
-        f"({listing([p for p in every if p in covered], 6)})",
-    )
+    there = listing([p for p in every if p in covered], 6)
+    return (f"{name}: {len(covered)} of {len(every)} parts are measured ({there})",)
 
 
 @dataclass(frozen=True)
@@ -252,7 +250,7 @@ class Span:
         self.terms = 0
 
     def add(self, piece: Piece) -> bool:
-        """Add a predictor's columns; False, and nothing added, where they follow from the others."""
+        """Add a predictor's columns; False, and nothing done, if they follow from the others."""
         new: list[Array] = []
         for values in piece.values:
             x = values[self.first]
@@ -402,9 +400,10 @@ def _levels(s: Setting, causes: Mapping[str, Cause], level: Level) -> tuple[Kind
     for c in causes.values():
         for p in c.parts:
             home = s.home(s.columns[p])
-            if home is not None and home not in found and home in s.kinds:
-                if level.unit is None or level.unit.inside(home):
-                    found.append(home)
+            if home is None or home in found or home not in s.kinds:
+                continue
+            if level.unit is None or level.unit.inside(home):
+                found.append(home)
     return tuple(sorted(found, key=lambda k: -k.size))
 
 
@@ -419,11 +418,14 @@ def effect_estimands(
     """Write the effect of a cause: of one construct, or of each part and of all together."""
     if len(c.pieces) == 1:
         return {prefix: standard(kind, c.pieces[0].claim, to, **more)}
-    out = {
+    out: dict[str, dict[str, object]] = {
         f"{prefix}_{_plain(p)}": standard(kind, piece.claim, to, **more)
         for p, piece in zip(c.parts, c.pieces, strict=True)
     }
-    return out | {prefix: {"kind": "combine", "of": list(out), "weights": list(c.weights)}}
+    whole: dict[str, object] = {
+        "kind": "combine", "of": list(out), "weights": list(c.weights),
+    }  # fmt: skip
+    return out | {prefix: whole}
 
 
 def part_names(prefix: str, c: Cause) -> dict[str, str]:
