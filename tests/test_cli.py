@@ -195,7 +195,7 @@ def test_propositions_are_listed(call: Call) -> None:
     assert len(lines) == 97
     assert lines[0].startswith("P01 ")
     assert any(line.startswith("P41 *") for line in lines)
-    assert lines[-1].startswith("* a shipped model")
+    assert lines[-1].startswith("* it compiles to a model")
 
 
 def test_propositions_as_json(call: Call) -> None:
@@ -208,14 +208,14 @@ def test_propositions_as_json(call: Call) -> None:
         if p["executable"]:
             model = acmodels.load_model(p["model"])
             assert p["estimand"] in model.estimands
-            assert p["id"] in model.propositions
+            assert p["claim"]
 
 
 def test_one_proposition(call: Call) -> None:
     code, out, _ = call("propositions", "P41")
     assert code == 0
     assert out.startswith("P41 (tier 1)\n")
-    for word in ("Source:", "Model:", "Estimand:", "Rule:", "with probability 0.975"):
+    for word in ("Source:", "Claim:", "Model:", "Estimand:", "Rule:", "a probability of 0.975"):
         assert word in out
     (one,) = json.loads(call("propositions", "P41", "--json")[1])
     assert one["id"] == "P41"

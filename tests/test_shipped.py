@@ -51,22 +51,6 @@ def test_how_many_propositions_can_be_tested() -> None:
     assert sum(e["tier"] == 1 for e in can) >= 31
 
 
-def test_the_list_names_the_model(capsys: pytest.CaptureFixture[str]) -> None:
-    cli(["propositions", "P61"])
-    said = capsys.readouterr().out
-    assert "partner_load" in said
-    assert "below 0" in said
-
-
-def test_a_study_of_one_model_is_tested_by_it() -> None:
-    made = ac.simulate(ac.load_design("trust_and_ties"), seed=4)
-    found: Any = ac.assess(made.study, ["P08", "P52", "P75", "P76", "P01"], draws=200)
-    rows = found.verdicts.set_index("proposition")
-    assert list(found.fits) == ["trust_and_ties"]
-    assert rows.loc["P01", "status"] == "not_testable"
-    assert rows.loc["P75", "mean"] > 0 > rows.loc["P76", "mean"]
-
-
 PLANS = ("cluster_randomised", "mediation_211", "mediation_221", "mediation_321",
          "crossed_partnerships", "panel")  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Files to checked values: models and designs, shipped or by path."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -169,6 +170,12 @@ def _find(
         raise ModelError(f"{text[:80]}…: cannot be read: {error.strerror}") from None
     if text in shipped:
         return folder / f"{text}.toml"
+    if what == "model" and re.fullmatch(r"framework/\w+", text):
+        compiled = (
+            folder / f"{text}.toml"
+        )  # what a proposition of the shipped framework compiles to
+        if compiled.is_file():
+            return compiled
     if what == "design" and (models_folder() / "worlds" / f"{text}.toml").is_file():
         raise ModelError(f"no {what} '{text}', but a world has that name: world(\"{text}\")")
     raise ModelError(

@@ -11,7 +11,7 @@ SECTIONS = {
     "Start": ("demo", "new", "planner", "completion", "compile"),
     "Data": ("check", "scales", "export", "simulate", "worlds"),
     "Models": ("fit", "priors", "tables", "recover", "calibrate"),
-    "Framework": ("test", "propositions", "rivals", "preregister"),
+    "Framework": ("test", "model", "framework", "propositions", "rivals", "preregister"),
     "Planning": ("power", "pilot"),
 }
 """Commands as help lists them; a command in none of these is listed last."""

@@ -13,6 +13,7 @@ from acmodels.framework.files import load_framework
 from acmodels.framework.graph import Framework
 from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model
+from acmodels.numbers import table_html
 from acmodels.theory.compiler import CompiledProposition, compile_proposition
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.ruling import Part, Ruling, decide, jointly
@@ -75,6 +76,9 @@ class Assessment:
     fits: Mapping[str, Fit] = field(repr=False)
     files: Mapping[str, ModelFile] = field(repr=False)
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def _repr_html_(self) -> str:
+        return table_html(self.verdicts)
 
     @property
     def expected_false(self) -> float:

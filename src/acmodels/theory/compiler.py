@@ -198,4 +198,7 @@ def full_study(framework: Framework, districts: int = 30) -> Study:
             continue
         code = codes[c.level]
         frame[c.id] = rng.standard_normal(int(code.max()) + 1)[code]
+    for c in framework.constructs.values():
+        if c.opposite_of in frame:
+            frame[c.id] = -frame[str(c.opposite_of)]
     return Study("a full study", pd.DataFrame(frame))

@@ -5,6 +5,7 @@ from typing import Any
 from acmodels.framework import propositions
 from acmodels.framework.files import shipped
 from acmodels.framework.graph import Framework, Proposition
+from acmodels.load import load_model
 from acmodels.numbers import stated
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER
@@ -42,7 +43,7 @@ def entry(p: Proposition | str, f: Framework | None = None) -> dict[str, Any]:
         "tier": p.tier,
         "executable": executable,
         "model": f"{FOLDER}/{p.id}" if executable and f is shipped() else None,
-        "estimand": ESTIMANDS.get(kinds[0]) if executable else None,
+        "estimand": _estimand(p.id) if executable and f is shipped() else None,
         "kind": kinds,
         "claim": [claim_words(f, c) for c in p.claims],
         "constructs": list(dict.fromkeys(names)),
@@ -53,14 +54,11 @@ def entry(p: Proposition | str, f: Framework | None = None) -> dict[str, Any]:
     }
 
 
-ESTIMANDS = {
-    "effect": "effect", "mediation": "indirect effect", "moderation": "change of slope",
-    "moderated_mediation": "index of moderated mediation", "contrast": "difference",
-    "order": "largest difference", "curve": "change of slope",
-    "congruence": "curvature along misfit", "variance": "share of variance",
-    "aggregate": "difference",
-}  # fmt: skip
-"""What a verdict of each kind is about, as `verdicts.csv` calls it."""
+def _estimand(identifier: str) -> str | None:
+    """The estimand of the compiled model that a verdict is about most directly."""
+    names = list(load_model(f"{FOLDER}/{identifier}").estimands)
+    whole = [n for n in names if n in ("effect", "difference", "share", "slopes", "slope_high")]
+    return next(iter([*whole, *names]), None)
 
 
 def _named(name: str, f: Framework) -> Proposition:
@@ -88,12 +86,14 @@ def page(one: dict[str, Any]) -> str:
     ]
     if one["rivals"]:
         lines.append(f"Rivals:      {', '.join(one['rivals'])}")
-    if one["executable"]:
+    if one["model"] is not None:
         lines += [
             "",
-            f"`acmodels model {one['id']} DATA` prints the models that test it, with reasons.",
+            f"Model:       {one['model']}, on a full study",
+            f"Estimand:    {one['estimand']}",
+            f"`acmodels model {one['id']} DATA` prints what it compiles to on your data.",
         ]
-    else:
+    elif not one["executable"]:
         later = ", ".join(k for k in one["kind"] if k in LATER)
         lines += ["", f"Not yet executable: claims of the kind {later} are not compiled yet."]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, Roles, Terms, moderation
 from acmodels.theory.compiling import equations as eq
@@ -70,7 +71,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     one = steps.step(s, [], r, level, also=pieces, sources=[a, b])
     response = quoted(r.name)
     estimands = {
-        f"b{k}": {"kind": "coefficient", "parameter": f"{response} ~ {t}"}
+        f"b{k}": {"kind": "coefficient", "parameter": named.coefficient(response, t)}
         for k, t in enumerate(terms, 1)
     }
     said = words(keys, lambda c: s.framework.constructs[c].name)

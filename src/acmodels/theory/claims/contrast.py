@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from acmodels.errors import ModelError
+from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
 from acmodels.theory.claims._products import moderated
@@ -180,7 +181,7 @@ def _levels(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
         names[v] = f"level_{v:g}".replace(".", "_").replace("-", "minus_")
         estimands[names[v]] = {
             "kind": "coefficient",
-            "parameter": f"{quoted(r.name)} ~ {text}[{v:g}]",
+            "parameter": named.coefficient(quoted(r.name), f"{text}[{v:g}]"),
         }
     weights = dict.fromkeys(there, 0.0)
     for e, sign in ((a, 1.0), (b, -1.0)):

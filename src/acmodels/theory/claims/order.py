@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
 from acmodels.theory.compiling import equations as eq
@@ -75,7 +76,7 @@ def _factor(keys: Keys, s: Setting, name: str, cause: str) -> Compiled:
     estimands: dict[str, dict[str, object]] = {}
     labels: list[tuple[str, str]] = [(levels[0], "")]
     for k, v in enumerate(levels[1:], 1):
-        parameter = f"{quoted(r.name)} ~ {text}[{v}]"
+        parameter = named.coefficient(quoted(r.name), f"{text}[{v}]")
         estimands[f"raw_{k}"] = {"kind": "coefficient", "parameter": parameter}
         estimands[f"level_{k}"] = {
             "kind": "combine", "of": [f"raw_{k}"], "weights": [eq.rounded(1 / r.sd)],

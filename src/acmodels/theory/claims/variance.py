@@ -137,7 +137,7 @@ def _differences(keys: Keys, s: Setting, name: str, unit: Kind, r: eq.Response) 
     labels = [(levels[0], "")]
     for k, v in enumerate(levels[1:], 1):
         estimands[f"raw_{k}"] = {
-            "kind": "coefficient", "parameter": f"{quoted(r.name)} ~ {text}[{v}]",
+            "kind": "coefficient", "parameter": named.coefficient(quoted(r.name), f"{text}[{v}]"),
         }  # fmt: skip
         estimands[f"unit_{k}"] = {
             "kind": "combine", "of": [f"raw_{k}"], "weights": [eq.rounded(1 / r.sd)],

@@ -96,13 +96,13 @@ class Drafted:
         terms = [t for p in self.pieces for t in p.texts]
         if self.wave is not None:
             terms.append(f"factor({quoted(self.wave)})")
-        out = f"{quoted(self.response.name)} ~ {' + '.join(['1', *terms])}"
+        right = " + ".join(["1", *terms])
         for g in self.groups:
             slopes = [p.claim for p in self.pieces if g in p.varying]
             inner = " + ".join(["1", *slopes])
             bar = "||" if slopes else "|"
-            out += f" + ({inner} {bar} {quoted(g.column)})"
-        return out
+            right += f" + ({inner} {bar} {quoted(g.column)})"
+        return f"{quoted(self.response.name)} ~ {right}"
 
     def priors(self) -> dict[str, Prior]:
         """Return priors of the standardized scale, in the units of the data."""
@@ -127,7 +127,7 @@ class Drafted:
 def _coefficient(response: str, text: str) -> str:
     """The name of a coefficient; of a factor or a spline, of every column's."""
     if text.startswith(("factor(", "spline(")):
-        return f"{quoted(response)} ~ {text}[*]"
+        return named.coefficient(quoted(response), f"{text}[*]")
     return named.coefficient(quoted(response), text)
 
 
