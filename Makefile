@@ -63,6 +63,12 @@ types: $(STAMP) ## pyright
 data: $(STAMP) ## write data/synthetic anew
 	$(BIN)/python scripts/make_data.py
 
+models: $(STAMP) ## write models/framework anew: what the framework's claims compile to
+	$(BIN)/python scripts/make_models.py
+
+check-models: $(STAMP) ## models/framework is what the framework's claims compile to
+	$(BIN)/python scripts/make_models.py --check
+
 check-data: $(STAMP) ## the shipped synthetic data are what the generator makes
 	$(BIN)/python scripts/make_data.py --check
 
@@ -74,5 +80,5 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	$(BIN)/acmodels compile
 	@touch $(STAMP)
 
-.PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data lock recovery calibration \
+.PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
 	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines
