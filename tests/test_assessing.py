@@ -152,7 +152,7 @@ def test_a_model_that_the_data_cannot_have(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as done:
         cli(["model", "P96", str(DATA)])
     assert done.value.code == 2
-    assert "P96: not testable: the data lack the cause" in capsys.readouterr().err
+    assert "P96: not testable: the data lack the outcome" in capsys.readouterr().err
 
 
 def test_the_framework_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

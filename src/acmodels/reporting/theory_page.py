@@ -160,6 +160,7 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
         "card": card,
         "models": [m for m in str(row["model"]).split(", ") if m],
         "first": True,
+        "rates": "",
         "would": _would(ruling, status, found.sensitivity.get(p.id)),
     }
 

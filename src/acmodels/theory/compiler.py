@@ -107,7 +107,11 @@ def compile_claim(
     smaller = getattr(keys, "smallest", None)
     compiled = kind.compile(keys, s, name)
     made = dict(s.composites)
-    compiled = replace(compiled, models=tuple(replace(m, made=made) for m in compiled.models))
+    compiled = replace(
+        compiled,
+        models=tuple(replace(m, made=made) for m in compiled.models),
+        notes=(*s.notes, *compiled.notes),
+    )
     if smaller is not None:
         rule = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller)))

@@ -66,6 +66,7 @@ class Setting:
         wave: the column of waves where there are several, or None.
         randomized: constructs that the study assigned at random.
         schematic: no data were given, so that columns stand for those of a full study.
+        notes: what was done to the rows.
         composites: columns that models make of others, by name, registered as they are needed.
     """
 
@@ -77,6 +78,7 @@ class Setting:
     wave: str | None = None
     randomized: frozenset[str] = frozenset()
     schematic: bool = False
+    notes: tuple[str, ...] = ()
     composites: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _values: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _homes: dict[str, "Kind | None"] = field(default_factory=dict[str, "Kind | None"], repr=False)
@@ -219,6 +221,7 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     wave = wave_column(framework, names)
     if wave is not None and len(label_codes(rows, wave)[1]) < 2:
         wave = None
+    rows, said = _with_ids(framework, rows)
     found: list[Kind] = []
     alone: list[str] = []
     for name in framework.units:
@@ -236,7 +239,27 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     usable = {c: col for c, col in columns.items() if kind(rows, col) not in ("date", "empty")}
     by_column = {col: c for c, col in columns.items()}
     randomized = frozenset(by_column.get(c, c) for c in study.randomized)
-    return Setting(framework, rows, usable, tuple(found), tuple(alone), wave, randomized)
+    return Setting(
+        framework, rows, usable, tuple(found), tuple(alone), wave, randomized, notes=said
+    )
+
+
+def _with_ids(framework: Framework, rows: Study) -> tuple[Study, tuple[str, ...]]:
+    """Leave out rows that belong to no unit of a kind that other rows have units of."""
+    keep = np.ones(rows.n_rows, dtype=bool)
+    said: list[str] = []
+    for name in framework.units:
+        column = id_column(framework, name, rows.names)
+        if column is None:
+            continue
+        codes, levels = label_codes(rows, column)
+        lost = codes < 0
+        if len(levels) > 1 and lost.any():
+            keep &= ~lost
+            said.append(f"{int(lost.sum())} rows without a {name} are left out")
+    if not said or not keep.any():
+        return rows, ()
+    return replace(rows, frame=rows.frame.loc[keep], parts=(), tables={}), tuple(said)
 
 
 def once_each(s: Setting, columns: Sequence[str]) -> Setting:
