@@ -1,7 +1,6 @@
 """The models and designs that come with the package."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 

@@ -156,7 +156,7 @@ def _arrow(theory: Framework, to: str, cause: str, size: float) -> Arrow:
     return Arrow(to, term(cause), float(size), ids, source)
 
 
-def _source(theory: Framework, to: str, t: Term) -> str | None:
+def _source(theory: Framework, to: str, t: CauseTerm) -> str | None:
     """Where the theory says that a term is a cause; None where it does not."""
     c = theory.construct(to)
     names = [f.name for f in t.factors]
