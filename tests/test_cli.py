@@ -441,8 +441,8 @@ def test_fit_writes_what_the_contract_names(
     assert err.count("report") <= 1
     folder = tmp_path / "fit"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "diagnostics.json", "estimands.csv", "estimates.csv", "posterior.nc", "r2.csv",
-        "report.html", "run.json", "verdicts.csv",
+        "diagnostics.json", "estimands.csv", "estimates.csv", "parts.csv", "posterior.nc",
+        "r2.csv", "report.html", "run.json", "verdicts.csv",
     ]  # fmt: skip
     estimates = pd.read_csv(folder / "estimates.csv")
     assert list(estimates) == ["name", *SUMMARY, *CONVERGENCE]
@@ -455,7 +455,7 @@ def test_fit_writes_what_the_contract_names(
     ]  # fmt: skip
     verdicts = pd.read_csv(folder / "verdicts.csv")
     assert list(verdicts) == [
-        "proposition", "model", "estimand", "status", "p_region", "p_rope", "mean", "lower",
+        "proposition", "model", "estimand", "status", "how", "p_region", "p_rope", "mean", "lower",
         "upper", "prior_sensitive", "reason",
     ]  # fmt: skip
     assert verdicts[["proposition", "model", "estimand"]].to_numpy().tolist() == [
@@ -487,7 +487,7 @@ def test_tables_are_written_without_estimands_too(
     assert "y ~ x" in out
     table = pd.read_csv(tmp_path / "fit" / f"{row}.csv")
     assert len(table) == (3 if row == "estimates" else 0)
-    assert len(table.columns) == {"estimands": 13, "estimates": 10, "verdicts": 11}[row]
+    assert len(table.columns) == {"estimands": 13, "estimates": 10, "verdicts": 12}[row]
 
 
 def test_fit_as_json(call: Call, engine: FakeEngine) -> None:

@@ -57,6 +57,7 @@ class ConstructTable(Strict):
     baseline_of: str | None = None
     aggregate_of: str | None = None
     rule: Literal["mean", "minimum", "maximum", "coverage"] | None = None
+    categories: list[str] = Field(default_factory=list)
     aliases: list[str] = Field(default_factory=list)
     definition: str = ""
     block: str = ""
@@ -173,7 +174,7 @@ def _constructs(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Constr
         t = _table(ConstructTable, table, "constructs.toml", key, problems)
         if t is not None:
             given: dict[str, Any] = t.model_dump()
-            given |= {"parts": tuple(t.parts), "aliases": tuple(t.aliases)}
+            given |= {k: tuple(getattr(t, k)) for k in ("parts", "aliases", "categories")}
             out[key] = Construct(id=key, **given)
     return out
 

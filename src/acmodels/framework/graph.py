@@ -40,6 +40,7 @@ class Construct:
         baseline_of: the construct whose value before the start it is.
         aggregate_of, rule: a construct of persons and how what they have of it is put together:
             `mean`, `minimum`, `maximum` or `coverage`.
+        categories: of what has no order, some of its values.
         aliases: other names that its column may have.
         definition: what it is, in one sentence.
         block: the part of the framework that it belongs to.
@@ -55,6 +56,7 @@ class Construct:
     baseline_of: str | None = None
     aggregate_of: str | None = None
     rule: str | None = None
+    categories: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     definition: str = ""
     block: str = ""

@@ -201,7 +201,13 @@ def full_study(framework: Framework, districts: int = 30) -> Study:
         if c.parts or c.opposite_of is not None or c.baseline_of is not None:
             continue
         code = codes[c.level]
-        frame[c.id] = rng.standard_normal(int(code.max()) + 1)[code]
+        units = int(code.max()) + 1
+        values = rng.standard_normal(units)[code]
+        frame[c.id] = (
+            np.array(c.categories, dtype=object)[rng.integers(len(c.categories), size=units)[code]]
+            if c.categories
+            else values
+        )
     for c in framework.constructs.values():
         if c.opposite_of in frame:
             frame[c.id] = -frame[str(c.opposite_of)]

@@ -102,7 +102,7 @@ class Drafted:
             inner = " + ".join(["1", *slopes])
             bar = "||" if slopes else "|"
             right += f" + ({inner} {bar} {quoted(g.column)})"
-        return f"{quoted(self.response.name)} ~ {right}"
+        return " ~ ".join((quoted(self.response.name), right))
 
     def priors(self) -> dict[str, Prior]:
         """Return priors of the standardized scale, in the units of the data."""
