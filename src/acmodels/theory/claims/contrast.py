@@ -110,33 +110,12 @@ def _causes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
 
 def _outcomes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     a, b = keys.of
-    try:
-        r = eq.difference(s, a.to, b.to)
-    except KeyError as error:
-        r = _composite_difference(s, a.to, b.to, str(error))
+    r = eq.difference(s, a.to, b.to)
     one = steps.step(s, [a.from_], r, level)
     estimands = steps.effect_estimands("difference", one.causes[a.from_], r.name)
     title = words(keys, lambda c: s.framework.constructs[c].name)
     model = ModelFile(name, title, (one.drafted,), estimands)
     return _made(keys, s, model, one, level, (a.from_, f"{a.to} less {b.to}"))
-
-
-def _composite_difference(s: Setting, first: str, second: str, _why: str) -> eq.Response:
-    """The difference of outcomes of which one is a composite that has a column of its own."""
-    columns = []
-    for c in (first, second):
-        if c in s.columns:
-            columns.append(s.columns[c])
-        else:
-            parts = eq.available(s, c)
-            if len(parts) != 1:
-                raise NotTestable(
-                    f"'{c}' is measured by its parts alone, and no difference is formed of them"
-                )
-            columns.append(s.columns[parts[0]])
-    return eq.of_columns(
-        s, f"{first}_less_{second}", (columns[0], f"-{columns[1]}"), (first, second)
-    )
 
 
 def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:

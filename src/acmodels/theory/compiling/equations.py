@@ -5,6 +5,7 @@ Every term comes with the reason why it is there, as a person would say it.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import lcm
 
 import numpy as np
 
@@ -191,12 +192,16 @@ def response(s: Setting, construct: str) -> Response:
 
 
 def difference(s: Setting, first: str, second: str) -> Response:
-    """Make a response of one construct's z-scores less another's."""
+    """Make a response of one construct's z-scores less another's.
+
+    Of composites the z-scores of the parts are averaged first, so that a part of the smaller one
+    is listed as often as makes both count the same.
+    """
     a, b = available(s, first), available(s, second)
-    if len(a) != 1 or len(b) != 1:
-        raise KeyError(first if len(a) != 1 else second)
-    columns = (s.columns[a[0]], f"-{s.columns[b[0]]}")
-    return of_columns(s, f"{first}_less_{second}", columns, (*a, *b))
+    both = lcm(len(a), len(b))
+    columns = [s.columns[p] for p in a for _ in range(both // len(a))]
+    columns += [f"-{s.columns[p]}" for p in b for _ in range(both // len(b))]
+    return of_columns(s, f"{first}_less_{second}", tuple(columns), (*a, *b))
 
 
 def of_columns(
