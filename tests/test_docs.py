@@ -15,22 +15,30 @@ import acmodels as ac
 from acmodels import estimands
 from acmodels.data.wide import ItemTable, TargetTable, WideTable
 from acmodels.families import family_names
+from acmodels.framework import files as framework_files
 from acmodels.spec.design import LossTable, SizeTable, UnitTable
 from acmodels.spec.distribution import KINDS
 from acmodels.spec.formula import functions
 from acmodels.spec.model import EquationTable, ModelTable, PanelTable
 from acmodels.spec.plan import CriterionTable, PlanTable
 from acmodels.spec.proposition import ClaimTable, PropositionTable, RegionTable
+from acmodels.theory import claims
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
-PAGES = ("start.md", "how_to.md")
+PAGES = ("start.md", "how_to.md", "theory.md")
 
 
 def commands(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [line.strip() for b in blocks for line in b.splitlines() if line.startswith("acmodels")]
+
+
+def scripts(page: Path) -> list[str]:
+    """Blocks of Python that stand alone, as those that make data."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(import .*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
@@ -44,6 +52,24 @@ def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     assert not re.findall(r'(?:src|href)="https?://[^"]+\.(?:js|css)"', framework)
 
 
+def test_the_page_of_frameworks_shows_the_files_that_new_writes() -> None:
+    """Tables of the files on the page are those of the folder, but for comments and aligning."""
+    start = ROOT / "models" / "start" / "framework"
+    written = [
+        table
+        for name in ("constructs.toml", "propositions.toml")
+        for table in tomllib.loads((start / name).read_text(encoding="utf-8")).items()
+    ] + tomllib.loads((start / "arrows.toml").read_text(encoding="utf-8"))["arrow"]
+    text = (SITE / "theory.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for key, value in tomllib.loads(block).items():
+            if key == "arrow":
+                assert all(a in written for a in value)
+            else:
+                (full,) = (t for k, t in [w for w in written if isinstance(w, tuple)] if k == key)
+                assert value.items() <= full.items()
+
+
 def test_every_internal_link_leads_somewhere() -> None:
     for page in SITE.glob("*.md"):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
@@ -55,7 +81,8 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
     tables = (
         ModelTable, EquationTable, PropositionTable, ClaimTable, RegionTable, PanelTable,
         PlanTable, CriterionTable, UnitTable, SizeTable, LossTable, WideTable, TargetTable,
-        ItemTable,
+        ItemTable, framework_files.UnitTable, framework_files.FrameworkTable,
+        framework_files.ConstructTable, framework_files.ArrowTable, framework_files.PropositionTable,
     )  # fmt: skip
     keys = {f.alias or k for t in tables for k, f in t.model_fields.items()}
     kinds = set(estimands.kind_names())
@@ -67,6 +94,16 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
     assert not names - said
     example = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
     assert ac.load_model(tomllib.loads(example)).propositions["H1"].rope == (-0.01, 0.01)
+
+
+@pytest.mark.parametrize("kind", (*claims.kinds(), *claims.LATER))
+def test_every_kind_of_claim_is_on_its_page(kind: str) -> None:
+    text = (SITE / "theory.md").read_text(encoding="utf-8")
+    assert f"`{kind}`" in text
+    if kind in claims.kinds():
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| `{kind}` |"))
+        own = {f.alias or k for k, f in claims.kind(kind).Keys.model_fields.items()}
+        assert [k for k in own - {"level", "smallest"} if f"`{k}" not in row] == []
 
 
 VERBS = (
@@ -94,6 +131,8 @@ def test_every_command_works(page: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     found = commands(SITE / page)
     assert found
+    for script in scripts(SITE / page):
+        subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
     for line in found:
         done = subprocess.run(
             shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True,

@@ -1,12 +1,13 @@
 """Pages that are made from the package: the framework, and the models with their calibration."""
 
 from pathlib import Path
-from typing import Any
 
-from acmodels.framework import arrows, constructs, propositions, sources
+from acmodels.framework.files import shipped
+from acmodels.framework.graph import Framework, Proposition
 from acmodels.framework.operating import ranks, rates, smallest
 from acmodels.load import load_model, shipped_models
-from acmodels.theory.registry import entries
+from acmodels.theory.claims import LATER
+from acmodels.theory.wording import claim_words
 
 
 def write(folder: Path) -> None:
@@ -16,49 +17,80 @@ def write(folder: Path) -> None:
 
 
 def _framework() -> str:
-    names = {k: c.name for k, c in constructs().items()}
+    f = shipped()
+    compiled = [p for p in f.propositions.values() if not _later(p)]
+    first = [p for p in f.propositions.values() if p.tier == 1]
     out = [
         "# The framework and its propositions",
         "",
         (
-            f"{len(propositions())} propositions about {len(names)} constructs, in our own words; "
-            "those with a model can be tested by `acmodels test DATA`. `acmodels propositions ID` "
-            "shows one."
+            f"{len(f.propositions)} propositions about {len(f.constructs)} constructs, in our own "
+            f"words. `acmodels test DATA` derives a model for each of {len(compiled)} of them "
+            f"({sum(p in compiled for p in first)} of the {len(first)} in tier 1) from the arrows "
+            "below and the columns of the data. `acmodels propositions ID` shows one, and "
+            "`acmodels model ID DATA` the model that tests it."
         ),
         "",
-        "## Main relations",
+        "## Arrows",
         "",
+        "What causes what, by the part of the framework that the effect belongs to. A composite "
+        "stands for each of its parts.",
     ]
-    out += [f"- {names[a.from_]} → {names[a.to]}: {a.note}" for a in arrows()]
-    by_section: dict[str, list[dict[str, Any]]] = {}
-    every = {e["id"]: e for e in entries()}
-    for p in propositions().values():
-        by_section.setdefault(p.section, []).append(every[p.id])
+    out += _arrows(f)
+    by_section: dict[str, list[Proposition]] = {}
+    for p in f.propositions.values():
+        by_section.setdefault(p.section, []).append(p)
     for section, mine in by_section.items():
         out += ["", f"## {section[:1].upper()}{section[1:]}", ""]
-        for e in mine:
-            out += [f"### {e['id']}", "", e["statement"], "", f"- Source: {e['source']}"]
-            out += [f"- Level: {', '.join(e['level'])}", f"- Form: {e['form']}"]
-            if e["rivals"]:
-                out.append(f"- Rivals: {', '.join(e['rivals'])}")
-            for t in e["tests"]:
-                out += [
-                    (
-                        f"- Tested by `{t['model']}`, estimand `{t['estimand']}`: {t['region']} "
-                        f"with probability {t['probability']:g}"
-                    ),
-                    f"- Calibration: {t['calibration']}",
-                ]
-            if not e["tests"]:
-                out.append("- Not yet executable: no shipped model tests it.")
+        for p in mine:
+            out += [f"### {p.id}", "", p.statement, "", f"- Source: {p.source}"]
+            out += [f"- Tier: {p.tier}"]
+            if _later(p):
+                kinds = ", ".join(_later(p))
+                out.append(f"- Not yet executable: claims of the kind {kinds} are not compiled yet")
+            else:
+                out += [f"- Claim ({c.kind}): {claim_words(f, c)}" for c in p.claims]
+            if p.rivals:
+                out.append(f"- Rivals: {', '.join(p.rivals)}")
             out.append("")
     out += ["## Sources", ""]
-    out += [f"- {s.reference}" for s in sources().values()]
+    out += [f"- {reference}" for reference in f.sources.values()]
     return "\n".join(out) + "\n"
 
 
+def _later(p: Proposition) -> list[str]:
+    return list(dict.fromkeys(c.kind for c in p.claims if c.kind in LATER))
+
+
+def _arrows(f: Framework) -> list[str]:
+    """Write every arrow as an item of a list, with its sign, its lag and where it comes from."""
+    names = {k: c.name for k, c in f.constructs.items()}
+    by_block: dict[str, list[str]] = {}
+    for a in f.arrows:
+        notes = [{"+": "raises it", "-": "lowers it", None: ""}[a.sign]]
+        notes += [f"by {names[a.by]}" if a.by is not None else "", "a wave later" * bool(a.lag)]
+        notes += [a.source or (f"assumed: {a.assumed}" if a.assumed else "")]
+        said = f"- {names[a.from_]} → {names[a.to]}"
+        told = "; ".join(n for n in notes if n)
+        block = f.constructs[a.to].block or "other"
+        by_block.setdefault(block, []).append(f"{said} ({told})" if told else said)
+    out: list[str] = []
+    for block, lines in by_block.items():
+        out += ["", f"**{block[:1].upper()}{block[1:]}**", "", *lines]
+    out += ["", "**Common causes that nobody measures**", ""]
+    out += [f"- of {', '.join(names[c] for c in shared.of)}" for shared in f.common_causes]
+    return out
+
+
 def _models() -> str:
-    out = ["# The models and their calibration", ""]
+    out = [
+        "# The models and their calibration",
+        "",
+        "These are written by hand, for teaching and for designs. `acmodels test` does not use "
+        "them: it derives models from [the framework](framework.md). `acmodels fit NAME DATA` fits "
+        "one, and judges its propositions by its own rules; the rates below are of those.",
+        "",
+    ]
     for name in shipped_models():
         m = load_model(name)
         out += [f"## `{name}`", "", f"**{m.title}.** {' '.join(m.description.split())}", "", "```"]
