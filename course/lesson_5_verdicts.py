@@ -116,7 +116,7 @@ check("5.5", answer)
 # %% [markdown]
 # The column `prior_sensitive` says where a verdict's estimate moves with the prior (power-scaling,
 # Kallioinen and others, 2024). Whether it hangs on a single district takes a refit without each:
-# `acmodels test data/synthetic/partnerships --leave-out district` does so in a minute or two.
+# `acmodels fit interaction_mediation data/synthetic/partnerships --leave-out district`.
 
 # %%
 print(verdicts[["proposition", "status", "prior_sensitive"]].to_string(index=False))
