@@ -82,7 +82,8 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
         ModelTable, EquationTable, PropositionTable, ClaimTable, RegionTable, PanelTable,
         PlanTable, CriterionTable, UnitTable, SizeTable, LossTable, WideTable, TargetTable,
         ItemTable, framework_files.UnitTable, framework_files.FrameworkTable,
-        framework_files.ConstructTable, framework_files.ArrowTable, framework_files.PropositionTable,
+        framework_files.ConstructTable, framework_files.ArrowTable,
+        framework_files.PropositionTable,
     )  # fmt: skip
     keys = {f.alias or k for t in tables for k, f in t.model_fields.items()}
     kinds = set(estimands.kind_names())
@@ -96,7 +97,7 @@ def test_every_key_of_a_file_is_on_its_page() -> None:
     assert ac.load_model(tomllib.loads(example)).propositions["H1"].rope == (-0.01, 0.01)
 
 
-@pytest.mark.parametrize("kind", (*claims.kinds(), *claims.LATER))
+@pytest.mark.parametrize("kind", [*claims.kinds(), *claims.LATER])
 def test_every_kind_of_claim_is_on_its_page(kind: str) -> None:
     text = (SITE / "theory.md").read_text(encoding="utf-8")
     assert f"`{kind}`" in text

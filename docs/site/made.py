@@ -33,8 +33,10 @@ def _framework() -> str:
         "",
         "## Arrows",
         "",
-        "What causes what, by the part of the framework that the effect belongs to. A composite "
-        "stands for each of its parts.",
+        (
+            "What causes what, by the part of the framework that the effect belongs to. A "
+            "composite stands for each of its parts."
+        ),
     ]
     out += _arrows(f)
     by_section: dict[str, list[Proposition]] = {}
@@ -86,9 +88,11 @@ def _models() -> str:
     out = [
         "# The models and their calibration",
         "",
-        "These are written by hand, for teaching and for designs. `acmodels test` does not use "
-        "them: it derives models from [the framework](framework.md). `acmodels fit NAME DATA` fits "
-        "one, and judges its propositions by its own rules; the rates below are of those.",
+        (
+            "These are written by hand, for teaching and for designs. `acmodels test` does not use "
+            "them: it derives models from [the framework](framework.md). `acmodels fit NAME DATA` "
+            "fits one, and judges its propositions by its own rules; the rates below are of those."
+        ),
         "",
     ]
     for name in shipped_models():

@@ -1,4 +1,4 @@
-"""How the shipped tests behave on simulated studies: error rates, and the size that a test needs.
+"""How the hand-written models' rules behave on simulated studies: error rates, sizes needed.
 
 The figures are in two tables beside this module, written by the runs under `analyses/`:
 `verdicts.csv` (each proposition by the truth of its model's design, with every effect at zero and
