@@ -37,7 +37,7 @@ PRIORS = {
     "sd(*)": {"dist": "HalfNormal", "sigma": 1},
     "sigma(*)": {"dist": "HalfNormal", "sigma": 1},
 }
-"""Those of the shipped models; Bayes factors hang on them."""
+"""Those of the hand-written models; Bayes factors hang on them."""
 
 
 class RivalTable(Strict):
