@@ -68,6 +68,8 @@ def test(
     from acmodels.theory.assessment import assess
     from acmodels.theory.checking import checked
 
+    if with_rivals and theory is not None:
+        raise click.UsageError("--rivals compares accounts of the shipped framework only")
     framework = checked(load_framework(theory))
     study = read_study(data, options["columns"])
     out: Path = options["out"] or Path("test")
@@ -180,6 +182,7 @@ def framework(folder: Path | None, **options: Any) -> None:
     from acmodels.errors import ModelError
     from acmodels.folder import result_folder
     from acmodels.framework.files import load_framework
+    from acmodels.reporting.results import mark
     from acmodels.reporting.theory_map import propositions_text, theory_map
     from acmodels.theory.checking import check_framework
 
@@ -191,6 +194,7 @@ def framework(folder: Path | None, **options: Any) -> None:
     with result_folder(out, (folder,) if folder is not None else ()) as place:
         (place / "map.svg").write_text(theory_map(found), encoding="utf-8")
         (place / "propositions.md").write_text(propositions_text(found), encoding="utf-8")
+        mark(place, command_line())
     if options["quiet"]:
         return
     echo(f"{found.title}: {len(found.constructs)} constructs, {len(found.arrows)} arrows, "

@@ -92,8 +92,9 @@ class Assessment:
         out: list[str] = []
         if any(a.past for a in claims):
             out.append(
-                "The theory has effects act back over time, so one wave identifies no effect of "
-                "what learning feeds: these verdicts are about adjusted associations."
+                "The theory has effects act back over time, so one wave does not identify effects "
+                "of what is fed by its own consequences: these verdicts are about adjusted "
+                "associations."
             )
         return tuple(out)
 
@@ -375,7 +376,7 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
 
     if bad:
         return f"No verdict: {bad[0].diagnostics.messages[0]}"
-    holds, need = chance(r.holds), stated(r.need)
+    holds, need = chance(r.holds), decimal(r.need, 4).rstrip("0")
     if status == "supported":
         return (
             f"Supported: the probability that the claim holds is {holds}, at least the {need} "

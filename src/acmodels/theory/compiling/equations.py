@@ -397,7 +397,9 @@ def drafted(s: Setting, r: Response, pieces: Sequence[Piece], notes: Sequence[st
     if r.home is not None:
         groups = [k for k in groups if r.home.inside(k) or not k.inside(r.home)]
         groups = [k for k in groups if k.size < r.home.size]
-    return Drafted(r, tuple(pieces), tuple(groups), s.wave, tuple(notes))
+    # a response of units is the same in all their waves, and each unit counts once
+    wave = s.wave if r.home is None else None
+    return Drafted(r, tuple(pieces), tuple(groups), wave, tuple(notes))
 
 
 def checked(d: Drafted) -> str:
