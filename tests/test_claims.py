@@ -419,6 +419,20 @@ def test_moderated_mediation(tmp_path: Path) -> None:
     assert status(f, pd.DataFrame({"x": x, "w": w, "m": m, "y": y})) != "supported"
 
 
+@pytest.mark.parametrize("leg", ["first", "second"])
+def test_a_moderated_direct_effect_is_no_moderated_step(tmp_path: Path, leg: str) -> None:
+    levels = dict.fromkeys(("x", "m", "w", "y"), "partnership")
+    claim = {"kind": "moderated_mediation", "from": "x", "via": ["m"], "to": "y", "by": "w",
+             "leg": leg, "sign": "+"}  # fmt: skip
+    arrows = [f"x > m{' by w' * (leg == 'first')}", f"m > y{' by w' * (leg == 'second')}", "x > y"]
+    f = theory(tmp_path / "f", levels, arrows, claim)
+    for seed in range(3):
+        x, w, e, u = np.random.default_rng(seed).standard_normal((4, 500))
+        m = 0.7 * x + 0.7 * e
+        y = 0.5 * m + 0.5 * x * w + u
+        assert status(f, pd.DataFrame({"x": x, "w": w, "m": m, "y": y})) != "supported"
+
+
 def test_aggregate(tmp_path: Path) -> None:
     levels = {"k": "partnership", "most": "partnership", "least": "partnership", "y": "partnership"}
     claim = {

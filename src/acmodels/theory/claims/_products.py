@@ -60,7 +60,8 @@ def moderated(
 
     Squares of the cause and of each moderator, and products of both with each covariate, are in
     the equation with shrunken coefficients: or mere curvature, and a covariate that does the
-    moderating, pass for moderation.
+    moderating, pass for moderation. So are the products of what stands beside the cause: or a
+    direct effect that is moderated passes for a moderated step.
 
     Args:
         s: the setting.
@@ -111,6 +112,15 @@ def moderated(
                     0.25 if size < 3 else SHRUNKEN,
                 )
             )
+    product = products[-1].texts[0]
+    for c, p in zip(also, beside, strict=True):
+        text, value = scaled(p, eq.column(s, c)), _z(s, p)
+        products += [
+            _product([text, t], [value, v], [p, q], [0, 1],
+                     f"so that {f.constructs[c].name} does not pass for what it stands beside",
+                     SHRUNKEN)
+            for t, v, q in zip(texts, values, [main, *others], strict=True)
+        ]  # fmt: skip
     squares = [
         _square(s, c) for c in [x, *columns]
         if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
@@ -124,7 +134,7 @@ def moderated(
     more = _with_covariates(s, base, texts, values, [main, *others], r)
     drafted = eq.drafted(s, r, [*base.drafted.pieces, *more])
     at = tuple((c, *_points(s, c)) for c in columns)
-    return Moderated(drafted, base, main.claim, products[-1].texts[0], at)
+    return Moderated(drafted, base, main.claim, product, at)
 
 
 def _points(s: Setting, column: str) -> tuple[float, float]:
