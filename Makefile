@@ -42,6 +42,9 @@ hmc-agreement: $(STAMP) ## hmc against PyMC, 80 models; resumes; about two hours
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
 	$(BIN)/python analyses/mediation_recovery/run.py 200
 
+claim-rates: $(STAMP) ## error rates of verdicts by kind of claim, at three sizes; resumes; a night
+	$(BIN)/python analyses/claim_rates/run.py 200 --districts 30,60,120 --workers 2
+
 docs: $(STAMP) ## the documentation site, in docs/site/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs/site docs/site/_build
 
@@ -81,4 +84,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	@touch $(STAMP)
 
 .PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
-	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines
+	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines claim-rates
