@@ -11,6 +11,9 @@ FIRST, SECOND = 0.5, 0.4
 CLAIM = {"from": "x", "via": ["m"], "to": "y", "sign": "+"}
 ARROWS = ("x > m", "m > y", "x > y", "c > m", "c > y")
 
+ABOVE = {"row": "department", "department": "district"}
+"""Where a mediator differs beside its own level: or no slope there could be told."""
+
 
 def noise(r: Rows) -> Array:
     """What differs in y between departments and rows."""
@@ -23,9 +26,7 @@ def two_steps(
     """x moves m, and m moves y at every level alike; c moves both a little."""
     x = r.draw(cause)
     c = r.draw(mediator)
-    m = first * x + 0.3 * c + r.draw(mediator)
-    if mediator == "row":
-        m = m + r.draw("department", 0.6)
+    m = first * x + 0.3 * c + r.draw(mediator) + r.draw(ABOVE[mediator], 0.6)
     return {"x": x, "c": c, "m": m, "y": second * m + direct * x + 0.3 * c + noise(r)}
 
 
@@ -34,9 +35,7 @@ def common_cause(
 ) -> Mapping[str, Array]:
     """x moves m, and c moves m and y; m moves nothing."""
     x, c = r.draw(cause), r.draw(level)
-    m = FIRST * x + 0.8 * c + 0.8 * r.draw(mediator)
-    if mediator == "row":
-        m = m + r.draw("department", 0.5)
+    m = FIRST * x + 0.8 * c + 0.8 * r.draw(mediator) + r.draw(ABOVE[mediator], 0.5)
     y = 0.8 * c + 0.2 * x + noise(r)
     return {"x": x, "m": m, "y": y} | ({"c": c} if measured else {})
 
