@@ -369,6 +369,8 @@ def test_congruence_on_one_metric(tmp_path: Path) -> None:
     assert status(f, pd.DataFrame({"a": a, "b": b, "y": -0.3 * (a - b) ** 2 + e})) == "supported"
     main = pd.DataFrame({"a": a, "b": b, "y": 0.4 * a + 0.4 * b + e})
     assert status(f, main) != "supported"
+    product = pd.DataFrame({"a": a, "b": b, "y": 0.3 * (a + b) + 0.4 * (a - 3) * (b - 3) + e})
+    assert status(f, product) == "undecided"  # it bends down along misfit, and has no ridge
     shifted = pd.DataFrame({"a": a, "b": b, "y": -0.3 * (a - b - 2) ** 2 + e})
     assert status(f, shifted) == "undecided"
 

@@ -83,6 +83,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         (
             "P(curvature along the line of misfit < 0)",
             "the ridge is not shifted off the line of fit by more than half a sd",
+            "P(for every value of either construct there is a best one of the other)",
         ),
     )  # fmt: skip
 
@@ -93,7 +94,9 @@ def rule(
     """Rule on the surface (Edwards & Parry, 1993, *Academy of Management Journal* 36, 1577-1613).
 
     Along the line of misfit x = c + t, y = c - t the surface is a parabola in t, with the linear
-    coefficient (b1 - b2) + 2 c (b3 - b5) and the quadratic one b3 - b4 + b5.
+    coefficient (b1 - b2) + 2 c (b3 - b5) and the quadratic one b3 - b4 + b5. A mere product bends
+    down along that line too; but there no value of one construct is the best for one of the other,
+    which takes squares that are negative.
     """
     p, s = terms.probability, terms.smallest
     b1, b2, b3, b4, b5 = (answers[f"b{k}"] for k in range(1, 6))
@@ -107,9 +110,10 @@ def rule(
         main,
         Part("slope along misfit", f"{a} less {b}", keys.to, tilt, "", s, p),
     )
+    peaked = (b3 < 0) & (b5 < 0)
     shifted = float(np.mean(np.abs(shift) > 0.5))
     barred = "the ridge is shifted off the line of fit" if shifted >= p else ""
     return Ruling(
-        min(float(np.mean(bend < 0)), float(np.mean((bend < 0) & (np.abs(shift) <= 0.5)))),
+        float(np.mean((bend < 0) & (np.abs(shift) <= 0.5) & peaked)),
         float(np.mean(bend > 0)), float(np.mean(np.abs(bend) <= s)), p, p, main, rows, barred,
     )  # fmt: skip
