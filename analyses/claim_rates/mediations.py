@@ -89,12 +89,30 @@ def moved(r: Rows, first: float, second: float) -> Mapping[str, Array]:
 
 
 def paths(
-    r: Rows, firsts: tuple[float, float], seconds: tuple[float, float]
+    r: Rows, firsts: tuple[float, float], seconds: tuple[float, float], shared: float = 0.0
 ) -> Mapping[str, Array]:
-    """Two mediators, each with both of its steps or one of them."""
+    """Two mediators, each with both of its steps or one of them.
+
+    Args:
+        r: rows.
+        firsts: of each mediator on x.
+        seconds: of y on each mediator.
+        shared: sd of what both have of their department beside x.
+    """
     x = r.draw("department")
     m, n = (a * x + r.draw("department", 0.5) + r.draw() for a in firsts)
+    if shared:
+        both = r.draw("department", shared)
+        m, n = m + both, n + both
     return {"x": x, "m": m, "n": n, "y": seconds[0] * m + seconds[1] * n + 0.2 * x + noise(r)}
+
+
+def other_path_between(r: Rows) -> Mapping[str, Array]:
+    """What n of a department is moves y; m shares it with n, and moves nothing."""
+    x, both = r.draw("department"), r.draw("department", 0.8)
+    of_n = both + r.draw("department", 0.5)
+    m = 0.6 * x + both + r.draw("department", 0.5) + r.draw()
+    return {"x": x, "m": m, "n": of_n + r.draw(), "y": 0.7 * of_n + 0.2 * x + noise(r)}
 
 
 def chain(r: Rows, first: float, middle: float, last: float) -> Mapping[str, Array]:
@@ -154,6 +172,10 @@ CLASSES = (
             "first step of one path, second of the other": trap(
                 partial(paths, firsts=(0.6, 0.0), seconds=(0.0, 0.6))
             ),
+            "first step of one path, second of the other (departments have both)": trap(
+                partial(paths, firsts=(0.6, 0.0), seconds=(0.0, 0.6), shared=0.8)
+            ),
+            "the other mediator works between departments alone": trap(other_path_between),
         },
         (2, 4, 1), ("department", "partnership"), {"both": ["m", "n"]},
     ),

@@ -81,6 +81,7 @@ CLASSES = (
         ("x > y",), {"unit": "department", "of": "y", "minimum": 0.05},
         {
             "true": true(partial(apart, between=0.6)),
+            "true (a share of 0.12)": true(partial(apart, between=0.4)),
             "no effect": null(partial(apart, between=0.0)),
             "below the minimum": null(partial(apart, between=0.2)),
             "districts alone": trap(partial(apart, between=0.0, districts=0.8)),
