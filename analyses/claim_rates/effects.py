@@ -81,6 +81,13 @@ def opposite_districts(r: Rows) -> Mapping[str, Array]:
     return {"x": x, "z": r.draw("department"), "y": 0.4 * (x - d) - 0.6 * d + noise(r)}
 
 
+def by_rows(r: Rows, slope: float, of_z: float) -> Mapping[str, Array]:
+    """What departments are in z moves x and y, and z is measured by two rows of each."""
+    of = r.draw("department")
+    x = 0.8 * of + 0.6 * r.draw("department")
+    return {"x": x, "z": of + r.draw(), "y": slope * x + of_z * of + noise(r)}
+
+
 def few_units(r: Rows, level: str) -> Mapping[str, Array]:
     """Units differ a lot in y, and x has nothing to do with it: rows are no independent cases."""
     return {"x": r.draw(level), "z": r.draw(level), "y": r.draw(level, 1.2) + noise(r)}
@@ -139,6 +146,17 @@ CLASSES = (
         "effect", "partner on partnership (crossing departments)", levels("partner"), ARROWS, CLAIM,
         usual("partner") | {"many rows of few units": trap(partial(few_units, level="partner"))},
         (2, 2, 1), ("district", "department", "partner", "partnership"),
+    ),
+    Class(
+        "effect", "department on partnership (a common cause with several rows)",
+        levels("department") | {"z": "partnership"}, ARROWS, CLAIM,
+        {
+            "true": true(partial(by_rows, slope=0.4, of_z=0.0)),
+            "no effect": null(partial(by_rows, slope=0.0, of_z=0.0)),
+            "contrary": contrary(partial(by_rows, slope=-0.4, of_z=0.0)),
+            "common cause": trap(partial(by_rows, slope=0.0, of_z=0.6)),
+        },
+        (3, 2, 1),
     ),
     Class(
         "effect", "partnership on partnership (in waves)",
