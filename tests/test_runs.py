@@ -266,7 +266,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_failed_fits_are_counted_and_answer_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from acmodels.replication import block
+    from acmodels.replication import block, ready
 
     batch = block._batch
 
@@ -276,7 +276,7 @@ def test_failed_fits_are_counted_and_answer_nothing(
 
     plan = files(tmp_path)
     monkeypatch.setattr(block, "_batch", spoiled)
-    monkeypatch.setattr(block, "_made", {})
+    monkeypatch.setattr(ready, "_made", {})
     with pytest.raises(SystemExit) as stop:
         cli(["power", str(plan), "--out", str(tmp_path / "out"), "--n", "16"])
     assert stop.value.code == 3

@@ -13,7 +13,6 @@ from acmodels.inference.speed import slow
 from acmodels.priors import resolve_priors
 from acmodels.progress import Reporter
 from acmodels.system import build_system
-from acmodels.theory.assessment import forecast
 
 
 def of(formula: str, data: pd.DataFrame, **keys: Any) -> Any:
@@ -37,34 +36,6 @@ def test_a_slow_model_has_its_reason_and_what_is_faster() -> None:
         "The 3 missing values of 'x'" in holes.faster[0] or "missing values of x" in holes.faster[0]
     )
     assert 'missing = "drop"' in holes.faster[0]
-
-
-def test_a_study_with_holes_is_foretold_and_can_be_dropped() -> None:
-    rng = np.random.default_rng(1)
-    table = pd.DataFrame(rng.normal(size=(80, 2)), columns=["x", "y"])
-    holes = table.assign(x=table["x"].where(table.index > 2))
-    spec = ac.load_model(
-        {
-            "name": "small",
-            "equations": {"y": {"formula": "y ~ standardize(x)"}},
-            "estimands": {"b": {"kind": "coefficient", "parameter": "y ~ standardize(x)"}},
-            "propositions": {"P01": {"estimand": "b", "region": {"above": 0.0}}},
-        }
-    )
-    said = forecast(holes, ["P01"], models=[spec])
-    assert said[0].startswith("1 of 1 models have to be sampled")
-    assert "small: missing values of 'x'" in said[1]
-    assert any("--missing drop" in s for s in said)
-    assert forecast(holes, ["P01"], models=[spec], missing="drop") == ()
-    assert forecast(table, ["P01"], models=[spec]) == ()
-    stages: list[str] = []
-    found = ac.assess(
-        holes, ["P01"], models=[spec], missing="drop",
-        progress=lambda stage, *_: stages.append(stage),
-    )  # fmt: skip
-    assert found.fits["small"].draws.engine == "collapsed"
-    assert all(s.startswith("small (1 of 1): ") for s in stages)
-    assert stages
 
 
 def test_a_plan_with_an_ordinal_outcome_is_foretold(tmp_path: Path) -> None:

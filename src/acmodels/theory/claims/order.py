@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.numbers import decimal
 from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
@@ -122,7 +123,7 @@ def rule(
     for k, ((c, _), x) in enumerate(zip(labels, effects, strict=True)):
         rows.append(
             Part(
-                f"effect; largest with probability {np.mean(first == k):.2f}",
+                f"effect; largest with probability {decimal(float(np.mean(first == k)), 2)}",
                 c,
                 keys.to,
                 x,

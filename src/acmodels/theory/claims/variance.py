@@ -9,6 +9,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.numbers import number
+from acmodels.numbers import share as share_of
 from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
@@ -47,7 +49,9 @@ def roles(keys: Keys) -> Roles:
 
 def words(keys: Keys, name: Callable[[str], str]) -> str:
     """Say the claim."""
-    return f"{keys.unit}s differ in {name(keys.of)}: at least {keys.minimum:.0%} of its variance"
+    return (
+        f"{keys.unit}s differ in {name(keys.of)}: at least {share_of(keys.minimum)} of its variance"
+    )
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
@@ -93,11 +97,11 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys, prior: float) -> Ruling:
     factor = evidence(answers["sd"], prior)
     barred = ""
     if factor < EVIDENCE:
-        barred = f"the Bayes factor against no variance is {factor:.3g}, below {EVIDENCE:g}"
+        barred = f"the Bayes factor against no variance is {number(factor)}, below {EVIDENCE:g}"
     return Ruling(
         float(np.mean(share > keys.minimum)), 0.0, float(np.mean(share <= keys.minimum)), p, p,
         main, (main,), barred,
-        (f"The Bayes factor for differences between {keys.unit}s is {factor:.3g}.",),
+        (f"The Bayes factor for differences between {keys.unit}s is {number(factor)}.",),
     )  # fmt: skip
 
 

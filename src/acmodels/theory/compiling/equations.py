@@ -134,7 +134,7 @@ def _coefficient(response: str, text: str) -> str:
 
 def rounded(x: float) -> float:
     """Four significant digits, as a person would write a prior."""
-    return float(f"{x:.4g}")
+    return float(np.format_float_positional(x, precision=4, fractional=False))
 
 
 def _normal(sd: float) -> Prior:
