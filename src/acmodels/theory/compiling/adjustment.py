@@ -141,7 +141,7 @@ def confounders_moved(
     ends = _nodes(framework, outcome)
     moved = effects_of(framework, causes) - effects_of(framework, mediators)
     out: list[str] = []
-    for c in _measured_nodes(framework, measured):
+    for c in dict.fromkeys(framework.node(m) for m in _one_each(framework, measured)):
         node = (c, NOW)
         if c not in moved or node in among | ends or node in _nodes(framework, causes):
             continue
