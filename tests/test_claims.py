@@ -80,6 +80,24 @@ def test_an_unmeasured_common_cause_is_named(plain: Any) -> None:
     assert row["not_adjusted_for"] == "z"
 
 
+def test_a_common_cause_with_few_rows_in_each_unit_is_adjusted_for_in_part(tmp_path: Path) -> None:
+    """Its mean over three rows is no more than a noisy measure of the department's."""
+    f = theory(tmp_path / "f", LEVELS | {"z": "partnership"}, ["x > y", "z > x", "z > y"], effect())
+    r = Rows(2)
+    u = r.draw("department")
+    z = u + r.draw()
+    x = 0.8 * u + 0.6 * r.draw("department")
+    y = 0.8 * u + r.draw("department", 0.3) + 0.5 * r.draw()
+    found = judged(f, without_partner(r, x=x, z=z, y=y))
+    assert found.verdicts["not_adjusted_for"].iloc[0] == "z (in part)"
+    ((name, reliability),) = found.propositions["H"].compiled[0].adjustment[0].partly
+    assert name == "z"
+    # 1 / (1 + 1/3) in the population; its standard error at 180 units of three rows is about 0.03
+    # (delta method on the F ratio of the one-way analysis, with 179 and 360 degrees of freedom)
+    error = 0.25 * np.sqrt(2 / 179 + 2 / 360)
+    assert reliability == pytest.approx(0.75, abs=4 * error)
+
+
 def test_contrary_effect_is_reversed(plain: Any) -> None:
     r, v = confounded(3, -0.6)
     assert status(plain, without_partner(r, **v)) == "contradicted reversed"
@@ -423,7 +441,7 @@ def test_moderated_mediation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("leg", ["first", "second"])
 def test_a_moderated_direct_effect_is_no_moderated_step(tmp_path: Path, leg: str) -> None:
-    levels = dict.fromkeys(("x", "m", "w", "y"), "partnership")
+    levels: dict[str, str] = dict.fromkeys(("x", "m", "w", "y"), "partnership")
     claim = {"kind": "moderated_mediation", "from": "x", "via": ["m"], "to": "y", "by": "w",
              "leg": leg, "sign": "+"}  # fmt: skip
     arrows = [f"x > m{' by w' * (leg == 'first')}", f"m > y{' by w' * (leg == 'second')}", "x > y"]
@@ -464,6 +482,13 @@ def test_all_claims_of_a_proposition_must_hold(tmp_path: Path) -> None:
     f = several(tmp_path, claim)
     assert status(f, of_four(1, (0.5, 0.5, 0.0, 0.0))) == "supported"
     assert status(f, of_four(1, (0.5, -0.5, 0.0, 0.0))) == "contradicted reversed"
+
+
+def test_the_reason_names_the_chance_of_each_claim(tmp_path: Path) -> None:
+    f = several(tmp_path, {"all": [effect("a"), effect("b")]})
+    row = judged(f, of_four(1, (0.5, 0.0, 0.0, 0.0))).verdicts.iloc[0]
+    assert row["status"] == "undecided"
+    assert row["reason"].startswith("Undecided: its 2 claims hold with probabilities above 0.999, ")
 
 
 def test_two_columns_are_enough(plain: Any) -> None:

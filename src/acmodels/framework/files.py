@@ -84,7 +84,7 @@ class ArrowsTable(Strict):
 
 
 class PropositionTable(Strict):
-    """What every proposition has, besides the keys of its kind of claim."""
+    """Keys that every proposition has, besides those of its kind of claim."""
 
     statement: str
     source: str = ""

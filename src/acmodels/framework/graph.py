@@ -101,7 +101,7 @@ class CommonCause:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What is claimed, before its kind has read it.
+    """One claim as the file has it, before its kind has read it.
 
     Attributes:
         kind: the kind of claim.

@@ -53,7 +53,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a study says of a framework.
+    """Holds what a study says of a framework.
 
     Attributes:
         framework: the theory.
@@ -82,7 +82,7 @@ class Assessment:
 
     @property
     def expected_false(self) -> float:
-        """How many would be called supported, on average, if all that were tested were null."""
+        """Count those that would be called supported, on average, if all tested were null."""
         return sum(1 - c.terms.probability for c in self.propositions.values() if not c.lacking)
 
     @property
@@ -349,7 +349,8 @@ def not_adjusted(c: CompiledProposition) -> list[str]:
     out: dict[str, None] = {}
     for claim in c.compiled:
         for a in claim.adjustment:
-            out |= dict.fromkeys(a.lacking)
+            out |= dict.fromkeys((*a.lacking, *a.dropped))
+            out |= dict.fromkeys(f"{c} (in part)" for c, _ in a.partly)
     return list(out)
 
 
@@ -376,24 +377,34 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
 
     if bad:
         return f"No verdict: {bad[0].diagnostics.messages[0]}"
-    holds, need = chance(r.holds), decimal(r.need, 4).rstrip("0")
+    need = decimal(r.need, 4).rstrip("0")
+    if len(r.each) > 1:
+        holds = f"that its {len(r.each)} claims hold together is at least {chance(r.holds)}"
+    else:
+        holds = f"that the claim holds is {chance(r.holds)}"
     if status == "supported":
         return (
-            f"Supported: the probability that the claim holds is {holds}, at least the {need} "
-            f"asked for, and that of a negligible effect is {chance(r.negligible)}."
+            f"Supported: the probability {holds}, with {need} asked for, and that of a negligible "
+            f"effect is {chance(r.negligible)}."
         )
     if how == "reversed":
         return f"Contradicted: the probability of the contrary is {chance(r.reversed_)}."
     if how == "negligible":
-        return (
-            f"Contradicted: the probability that the effect is negligible (within "
-            f"{stated(c.terms.smallest)} sd) is {chance(r.negligible)}."
-        )
+        small = f"that the effect is negligible (within {stated(c.terms.smallest)} sd)"
+        if r.main is not None and r.main.scale == "share":
+            small = f"of a share of variance of at most {stated(r.main.smallest)}"
+        return f"Contradicted: the probability {small} is {chance(r.negligible)}."
     if r.barred and r.holds >= r.need:
-        return f"Undecided: the probability that the claim holds is {holds}, but {r.barred}."
+        return f"Undecided: the probability {holds}, but {r.barred}."
     if r.holds >= r.need:
         return (
-            f"Undecided: the probability that the claim holds is {holds}, but that of a negligible "
-            f"effect is {chance(r.negligible)}, not below {stated(1 - r.probability)}."
+            f"Undecided: the probability {holds}, but that of a negligible effect is "
+            f"{chance(r.negligible)}, not below {stated(1 - r.probability)}."
         )
-    return f"Undecided: the probability that the claim holds is {holds}, and {need} would decide."
+    if len(r.each) > 1:
+        every = ", ".join(chance(p) for p in r.each)
+        return (
+            f"Undecided: its {len(r.each)} claims hold with probabilities {every}; all must hold, "
+            f"and {need} for all together would decide."
+        )
+    return f"Undecided: the probability {holds}, and {need} would decide."

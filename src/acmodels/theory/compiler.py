@@ -10,10 +10,13 @@ import pandas as pd
 
 from acmodels.data import Study
 from acmodels.framework.graph import Claim, Framework, Proposition
+from acmodels.numbers import decimal
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER, Compiled, NotTestable, Terms
 from acmodels.theory.compiling import setting as settings
+from acmodels.theory.compiling.equations import available, is_constant
 from acmodels.theory.compiling.setting import Setting
+from acmodels.theory.compiling.steps import RELIABLE
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,30 @@ def compile_claim(
     compiled = replace(
         compiled,
         models=tuple(replace(m, made=made) for m in compiled.models),
-        notes=(*s.notes, *compiled.notes),
+        notes=(*s.notes, *compiled.notes, *_noisy(s, roles.causes, compiled.level)),
     )
     if smaller is not None:
         rule = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller)))
     return compiled, s
+
+
+def _noisy(s: Setting, causes: Sequence[str], level: str) -> tuple[str, ...]:
+    """Name causes whose means in the claim's units are taken of a few rows."""
+    unit = s.unit(level)
+    if unit is None or not unit.repeated or s.schematic:
+        return ()
+    out: list[str] = []
+    for part in dict.fromkeys(p for c in causes for p in available(s, c)):
+        x = s.values(s.columns[part])
+        reliability = 1.0 if is_constant(x, unit) else s.reliability(x, unit)
+        if reliability < RELIABLE:
+            out.append(
+                f"the mean of {s.framework.constructs[part].name} in a {level} is that of its rows "
+                f"(reliability {decimal(reliability, 2)}), which pulls its effect towards the "
+                f"slope within {level}s"
+            )
+    return tuple(out)
 
 
 def setting_for(

@@ -95,6 +95,7 @@ class Ruling:
         parts: every quantity that it rests on.
         barred: why it cannot be supported though it holds, or nothing.
         said: sentences for the card.
+        each: of several claims, the probability of each; `holds` is then a lower bound.
     """
 
     holds: float
@@ -106,6 +107,7 @@ class Ruling:
     parts: tuple[Part, ...] = ()
     barred: str = ""
     said: tuple[str, ...] = field(default=())
+    each: tuple[float, ...] = ()
 
 
 def decide(r: Ruling) -> tuple[Status, str]:
@@ -179,6 +181,7 @@ def jointly(rulings: Sequence[Ruling], p: float) -> Ruling:
         tuple(x for r in rulings for x in r.parts),
         "; ".join(r.barred for r in rulings if r.barred),
         tuple(s for r in rulings for s in r.said),
+        tuple(r.holds for r in rulings),
     )
 
 

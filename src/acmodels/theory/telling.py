@@ -1,7 +1,7 @@
 """What a proposition compiles to, in words: the question, the models with reasons, the rule."""
 
 from acmodels.framework.graph import Framework
-from acmodels.numbers import stated
+from acmodels.numbers import decimal, stated
 from acmodels.theory.compiler import CompiledProposition
 
 
@@ -22,6 +22,7 @@ def told(f: Framework, found: CompiledProposition) -> str:
         out.append(f"      A negligible effect is within {stated(found.terms.smallest)} sd.")
         out += [f"Note: {n}" for n in claim.notes]
         out += confounding(f, found, claim.adjusted)
+    out += past(found)
     lines = [f"# {line}".rstrip() for line in out]
     first, *others = [m for claim in found.compiled for m in claim.models]
     lines += ["", first.text().rstrip()]
@@ -32,7 +33,7 @@ def told(f: Framework, found: CompiledProposition) -> str:
 
 
 def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, ...]) -> list[str]:
-    """Say what is held fixed, what is not, and what no study of one wave can hold fixed."""
+    """Say what is held fixed, in part, and not at all; of the past see `past`."""
     name = {c.id: c.name for c in f.constructs.values()}
     out = [f"Adjusted for: {', '.join(name[c] for c in adjusted) or 'nothing'}"]
     lacking = dict.fromkeys(
@@ -42,6 +43,19 @@ def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, .
         out.append(
             "Not adjusted for, since the data lack it: " + ", ".join(name[c] for c in lacking)
         )
+    out += [
+        f"Adjusted for in part: {name.get(c, c)}, by the means of its rows (reliability "
+        f"{decimal(r, 2)})"
+        for c, r in _partly(found).items()
+    ]
+    dropped = dict.fromkeys(
+        c for claim in found.compiled for a in claim.adjustment for c in a.dropped
+    )
+    if dropped:
+        out.append(
+            "Not adjusted for, since the equation has no room for it: "
+            + ", ".join(name[c] for c in dropped)
+        )
     shared = dict.fromkeys(
         s for claim in found.compiled for a in claim.adjustment for s in a.shared
     )
@@ -50,9 +64,26 @@ def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, .
         + ", ".join(name.get(c, c) for c in group)
         for group in shared
     ]
-    if any(a.past for claim in found.compiled for a in claim.adjustment):
-        out.append(
+    return out
+
+
+def _partly(found: CompiledProposition) -> dict[str, float]:
+    """Constructs whose units' means are those of a few rows, with the least reliability of each."""
+    out: dict[str, float] = {}
+    for claim in found.compiled:
+        for a in claim.adjustment:
+            for c, r in a.partly:
+                out[c] = min(r, out.get(c, 1.0))
+    return out
+
+
+def past(found: CompiledProposition) -> list[str]:
+    """Say that the past is not held fixed, where the theory has it matter."""
+    if not any(a.past for claim in found.compiled for a in claim.adjustment):
+        return []
+    return [
+        (
             "Not adjusted for: the past. The theory has effects act back over time, so that one "
             "wave does not identify this effect."
         )
-    return out
+    ]

@@ -24,7 +24,7 @@ class Keys(Common):
     from_: Annotated[list[str], Field(alias="from", min_length=2, max_length=2)]
     to: str
     one_metric: bool = False
-    """Whether both constructs are measured on one and the same scale."""
+    """Says whether both constructs are measured on one and the same scale."""
 
 
 def roles(keys: Keys) -> Roles:

@@ -99,16 +99,18 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     models: list[ModelFile] = []
     chains: list[Chain] = []
     every: list[Step] = []
+    notes = [*level.notes]
     for p in paths:
         label = name if len(paths) == 1 else f"{name}_through_{'_'.join(p).replace('.', '_')}"
         others = [m for q in paths if q != p for m in q if m not in p]
         made = _equations(keys, s, p, tuple(dict.fromkeys(others)), level, y)
         estimands, chain = _estimands(keys, f, p, made[-1], {m: eq.response(s, m) for m in p}, y)
-        drafted = steps.of_one_nest(tuple(x.drafted for x in made), level)
+        whole = tuple(x.drafted for x in made)
+        drafted = steps.of_one_nest(whole, level)
+        notes += steps.left_out(whole, drafted, level)
         models.append(ModelFile(label, _said(keys, p, f), drafted, estimands))
         chains.append(chain)
         every += made
-    notes = [*level.notes]
     for c in (keys.from_, *roles(keys).via, keys.to):
         notes += steps.partial(s, c)
     return Compiled(

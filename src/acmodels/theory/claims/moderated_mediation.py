@@ -76,11 +76,13 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         steps_of = (plain, second.step)
         drafted = (plain.drafted, second.drafted)
     said = words(keys, lambda c: f.constructs[c].name)
+    nested = steps.of_one_nest(drafted, level)
     return Compiled(
-        (ModelFile(name, said, drafted, estimands),),
+        (ModelFile(name, said, nested, estimands),),
         bound(rule, keys=keys), said, level.name,
         tuple(dict.fromkeys(c for x in steps_of for c in x.adjusted)),
-        tuple(x.adjustment for x in steps_of), level.notes,
+        tuple(x.adjustment for x in steps_of),
+        (*level.notes, *steps.left_out(drafted, nested, level)),
         ("P(the change of the moderated step times the other step is in the direction)",
          "neither is negligible"),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What must be held fixed for an effect to be read off: adjustment sets from the theory's graph.
+"""Adjustment sets from the theory's graph: what must be held fixed to read an effect off.
 
 The graph is unrolled over two waves. Every construct depends on its own past, and causes that
 constructs share are nodes that nobody measures. Whether a set is valid is asked of networkx
@@ -27,7 +27,7 @@ NOW, BEFORE, HIDDEN = 1, 0, -1
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What is held fixed for one step, and what cannot be.
+    """Says what is held fixed for one step, and what cannot be.
 
     Attributes:
         covariates: constructs, in the order of the framework.
@@ -38,6 +38,9 @@ class Adjustment:
         shared: groups of constructs whose unmeasured common causes confound it.
         past: whether earlier values of the constructs confound it.
         weight: by covariate, on how much of what carries the effect the theory has it act.
+        partly: constructs that are held fixed by the mean of a unit's rows, with the reliability
+            of that mean; the rest of what they confound is left.
+        dropped: needed covariates for which the equation has no room, or which follow from others.
     """
 
     covariates: tuple[str, ...]
@@ -47,6 +50,8 @@ class Adjustment:
     shared: tuple[tuple[str, ...], ...] = ()
     past: bool = False
     weight: Mapping[str, int] = field(default_factory=dict[str, int])
+    partly: tuple[tuple[str, float], ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=32)

@@ -27,7 +27,7 @@ type Prior = Mapping[str, str | float]
 
 @dataclass(frozen=True)
 class Response:
-    """What stands on the left of an equation.
+    """The left side of an equation.
 
     Attributes:
         construct: its id.
@@ -89,7 +89,6 @@ class Drafted:
     pieces: tuple[Piece, ...]
     groups: tuple[Kind, ...]
     wave: str | None = None
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def formula(self) -> str:
@@ -146,7 +145,7 @@ def _half(sd: float) -> Prior:
 
 
 def is_number(s: Setting, column: str) -> bool:
-    """Whether a column enters as a number and not as a factor."""
+    """Say whether a column enters as a number and not as a factor."""
     return column in s.composites or kind(s.study, column) in ("number", "boolean", "empty")
 
 
@@ -350,12 +349,12 @@ def mediator(
     sds = {c: s.spread(x)}
     held = [x]
     claim = c
-    if rows is not None and m.home is not rows and not _constant(x, rows):
+    if rows is not None and m.home is not rows and not is_constant(x, rows):
         base = f"between({c}, {quoted(rows.column)})"
         texts, sds, claim = [base], {base: s.spread(_means(x, rows))}, base
         held = [_means(x, rows)]
     for g in levels:
-        if g is rows or _constant(x, g) or not g.repeated:
+        if g is rows or is_constant(x, g) or not g.repeated:
             continue
         text = f"between({c}, {quoted(g.column)})"
         texts.append(text)
@@ -365,7 +364,7 @@ def mediator(
             claim = text
     priors = {t: (1.0 if len(texts) > 1 and t != texts[0] else sd) for t in texts}
     if chained and claim != c and texts[0] == c:
-        first = next(g for g in levels if g is not rows and not _constant(x, g) and g.repeated)
+        first = next(g for g in levels if g is not rows and not is_constant(x, g) and g.repeated)
         inner = f"within({c}, {quoted(first.column)})"
         held[0] = x - _means(x, first)
         texts[0], sds[inner], priors[inner] = inner, s.spread(held[0]), sd
@@ -386,12 +385,13 @@ def _means(x: Array, unit: Kind) -> Array:
     return np.where(unit.codes >= 0, mean[unit.codes], np.nan)
 
 
-def _constant(x: Array, unit: Kind) -> bool:
+def is_constant(x: Array, unit: Kind) -> bool:
+    """Say whether values are the same in all rows of each unit."""
     off = np.abs(x - _means(x, unit))
     return bool(np.nanmax(off, initial=0.0) <= 1e-9 * max(1.0, float(np.nanmax(np.abs(x)))))
 
 
-def drafted(s: Setting, r: Response, pieces: Sequence[Piece], notes: Sequence[str] = ()) -> Drafted:
+def drafted(s: Setting, r: Response, pieces: Sequence[Piece]) -> Drafted:
     """Put an equation together, with an intercept for every kind of unit that has several rows."""
     groups = [k for k in s.kinds if k.repeated and k is not r.home]
     if r.home is not None:
@@ -399,7 +399,7 @@ def drafted(s: Setting, r: Response, pieces: Sequence[Piece], notes: Sequence[st
         groups = [k for k in groups if k.size < r.home.size]
     # a response of units is the same in all their waves, and each unit counts once
     wave = s.wave if r.home is None else None
-    return Drafted(r, tuple(pieces), tuple(groups), wave, tuple(notes))
+    return Drafted(r, tuple(pieces), tuple(groups), wave)
 
 
 def checked(d: Drafted) -> str:

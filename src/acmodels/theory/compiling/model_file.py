@@ -104,7 +104,7 @@ def _reasons(e: Drafted) -> list[str]:
         out.append(f"an intercept of each {names}: rows of one unit are alike")
     if e.wave is not None:
         out.append(f"factor({e.wave}): waves differ for all")
-    return [*out, *e.notes]
+    return out
 
 
 def _key(name: str, *, always: bool = False) -> str:

@@ -156,6 +156,25 @@ class Setting:
             mean = total / count
         return np.where(unit.codes >= 0, mean[unit.codes], np.nan)
 
+    def reliability(self, x: Array, unit: Kind) -> float:
+        """Return the reliability of a variable's mean over the rows of a unit.
+
+        The share of the variance of units' means that is no noise of their rows,
+        tau2 / (tau2 + sigma2 / n) (Lüdtke et al., 2008, *Psychological Methods* 13, 203-229), with
+        the variances of a one-way analysis and n the harmonic mean of the units' rows.
+        """
+        seen = (unit.codes >= 0) & np.isfinite(x)
+        codes, x = unit.codes[seen], x[seen]
+        count = np.bincount(codes, minlength=unit.size)
+        there = count > 0
+        mean = np.bincount(codes, x, unit.size) / np.maximum(count, 1)
+        freedom = len(x) - int(there.sum())
+        if freedom < 1 or there.sum() < 2:
+            return 1.0
+        sigma2 = float(((x - mean[codes]) ** 2).sum()) / freedom
+        noise = sigma2 * float(np.mean(1 / count[there]))
+        return float(np.clip(1 - noise / max(float(mean[there].var(ddof=1)), 1e-300), 0.0, 1.0))
+
     def home(self, column: str) -> Kind | None:
         """Return the kind of the largest units that have one value of a column; None for rows."""
         if column not in self._homes:

@@ -15,6 +15,9 @@ from acmodels.theory.compiling.setting import Array, Kind, Setting
 LEAST_UNITS = 8
 """Units at the claim's level below which no rule can decide."""
 
+RELIABLE = 0.95
+"""The reliability of a unit's mean from which it is taken for the unit."""
+
 ROWS_PER_TERM = 8
 """Rows of an equation for each term that only explains its outcome."""
 
@@ -276,14 +279,12 @@ class Step:
         causes: by construct.
         adjustment: what is held fixed, and what cannot be.
         adjusted: constructs that are in the equation for adjustment.
-        left: those that were left out, since they only explain the outcome.
     """
 
     drafted: Drafted
     causes: Mapping[str, Cause]
     adjustment: Adjustment
     adjusted: tuple[str, ...]
-    left: tuple[str, ...]
 
 
 def step(
@@ -353,9 +354,43 @@ def step(
     taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
     taken |= {s.columns[c] for c in through if c in s.columns}
     more, used, left = covariates(s, found, r.home, level, taken, pieces)
-    notes = [f"left out, since it only explains the outcome: {c}" for c in left[:0]]
-    drafted = eq.drafted(s, r, [*pieces, *more], notes)
-    return Step(drafted, written, found, used, left)
+    found = replace(
+        found,
+        partly=_partly(s, found, used, beside, level),
+        dropped=tuple(c for c in left if c in found.needed),
+    )
+    return Step(eq.drafted(s, r, [*pieces, *more]), written, found, used)
+
+
+def _partly(
+    s: Setting, found: Adjustment, used: Sequence[str], beside: Sequence[Response], level: Level
+) -> tuple[tuple[str, float], ...]:
+    """Name what differs between the claim's units and is held fixed by the means of their rows."""
+    unit = level.unit
+    if unit is None or s.schematic:
+        return ()
+    homes = {c: s.home(s.columns[c]) for c in used if c in found.needed}
+    means = {  # what crosses the claim's units stands in the rows as it is
+        c: s.values(s.columns[c]) for c, h in homes.items() if h is None or h.inside(unit)
+    }
+    means |= {m.construct: eq.values(s, m) for m in beside}
+    out: list[tuple[str, float]] = []
+    for c, x in means.items():
+        if not eq.is_constant(x, unit):
+            reliability = s.reliability(x, unit)
+            if reliability < RELIABLE:
+                out.append((c, reliability))
+    return tuple(out)
+
+
+def left_out(before: Sequence[Drafted], after: Sequence[Drafted], level: Level) -> tuple[str, ...]:
+    """Say which intercepts `of_one_nest` left out."""
+    names = {g.name for d in before for g in d.groups} - {g.name for d in after for g in d.groups}
+    return tuple(
+        f"intercepts of each {n}, which cross {level.name}s, are left out of equations that share "
+        "latent means; what they add goes to the rows"
+        for n in sorted(names)
+    )
 
 
 def of_one_nest(drafted: tuple[Drafted, ...], level: Level) -> tuple[Drafted, ...]:
@@ -385,7 +420,7 @@ def _without(found: Adjustment, names: Collection[str]) -> Adjustment:
         tuple(c for c in found.covariates if c not in names),
         tuple(c for c in found.needed if c not in names),
         found.identified, tuple(c for c in found.lacking if c not in names), found.shared,
-        found.past, found.weight,
+        found.past, found.weight, found.partly, found.dropped,
     )  # fmt: skip
 
 
