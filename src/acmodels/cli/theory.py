@@ -168,7 +168,7 @@ def model(identifier: str, data: Path | None, theory: Path | None, **options: An
     p = framework.proposition(identifier)
     study = read_study(data, options["columns"]) if data is not None else full_study(framework)
     found = compile_proposition(framework, p, study, schematic=data is None)
-    if found.lacking:
+    if not found.compiled:
         raise InputError([f"{p.id}: not testable: {why}" for why in found.lacking])
     for line in told(framework, found).splitlines():
         echo(line)

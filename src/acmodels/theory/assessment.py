@@ -301,8 +301,9 @@ def _row(
     prob: float,
     seed: int,
 ) -> tuple[dict[str, Any], Ruling | None, Sensitivity | None]:
-    if c.lacking:
-        return _plain(p, "not_testable", f"Not testable: {'; '.join(c.lacking)}."), None, None
+    lacking = f"Not testable: {'; '.join(c.lacking)}." if c.lacking else ""
+    if not c.compiled:
+        return _plain(p, "not_testable", lacking), None, None
     mine = [by_claim[p, k] for k in range(len(c.compiled))]
     used = list(dict.fromkeys(g.file.name for several in mine for g, _ in several))
     lost = [why for name in used for why in refused.get(name, ())]
@@ -317,10 +318,12 @@ def _row(
         found.append(claim.rule(answers, c.terms))
     ruling = jointly(found, c.terms.probability)
     status, how = decide(ruling)
+    if lacking and status != "contradicted":  # one contrary claim is enough, and no other is
+        return _plain(p, "not_testable", f"{lacking} {_in_part(found)}"), None, None
     bad = [fits[name] for name in used if not fits[name].diagnostics.usable]
     if bad:
         status, how = "unusable", ""
-    row = _plain(p, status, _reason(ruling, status, how, bad, c))
+    row = _plain(p, status, " ".join([_reason(ruling, status, how, bad, c), *_rest(lacking)]))
     row |= {
         "model": ", ".join(used),
         "how": how,
@@ -337,6 +340,20 @@ def _row(
     )  # fmt: skip
     row |= {"p_prior": moved.p_prior, "prior_sensitive": moved.moves}
     return row, ruling, moved
+
+
+def _in_part(found: Sequence[Ruling]) -> str:
+    """Say what was found of the claims that could be tested, where not all could."""
+    from acmodels.numbers import decimal
+
+    chances = ", ".join(decimal(r.holds, 3) for r in found)
+    if len(found) == 1:
+        return f"Its other claim holds with probability {chances}, which does not decide the whole."
+    return f"Its other claims hold with probabilities {chances}, which do not decide the whole."
+
+
+def _rest(lacking: str) -> list[str]:
+    return [f"One claim is enough for that; of the rest: {lacking}"] if lacking else []
 
 
 def _plain(p: str, status: str, reason: str) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class CompiledProposition:
 
     Attributes:
         proposition: what is claimed.
-        compiled: one for each of its claims; none where any of them cannot be tested.
+        compiled: one for each of its claims that can be tested; where some cannot, a claim that is
+            contradicted still contradicts the whole.
         terms: on which it is judged.
         lacking: why it is not testable, in whole sentences without a full stop.
         settings: the rows of each claim.
@@ -78,9 +79,8 @@ def compile_proposition(
             continue
         done.append(compiled)
         rows.append(s)
-    if lacking:
-        return CompiledProposition(p, (), terms, tuple(dict.fromkeys(lacking)))
-    return CompiledProposition(p, tuple(done), terms, (), tuple(rows))
+    lost = tuple(dict.fromkeys(lacking))
+    return CompiledProposition(p, tuple(done), terms, lost, tuple(rows))
 
 
 def compile_claim(

@@ -23,6 +23,7 @@ def told(f: Framework, found: CompiledProposition) -> str:
         out += [f"Note: {n}" for n in claim.notes]
         out += confounding(f, found, claim.adjusted)
     out += past(found)
+    out += [f"Not testable: {why}; the rest can contradict the whole." for why in found.lacking]
     lines = [f"# {line}".rstrip() for line in out]
     first, *others = [m for claim in found.compiled for m in claim.models]
     lines += ["", first.text().rstrip()]

@@ -29,6 +29,7 @@ class Moderated:
         slope: the term of the cause whose slope is asked for.
         product: the term of the highest product.
         at: by moderator, the column and its values at -1 and +1 sd.
+        beside: the terms of what stands beside the cause.
     """
 
     drafted: Drafted
@@ -36,6 +37,7 @@ class Moderated:
     slope: str
     product: str
     at: tuple[tuple[str, float, float], ...]
+    beside: tuple[str, ...] = ()
 
 
 def scaled(piece: Piece, column: str) -> str:
@@ -55,6 +57,7 @@ def moderated(
     mediators: Sequence[Response] = (),
     barred: Sequence[str] = (),
     also: Sequence[str] = (),
+    curved: bool = False,
 ) -> Moderated:
     """Draft an equation in which the slope of a cause depends on moderators.
 
@@ -72,6 +75,7 @@ def moderated(
         mediators: responses of other equations that stand in this one.
         barred: constructs that are not adjusted for.
         also: further constructs that stand in the equation beside the cause.
+        curved: whether their squares stand there too.
     """
     f = s.framework
     x = eq.column(s, cause)
@@ -122,7 +126,7 @@ def moderated(
             for t, v, q in zip(texts, values, [main, *others], strict=True)
         ]  # fmt: skip
     squares = [
-        _square(s, c) for c in [x, *columns]
+        _square(s, c) for c in [x, *columns, *(eq.column(s, c) for c in also if curved)]
         if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
     ]  # fmt: skip
     own = [cause, *by, *also]
@@ -134,7 +138,7 @@ def moderated(
     more = _with_covariates(s, base, texts, values, [main, *others], r)
     drafted = eq.drafted(s, r, [*base.drafted.pieces, *more])
     at = tuple((c, *_points(s, c)) for c in columns)
-    return Moderated(drafted, base, main.claim, product, at)
+    return Moderated(drafted, base, main.claim, product, at, tuple(p.claim for p in beside))
 
 
 def _points(s: Setting, column: str) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
     a, b = keys.from_
     if keys.one_metric:
         return f"{name(keys.to)} is highest where {name(a)} and {name(b)} match"
-    return f"{name(a)} raises {name(keys.to)} more where {name(b)} is higher"
+    return f"the effect of {name(a)} on {name(keys.to)} rises with {name(b)}"
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room

@@ -1,6 +1,7 @@
 """One effect is larger than another, or differs from it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial as bound
 from typing import Annotated, Literal
 
@@ -18,7 +19,16 @@ from acmodels.theory.compiling.equations import Piece
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Setting
 from acmodels.theory.compiling.steps import Level
-from acmodels.theory.ruling import Answers, Array, Part, Ruling, asked, of_effect
+from acmodels.theory.ruling import (
+    DIFFERS,
+    Answers,
+    Array,
+    Part,
+    Ruling,
+    asked,
+    of_effect,
+    simultaneously,
+)
 
 
 class Effect(Common):
@@ -47,13 +57,23 @@ def roles(keys: Keys) -> Roles:
 
 def words(keys: Keys, name: Callable[[str], str]) -> str:
     """Say the claim."""
-    a, b = (_said(e, name) for e in keys.of)
+    a, b = keys.of
+    if (a.from_, a.to) == (b.from_, b.to) and not (a.values or b.values):
+        how = {"+": "is larger", "-": "is smaller", "differs": "differs"}[keys.sign]
+        return (
+            f"the effect of {name(a.from_)} on {name(a.to)} {how} where {_place(a, name)}, "
+            f"compared with where {_place(b, name)}"
+        )
     how = {"+": "is larger than", "-": "is smaller than", "differs": "differs from"}[keys.sign]
-    return f"the effect of {a} {how} that of {b}"
+    return f"the effect of {_said(a, name)} {how} that of {_said(b, name)}"
+
+
+def _place(e: Effect, name: Callable[[str], str]) -> str:
+    return " and ".join(f"{name(c)} is at {v:+g} sd" for c, v in e.at.items())
 
 
 def _said(e: Effect, name: Callable[[str], str]) -> str:
-    where = ", ".join(f"{name(c)} {v:+g} sd" for c, v in e.at.items())
+    where = _place(e, name)
     levels = f" at {', '.join(map(str, e.values))}" if e.values else ""
     return f"{name(e.from_)}{levels} on {name(e.to)}{f' (where {where})' if where else ''}"
 
@@ -62,7 +82,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     """Compile: both effects from one model, so that their difference has one posterior.
 
     Two causes of one outcome stand in one equation. One cause of two outcomes is the effect on the
-    difference of their z-scores. One effect at two values of a moderator is a moderation.
+    difference of their z-scores. One effect at two values of a moderator is a moderation. Where a
+    composite's effects differ, its parts stand beside each other, and the claim is that some part's
+    effects do: or what one part does more and another less would pass for no difference.
     """
     a, b = keys.of
     for e in keys.of:
@@ -112,10 +134,39 @@ def _outcomes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     a, b = keys.of
     r = eq.difference(s, a.to, b.to)
     one = steps.step(s, [a.from_], r, level)
-    estimands = steps.effect_estimands("difference", one.causes[a.from_], r.name)
+    cause = one.causes[a.from_]
+    estimands = steps.effect_estimands("difference", cause, r.name)
     title = words(keys, lambda c: s.framework.constructs[c].name)
     model = ModelFile(name, title, (one.drafted,), estimands)
-    return _made(keys, s, model, one, level, (a.from_, f"{a.to} less {b.to}"))
+    label = (a.from_, f"{a.to} less {b.to}")
+    if keys.sign == DIFFERS and len(cause.parts) > 1:
+        parts = tuple(steps.part_names("difference", cause).items())
+        return _any(keys, s, model, one, level, label[1], parts)
+    return _made(keys, s, model, one, level, label)
+
+
+def _any(
+    keys: Keys,
+    s: Setting,
+    model: ModelFile,
+    step: steps.Step,
+    level: Level,
+    to: str,
+    parts: tuple[tuple[str, str], ...],
+) -> Compiled:
+    """Compile a contrast of a composite's parts, of which some must differ."""
+    made = _made(keys, s, model, step, level, (keys.of[0].from_, to))
+    return replace(
+        made,
+        rule=bound(any_differs, to=to, parts=parts),
+        notes=(*made.notes, *steps.partial(s, keys.of[0].from_)),
+        rule_words=(
+            (
+                "the difference is beyond the smallest effect for some part of "
+                f"{keys.of[0].from_}, all parts judged at once"
+            ),
+        ),
+    )
 
 
 def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
@@ -124,16 +175,27 @@ def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
         raise ModelError("contrast: effects at other values are of one cause on one outcome")
     r = steps.outcome(s, a.to)
     by = tuple(a.at)
-    made = moderated(s, a.from_, by, r, level)
+    parts = steps.require(s, a.from_, "cause")
+    apart = keys.sign == DIFFERS and len(parts) > 1
+    made = moderated(s, parts[0] if apart else a.from_, by, r, level,
+                     also=parts[1:] if apart else (), curved=apart)  # fmt: skip
+    slopes = (
+        dict(zip(parts, (made.slope, *made.beside), strict=True)) if apart else {"": made.slope}
+    )
     estimands: dict[str, Mapping[str, object]] = {}
-    for label, e in (("first", a), ("second", b)):
-        place = {
-            c: [eq.rounded((low + high) / 2 + e.at[k] * (high - low) / 2)]
-            for k, (c, low, high) in zip(by, made.at, strict=True)
-        }
-        estimands[label] = steps.standard("slope_at", made.slope, r.name, at=place)
+    for part, slope in slopes.items():
+        end = f"_{part}".replace(".", "_") if part else ""
+        for label, e in (("first", a), ("second", b)):
+            place = {
+                c: [eq.rounded((low + high) / 2 + e.at[k] * (high - low) / 2)]
+                for k, (c, low, high) in zip(by, made.at, strict=True)
+            }
+            estimands[label + end] = steps.standard("slope_at", slope, r.name, at=place)
     title = words(keys, lambda c: s.framework.constructs[c].name)
     model = ModelFile(name, title, (made.drafted,), estimands)
+    if apart:
+        ends = tuple((part, f"_{part}".replace(".", "_")) for part in parts)
+        return _any(keys, s, model, made.step, level, a.to, ends)
     return _made(keys, s, model, made.step, level, (a.from_, a.to))
 
 
@@ -190,6 +252,32 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys, label: tuple[str, str]) 
         if x is not None:
             parts.append(Part(n, e.from_, e.to, x, "", s, p))
     return of_effect(draws, keys.sign, s, p, main, parts)
+
+
+def any_differs(
+    answers: Answers, terms: Terms, *, to: str, parts: tuple[tuple[str, str], ...]
+) -> Ruling:
+    """Rule on the differences of several parts at once: one is beyond the smallest effect.
+
+    Args:
+        answers: draws.
+        terms: on which it is judged.
+        to: the outcome.
+        parts: each with the estimand of its difference, or with what its two effects end in.
+    """
+    p, s = terms.probability, terms.smallest
+    rows: list[Part] = []
+    for part, label in parts:
+        draws = answers.get(label)
+        if draws is None:
+            first, second = (_one(answers, n + label) for n in ("first", "second"))
+            if first is None or second is None:
+                raise KeyError(label)
+            draws = first - second
+        rows.append(Part("difference", part, to, draws, DIFFERS, s, p))
+    found = simultaneously(np.stack([x.draws for x in rows]), s)
+    main = replace(rows[found.largest], name="largest difference")
+    return Ruling(found.holds, 0.0, found.negligible, p, p, main, (main, *rows))
 
 
 def _one(answers: Answers, name: str) -> Array | None:

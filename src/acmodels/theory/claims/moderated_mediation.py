@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from acmodels.framework.graph import Framework
 from acmodels.theory.claims import Common, Compiled, Roles, Terms
 from acmodels.theory.claims._products import moderated
+from acmodels.theory.claims.mediation import sign_of
 from acmodels.theory.claims.moderation import slopes
 from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling import steps
@@ -79,38 +81,63 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     nested = steps.of_one_nest(drafted, level)
     return Compiled(
         (ModelFile(name, said, nested, estimands),),
-        bound(rule, keys=keys), said, level.name,
+        bound(rule, keys=keys, other=_sign_of_other(f, keys)), said, level.name,
         tuple(dict.fromkeys(c for x in steps_of for c in x.adjusted)),
         tuple(x.adjustment for x in steps_of),
         (*level.notes, *steps.left_out(drafted, nested, level)),
-        ("P(the change of the moderated step times the other step is in the direction)",
+        ("P(the index is in the direction, and the step that is not moderated in the theory's)",
          "neither is negligible"),
     )  # fmt: skip
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys) -> Ruling:
-    """Rule on the index: the change of the moderated step for 1 sd, times the other step."""
+def _sign_of_other(f: Framework, keys: Keys) -> str | None:
+    """Return the direction that the theory gives the step that is not moderated."""
+    m = keys.via[0]
+    return sign_of(f, m, keys.to) if keys.leg == "first" else sign_of(f, keys.from_, m)
+
+
+def rule(answers: Answers, terms: Terms, *, keys: Keys, other: str | None = None) -> Ruling:
+    """Rule on the index: the change of the moderated step for 1 sd, times the other step.
+
+    Where the theory gives the other step a direction, it must have it: two steps that are both
+    contrary to the theory have a product in the direction claimed.
+
+    Args:
+        answers: draws.
+        terms: on which it is judged.
+        keys: of the claim.
+        other: the direction of the other step, or None.
+    """
     p, s = terms.probability, terms.smallest
     low, high = (_one(answers, f"slope_{side}") for side in ("low", "high"))
     change = (high - low) / 2
-    other = answers["path/2"] if keys.leg == "first" else _one(answers, "other")
+    rest_of = answers["path/2"] if keys.leg == "first" else _one(answers, "other")
     toward = 1.0 if keys.sign == "+" else -1.0
-    index = toward * change * other
+    index = toward * change * rest_of
+    held = index > 0
+    if other is not None:
+        held &= rest_of > 0 if other == "+" else rest_of < 0
     m = keys.via[0]
     ends = (keys.from_, m) if keys.leg == "first" else (m, keys.to)
     rest = (m, keys.to) if keys.leg == "first" else (keys.from_, m)
     rows = (
         Part("change of step", f"{ends[0]} x {keys.by}", ends[1], change, "", s, p),
-        Part("other step", *rest, other, "", s, p),
+        Part("other step", *rest, rest_of, other or "", s, p),
         Part("step where low", *ends, low, "", s, p),
         Part("step where high", *ends, high, "", s, p),
     )
     main = Part(
         "index of moderated mediation", keys.from_, keys.to, toward * index, keys.sign, 0.0, p
     )
-    small = max(float(np.mean(np.abs(x) <= s)) for x in (change, other))
+    small = max(float(np.mean(np.abs(x) <= s)) for x in (change, rest_of))
     return Ruling(
-        float(np.mean(index > 0)), float(np.mean(index < 0)), small, p, p, main, (main, *rows)
+        float(np.mean(held)),
+        float(np.mean(index < 0)),
+        small,
+        p,
+        p,
+        main,
+        (main, *rows),
     )
 
 

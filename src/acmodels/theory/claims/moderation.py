@@ -35,10 +35,12 @@ def roles(keys: Keys) -> Roles:
 def words(keys: Keys, name: Callable[[str], str]) -> str:
     """Say the claim."""
     by = " and ".join(name(b) for b in several(keys.by))
+    effect = f"the effect of {name(keys.from_)} on {name(keys.to)}"
     if keys.only_where == "high":
-        return f"{name(keys.from_)} raises {name(keys.to)} only where {by} is high"
-    how = {"+": "more", "-": "less", "differs": "more or less"}[keys.sign]
-    return f"{name(keys.from_)} raises {name(keys.to)} {how} where {by} is higher"
+        side = {"+": "positive", "-": "negative", "differs": "there"}[keys.sign]
+        return f"{effect} is {side} only at high levels of {by}"
+    how = {"+": "rises", "-": "falls", "differs": "changes"}[keys.sign]
+    return f"{effect} {how} with {by}"
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room

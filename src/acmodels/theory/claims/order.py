@@ -17,7 +17,7 @@ from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.equations import Piece
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Setting
-from acmodels.theory.ruling import Answers, Part, Ruling
+from acmodels.theory.ruling import Answers, Part, Ruling, simultaneously
 
 
 class Keys(Common):
@@ -95,29 +95,18 @@ def _factor(keys: Keys, s: Setting, name: str, cause: str) -> Compiled:
 def rule(
     answers: Answers, terms: Terms, *, keys: Keys, labels: tuple[tuple[str, str], ...]
 ) -> Ruling:
-    """Rule on all pairwise differences at once.
-
-    The simultaneous interval of a difference d is mean(d) -+ q sd(d), q a quantile of
-    max |d - mean(d)| / sd(d) over draws (Besag, Green, Higdon & Mengersen, 1995, *Statistical
-    Science* 10, 3-66, in the form of the max statistic). The probability shown is the largest level
-    at which one interval lies beyond the smallest effect.
-    """
+    """Rule on all pairwise differences at once, as `simultaneously` does."""
     p, s = terms.probability, terms.smallest
     size = len(next(iter(answers.values())))
     effects = [answers[e] if e else np.zeros(size) for _, e in labels]
     pairs = list(combinations(range(len(effects)), 2))
     d = np.stack([effects[a] - effects[b] for a, b in pairs])
-    mean, sd = d.mean(axis=1), d.std(axis=1, ddof=1)
-    largest = np.max(np.abs(d - mean[:, None]) / sd[:, None], axis=0)
-    beyond = (np.abs(mean) - s) / sd
-    inside = (s - np.abs(mean)) / sd
-    k = int(np.argmax(beyond))
-    a, b = pairs[k]
-    holds = float(np.mean(largest <= beyond[k]))
-    negligible = float(np.mean(largest <= inside.min()))
+    found = simultaneously(d, s)
+    a, b = pairs[found.largest]
     main = Part(
-        "largest difference", f"{labels[a][0]} less {labels[b][0]}", keys.to, d[k], "", s, p
-    )
+        "largest difference", f"{labels[a][0]} less {labels[b][0]}", keys.to, d[found.largest], "",
+        s, p,
+    )  # fmt: skip
     first = np.argmax(np.stack(effects), axis=0)
     rows = [main]
     for k, ((c, _), x) in enumerate(zip(labels, effects, strict=True)):
@@ -132,4 +121,4 @@ def rule(
                 p,
             )
         )
-    return Ruling(holds, 0.0, negligible, p, p, main, tuple(rows))
+    return Ruling(found.holds, 0.0, found.negligible, p, p, main, tuple(rows))
