@@ -164,7 +164,7 @@ def test_the_framework_command(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "instructional leadership" in svg
     text = (out / "propositions.md").read_text(encoding="utf-8")
     assert "### H2" in text
-    assert "on instructional practice is positive only at high levels of instructional leadership" in text
+    assert "practice is positive only at high levels of instructional leadership" in text
 
 
 def test_a_new_framework_is_one_that_loads(
