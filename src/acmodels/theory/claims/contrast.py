@@ -177,10 +177,10 @@ def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     by = tuple(a.at)
     parts = steps.require(s, a.from_, "cause")
     apart = keys.sign == DIFFERS and len(parts) > 1
-    made = moderated(s, parts[0] if apart else a.from_, by, r, level,
-                     also=parts[1:] if apart else (), curved=apart)  # fmt: skip
-    slopes = (
-        dict(zip(parts, (made.slope, *made.beside), strict=True)) if apart else {"": made.slope}
+    first, *others = parts if apart else (a.from_,)
+    made = moderated(s, first, by, r, level, also=others, curved=apart)
+    slopes = dict(
+        zip((first, *others) if apart else ("",), (made.slope, *made.beside), strict=True)
     )
     estimands: dict[str, Mapping[str, object]] = {}
     for part, slope in slopes.items():
