@@ -177,11 +177,10 @@ def _places(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     by = tuple(a.at)
     parts = steps.require(s, a.from_, "cause")
     apart = keys.sign == DIFFERS and len(parts) > 1
-    first, *others = parts if apart else (a.from_,)
+    causes = list(parts) if apart else [a.from_]
+    first, *others = causes
     made = moderated(s, first, by, r, level, also=others, curved=apart)
-    slopes = dict(
-        zip((first, *others) if apart else ("",), (made.slope, *made.beside), strict=True)
-    )
+    slopes = dict(zip(causes if apart else [""], (made.slope, *made.beside), strict=True))
     estimands: dict[str, Mapping[str, object]] = {}
     for part, slope in slopes.items():
         end = f"_{part}".replace(".", "_") if part else ""
