@@ -1,6 +1,6 @@
 """Log density of structural parameters under their priors, written out by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,21 @@ from acmodels.spec.distribution import log_density
 from acmodels.system import Layout, parameters
 
 
-def log_prior(layout: Layout, priors: Priors, value: Mapping[str, float]) -> float:
-    """All but correlations, shares and steps, up to a constant."""
-    total = 0.0
+def log_prior(
+    layout: Layout,
+    priors: Priors,
+    value: Mapping[str, Any],
+    names: Collection[str] | None = None,
+) -> Any:
+    """All but correlations, shares and steps, up to a constant; of some parameters where named.
+
+    Values are numbers, or arrays of one shape where no sd of group effects is among them.
+    """
+    total: Any = 0.0
     for p in parameters(layout):
         if p.kind in ("cor", "simo", "step") or priors[p.name].held is not None:
+            continue
+        if names is not None and p.name not in names:
             continue
         prior = priors[p.name]
         if p.kind == "sd":
@@ -25,7 +35,7 @@ def log_prior(layout: Layout, priors: Priors, value: Mapping[str, float]) -> flo
             on = prior.on if p.kind == "threshold" or prior.on else ((p.name, 1.0),)
             there = prior.constant + sum(w * value[n] for n, w in on)
             at = at - there if p.kind == "threshold" else there
-        total += float(log_density(prior.distribution, np.array(at)))
+        total = total + log_density(prior.distribution, np.array(at))
     return total
 
 

@@ -20,6 +20,7 @@ from acmodels.effects.maximum_likelihood.alone import Alone, NoCounterpartError
 from acmodels.effects.maximum_likelihood.counterparts import estimate
 from acmodels.inference.fitting import Fit
 from fakes import fake_fit, fake_frame
+from monte_carlo import allowed
 
 
 def model(*formulas: str, **settings: Any) -> dict[str, Any]:
@@ -277,19 +278,28 @@ def test_counts_categories_and_shares() -> None:
 # --- a real posterior ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def mediation() -> Fit:
+NARROW = {
+    "y ~ *": {"dist": "Normal", "mu": 0, "sigma": 10},
+    "y ~ m": {"dist": "Normal", "mu": 0, "sigma": 0.05},
+}
+
+
+def mediated() -> pd.DataFrame:
     rng = np.random.default_rng(11)
     x = rng.normal(size=400)
     m = 0.5 * x + rng.normal(size=400)
     y = 0.4 * m + 0.2 * x + rng.normal(size=400)
+    return pd.DataFrame({"x": x, "m": m, "y": y})
+
+
+@pytest.fixture(scope="module")
+def mediation() -> Fit:
     table = model(
         "m ~ x", "y ~ m + x",
         estimands={"ab": {"kind": "indirect", "from": "x", "via": ["m"], "to": "y"}},
-        priors={"y ~ m": {"dist": "Normal", "mu": 0, "sigma": 0.05}},
+        priors=NARROW,
     )  # fmt: skip
-    frame = pd.DataFrame({"x": x, "m": m, "y": y})
-    return sample(load_model(table), frame, engine="collapsed")
+    return sample(load_model(table), mediated(), engine="collapsed")
 
 
 def test_the_columns_and_the_distance(mediation: Fit) -> None:
@@ -304,9 +314,21 @@ def test_a_narrow_prior_is_found_out(mediation: Fit) -> None:
     """The normal product of prior and likelihood says how far the prior pulls."""
     table = maximum_likelihood(mediation).set_index("name")
     row = table.loc["y ~ m"]
-    assert row["distance"] < -0.25
+    # given sigma, coefficients are normal with this mean (Lindley & Smith, 1972); its average over
+    # draws of sigma is what the mean of the draws is, but for the error of either
+    frame = mediated()
+    X = np.column_stack([np.ones(len(frame)), frame["m"], frame["x"]])
+    prior = np.diag([10.0**-2, 0.05**-2, 10.0**-2])
+    of = [
+        np.linalg.solve(X.T @ X / s**2 + prior, X.T @ frame["y"] / s**2)[1]
+        for s in mediation.draws["sigma(y)"].ravel()
+    ]
+    found = mediation.estimates.set_index("name").loc["y ~ m"]
+    near = allowed(found["mcse_mean"], np.std(of) / np.sqrt(found["ess_bulk"]))
+    exact = (np.mean(of) - row["ml_estimate"]) / row["ml_se"]
+    assert abs(row["distance"] - exact) < near / row["ml_se"]
     assert "the priors pull" in row["note"]
-    assert "1 ML se" in row["note"] or "0.9" in row["note"]
+    assert f"an sd of {0.05 / row['ml_se']:.2g} ML se" in row["note"]
     near = table.loc[["m ~ 1", "m ~ x"]]
     assert near["distance"].abs().lt(FAR).all()
     assert near["note"].eq("least squares").all()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom, t
 
 import acmodels as ac
 from acmodels import sources
@@ -14,6 +15,7 @@ from acmodels.errors import InputError
 from acmodels.spec import formula
 from acmodels.system import build_system
 from acmodels.system.terms import terms
+from monte_carlo import FALSE_ALARM, allowed, sd_error
 
 FIRST = '''"""`first(x, g)`: the value in the first row of a unit."""
 
@@ -77,8 +79,14 @@ def test_a_source_is_one_file() -> None:
     assert term.sources[0].latent is None
 
     found = ac.fit(model, frame, seed=1).estimates.set_index("name")
-    assert abs(found.loc["y ~ first(m, g)", "mean"] - 0.7) < 4 * found.loc["y ~ first(m, g)", "sd"]
-    assert found.loc["y ~ first(m, g)", "sd"] < 0.2
+    # generalized least squares at the true sds, both 1; what 60 units say of an sd is as sure
+    # as an sd of 60 numbers, and the slope of what is constant in units is as sure as that
+    X = np.column_stack([np.ones(300), want, frame["x"]])
+    V = np.eye(300) + (frame["g"].to_numpy()[:, None] == frame["g"].to_numpy())
+    C = np.linalg.inv(X.T @ np.linalg.solve(V, X))
+    row, se = found.loc["y ~ first(m, g)"], np.sqrt(C[1, 1])
+    assert row["mean"] == pytest.approx(0.7, abs=allowed(se))
+    assert row["sd"] == pytest.approx(se, rel=allowed(sd_error(60)))
 
 
 @pytest.mark.usefixtures("first")
@@ -101,8 +109,9 @@ def test_a_source_is_simulated_and_recovered(tmp_path: Path) -> None:
     found = ac.recover(design, seed=2).table.set_index("name")
     row = found.loc["y ~ first(m, g)"]
     sd = np.sqrt(row["rmse"] ** 2 - row["bias"] ** 2)
-    assert abs(row["bias"]) < 4 * sd / np.sqrt(40)
-    assert row["coverage"] > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40)
+    assert abs(row["bias"]) < t.isf(FALSE_ALARM / 2, 39) * sd / np.sqrt(39)
+    # of 40 intervals, with the chance of 0.95 each
+    assert row["coverage"] >= binom.ppf(FALSE_ALARM, 40, 0.95) / 40
 
 
 @pytest.mark.usefixtures("first")

@@ -43,6 +43,14 @@ def test_icc1_of_unequal_groups_is_that_of_analysis_of_variance() -> None:
     assert two == pytest.approx((between - within) / between)
 
 
+def standing(covariance: np.ndarray) -> np.ndarray:
+    """Draw answers of 60 people whose covariance matrix is exactly the one given."""
+    x = np.random.default_rng(3).normal(size=(60, len(covariance)))
+    x -= x.mean(axis=0)
+    x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
+    return x @ np.linalg.cholesky(covariance).T
+
+
 def test_alpha_is_its_formula_and_omega_equals_it_for_equal_loadings() -> None:
     rng = np.random.default_rng(2)
     factor = rng.normal(size=4000)
@@ -54,18 +62,15 @@ def test_alpha_is_its_formula_and_omega_equals_it_for_equal_loadings() -> None:
     # Feldt (1965): 1 - alpha is an F ratio of 4,000 people; omega is as sure for equal loadings
     error = (1 - true) * np.sqrt(2 * 5 / (4 * 4000))
     assert omega(x) == pytest.approx(true, abs=allowed(error))
-    assert omega(x) == pytest.approx(alpha(x), abs=0.002)
+    same = standing(0.49 * np.ones((5, 5)) + np.eye(5))
+    assert omega(same) == pytest.approx(true, abs=1e-5)
+    assert alpha(same) == pytest.approx(true)
 
 
 def test_omega_is_that_of_the_loadings_where_they_differ() -> None:
     load = np.array([0.9, 0.7, 0.5, 0.3])
     psi = np.array([0.4, 0.6, 0.8, 1.0])
-    # data whose covariance matrix is exactly the model's
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(60, 4))
-    x -= x.mean(axis=0)
-    x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
-    x = x @ np.linalg.cholesky(np.outer(load, load) + np.diag(psi)).T
+    x = standing(np.outer(load, load) + np.diag(psi))
     assert omega(x) == pytest.approx(load.sum() ** 2 / (load.sum() ** 2 + psi.sum()), abs=1e-5)
     assert omega(x) > alpha(x)
 

@@ -10,6 +10,7 @@ import acmodels as ac
 from acmodels.errors import InputError
 from acmodels.estimands import Context, evaluate
 from acmodels.system import build_system
+from monte_carlo import allowed
 
 
 def data(n: int = 300, top: float = 1.0) -> pd.DataFrame:
@@ -18,10 +19,11 @@ def data(n: int = 300, top: float = 1.0) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "w": w, "y": -((x - top) ** 2) + 0.5 * rng.normal(size=n)})
 
 
-def model(formula: str = "y ~ x + square(x)", **more: Any) -> Any:
+def model(formula: str = "y ~ x + square(x)", priors: Any = None, **more: Any) -> Any:
     return ac.load_model(
         {
             "name": "turn",
+            "priors": priors or {},
             "equations": {"y": {"formula": formula}},
             "estimands": {"top": {"kind": "turning_point", "from": "x", "to": "y", **more}},
             "propositions": {
@@ -48,9 +50,34 @@ def test_a_minimum_is_no_maximum_and_outside_is_not_inside() -> None:
         return float(effects.loc["inside", "mean"])
 
     assert inside(data(), shape="minimum") == 0.0
-    assert inside(data(top=9.0)) < 0.05
+    # of a curvature of -1 +/- 0.03 and a slope of 18: inside only where the curvature is below -3
+    assert inside(data(top=9.0)) == 0.0
     flat = data().assign(y=np.random.default_rng(1).normal(size=300))
-    assert 0.05 < inside(flat, shape="maximum") < 0.95
+    want = share_inside(flat)
+    assert 0 < want < 1
+    # the share of 4,000 draws of the engine and the one of as many here
+    near = allowed(np.sqrt(2 * want * (1 - want) / 4000))
+    assert abs(inside(flat, shape="maximum", priors=WIDE) - want) < near
+
+
+WIDE = {"y ~ *": {"dist": "Normal", "mu": 0, "sigma": 100}}
+
+
+def share_inside(table: pd.DataFrame) -> float:
+    """Probability of a maximum inside the data, of draws of least squares' posterior.
+
+    With flat priors coefficients are a Student t with n - 3 degrees of freedom about the estimate
+    (Gelman et al., 2013, section 14.2).
+    """
+    rng = np.random.default_rng(2)
+    x, n = table["x"].to_numpy(), len(table)
+    X = np.column_stack([np.ones(n), x, x**2])
+    at, left, *_ = np.linalg.lstsq(X, table["y"].to_numpy(), rcond=None)
+    root = np.linalg.cholesky(np.linalg.inv(X.T @ X))
+    sigma = np.sqrt(left[0] / rng.chisquare(n - 3, size=4000))
+    _, b, c = (at + sigma[:, None] * (rng.normal(size=(4000, 3)) @ root.T)).T
+    top = -b / (2 * c)
+    return float(np.mean((c < 0) & (top >= x.min()) & (top <= x.max())))
 
 
 def test_by_a_moderator() -> None:

@@ -156,7 +156,7 @@ def sampled_confounder(fit: Fit, mediator: str, outcome: str, unit: str | None) 
             ]
             scales[e.response] = (float(fit.draws[names[0]].mean()), False)
     at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
-    return Latent(fit, code, units, scales, again(fit, layout=at, asked="auto"))
+    return Latent(fit, code, units, scales, again(fit, layout=at))
 
 
 def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
