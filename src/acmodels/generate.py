@@ -132,12 +132,15 @@ class _At:
     effects: Mapping[str, Array]
 
     def design(self, e: EquationLayout) -> Array:
-        """The design with latent unit means in place of observed ones, (n, p) or (R, n, p)."""
+        """The design with latent unit means in place of observed ones, and raters' deviations.
+
+        Shape (n, p) or (R, n, p).
+        """
         X = design_matrix(self.layout, e, self.responses)
         mine = slopes(self.layout, e.response)
-        if all(t.latent is None for t in mine):
+        if all(t.latent is None and not t.rated for t in mine):
             return X
-        moved = [self.shift(t) for t in mine]
+        moved = [self.shift(t) + self.raters(t) for t in mine]
         shape = np.broadcast_shapes(X.shape[:-1], *(np.shape(m) for m in moved))
         return np.broadcast_to(X, (*shape, X.shape[-1])) + np.stack(
             [np.broadcast_to(m, shape) for m in moved], axis=-1
@@ -147,8 +150,17 @@ class _At:
         """What a term adds by the effect of the group that each row lies in."""
         assert t.effect is not None  # noqa: S101
         block, k = self.layout.blocks[t.effect[0]], t.effect[1]
-        z = t.values(self.layout, self.responses) + self.shift(t)
+        z = t.values(self.layout, self.responses) + self.shift(t) + self.raters(t)
         return z * self.effects[block.key][..., block.code[t.rows], k]
+
+    def raters(self, t: Term) -> Array | float:
+        """What raters add to a construct as an item reads it, (n,) or (R, n)."""
+        total: Array | float = 0.0
+        for s in t.sources:
+            if s.raters is not None:
+                block, k = self.layout.blocks[s.raters[0]], s.raters[1]
+                total = total + self.effects[block.key][..., block.code[t.rows], k]
+        return total
 
     def shift(self, t: Term) -> Array | float:
         """What a term's values change by when a latent mean takes the place of the observed one."""

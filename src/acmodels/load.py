@@ -243,11 +243,6 @@ def _certain(model: Model) -> list[str]:
 
 def _not_yet(model: Model) -> list[str]:
     out: list[str] = []
-    if model.measures:
-        out.append(
-            f"[measures.{model.measures[0]}]: latent constructs from items are not fitted yet by "
-            "this version; use a composite score"
-        )
     if model.panel is not None:
         out.append("[panel]: waves and lag() are not fitted yet by this version")
     for r, e in model.equations.items():

@@ -10,7 +10,8 @@ import numpy as np
 from acmodels.errors import NotYetError
 from acmodels.posterior import Array, intervals
 from acmodels.system.columns import design_matrix
-from acmodels.system.terms import group_terms, slopes
+from acmodels.system.spreads import spread
+from acmodels.system.terms import group_terms, reads, slopes
 from acmodels.system.variances import residual_variance, shares, unexplained
 
 if TYPE_CHECKING:
@@ -75,17 +76,21 @@ def standardized(fit: "Fit") -> "pd.DataFrame":
 
     names: list[str] = []
     found: list[Array] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         X = design_matrix(fit.system.layout, e, fit.system.responses)
-        if e.link == "identity":
-            spread = np.asarray(fit.system.responses[e.response].std(ddof=1))
+        if e.construct:
+            size_of_y = _implied(fit, e.response)
+        elif e.link == "identity":
+            size_of_y = np.asarray(fit.system.responses[e.response].std(ddof=1))
         else:
-            spread = np.sqrt(sum(_sources(fit, e).values()))
+            size_of_y = np.sqrt(sum(_sources(fit, e).values()))
         mine = slopes(fit.system.layout, e.response)
         for t, sd in zip(mine, X.std(axis=0, ddof=1), strict=True):
             if not t.intercept:
+                latent = fit.system.layout.measure(t.column.name)
+                size = sd if latent is None else _implied(fit, latent.name)
                 names.append(t.parameter)
-                found.append(parameter(fit, t.parameter) * sd / spread)
+                found.append(parameter(fit, t.parameter) * size / size_of_y)
     draws = np.column_stack(found) if found else np.zeros((2, 0))
     return pd.DataFrame({"name": names, **summary(fit, draws)})
 
@@ -109,7 +114,7 @@ def r2(fit: "Fit") -> "pd.DataFrame":
         The columns `response, kind, mean, sd, median, lower, upper`.
     """
     found: list[_Quantity] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         if not _grouped(fit, e):
             found.append((e.response, "bayesian", _bayesian(fit, e)))
             continue
@@ -133,7 +138,7 @@ def icc(fit: "Fit") -> "pd.DataFrame":
         The columns `response, kind, mean, sd, median, lower, upper`, with `icc GROUPING` as kind.
     """
     found: list[_Quantity] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         if _grouped(fit, e) and e.se is None:
             found += _icc_of(e, _sources(fit, e))
     return _table(fit, found)
@@ -160,7 +165,7 @@ def effect_sizes(fit: "Fit") -> Sizes:
     """
     found: list[_Quantity] = []
     why_not: dict[str, str] = {}
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         if not _grouped(fit, e):
             if e.link != "identity" and e.n > MOST_ROWS:
                 why_not[e.response] = f"it takes long for more than {MOST_ROWS} rows; see ac.r2"
@@ -225,8 +230,24 @@ def _sources(fit: "Fit", e: "EquationLayout") -> dict[str, Array]:
     return {"predictors": _fixed_variance(fit, e), **left}
 
 
+def _implied(fit: "Fit", response: str) -> Array:
+    """Sd of a variable that the model implies, shape (draw,)."""
+    return spread(
+        fit.system.layout, response, (), fit.system.responses, fit.draws.__getitem__
+    ).reshape(-1)
+
+
+def _reads_constructs(fit: "Fit", e: "EquationLayout") -> bool:
+    return any(fit.system.layout.measure(v) for v in reads(fit.system.layout, e.response))
+
+
 def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
     """Variance over rows of the predictors' part, shape (draw,)."""
+    if _reads_constructs(fit, e):  # whose values are not known: what the model implies is
+        left = unexplained(
+            fit.system.layout, e.response, fit.system.responses, partial(parameter, fit)
+        )
+        return np.maximum(_implied(fit, e.response) ** 2 - sum(left.values()), 0.0)
     X = design_matrix(fit.system.layout, e, fit.system.responses)
     full = np.column_stack([X, e.offset])
     full -= full.mean(axis=0)
@@ -239,6 +260,8 @@ def _fixed_variance(fit: "Fit", e: "EquationLayout") -> Array:
 def _bayesian(fit: "Fit", e: "EquationLayout") -> Array:
     if not (e.distribution.normal or e.distribution.successes):
         raise NotYetError(f"r2: the family {e.family} without group effects is not computed yet")
+    if e.link != "identity" and _reads_constructs(fit, e):
+        raise NotYetError(f"r2: the family {e.family} with constructs is not computed yet")
     if e.link == "identity":
         explained = _fixed_variance(fit, e)
         left = residual_variance(

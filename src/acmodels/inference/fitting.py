@@ -24,6 +24,7 @@ from acmodels.priors import Priors, resolve_priors
 from acmodels.rng import check_seed, child_seed
 from acmodels.spec.model import Model
 from acmodels.system import System, build_system
+from acmodels.system.measured import with_measures
 from acmodels.system.rows import uses
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def fit(
     check_seed(seed)
     started = time.perf_counter()
     table = data if isinstance(data, Study) else study(data)
+    model = with_measures(model, table)
     system = build_system(model, table)
     priors = _priors_and_estimands(model, system)
     read = time.perf_counter() - started
@@ -235,7 +237,9 @@ def rehearse(model: Model, data: Any) -> System:
     Raises:
         InputError: a model and data that do not go together; every problem is named.
     """
-    system = build_system(model, data if isinstance(data, Study) else study(data))
+    table = data if isinstance(data, Study) else study(data)
+    model = with_measures(model, table)
+    system = build_system(model, table)
     _priors_and_estimands(model, system)
     warnings = estimand_warnings(context_of(model, system, lambda _: np.zeros((1, 1))))
     rough = rough_notes(system.layout, system.responses)

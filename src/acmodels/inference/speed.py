@@ -50,14 +50,15 @@ def slow(layout: Layout, priors: Priors, asked: str = "auto") -> Slow | None:
             return None
         return Slow(f"the engine {asked} was asked for", ("--engine auto uses the exact engine.",))
     out: list[str] = []
-    if layout.missing:
-        cells = sum(len(g.at) for g in layout.missing)
-        names = listing(list(dict.fromkeys(g.variable for g in layout.missing)))
+    gaps = [g for g in layout.missing if layout.measure(g.variable) is None]
+    if gaps:
+        cells = sum(len(g.at) for g in gaps)
+        names = listing(list(dict.fromkeys(g.variable for g in gaps)))
         out.append(
             f"The {cells} missing values of {names} are parameters of the model; "
             'missing = "drop" at the top of the model file leaves their rows out instead.'
         )
-    ordinal = [e for e in layout.equations if e.codes]
+    ordinal = [e for e in layout.equations if e.codes and not e.measured]
     if ordinal:
         shown = listing([f"'{e.response}' ({len(e.codes)} categories)" for e in ordinal])
         out.append(

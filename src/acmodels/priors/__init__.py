@@ -14,11 +14,11 @@ from typing import Any
 
 from acmodels.errors import ModelError, did_you_mean
 from acmodels.families import scalars
-from acmodels.priors.defaults import defaults, response_scales
+from acmodels.priors.defaults import defaults, markers, response_scales, unit_sds
 from acmodels.priors.held import check_held, held_matrix, held_values, less_held
 from acmodels.priors.prior import Prior, Priors, pattern_kind, turned
 from acmodels.spec import parameters as named
-from acmodels.spec.distribution import Support, bounds, distribution
+from acmodels.spec.distribution import Distribution, Support, bounds, distribution
 from acmodels.system import Block, Layout, Parameter, Responses, parameters
 from acmodels.system.missing import model_layout
 
@@ -35,6 +35,7 @@ __all__ = [
 
 _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
     "coefficient": ("real",),
+    "loading": ("real", "positive"),
     "threshold": ("real",),
     "sd": ("positive",),
     "sigma": ("positive",),
@@ -76,8 +77,10 @@ def resolve_priors(
         ModelError: a prior matches nothing, has an impossible parameter or does not fit the
             kind of what it matches.
     """
+    settled = unit_sds(layout) | markers(layout)
     known = tuple(p for p in parameters(layout) if p.kind != "step")
-    own = frozenset(p.name for p in parameters(model_layout(layout)))
+    _refuse_settled(stated, settled, source)
+    own = frozenset(p.name for p in parameters(model_layout(layout))) - settled
     chosen = _match(stated, known, own, layout, source)
     scales = response_scales(layout, responses) | dict(scales or {})
     plain = defaults(layout, responses, scales)
@@ -93,12 +96,37 @@ def resolve_priors(
         low, high = bounds(found)
         low, high = max(low, plain[p.name].lower), min(high, plain[p.name].upper)
         out[p.name] = Prior(p.name, found, pattern, lower=low, upper=high)
+        if (not found.name == "Constant" and low >= high) or _beyond(found, high):
+            raise ModelError(f"{where}: {found} has no mass {plain[p.name].range}")
     check_held(out, layout, source)
     _one_prior_per_matrix(out, known, source)
     out = {n: less_held(p, out) for n, p in out.items()}
     for block in layout.blocks:
         out |= _as_written(block, out, plain)
     return out
+
+
+def _beyond(d: Distribution, high: float) -> bool:
+    """Return whether all of a distribution lies above where a parameter can be."""
+    return d.kind.support == "positive" and high <= 0
+
+
+def _refuse_settled(
+    stated: Mapping[str, Mapping[str, Any]], settled: frozenset[str], source: str
+) -> None:
+    """Refuse priors of what gives a construct its scale."""
+    problems = [
+        f'{source}: priors."{name}": it is 1, which gives the construct its scale; '
+        + (
+            "leave the prior out, or choose another marker"
+            if pattern_kind(name) == "loading"
+            else 'leave the prior out, or free it by marker = "item" in its measure'
+        )
+        for name in stated
+        if name in settled
+    ]
+    if problems:
+        raise ModelError(problems)
 
 
 def _as_written(

@@ -7,7 +7,7 @@ import numpy as np
 from acmodels.families import family
 from acmodels.priors.prior import Prior
 from acmodels.spec import parameters as named
-from acmodels.spec.distribution import dirichlet, half_normal, lkj, normal
+from acmodels.spec.distribution import constant, dirichlet, half_normal, lkj, normal
 from acmodels.system import Block, EquationLayout, Layout, Responses, parameters
 from acmodels.system.arrays import Array
 from acmodels.system.centered import (
@@ -17,6 +17,7 @@ from acmodels.system.centered import (
     centered_equation,
     lookup,
 )
+from acmodels.system.equation import Column
 from acmodels.system.missing import known_rows, observed
 from acmodels.system.terms import Term, group_terms
 
@@ -45,10 +46,13 @@ def defaults(
         if e.has_sigma:
             name = named.sigma(e.response)
             out[name] = Prior(name, half_normal(2.5 * s))
+            if named.sigma(e.response) in unit_sds(layout):
+                out[name] = Prior(name, constant(1.0))
         out |= _owned(layout, e, (s, found), responses)
     for e in layout.equations:
         for block, mine in group_terms(layout, e.response):
             out |= _group_sds(layout, e, (block, mine), scales[e.response][1], values)
+    out |= _of_items(layout, scales)
     for p in parameters(layout):
         if p.kind == "cor":
             moved = not p.residual and any(out[n].on for n in layout.blocks[p.owner].sds)
@@ -68,19 +72,19 @@ def _coefficients(
     """
     loc, s = scale
     names = [e.coefficient(c) for c in e.columns]
-    through_origin = not e.has_constant and found.constant is None
+    through_origin = not e.located and found.constant is None
     if through_origin and e.has_sigma:
         s = float(np.hypot(s, loc)) or 1.0
     spread = _spreads(layout, e, found, from_zero=through_origin)
     out: dict[str, Prior] = {}
     for k, name in enumerate(names):
         if k == e.intercept:
-            on = _weights(names, found.written.mean(axis=0), k)
+            on = _weights(names, found.means, k)
             at = float(e.offset.mean())
             out[name] = Prior(name, normal(loc, 2.5 * s), on=on, constant=at)
             continue
         mean = 0.0
-        if not e.has_constant and found.constant is not None:
+        if not e.located and found.constant is not None:
             mean = float(loc * found.constant[k])
         on = _weights(names, found.basis[k], k)
         out[name] = Prior(name, normal(mean, 2.5 * s / spread[k]), on=on)
@@ -125,7 +129,7 @@ def _owned(
     y = None if responses is None else responses[e.response][observed(layout, e)]
     rough = fam.guess(y, e.link, e.codes)
     names = [e.coefficient(c) for c in e.columns]
-    on = _weights(names, found.written.mean(axis=0), None)
+    on = _weights(names, found.means, None)
     at = float(e.offset.mean())
     out: dict[str, Prior] = {}
     for name, cut in zip(e.thresholds, rough.get("threshold", ()), strict=True):
@@ -134,6 +138,60 @@ def _owned(
         name = e.scalar(scalar.kind)
         prior = scalar.prior(rough[scalar.kind])
         out[name] = Prior(name, prior, lower=scalar.lower, upper=scalar.upper)
+    return out
+
+
+LOADING = (1.0, 1.0)
+"""Location and scale of the default prior of a loading, above 0."""
+RATERS = 1.0
+"""Scale of the default prior of the sd of raters' deviations."""
+INVARIANCE = 0.2
+"""Scale of the default prior of the sds by which items differ between rater groups."""
+
+
+def unit_sds(layout: Layout) -> frozenset[str]:
+    """Names of the residual sds that are 1, since no marker gives their construct a scale."""
+    return frozenset(named.sigma(m.name) for m in layout.measures if m.marker is None)
+
+
+def markers(layout: Layout) -> frozenset[str]:
+    """Names of the loadings that are 1, which give their construct its scale."""
+    pairs = ((m.name, m.marker) for m in layout.measures)
+    return frozenset(named.loading(name, i) for name, i in pairs if i is not None)
+
+
+def _construct_sd(layout: Layout, column: Column) -> float | None:
+    """Return the sd that default priors take a column to have that is made of constructs alone."""
+    found = [layout.measure(v) for v in column.variables]
+    bare = [p.operand.function is None and p.level is None for p in column.parts]
+    if not found or not all(bare) or any(m is None for m in found):
+        return None
+    return float(np.prod([m.scale for m in found if m is not None]))
+
+
+def _of_items(layout: Layout, scales: Mapping[str, tuple[float, float]]) -> dict[str, Prior]:
+    """Defaults of loadings, of what differs between rater groups, and of raters' deviations."""
+    out: dict[str, Prior] = {}
+    held = markers(layout)
+    for m in layout.measures:
+        for i in m.items:
+            e = layout.equations[i]
+            name = named.loading(m.name, e.response)
+            size = scales[e.response][1] / m.scale if e.has_sigma else 1.0 / m.scale
+            sign = -1.0 if e.response in m.reverse else 1.0
+            found = normal(sign * LOADING[0] * size, LOADING[1] * size)
+            low, high = (0.0, np.inf) if sign > 0 else (-np.inf, 0.0)
+            out[name] = Prior(name, found, lower=low, upper=float(high))
+            if name in held:
+                out[name] = Prior(name, constant(1.0))
+            of = 1.0 if not e.has_sigma else scales[e.response][1]
+            for t in (t for _, mine in group_terms(layout, e.response) for t in mine):
+                sd = of if t.intercept else size
+                out[t.parameter] = Prior(t.parameter, half_normal(INVARIANCE * sd))
+        if m.raters is not None:
+            block = layout.blocks[m.raters[0]]
+            name = block.sds[m.raters[1]]
+            out[name] = Prior(name, half_normal(RATERS * m.scale))
     return out
 
 
@@ -152,6 +210,9 @@ def _response_scale(
     layout: Layout, response: str, responses: Responses | None
 ) -> tuple[float, float]:
     e = layout.equation(response)
+    measure = layout.measure(response)
+    if measure is not None:
+        return 0.0, measure.scale
     fam = family(e.family)
     if responses is not None:
         known = observed(layout, e)
@@ -171,7 +232,10 @@ def _spreads(layout: Layout, e: EquationLayout, found: Centered, *, from_zero: b
         known = known_rows(layout, e, c.variables)
         v = found.columns[:, k]
         v = v[known] if known.sum() > 1 else v
-        if from_zero:
+        sd = _construct_sd(layout, c)
+        if sd is not None:
+            out[k] = sd
+        elif from_zero:
             out[k] = np.sqrt(np.mean(v**2))
         elif len(v) > 1:
             out[k] = v.std(ddof=1)

@@ -28,8 +28,8 @@ class Prior:
             of the block's correlations is then on the correlations of these sums, which a
             weight of 1 on itself stands for.
         constant: added to the sum of a coefficient or a threshold: the mean of the offset.
-        lower, upper: a family's further parameter lies strictly between these, and the prior is
-            taken there only.
+        lower, upper: a family's further parameter or a loading lies strictly between these, and
+            the prior is taken there only.
     """
 
     name: str
@@ -67,13 +67,17 @@ class Prior:
             out += f", on the {what.get(str(kind), 'slope')} at the predictors' means"
             if kind == "threshold":
                 out += ", in order"
-        return out + (f", {self.range}" if self.lower > 0 and np.isinf(self.upper) else "")
+        shown = self.lower > 0 and np.isinf(self.upper)
+        shown |= pattern_kind(self.name) == "loading" and self.held is None
+        return out + (f", {self.range}" if shown else "")
 
     @property
     def range(self) -> str:
         """Where a family's further parameter lies, in words."""
         if np.isinf(self.upper):
             return f"above {self.lower:g}"
+        if np.isinf(self.lower):
+            return f"below {self.upper:g}"
         return f"between {self.lower:g} and {self.upper:g}"
 
     def allows(self, value: float) -> bool:
@@ -100,7 +104,7 @@ def pattern_kind(pattern: str) -> str | None:
     if re.search(r"\| *(t\d+|t?\*)$", text):
         return "threshold"
     if "~" not in text.replace("=~", ""):
-        return "threshold" if "=~" in text else None
+        return "loading" if "=~" in text else None
     return "intercept" if re.search(r"~ *1$", text) else "coefficient"
 
 

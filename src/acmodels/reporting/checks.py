@@ -120,7 +120,7 @@ class Check:
 
 def predictive_checks(fit: "Fit") -> tuple[Check, ...]:
     """Check every equation."""
-    return tuple(_check(fit, e) for e in fit.system.layout.equations)
+    return tuple(_check(fit, e) for e in fit.system.layout.outcomes if not e.construct)
 
 
 def _check(fit: "Fit", e: "EquationLayout") -> Check:

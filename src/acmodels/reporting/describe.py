@@ -12,7 +12,7 @@ from acmodels.data.scales import scales
 from acmodels.data.structure import MOST, TableStructure, structure
 from acmodels.errors import DataError, listing
 from acmodels.numbers import decimal, number, stated
-from acmodels.system import System
+from acmodels.system import Block, Layout, System
 from acmodels.system.missing import observed
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
@@ -160,6 +160,13 @@ def describe_model(system: System) -> Description:
     for e in layout.equations:
         y = system.responses[e.response][observed(system.sampled.layout, e)]
         at = f", one for each {e.level}" if e.level else ""
+        measure = layout.measure(e.response)
+        if measure is not None:
+            lines.append(
+                f"  {e.response} (construct of {len(measure.items)} items): {e.n} values{at}"
+            )
+            equations.append({"response": e.response, "family": "construct", "rows": e.n})
+            continue
         lines.append(
             f"  {e.response} ({e.family}): {e.n} rows{at}, mean {number(y.mean())}, sd "
             f"{number(y.std())}"
@@ -167,6 +174,11 @@ def describe_model(system: System) -> Description:
         equations.append({"response": e.response, "family": e.family, "rows": e.n})
     groupings: list[dict[str, Any]] = []
     for block in {b.group: b for b in layout.blocks}.values():
+        if block.raters:
+            units = len(_rated_units(layout, block))
+            lines.append(f"  {block.group}: {len(block.levels)} raters of {units} units")
+            groupings.append({"group": block.group, "groups": len(block.levels)})
+            continue
         counts = np.bincount(block.code, minlength=len(block.levels))
         lines.append(
             f"  {block.group}: "
@@ -195,6 +207,12 @@ def describe_model(system: System) -> Description:
             "findings": [_finding(f) for f in system.findings],
         },
     )
+
+
+def _rated_units(layout: Layout, block: Block) -> np.ndarray:
+    """Units whose raters a block has."""
+    of = next(m for m in layout.measures if m.name == block.members[0].response)
+    return np.unique(layout.equations[of.equation].carry)
 
 
 def _findings(findings: Any) -> list[str]:

@@ -113,13 +113,15 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
     ranks: dict[str, int] = {}
     out: dict[str, Box] = {}
     for e in layout.equations:
-        for c in e.columns:
+        for c in e.columns if not e.measured else ():
             for v in c.variables:
                 if v not in responses:
                     out.setdefault(v, Box(v, 0))
     base = 1 if out else 0
     for i in layout.order:
         e = layout.equations[i]
+        if e.measured:  # loadings stand in the section of their construct
+            continue
         before = [ranks[v] for c in e.columns for v in c.variables if v in responses]
         ranks[e.response] = max(before, default=base - 1) + 1
         rows = tuple(Entry(e.coefficient(c), c.name, c.variables) for c in e.columns if c.parts)

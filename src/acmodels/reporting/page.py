@@ -120,7 +120,7 @@ def _estimates(
         "sizes": s.size_table(fit),
         "products": [
             e.coefficient(c)
-            for e in fit.system.layout.equations
+            for e in fit.system.layout.outcomes
             for c in e.columns
             if len(c.parts) > 1
         ],
@@ -190,12 +190,12 @@ def _rows(fit: "Fit") -> str:
         said = f"{count(used)} of {w.several(given, 'row')} were used; {left}."
     lost = [
         f"{e.response} in {w.several(e.n - n, 'row' if e.level is None else 'unit')}"
-        for e in fit.system.layout.equations
+        for e in fit.system.layout.outcomes
         if (n := fit.system.observed[e.response]) < e.n
     ]
     outside = [
         f"{e.response} in {w.several(used - e.n, 'row')}"
-        for e in fit.system.layout.equations
+        for e in fit.system.layout.outcomes
         if e.level is None and e.n < used
     ]
     return said + (f" Not observed: {w.joined(lost + outside)}." if lost or outside else "")

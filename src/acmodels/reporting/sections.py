@@ -107,7 +107,7 @@ def proportions(fit: "Fit") -> tuple[str, ...]:
 def coefficient_forests(fit: "Fit", found: Mapping[str, Strength]) -> tuple[Forest, ...]:
     """Coefficients equation by equation; intercepts have numbers but no mark on the axis."""
     out: list[Forest] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         mine = [(c, found[e.coefficient(c)]) for c in e.columns]
         if not mine:
             continue

@@ -51,7 +51,7 @@ class Strength:
 def strengths(fit: "Fit", estimates: Mapping[str, Mapping[str, float]]) -> dict[str, Strength]:
     """Strength of every coefficient, by name."""
     out: dict[str, Strength] = {}
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         for c, size in zip(e.columns, _sizes(fit, e), strict=True):
             name = e.coefficient(c)
             row = estimates[name]
@@ -74,7 +74,7 @@ def at_means(fit: "Fit", found: Mapping[str, Strength]) -> dict[str, Strength]:
         found: from `strengths`.
     """
     out = dict(found)
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         for c, size in zip(e.columns, _sizes(fit, e), strict=True):
             if len(c.variables) != 1:
                 continue

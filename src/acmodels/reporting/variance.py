@@ -47,7 +47,7 @@ class Shares:
 def variance_shares(fit: "Fit") -> tuple[Shares, ...]:
     """Shares of every equation that has group effects."""
     out: list[Shares] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         if not group_terms(fit.system.layout, e.response):
             continue
         if e.se is not None:

@@ -55,8 +55,9 @@ def interval_words(interval: str, prob: float) -> str:
 def summary(fit: "Fit") -> str:
     """One sentence: what was fitted to what, and how."""
     layout = fit.system.layout
-    names = [e.response for e in layout.equations]
-    kinds = list(dict.fromkeys(e.distribution.label for e in layout.equations))
+    names = [e.response for e in layout.outcomes] or [m.name for m in layout.measures]
+    found = layout.outcomes or tuple(layout.equation(n) for n in names)
+    kinds = list(dict.fromkeys(e.distribution.label for e in found))
     shape = "multilevel" if layout.blocks else "single-level"
     what = (
         f"A {shape} regression of {names[0]}"
@@ -107,7 +108,10 @@ def rows_words(equations: Mapping[str, tuple[str | None, int]], observed: int) -
 def fitted_words(fit: "Fit") -> str:
     """Return what a fit was to."""
     system = fit.system
-    each = {e.response: (e.level, system.observed[e.response]) for e in system.layout.equations}
+    each = {
+        e.response: (e.level, system.observed[e.response])
+        for e in system.layout.outcomes or system.layout.equations
+    }
     return rows_words(each, system.rows_observed)
 
 
@@ -211,13 +215,13 @@ def scale_words(layout: "Layout") -> str:
     """On what scale coefficients are."""
     units = {
         e.response: UNITS.get(e.link, f"on the {e.link} scale")
-        for e in layout.equations
+        for e in layout.outcomes
         if e.link != "identity"
     }
     if not units:
         return "on the data’s own scale"
     said = joined([f"{u} for {y}" for y, u in units.items()])
-    return said + ("" if len(units) == len(layout.equations) else ", else on the data’s own scale")
+    return said + ("" if len(units) == len(layout.outcomes) else ", else on the data’s own scale")
 
 
 @dataclass(frozen=True)

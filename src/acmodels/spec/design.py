@@ -205,7 +205,7 @@ def _loss(table: LossTable) -> Loss:
 
 def with_model(design: Design, model: Model) -> Design:
     """Return a design with its model, its truths spelled as the model's parameters are."""
-    names = names_of(model.equations)
+    names = names_of(model.equations, model.measures)
     truth = {parameter(k, names): v for k, v in design.truth.items()}
     return replace(design, model=model, truth=truth)
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from acmodels.display import facts
 from acmodels.errors import FormulaError, ModelError
 from acmodels.spec import parameters as named
-from acmodels.spec.formula import Formula
+from acmodels.spec.equation import Equation
+from acmodels.spec.measures import Measure, MeasureTable, read_measures
 from acmodels.spec.names import Names, parameter, plain, spelled
 from acmodels.spec.parsing import parse_formula
 from acmodels.spec.proposition import Proposition, PropositionTable, read_propositions
@@ -51,8 +52,8 @@ class ModelTable(Strict):
         default_factory=list
     )
     composites: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(default_factory=dict)
-    equations: Annotated[dict[str, EquationTable], Field(min_length=1)]
-    measures: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    equations: dict[str, EquationTable] = Field(default_factory=dict)
+    measures: dict[str, MeasureTable] = Field(default_factory=dict)
     panel: PanelTable | None = None
     priors: dict[str, dict[str, Any]] = Field(
         default_factory=dict, examples=['"* ~ *" = { dist = "Normal", mu = 0, sigma = 1 }']
@@ -62,39 +63,16 @@ class ModelTable(Strict):
 
 
 @dataclass(frozen=True)
-class Equation:
-    """One endogenous variable and what it is regressed on.
-
-    Attributes:
-        response: the column on the left.
-        formula: the formula, read.
-        family: the name of a response distribution.
-        link: the name of a link, or None for the family's first.
-        level: the id column whose units are the rows of this equation, or None for data rows.
-        se, trials, weights: columns, or None.
-        centering: how `within` and `between` take means.
-    """
-
-    response: str
-    formula: Formula
-    family: str = "gaussian"
-    link: str | None = None
-    level: str | None = None
-    se: str | None = None
-    trials: str | None = None
-    weights: str | None = None
-    centering: str | None = None
-
-
-@dataclass(frozen=True)
 class Model:
     """A model file, read and checked for itself (not yet against data).
 
     Attributes:
-        equations: by response, in the order written.
+        equations: by response, in the order written. Those of items and of constructs without an
+            equation of their own are added where the model meets data (`with_items`).
         composites: variables that are the mean of the z-scores of other columns, standardized
             again; by name, the columns, with a minus before one that is reversed.
         estimands, priors: raw tables, checked by the rooms that own them.
+        measures: constructs and their items, by construct.
         source: the file it came from, for messages.
         sha256: of the file's bytes, or of nothing where it was built in Python.
     """
@@ -110,7 +88,7 @@ class Model:
     priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     estimands: Mapping[str, Any] = field(default_factory=dict)
     propositions: Mapping[str, Proposition] = field(default_factory=dict)
-    measures: tuple[str, ...] = ()
+    measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
     panel: tuple[str, str] | None = None
     source: str = "model"
     path: Path | None = None
@@ -148,13 +126,19 @@ def model_from_table(
     problems: list[str] = []
     t = _plain_names(t, source, problems)
     equations = _equations(t, source, problems)
+    measures = read_measures(t.measures, equations, source, problems)
+    if not t.equations and not t.measures:
+        problems.append(
+            f"{source}: has neither equations nor measures; write at least one [equations.NAME] "
+            "or [measures.NAME]"
+        )
     propositions = read_propositions(t.propositions, t.estimands, source, problems)
     if not problems:
         problems += _residual_problems(t, equations, source)
     if problems:
         raise ModelError(problems)
     recursive_order(equations, source)
-    names = names_of(equations)
+    names = names_of(equations, measures)
     return Model(
         name=t.name,
         title=t.title or t.name.replace("_", " "),
@@ -167,7 +151,7 @@ def model_from_table(
         priors={parameter(k, names): v for k, v in t.priors.items()},
         estimands={k: _spelled_estimand(v, names) for k, v in t.estimands.items()},
         propositions=propositions,
-        measures=tuple(t.measures),
+        measures=measures,
         panel=(t.panel.unit, t.panel.wave) if t.panel else None,
         source=source,
         path=path,
@@ -180,9 +164,12 @@ def _parts(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"-{plain(c[1:])}" if c.startswith("-") else plain(c) for c in columns)
 
 
-def names_of(equations: Mapping[str, Equation]) -> Names:
-    """Collect the columns that equations name, and what else their texts may mean."""
-    columns: set[str] = set(equations)
+def names_of(
+    equations: Mapping[str, Equation], measures: Mapping[str, Measure] | None = None
+) -> Names:
+    """Collect the columns that equations and measures name, and what else their texts may mean."""
+    columns: set[str] = {*equations, *(measures or {})}
+    columns |= {c for m in (measures or {}).values() for c in (*m.items, *m.columns)}
     taken: set[str] = {"1"}
     for r, e in equations.items():
         columns |= {*e.formula.variables(), *(c for g in e.formula.groups for c in g.grouping)}

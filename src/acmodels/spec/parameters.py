@@ -1,7 +1,9 @@
 """Names of structural parameters, as files, tables and plots write them; made here alone.
 
-The response stands as it is, what follows `~` as in a formula.
+The response stands as it is, what follows `~` as in a formula; of a loading both stand so.
 """
+
+from acmodels.spec.names import quoted
 
 
 def coefficient(response: str, term: str) -> str:
@@ -21,6 +23,15 @@ def intercept(response: str) -> str:
 def is_intercept(name: str) -> bool:
     """Say whether a coefficient's name is that of an intercept."""
     return name.endswith(" ~ 1")
+
+
+def loading(construct: str, item: str) -> str:
+    """Name the loading of an item on a construct.
+
+    >>> loading("trust", "t1")
+    'trust =~ t1'
+    """
+    return f"{quoted(construct)} =~ {quoted(item)}"
 
 
 def sd(effect: str, group: str) -> str:

@@ -248,7 +248,7 @@ def is_choice(key: str, table: Mapping[str, Any]) -> bool:
 
 def plan_with_model(plan: Plan, model: Model) -> Plan:
     """Return a plan with its model, its truths spelled as the model's parameters are."""
-    names = names_of(model.equations)
+    names = names_of(model.equations, model.measures)
     prior = {parameter(k, names): v for k, v in plan.design_prior.items()}
     cells = tuple(replace(c, design=with_model(c.design, model)) for c in plan.cells)
     return replace(plan, cells=cells, design_prior=prior)

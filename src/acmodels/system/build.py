@@ -12,12 +12,14 @@ import numpy as np
 
 from acmodels.data import Finding, Study
 from acmodels.errors import DataError
+from acmodels.spec.items import with_items
 from acmodels.spec.model import Model
 from acmodels.system import checks
 from acmodels.system.assembly import assemble, examined, further
 from acmodels.system.equation import Curves
 from acmodels.system.equations import layout_of
 from acmodels.system.layout import Layout
+from acmodels.system.measured import with_construct_columns, with_measures
 from acmodels.system.missing_cells import complete_rows, missing_cells
 from acmodels.system.modeled import modeled_system
 from acmodels.system.rank import without_empty_cells
@@ -46,6 +48,7 @@ def build_system(
         DataError: with every problem found: missing columns, strays, constant or collinear
             predictors, a level that varies within its unit, and so on.
     """
+    model = with_measures(model, study)
     study = study_for(model, study)
     try:
         return _joined(model, replace(study, findings=relevant(model, study)), codes, curves)
@@ -62,10 +65,13 @@ def _joined(
 ) -> System:
     """Join a model and the rows of a study that it needs."""
     columns_present(model, study, with_responses=True)
+    study = with_construct_columns(model, study)
     missing = missing_cells(model, study)
     if model.missing == "model" and missing:
         return modeled_system(model, study, missing, codes, curves)
     keep, dropped = complete_rows(model, study, missing)
+    if model.measures:
+        return _with_constructs(model, study, keep, dropped, (codes, curves))
     rows = Rows(study, keep)
     layout, responses = assemble(model, rows, codes, curves)
     layout, cells = without_empty_cells(layout, {}) if codes is None else (layout, [])
@@ -81,6 +87,19 @@ def _joined(
         study.name,
         separated=apart,
     )
+
+
+def _with_constructs(
+    model: Model,
+    study: Study,
+    keep: np.ndarray,
+    dropped: list[Finding],
+    settled: tuple[Mapping[str, tuple[int, ...]] | None, Mapping[str, Curves] | None],
+) -> System:
+    """Join a model and the rows of a study in which nothing but constructs has no value."""
+    rows = replace(study, frame=study.frame[keep])
+    system = modeled_system(model, rows, {}, *settled)
+    return replace(system, findings=(*system.findings, *dropped), rows_given=study.n_rows)
 
 
 def build_layout(
@@ -100,6 +119,7 @@ def build_layout(
     Raises:
         DataError: as for `build_system`, for predictors and groupings.
     """
+    model = with_items(model, {})
     columns_present(model, study, with_responses=False)
     rows = Rows(study, np.ones(study.n_rows, dtype=bool))
     layout = layout_of(model, rows, codes or {}, curves)

@@ -42,6 +42,7 @@ class Centered:
         open: positions of columns that stay as written although they rest on numbers: their
             meaning depends on where those have their zero.
         constant: how the centered columns add up to 1, shape (p,); None where they do not.
+        means: of the columns as written; 0 of those that rest on constructs, shape (p,).
     """
 
     written: Array
@@ -49,6 +50,7 @@ class Centered:
     basis: Array
     open: tuple[int, ...]
     constant: Array | None
+    means: Array
 
     @property
     def plain(self) -> bool:
@@ -97,7 +99,7 @@ def _stand_in(layout: Layout, source: str, stream: int) -> Array:
 
 def centered_equation(layout: Layout, e: EquationLayout, values: Lookup) -> Centered:
     """Center the numeric predictors of an equation at their means over its rows."""
-    return _centered(layout, e, e.columns, values, implied=bool(e.codes))
+    return _centered(layout, e, e.columns, values, implied=bool(e.codes) or e.construct)
 
 
 def centered_effects(
@@ -141,7 +143,10 @@ def _centered(
     B[np.diag_indices(p)] = np.where(np.abs(np.diag(B) - 1) < SPANNED, 1.0, np.diag(B))
     if not _usable(B):
         C, B = X.copy(), np.eye(p)
-    return Centered(X, C, B, tuple(k for k in numeric if kept[k]), _adds_up(C, implied=implied))
+    latent = np.array([any(layout.measure(v) for v in c.variables) for c in columns], dtype=bool)
+    means = np.where(latent, 0.0, X.mean(axis=0))
+    at_end = _adds_up(C, implied=implied)
+    return Centered(X, C, B, tuple(k for k in numeric if kept[k]), at_end, means)
 
 
 def _usable(B: Array) -> bool:
@@ -175,6 +180,9 @@ def _centered_column(layout: Layout, e: EquationLayout, column: Column, values: 
     out = np.ones(e.n)
     for part in column.parts:
         if part.level is not None:
+            out = out * part_values(part, lambda source: values(source)[e.rows])
+            continue
+        if layout.measure(part.operand.variable) is not None:  # a construct's mean is 0
             out = out * part_values(part, lambda source: values(source)[e.rows])
             continue
         known = known_rows(layout, e, part.operand.variables)
@@ -228,7 +236,7 @@ def zero_notes(layout: Layout, responses: Responses) -> list[str]:
 
 
 def _why(e: EquationLayout, found: Centered) -> str:
-    if not e.has_constant and found.constant is None:
+    if not e.located and found.constant is None:
         return "the equation has no intercept; add one, or center the predictor"
     return (
         "the formula has a product or a power without its lower-order terms; add them, or center "

@@ -171,7 +171,7 @@ def _design_problems(layout: Layout, e: EquationLayout, X: Array) -> list[str]:
     spread = np.ptp(X, axis=0) if len(X) else np.zeros(X.shape[1])
     constant = [k for k in range(X.shape[1]) if k != e.intercept and spread[k] == 0]
     for k in constant:
-        if not e.has_constant and X[0, k] != 0 and len(constant) == 1:
+        if not e.located and X[0, k] != 0 and len(constant) == 1:
             continue  # it serves as the intercept
         parts = e.columns[k].parts
         if X[0, k] == 0 and any(p.level is not None for p in parts):
@@ -188,7 +188,7 @@ def _design_problems(layout: Layout, e: EquationLayout, X: Array) -> list[str]:
         )
     if problems:
         return problems
-    found = redundant(X, e.columns, constant=e.has_constant)
+    found = redundant(X, e.columns, constant=e.located)
     return [explained(layout, e, r) for r in found]
 
 

@@ -73,6 +73,8 @@ class EquationLayout:
         weights: of the rows' log likelihoods, of mean 1 where they are not 0, (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
             neighbors and stand in for the intercept.
+        measured: of an item, the constructs that it measures; their coefficients are loadings.
+        construct: whether the response is a construct, of which no value is known.
     """
 
     response: str
@@ -92,6 +94,8 @@ class EquationLayout:
     scalars: tuple[str, ...] = ()
     codes: tuple[int, ...] = ()
     weights: Array | None = None
+    measured: tuple[str, ...] = ()
+    construct: bool = False
 
     @property
     def row_sd(self) -> Array | None:
@@ -141,6 +145,11 @@ class EquationLayout:
     def has_constant(self) -> bool:
         """Whether a constant is fitted: an intercept, or thresholds."""
         return self.intercept is not None or bool(self.codes)
+
+    @property
+    def located(self) -> bool:
+        """Whether a constant is fitted, here or, of a construct, in the equations of its items."""
+        return self.has_constant or self.construct
 
     @property
     def thresholds(self) -> tuple[str, ...]:
@@ -194,4 +203,13 @@ class EquationLayout:
 
     def coefficient(self, column: Column) -> str:
         """Name of a column's coefficient."""
+        construct = self.loaded(column)
+        if construct is not None:
+            return named.loading(construct, self.response)
         return named.coefficient(self.response, column.name)
+
+    def loaded(self, column: Column) -> str | None:
+        """Return the construct whose loading a column's coefficient is, or None."""
+        plain = len(column.parts) == 1 and column.parts[0].operand.function is None
+        variable = column.parts[0].operand.variable if plain else ""
+        return variable if variable in self.measured else None

@@ -16,6 +16,7 @@ from acmodels.system.equation import Column, Curves, EquationLayout
 from acmodels.system.groups import Block, Member
 from acmodels.system.latent import latent_problems
 from acmodels.system.layout import Derived, Layout, Variable
+from acmodels.system.measured import exogenous_sets, measured
 from acmodels.system.rows import Rows, codes_of, rows_of_level
 from acmodels.system.variables import (
     curves_of,
@@ -75,6 +76,7 @@ def layout_of(
         derived=derived,
     )
     layout = replace(layout, blocks=_blocks(model, layout, rows, curves or {}))
+    layout = measured(model, layout, rows)
     problems = checks.grouping_problems(layout)
     if problems:
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
@@ -109,11 +111,12 @@ def _equation(
     fam = family(e.family, where)
     own, carry = at
     terms = e.formula.terms
-    if fam.ordered:  # thresholds are the constant, whatever the formula says of an intercept
+    implied = fam.ordered or e.construct
+    if implied:  # thresholds are the constant, of a construct those of its items
         terms = (INTERCEPT, *(t for t in terms if t != INTERCEPT))
     levels = levels_of(terms, variables, model.source)
     curves = curves_of(terms, own, variables, rows, settled)
-    columns = columns_of(terms, levels, curves)[int(fam.ordered) :]
+    columns = columns_of(terms, levels, curves)[int(implied) :]
     endogenous = tuple(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
@@ -139,6 +142,8 @@ def _equation(
         observed=e.centering == "observed",
         scalars=tuple(s.kind for s in fam.scalars),
         weights=_weights(e.weights, rows, own),
+        measured=e.measured,
+        construct=e.construct,
     )
 
 
@@ -213,7 +218,11 @@ def _blocks(
                 group=g.group,
                 columns=g.grouping,
                 levels=names,
-                members=tuple(Member(r, c) for _, r, columns in uses for c in columns),
+                members=tuple(
+                    Member(r, c, layout.equation(r).loaded(c))
+                    for _, r, columns in uses
+                    for c in columns
+                ),
                 code=code,
             )
         )
@@ -227,11 +236,13 @@ def _residual_blocks(model: Model) -> tuple[tuple[int, ...], ...]:
         InputError: a set has a pair that is not freed.
     """
     names = list(model.equations)
-    sets: list[set[str]] = []
+    together = exogenous_sets(model)
+    sets: list[set[str]] = [set(alone) for alone in together]
     for a, b in model.residual_correlation:
         touching = [s for s in sets if a in s or b in s]
         sets = [s for s in sets if s not in touching] + [{a, b}.union(*touching)]
     freed = {frozenset(p) for p in model.residual_correlation}
+    freed |= {frozenset((a, b)) for alone in together for a in alone for b in alone}
     for s in sets:
         held = [(a, b) for a in s for b in s if a < b and frozenset((a, b)) not in freed]
         if held:

@@ -14,14 +14,20 @@ from acmodels.system.equation import Column, EquationLayout
 
 @dataclass(frozen=True)
 class Member:
-    """One effect of a block: how `column` in the equation of `response` varies by group."""
+    """One effect of a block: how `column` in the equation of `response` varies by group.
+
+    Where it is how the loading of an item varies, `construct` is the construct.
+    """
 
     response: str
     column: Column
+    construct: str | None = None
 
     @property
     def name(self) -> str:
         """As in `sd(... | g)`, without the grouping."""
+        if self.construct is not None:
+            return named.loading(self.construct, self.response)
         return named.coefficient(self.response, self.column.name)
 
 
@@ -35,6 +41,8 @@ class Block:
         levels: labels, shape (J,).
         members: the K effects, in model order.
         code: the level of each data row, shape (N,).
+        raters: whether these are deviations of raters from the constructs of their units. They are
+            no part of the constructs' own equations: items read them together with the constructs.
     """
 
     group: str
@@ -42,6 +50,7 @@ class Block:
     levels: tuple[str, ...]
     members: tuple[Member, ...]
     code: Index
+    raters: bool = False
 
     def index(self, e: EquationLayout) -> Index:
         """Level of each row of an equation, shape (n,)."""

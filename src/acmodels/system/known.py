@@ -10,6 +10,7 @@ from acmodels.data import Study, kind, labels, numeric
 from acmodels.families import family
 from acmodels.spec.model import Model
 from acmodels.system.arrays import Array, Index
+from acmodels.system.measured import rough_scores
 from acmodels.system.rough import Guess, donors, guesses, home
 from acmodels.system.rows import Rows, codes_of, keys_of, uses
 
@@ -57,8 +58,11 @@ def read_known(model: Model, study: Study, missing: Mapping[str, np.ndarray]) ->
     numbers = _numbers(model, study, taken)
     known = {e.se for e in model.equations.values()} | {e.trials for e in model.equations.values()}
     known |= {e.weights for e in model.equations.values()}
+    constructs = [r for r, e in model.equations.items() if e.construct]
+    scores = rough_scores(model, numbers, {c: code[c] for c in constructs})
+    numbers = {c: v for c, v in numbers.items() if c not in scores}
     wanted = {c: code[c] for c in missing if c in numbers and c not in support and c not in known}
-    guessed = guesses(numbers, wanted)
+    guessed = guesses(numbers, wanted) | scores
     overrides = {
         c: g.values
         for c, g in guessed.items()

@@ -98,6 +98,33 @@ class MissingValues:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A construct and what measures it, by position in the layout.
+
+    Attributes:
+        name: of the construct.
+        equation: its own, all of whose values are missing.
+        items: the equations of its items.
+        raters: (block, member) of the deviations of raters, or None.
+        marker: the item (a response) whose loading is 1, or None: then `sigma(NAME)` is 1.
+        reverse: the items (responses) that load negatively.
+        by: the column of rater groups between which items may differ, or None.
+        scale: a rough sd of the construct's values: 1, or that of its marker.
+        units: what its units are called: labels of its level, or row numbers.
+    """
+
+    name: str
+    equation: int
+    items: tuple[int, ...]
+    raters: tuple[int, int] | None = None
+    marker: str | None = None
+    reverse: tuple[str, ...] = ()
+    by: str | None = None
+    scale: float = 1.0
+    units: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Confounder:
     """A cause of several responses that is not measured, standard normal.
 
@@ -153,6 +180,7 @@ class Layout:
             which come last, are models of these alone.
         confounder: a cause that is not measured, its loadings held.
         absent: columns that were left out for cells without rows.
+        measures: constructs with their items.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -166,15 +194,27 @@ class Layout:
     auxiliary: tuple[str, ...] = ()
     confounder: Confounder | None = None
     absent: tuple[Absent, ...] = ()
+    measures: tuple[Measure, ...] = ()
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
         return next(e for e in self.equations if e.response == response)
 
     @property
+    def outcomes(self) -> tuple[EquationLayout, ...]:
+        """The equations that have something to say beside how constructs are measured."""
+        bare = (e for e in self.equations if not e.measured)
+        read = {m.response for b in self.blocks if not b.raters for m in b.members}
+        return tuple(e for e in bare if not e.construct or e.columns or e.response in read)
+
+    @property
     def responses(self) -> tuple[str, ...]:
         """The responses, in the order written."""
         return tuple(e.response for e in self.equations)
+
+    def measure(self, construct: str) -> Measure | None:
+        """Find what measures a construct; None of any other variable."""
+        return next((m for m in self.measures if m.name == construct), None)
 
     @property
     def correlations(self) -> tuple[Correlations, ...]:

@@ -38,6 +38,8 @@ def missing_cells(model: Model, study: Study) -> dict[str, np.ndarray]:
         for column, role in uses(e, with_responses=True):
             if role in ("grouping", "level", "unit of a mean") or column in missing:
                 continue
+            if column in model.equations and model.equations[column].construct:
+                continue
             is_number = role != "predictor" or column in model.equations
             gaps = _gaps(study, column, is_number=is_number)
             if gaps.all():

@@ -48,6 +48,9 @@ def modeled_system(
     Raises:
         DataError: as `build_system`, and for what cannot be modeled, by name.
     """
+    constructs = [r for r, e in model.equations.items() if e.construct]
+    said = missing
+    missing = {**missing, **{c: np.ones(study.n_rows, dtype=bool) for c in constructs}}
     known, rows = read_known(model, study, missing)
     layout, _ = assemble(model, rows, codes, curves)
     layout, needed = prune(layout, known.missing, model)
@@ -70,9 +73,17 @@ def modeled_system(
     if gaps:
         _refuse(too_many(joint.layout), model, study)
     treatments = _treatments(model, known, gaps, made.formulas)
-    said = f'{said_missing(study, missing)}; values are modeled (missing = "model")'
-    notes = [Finding("note", said)]
-    notes += [Finding("note", f"{t.column}: {t.how}") for t in treatments]
+    notes: list[Finding] = []
+    if said:
+        how = f'{said_missing(study, said)}; values are modeled (missing = "model")'
+        notes.append(Finding("note", how))
+    items = [c for c in said if c in model.equations and model.equations[c].measured]
+    if items:
+        lost = sum(int(said[c].sum()) for c in items)
+        how = f"{_count(lost, 'answer')} to items missing: constructs rest on the others"
+        notes.append(Finding("note", how))
+    shown = [t for t in treatments if t.column not in items]
+    notes += [Finding("note", f"{t.column}: {t.how}") for t in shown]
     return System(
         layout,
         responses,
@@ -116,7 +127,7 @@ def prune(
     for i in reversed(layout.order):
         e = equations[i]
         lost = missing.get(e.response, np.zeros(N, dtype=bool))[e.rows]
-        if i in tied or e.response in means:
+        if i in tied or e.response in means or e.construct:
             wanted = np.ones(e.n, dtype=bool)
         else:
             reading = read.get(e.response, np.zeros(N, dtype=bool))
@@ -179,6 +190,8 @@ def _treatments(
     read = {v for e in model.equations.values() for v in e.formula.variables()}
     out: list[Treatment] = []
     for column, given in known.given.items():
+        if column in model.equations and model.equations[column].construct:
+            continue
         role = "mediator" if column in read else "outcome"
         if column not in model.equations:
             role = "predictor"

@@ -197,7 +197,7 @@ def _dropped(
         found = redundant(
             e.fixed[np.ix_(rows, family)],
             [e.columns[k] for k in family],
-            constant=e.has_constant,
+            constant=e.located,
         )
         gone = [family[r.column] for r in found if family[r.column] in mine]
         if not gone:

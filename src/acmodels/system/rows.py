@@ -77,7 +77,7 @@ def uses(e: Equation, *, with_responses: bool) -> list[tuple[str, str]]:
         "weight": e.weights,
     }
     out += [(c, role) for role, c in extras.items() if c is not None]
-    return out
+    return [(c, "item" if e.measured and role == "response" else role) for c, role in out]
 
 
 def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, str, str]]:
@@ -86,8 +86,13 @@ def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, 
     A composite is given by the columns that it is made of.
     """
     out: list[tuple[str, str, str]] = []
+    constructs = {r for r, e in model.equations.items() if e.construct}
+    for m in model.measures.values():
+        out += [(c, "level, rater or group", m.name) for c in m.columns]
     for e in model.equations.values():
         for column, role in uses(e, with_responses=with_responses):
+            if column in constructs:
+                continue
             parts = model.composites.get(column)
             simulated = not with_responses and column in model.equations
             if parts is None or simulated:
@@ -177,6 +182,7 @@ def keys_of(model: Model) -> tuple[str, ...]:
     """Columns used as ids or groupings."""
     out = [c for e in model.equations.values() for g in e.formula.groups for c in g.grouping]
     out += [e.level for e in model.equations.values() if e.level is not None]
+    out += [c for m in model.measures.values() for c in m.columns]
     out += [o.unit for e in model.equations.values() for o in e.formula.operands() if o.unit]
     return tuple(dict.fromkeys(out))
 
@@ -198,11 +204,19 @@ def columns_present(model: Model, study: Study, *, with_responses: bool) -> None
         if column in study.names or (not with_responses and column in model.equations):
             continue
         problems.append(
-            f"{study.name}: no column '{column}', the {role} of equations.{response}"
+            f"{study.name}: no column '{column}', the {role} of {_table(model, response)}"
             f"{did_you_mean(column, study.names)} (columns: {listing(study.names, 15)})"
         )
     if problems:
         raise DataError(dict.fromkeys(problems))
+
+
+def _table(model: Model, response: str) -> str:
+    """Name the table of the model file that reads a column for a response."""
+    of = model.equations[response].measured if response in model.equations else ()
+    if of:
+        return f"measures.{of[0]}"
+    return f"measures.{response}" if response in model.measures else f"equations.{response}"
 
 
 def codes_of(columns: Sequence[np.ndarray]) -> tuple[Index, tuple[str, ...]]:

@@ -103,6 +103,11 @@ def _add(
                 form.effects.append((t, times * z, weight))
             continue
         scaled = weight * parameter(t.parameter)
+        for s in t.sources:
+            if s.raters is not None:
+                deviation = _raters(layout, s.raters)
+                if _holds(layout, deviation, level):
+                    form.effects.append((deviation, times, scaled))
         if inner is None:
             if not t.intercept and _holds(layout, t, level):
                 form.fixed.append((times * _product(layout, t.factors, responses), scaled))
@@ -119,6 +124,13 @@ def _add(
         _add(form, layout, inner.source.variable, part, responses, parameter, times * z, scaled)
     if _keeps(e.carry, level):
         form.residuals.append((response, times, weight))
+
+
+def _raters(layout: Layout, at: tuple[int, int]) -> Term:
+    """Return raters' deviations from a construct as a term of what reads it."""
+    block = layout.blocks[at[0]]
+    m = block.members[at[1]]
+    return Term(m.response, m.column, (), layout.equation(m.response).rows, None, at, block.sd(m))
 
 
 def _flat(z: Array) -> Array:

@@ -10,7 +10,8 @@ from acmodels.system.layout import Layout, residual_pairs
 
 type ParameterKind = str
 """`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `simo`, or a family's own, such as `nu`;
-`step` for the coefficient of a step of a monotonic effect, which follows from others."""
+`loading` of an item; `step` for the coefficient of a step of a monotonic effect, which follows
+from others."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def _coefficients(e: EquationLayout, i: int) -> Iterator[Parameter]:
             yield Parameter(named.coefficient(e.response, first[k]), "coefficient", i)
             yield from (Parameter(name, "simo", i) for name in e.shares(first[k]))
         step = bool(c.parts) and c.parts[0].above
-        yield Parameter(e.coefficient(c), "step" if step else "coefficient", i)
+        kind = "loading" if e.loaded(c) is not None else "step" if step else "coefficient"
+        yield Parameter(e.coefficient(c), kind, i)
 
 
 def with_steps[T](layout: Layout, value: Mapping[str, T]) -> dict[str, T]:

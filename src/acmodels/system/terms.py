@@ -30,6 +30,8 @@ class Source:
         derived: what is taken of the variable within units, or None for the variable itself.
         latent: position of the latent unit mean that it is or is taken from, or None.
         missing: position of the variable's missing values among those that are modeled, or None.
+        raters: (block, member) of the deviations of raters that are added to the values, or None:
+            of a construct as its items read it.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Source:
     derived: Derived | None = None
     latent: int | None = None
     missing: int | None = None
+    raters: tuple[int, int] | None = None
 
     @property
     def endogenous(self) -> bool:
@@ -118,6 +121,11 @@ class Term:
     def endogenous(self) -> bool:
         """Whether its values change with the responses."""
         return any(s.endogenous for s in self.sources)
+
+    @property
+    def rated(self) -> bool:
+        """Whether raters' deviations are added to its values."""
+        return any(s.raters is not None for s in self.sources)
 
     def values(self, layout: Layout, responses: Responses) -> Array:
         """What is multiplied, on the equation's rows, (n,); (R, n) where it rests on R data sets.
@@ -209,7 +217,9 @@ def source(layout: Layout, e: EquationLayout, key: str) -> Source:
     if is_latent(layout, e, key) and d is not None:
         pairs = [(m.variable, m.unit) for m in latent_means(layout)]
         latent = pairs.index((d.variable, d.unit))
-    return Source(key, variable, equation, d, latent, missing)
+    measure = layout.measure(variable) if variable in e.measured else None
+    raters = None if measure is None else measure.raters
+    return Source(key, variable, equation, d, latent, missing, raters)
 
 
 def is_latent(layout: Layout, e: EquationLayout, key: str) -> bool:
@@ -252,7 +262,7 @@ def _terms(layout: Layout) -> dict[str, tuple[Term, ...]]:
         for k, c in enumerate(e.columns):
             out[e.response].append(_term(layout, e, c, k, None, e.coefficient(c)))
     for b, block in enumerate(layout.blocks):
-        for k, m in enumerate(block.members):
+        for k, m in enumerate(block.members if not block.raters else ()):
             e = by_response[m.response]
             out[m.response].append(_term(layout, e, m.column, None, (b, k), block.sd(m)))
     return {r: tuple(found) for r, found in out.items()}
@@ -304,6 +314,7 @@ def _mean(layout: Layout, variable: str, unit: str, key: str) -> LatentMean:
         for b, block in enumerate(layout.blocks)
         for k, m in enumerate(block.members)
         if m.response == variable
+        and not block.raters
         and is_constant(block.code, d.code)
         and constant_within(layout, m.column, d.code)
     )

@@ -210,6 +210,8 @@ def curves_of(
             out[o] = spline(STAND_IN, o.df, o.text)
             continue
         given = rows.known(o.variable)[own]
+        if not given.any():  # a construct, of which rough values stand here
+            given = ~given
         try:
             checks.domain(o.variable, o, values, rows.names)
             out[o] = spline(apply(o.inner, values[own])[given], o.df, o.text)

@@ -87,6 +87,7 @@ def residual_variance(
     mean response; see `Family.residual_variance`.
     """
     names = [*(t.parameter for t in reversed(terms(layout, e.response))), *e.thresholds]
+    names += [e.sigma] if e.has_sigma else []
     shape = parameter(names[0]).shape
     if e.se is not None:
         return np.full(shape, np.mean(e.se**2))

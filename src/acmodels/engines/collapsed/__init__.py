@@ -34,6 +34,8 @@ compiles = False
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the Gaussian class, or None."""
+    if layout.measures:
+        return f"'{layout.measures[0].name}' is a construct measured by items"
     if layout.missing:
         names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.missing))
         return f"missing values of {listing(names)} are modeled"

@@ -36,6 +36,8 @@ MOST_LEVELS = 3000
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the class, or None."""
+    if layout.measures:
+        return f"'{layout.measures[0].name}' is a construct measured by items"
     return _structure(layout) or _families(layout) or _priors(layout, priors)
 
 

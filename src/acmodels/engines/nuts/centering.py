@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acmodels.system import EquationLayout, Layout, Responses
+from acmodels.system import Block, EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.working import Multipliers, rough_effects, working_residuals
@@ -61,7 +61,8 @@ def uncertain(
     layout: Layout, responses: Responses, bases: Mapping[int, Array]
 ) -> frozenset[tuple[int, int]]:
     """Members, by block position, whose sd the data do not put well away from zero."""
-    found = (m for e in layout.equations for m in _equation(layout, e, responses, bases)[0].items())
+    found = [m for e in layout.equations for m in _equation(layout, e, responses, bases)[0].items()]
+    found += list(_raters(layout).items())
     return frozenset(place for place, member in found if not member.informed)
 
 
@@ -92,7 +93,32 @@ def centering(
         }
         for p, home in _absorption(layout, e, responses, effects, bases).items():
             absorbed[i, p] = home
+    effects |= {
+        place: replace(m, weight=np.zeros_like(m.weight)) if place in plain else m
+        for place, m in _raters(layout).items()
+    }
     return Centering(effects, sigma, absorbed)
+
+
+RATER_SD = 0.5
+"""A rough sd of raters' deviations, in units of their construct's."""
+ANSWER = 0.6
+"""Rough information of one answer about a rater's deviation, likewise."""
+
+
+def _raters(layout: Layout) -> dict[tuple[int, int], Member]:
+    """Say how raters' deviations from their constructs are to be sampled."""
+    out: dict[tuple[int, int], Member] = {}
+    for m in layout.measures:
+        if m.raters is None:
+            continue
+        block = layout.blocks[m.raters[0]]
+        answers = np.zeros(len(block.levels))
+        for i in m.items:
+            answers += np.bincount(block.index(layout.equations[i]), minlength=len(answers))
+        ratio = RATER_SD**2 * ANSWER * answers
+        out[m.raters] = Member(RATER_SD * m.scale, ratio / (1.0 + ratio))
+    return out
 
 
 def _absorption(
@@ -115,7 +141,7 @@ def _absorption(
     if e.has_constant:
         X = np.column_stack([X[:, 0], X[:, 1:] - X[:, 1:].mean(axis=0)])
     best: dict[int, tuple[float, int, dict[int, Array]]] = {}
-    for b, block in enumerate(layout.blocks):
+    for b, block in _own_blocks(layout):
         mine = [k for k, m in enumerate(block.members) if m.response == e.response]
         informed = [effects[b, k] for k in mine if effects[b, k].weight.mean() > 0.5]
         if not informed:
@@ -175,12 +201,17 @@ def _equation(
     return effects_found, float(np.sqrt(sigma2))
 
 
+def _own_blocks(layout: Layout) -> list[tuple[int, Block]]:
+    """List the blocks whose effects are part of the equations of their members."""
+    return [(b, block) for b, block in enumerate(layout.blocks) if not block.raters]
+
+
 def _members(
     layout: Layout, e: EquationLayout, responses: Responses, bases: Mapping[int, Array]
 ) -> Multipliers:
     return [
         (b, k, block.index(e), z)
-        for b, block in enumerate(layout.blocks)
+        for b, block in _own_blocks(layout)
         for mine in [[k for k, m in enumerate(block.members) if m.response == e.response]]
         if mine
         for k, z in zip(mine, _multipliers(layout, e, b, responses, bases).T, strict=True)

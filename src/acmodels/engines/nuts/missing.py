@@ -23,6 +23,7 @@ from acmodels.system.curves import Curve
 from acmodels.system.equation import Column
 from acmodels.system.layout import MissingValues
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
+from acmodels.system.terms import source as find_source
 from acmodels.system.versions import Unknown, Versions
 
 
@@ -145,7 +146,7 @@ class LinearArrays:
 
     Attributes:
         row: of the graph.
-        cell: the missing value, from 1.
+        cell: the missing value, from 1, or after all of these a rater's deviation.
         rest: what multiplies it beside the coefficient.
         coefficient: its place among slopes and, after these, group effects.
     """
@@ -261,6 +262,11 @@ def _linear(part: GroupEffects, population: Population, versions: Versions) -> L
             coefficient = len(population.slopes) + part.at(*m.effect).start + level
         rest = _spread(versions, i, stays)[here]
         found.append((first[i] + here, what.starts[g] + 1 + cell[here], rest, coefficient))
+        raters = find_source(layout, e, moves.parts[0].operand.source).raters
+        if raters is not None:  # they are added to the construct's value
+            level = part.blocks[raters[0]].index(e)[source][here]
+            value = 1 + what.size + part.at(*raters).start + level
+            found.append((first[i] + here, value, rest, coefficient))
     if not found:
         return None
     row, cell, rest, coefficient = (np.concatenate(x) for x in zip(*found, strict=True))
@@ -382,7 +388,10 @@ def shifted(
 
         d = data.linear
         both = joined(pm, [v for v in (slopes, effects) if v is not None])
-        moved = shifts.deltas[d.cell] * d.rest * both[d.coefficient]
+        values = shifts.deltas
+        if any(b.raters for b in part.blocks):
+            values = joined(pm, [values, effects])
+        moved = values[d.cell] * d.rest * both[d.coefficient]
         rows = sum(stack.count(i) for i in stack.order)
         total = pt.inc_subtensor(pt.zeros(rows)[d.row], moved)
     bent = [m for m in shifts.columns if m.term is None and m.key in data.columns]

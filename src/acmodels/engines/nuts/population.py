@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from acmodels.engines.nuts.arrays import Located
-from acmodels.engines.nuts.forms import add_priors, joined, shape_of
+from acmodels.engines.nuts.forms import LOCATED, POSITIVE, add_priors, joined, shape_of
 from acmodels.engines.nuts.rows import Stack
-from acmodels.engines.nuts.start import start
+from acmodels.engines.nuts.start import Start, start
 from acmodels.priors import Prior
 from acmodels.spec.parameters import coefficient
 from acmodels.system import EquationLayout, Layout, Responses
@@ -43,8 +43,9 @@ class Population:
         free: names of the coefficients that slopes are made of: their own, or of all steps of a
             monotonic effect their mean; without those that are held.
         held: likewise, those that are held at a value.
-        free_of: for each slope, the place of what it is made of among `free` and, after these,
-            `held`.
+        loadings: names of loadings, which have one sign each, without those that are held.
+        free_of: for each slope, the place of what it is made of among `free`, `held` and
+            `loadings`, in this order.
         monotonic: the monotonic effects.
         constants: positions of the equations with a constant: an intercept, or thresholds. For
             thresholds it is minus the middle one, at the predictors' means.
@@ -55,6 +56,7 @@ class Population:
     slopes: tuple[tuple[int, Term], ...]
     free: tuple[str, ...]
     held: tuple[str, ...]
+    loadings: tuple[str, ...]
     free_of: tuple[int, ...]
     monotonic: tuple[Monotonic, ...]
     constants: tuple[int, ...]
@@ -73,6 +75,11 @@ class Population:
     def slope_priors(self) -> list[Prior]:
         """Priors of `free`."""
         return [self.stack.priors[name] for name in self.free]
+
+    @property
+    def loading_priors(self) -> list[Prior]:
+        """Priors of `loadings`."""
+        return [self.stack.priors[name] for name in self.loadings]
 
     @property
     def intercept_priors(self) -> list[Prior]:
@@ -102,6 +109,22 @@ class Directions:
     root: Array
     prior: Located
     sums: Array | None
+
+
+@dataclass(frozen=True)
+class Loadings:
+    """Of the loadings that are sampled, by the log of their size: a rough fit, signs, the priors.
+
+    Attributes:
+        start, unit: rough logs and their errors.
+        sign: 1, or -1 of reversed items.
+        prior: location and scale.
+    """
+
+    start: Array
+    unit: Array
+    sign: Array
+    prior: Located
 
 
 @dataclass(frozen=True)
@@ -137,14 +160,15 @@ class PopulationArrays:
         design: by equation, predictors on the graph's rows, centered beside a constant.
         offset: on all rows, less its mean beside a constant.
         constant_of_row: the place of each row's constant, from 1; 0 for none.
-        slopes, constants, raw, prior: of coefficients and constants; `raw` of all intercepts,
-            `prior` of those that are sampled.
+        slopes, loadings, constants, raw, prior: of coefficients and constants; `raw` of all
+            intercepts, `prior` of those that are sampled.
     """
 
     design: Mapping[int, Array]
     offset: Array
     constant_of_row: Array | None
     slopes: Directions | None
+    loadings: Loadings | None
     constants: Constants | None
     raw: Raw | None
     prior: Located | None
@@ -171,13 +195,15 @@ def make_population(stack: Stack) -> Population:
         if effect is not None:
             steps.setdefault(of[-1], (e.shares(effect), []))[1].append(place)
     names = list(dict.fromkeys(of))
-    free = [n for n in names if priors[n].held is None]
+    own = {t.parameter for i, t in found if layout.equations[i].loaded(t.column) is not None}
     held = [n for n in names if priors[n].held is not None]
-    at = {n: k for k, n in enumerate([*free, *held])}
+    loadings = [n for n in names if n in own and n not in held]
+    free = [n for n in names if n not in held and n not in own]
+    at = {n: k for k, n in enumerate([*free, *held, *loadings])}
     constants = tuple(i for i in stack.order if layout.equations[i].has_constant)
     plain = [j for j, i in enumerate(constants) if layout.equations[i].intercept is not None]
     return Population(
-        stack, found, tuple(free), tuple(held), tuple(at[n] for n in of),
+        stack, found, tuple(free), tuple(held), tuple(loadings), tuple(at[n] for n in of),
         tuple(Monotonic(n, tuple(p)) for n, p in steps.values()), constants, tuple(plain),
     )  # fmt: skip
 
@@ -261,7 +287,7 @@ def population_arrays(
     if part.constants and len(stack.order) > 1:
         place = {i: j + 1 for j, i in enumerate(part.constants)}
         of_row = np.concatenate([np.full(stack.count(i), place.get(i, 0)) for i in stack.order])
-    directions, constants = _rough(part, responses)
+    directions, loadings, constants = _rough(part, responses)
     at = list(free)
     sampled = [p for k, p in enumerate(part.intercept_priors) if k not in part.held_intercepts]
     return PopulationArrays(
@@ -269,6 +295,7 @@ def population_arrays(
         np.concatenate(offsets),
         of_row,
         directions,
+        loadings,
         Constants(constants[at, 0], constants[at, 1]) if at else None,
         raw_arrays(part, part.intercept_priors, part.plain, responses),
         located(sampled),
@@ -299,7 +326,9 @@ def _sums(part: Population) -> Array | None:
     return out
 
 
-def _rough(part: Population, responses: Responses) -> tuple[Directions | None, Array]:
+def _rough(
+    part: Population, responses: Responses
+) -> tuple[Directions | None, Loadings | None, Array]:
     """Fit every equation roughly: its coefficients, and its constant and standard error."""
     layout = part.stack.layout
     prior = located(part.slope_priors) or Located(np.zeros(0), np.zeros(0))
@@ -313,8 +342,15 @@ def _rough(part: Population, responses: Responses) -> tuple[Directions | None, A
     constants = np.zeros((len(part.constants), 2))
     held = dict(enumerate(part.held_values, len(part.free)))
     row = 0
+    loaded: dict[str, tuple[float, float]] = {}
     for i in part.stack.order:
         e = layout.equations[i]
+        if e.measured:
+            found, mean_offset = _rough_item(part, i, responses, loaded)
+            if found.intercept is not None:
+                value, error = found.intercept
+                constants[part.constants.index(i)] = value + mean_offset, error
+            continue
         X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
         mine = [part.free_of[p] for p in part.of(i)]
         known = np.array([held.get(k, 0.0) for k in mine])
@@ -329,7 +365,48 @@ def _rough(part: Population, responses: Responses) -> tuple[Directions | None, A
         if found.intercept is not None:
             value, error = found.intercept
             constants[part.constants.index(i)] = value + mean_offset, error
-    return (Directions(at, root, prior, sums) if part.free else None), constants
+    return (
+        (Directions(at, root, prior, sums) if part.free else None),
+        _loadings(part, loaded),
+        constants,
+    )
+
+
+LEAST, MOST = 0.3, 3.0
+"""Where sampling of a loading starts, in units of its prior's scale."""
+
+
+def _rough_item(
+    part: Population, i: int, responses: Responses, loaded: dict[str, tuple[float, float]]
+) -> tuple[Start, float]:
+    """Fit an item roughly on rough values of its constructs; keep its loadings and their errors."""
+    layout = part.stack.layout
+    e = layout.equations[i]
+    X, _, mean_offset = centered(e, design_matrix(layout, e, responses))
+    names = [part.slopes[p][1].parameter for p in part.of(i)]
+    priors = [part.stack.priors[n] for n in names]
+    held = np.array([0.0 if p.held is None else p.held for p in priors])
+    free = np.array([p.held is None for p in priors], dtype=bool)
+    whole = replace(e, offset=e.offset + X @ held)
+    at = located([p for p in priors if p.held is None]) or Located(np.zeros(0), np.ones(0))
+    pull = at.location / at.scale**2
+    found = start(whole, X[:, free], responses[e.response], pull, np.diag(1 / at.scale**2))
+    errors = np.sqrt((found.root**2).sum(axis=1))
+    free_names = [n for n, f in zip(names, free, strict=True) if f]
+    for name, value, error, scale in zip(free_names, found.slopes, errors, at.scale, strict=True):
+        sign = -1.0 if part.stack.priors[name].upper <= 0 else 1.0
+        size = float(np.clip(sign * value, LEAST * scale, MOST * scale))
+        loaded[name] = (size, float(np.clip(error / size, 0.02, 0.5)))
+    return found, mean_offset
+
+
+def _loadings(part: Population, loaded: Mapping[str, tuple[float, float]]) -> Loadings | None:
+    prior = located(part.loading_priors)
+    if prior is None:
+        return None
+    sign = [-1.0 if p.upper <= 0 else 1.0 for p in part.loading_priors]
+    start_ = np.log([loaded[n][0] for n in part.loadings])
+    return Loadings(start_, np.array([loaded[n][1] for n in part.loadings]), np.array(sign), prior)
 
 
 # --- the graph -------------------------------------------------------------------------------
@@ -348,9 +425,22 @@ def coefficients(pm: Any, part: Population, data: PopulationArrays) -> Any:
         add_priors(pm, "slopes", priors, (sums - d.prior.location) / d.prior.scale)
     if part.held:
         found = pm.math.concatenate([found, part.held_values])
-    if part.held or part.monotonic:
+    if data.loadings is not None:
+        found = pm.math.concatenate([found, _sampled_loadings(pm, part, data.loadings)])
+    if part.held or part.monotonic or part.loadings:
         found = found[np.array(part.free_of)] * _step_factors(pm, part)
     return found
+
+
+def _sampled_loadings(pm: Any, part: Population, data: Loadings) -> Any:
+    """Add loadings by the logs of their sizes, so that they keep their signs."""
+    logs = data.start + data.unit * pm.Flat("loadings", shape=len(part.loadings))
+    values = data.sign * pm.math.exp(logs)
+    pm.Potential("loadings_jacobian", logs.sum())
+    standard = (values - data.prior.location) / data.prior.scale
+    priors = [p.distribution for p in part.loading_priors]
+    add_priors(pm, "loadings", priors, standard, {**LOCATED, **POSITIVE})
+    return values
 
 
 def _step_factors(pm: Any, part: Population) -> Any:
@@ -450,7 +540,12 @@ def coefficient_draws(
         found = data.slopes.start + draws["slopes"] @ data.slopes.root.T
     known = np.broadcast_to(part.held_values, (*shape, len(part.held)))
     found = np.concatenate([found, known], axis=-1)
-    out = {name: found[..., k] for k, name in enumerate((*part.free, *part.held))}
+    if data.loadings is not None:
+        d = data.loadings
+        more = d.sign * np.exp(d.start + d.unit * draws["loadings"])
+        found = np.concatenate([found, more], axis=-1)
+    names = (*part.free, *part.held, *part.loadings)
+    out = {name: found[..., k] for k, name in enumerate(names)}
     found = found[..., list(part.free_of)]
     for n, m in enumerate(part.monotonic):
         held = [part.stack.priors[x].held for x in m.shares]

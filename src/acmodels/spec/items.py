@@ -1,0 +1,76 @@
+"""A model with constructs as equations alone: those of items and of constructs added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from acmodels.spec.equation import Equation
+from acmodels.spec.formula import INTERCEPT
+from acmodels.spec.measures import Measure
+from acmodels.spec.model import Model
+from acmodels.spec.names import quoted
+from acmodels.spec.parsing import parse_formula
+
+LINKS = {"ordinal": "probit"}
+"""Links of items whose family has another one as its first."""
+
+
+def lowered(model: Model) -> bool:
+    """Return whether the equations of a model's items have been added."""
+    return any(e.measured for e in model.equations.values())
+
+
+def with_items(model: Model, families: Mapping[str, str]) -> Model:
+    """Return the model with an equation for each item and for each construct that has none.
+
+    Args:
+        model: checked, the items of every measure known.
+        families: by item; those that are not there are ordinal.
+    """
+    if not model.measures or lowered(model):
+        return model
+    equations: dict[str, Equation] = {}
+    for r, e in model.equations.items():
+        equations[r] = _of_construct(e, model.measures[r]) if r in model.measures else e
+    for m in model.measures.values():
+        if m.name not in equations:
+            alone = parse_formula(_formula(m.name, ["1"]))
+            bare = Equation(m.name, alone, exogenous=True)
+            equations[m.name] = _of_construct(bare, m)
+    for item, of in items_of(model.measures).items():
+        equations[item] = _of_item(item, of, families.get(item, "ordinal"))
+    return replace(model, equations=equations)
+
+
+def items_of(measures: Mapping[str, Measure]) -> dict[str, tuple[Measure, ...]]:
+    """List the measures that each item belongs to, by item."""
+    out: dict[str, tuple[Measure, ...]] = {}
+    for m in measures.values():
+        for i in m.items:
+            out[i] = (*out.get(i, ()), m)
+    return out
+
+
+def _of_construct(e: Equation, m: Measure) -> Equation:
+    """Return the equation of a construct: without an intercept, which its items' locations hold."""
+    terms = tuple(t for t in e.formula.terms if t != INTERCEPT)
+    formula = replace(e.formula, terms=terms)
+    return replace(e, formula=formula, level=m.level, construct=True)
+
+
+def _formula(response: str, terms: Sequence[str]) -> str:
+    return quoted(response) + " ~ " + " + ".join(terms)
+
+
+def _of_item(item: str, of: tuple[Measure, ...], family: str) -> Equation:
+    names = [m.name for m in of]
+    terms = [quoted(n) for n in names]
+    by = next((m.by for m in of if m.by is not None), None)
+    if by is not None:
+        terms.append(f"(1 + {' + '.join(terms)} || {quoted(by)})")
+    return Equation(
+        item,
+        parse_formula(_formula(item, terms)),
+        family=family,
+        link=LINKS.get(family),
+        measured=tuple(names),
+    )
