@@ -206,6 +206,41 @@ def correlated(rows: list[Row], v: Values, u: Effects) -> float:
     return total
 
 
+def probit(place: int, eta: float, cuts: list[float]) -> float:
+    edges = np.array([-np.inf, *cuts, np.inf])
+    law = stats.norm
+    return float(np.log(law.cdf(edges[place + 1] - eta) - law.cdf(edges[place] - eta)))
+
+
+def constructs(rows: list[Row], v: Values, u: Effects) -> float:
+    """Raters' deviations, a reversed item, a marker, rater groups, a product of constructs."""
+    total = 0.0
+    for unit in range(J):
+        mine = [r for r in rows if group(r) == unit]
+        F, H, w = mine[0]["F"], mine[0]["H"], mine[0]["w"]
+        total += normal(F, 0.0, 1.0)
+        mean = v["H ~ F"] * F + v["H ~ w"] * w + v["H ~ F:w"] * F * w
+        total += normal(H, mean, v["sigma(H)"])
+        d = v["d ~ 1"] + v["d ~ H"] * H + v["d ~ F"] * F + v["d ~ H:F"] * H * F
+        total += bernoulli(mine[0]["d"], d)
+    for place, r in enumerate(rows):
+        e = u["F ~ 1, H ~ 1 | rater"][place]
+        F, H = r["F"] + e[0], r["H"] + e[1]
+        if r["y"] == r["y"]:
+            total += normal(r["y"], v["y ~ 1"] + v["F =~ y"] * F, v["sigma(y)"])
+        if r["k"] == r["k"]:
+            total += probit(int(r["k"]) - 1, v["F =~ k"] * F, [v["k | t1"], v["k | t2"]])
+        total += normal(r["x"], v["x ~ 1"] + v["F =~ x"] * F, v["sigma(x)"])
+        t = int(r["t"])  # levels stand in order of appearance
+        for item in ("m", "v"):
+            slope = v[f"H =~ {item}"] + u[f"H =~ {item} | t"][t, 0]
+            mean = v[f"{item} ~ 1"] + u[f"{item} ~ 1 | t"][t, 0] + slope * H
+            total += normal(r[item], mean, v[f"sigma({item})"])
+        slope = v["H =~ b"] + u["H =~ b | t"][t, 0]
+        total += probit(int(r["b"]), u["b ~ 1 | t"][t, 0] + slope * H, [v["b | t1"]])
+    return total
+
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
     "a path of numbers": (
         {
@@ -261,6 +296,30 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
         },
         {"m": [1, 2], "v": [2, 9]},
         correlated,
+    ),
+    "constructs": (
+        {
+            "measures": {
+                "F": {
+                    "items": ["y", "k", "x"],
+                    "family": {"y": "gaussian", "x": "gaussian"},
+                    "level": "g",
+                    "reverse": ["x"],
+                },
+                "H": {
+                    "items": ["m", "v", "b"],
+                    "level": "g",
+                    "marker": "m",
+                    "by": "t",
+                },
+            },
+            "equations": {
+                "H": {"formula": "H ~ F*w"},
+                "d": {"formula": "d ~ H*F", "family": "bernoulli", "level": "g"},
+            },
+        },
+        {"y": [5, 6], "k": [3]},
+        constructs,
     ),
 }
 
@@ -340,7 +399,8 @@ def log_jacobian(case: Case, point: Mapping[str, np.ndarray]) -> float:
         n: moved[None, :, ends[i] : ends[i + 1]].reshape(1, len(moved), *point[n].shape)
         for i, n in enumerate(names)
     }
-    _, values, effects = recovered(case, draws)
+    names_found, values, effects = recovered(case, draws)
+    values = values[:, [case.priors[n].held is None for n in names_found]]
     every = np.concatenate([values, *(u.reshape(len(moved), -1) for u in effects.values())], 1)
     every = every.reshape(6, len(flat), -1)
     assert every.shape[2] == len(flat)
@@ -376,6 +436,8 @@ def by_hand(case: Case, point: Mapping[str, np.ndarray]) -> float:
         if gap.discrete:
             continue
         here = gap.cell >= 0
+        if joint.layout.measure(gap.variable) is not None:
+            data[gap.variable] = np.nan
         assert data.loc[here, gap.variable].isna().any()
         data.loc[here, gap.variable] = found[gap.variable][0, 0, gap.cell[here]]
     if case.hand is units:  # known for a unit from another of its rows
