@@ -492,9 +492,6 @@ def test_what_is_no_model_file(desk: Desk) -> None:
 LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
     "lag": ({"y": "y ~ lag(x)"}, "", ("equations.y.formula", "lag()")),
     "panel": (GOOD, '[panel]\nunit = "district"\nwave = "t"\n', ("[panel]", "lag()")),
-    "measures": (
-        GOOD, '[measures.f]\nitems = ["x", "z"]\n', ("[measures.f]", "composite score"),
-    ),
 }  # fmt: skip
 
 

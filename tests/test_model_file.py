@@ -278,11 +278,6 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
     ("old", "new", "word"),
     [
         ("n ~ x", "n ~ x + lag(x)", "equations.n.formula: lag() is not fitted yet"),
-        (
-            "[equations.n]",
-            '[measures.f]\nitems = ["a", "b"]\nfamily = "ordinal"\n[equations.n]',
-            "[measures.f]: ",
-        ),
         ("[equations.n]", '[panel]\nunit = "g"\nwave = "t"\n[equations.n]', "[panel]: "),
     ],
 )
