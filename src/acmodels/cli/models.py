@@ -134,13 +134,7 @@ def fit_and_write(
         for finding in fitted.findings:
             if finding not in known:
                 say(f"{finding.severity}: {finding.message}")
-        more: dict[str, Any] = {}
-        for name, ask in (("ml", _beside_ml), ("confounding", _confounded), ("leave_out", _left)):
-            if options.get(name):
-                started = time.perf_counter()
-                more |= ask(fitted, study, options, folder)
-                seconds = {**fitted.seconds, name: time.perf_counter() - started}
-                fitted = replace(fitted, seconds=seconds)
+        fitted, more = _asked_besides(fitted, study, options, folder)
         started = time.perf_counter()
         more |= {"notice": notice(fitted)} if notice is not None else {}
         report(fitted, folder / "report.html", **more, progress=progress)
@@ -153,6 +147,23 @@ def fit_and_write(
     if command == "fit":
         finish(fitted)
     return fitted
+
+
+def _asked_besides(
+    fitted: Any, study: Any, options: dict[str, Any], folder: Path
+) -> tuple[Any, dict[str, Any]]:
+    """Run what is asked for beside a fit; return the fit with its seconds, and what was found."""
+    import time
+    from dataclasses import replace
+
+    more: dict[str, Any] = {}
+    for name, ask in (("ml", _beside_ml), ("confounding", _confounded), ("leave_out", _left)):
+        if options.get(name):
+            started = time.perf_counter()
+            more |= ask(fitted, study, options, folder)
+            seconds = {**fitted.seconds, name: time.perf_counter() - started}
+            fitted = replace(fitted, seconds=seconds)
+    return fitted, more
 
 
 def _say_if_slow(model: Any, system: Any, engine: str, say: Callable[[str], None]) -> None:

@@ -63,8 +63,7 @@ def test(
     from acmodels.folder import result_folder
     from acmodels.framework.files import load_framework
     from acmodels.progress import Reporter
-    from acmodels.reporting.results import mark, write_table
-    from acmodels.reporting.theory_page import theory_report
+    from acmodels.reporting.results import write_table
     from acmodels.theory.assessment import assess
     from acmodels.theory.checking import checked
 
@@ -91,28 +90,36 @@ def test(
             pairs = compare(study, seed=options["seed"], progress=progress)
             write_table(rivals_table(pairs), folder / "rivals.csv")
         progress.close()
-        write_table(found.verdicts, folder / "verdicts.csv")
-        write_table(found.parts, folder / "parts.csv")
-        for name, file in found.files.items():
-            (folder / name).mkdir(parents=True)
-            (folder / name / "model.toml").write_text(file.text(), encoding="utf-8")
-            if name in found.fits:
-                write_table(found.fits[name].estimates, folder / name / "estimates.csv")
-                write_table(found.fits[name].effects.table, folder / name / "estimands.csv")
-        name = (study.path or Path(study.name)).name
-        theory_report(found, folder / "report.html", name, pairs)
-        mark(
-            folder,
-            command_line(),
-            seed=options["seed"],
-            models={k: f.draws.engine for k, f in found.fits.items()},
-            refused={k: list(v) for k, v in found.refused.items()},
-            expected_false_supports=found.expected_false,
-            data=dict(study.sha256),
-        )
+        _write_tested(found, study, folder, pairs, options["seed"])
     _print_tested(found, out, options)
     if not found.usable:
         raise SystemExit(3)
+
+
+def _write_tested(found: Any, study: Any, folder: Path, pairs: Any, seed: int) -> None:
+    """Write verdicts, models with their estimates, and the report."""
+    from acmodels.reporting.results import mark, write_table
+    from acmodels.reporting.theory_page import theory_report
+
+    write_table(found.verdicts, folder / "verdicts.csv")
+    write_table(found.parts, folder / "parts.csv")
+    for name, file in found.files.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model.toml").write_text(file.text(), encoding="utf-8")
+        if name in found.fits:
+            write_table(found.fits[name].estimates, folder / name / "estimates.csv")
+            write_table(found.fits[name].effects.table, folder / name / "estimands.csv")
+    name = (study.path or Path(study.name)).name
+    theory_report(found, folder / "report.html", name, pairs)
+    mark(
+        folder,
+        command_line(),
+        seed=seed,
+        models={k: f.draws.engine for k, f in found.fits.items()},
+        refused={k: list(v) for k, v in found.refused.items()},
+        expected_false_supports=found.expected_false,
+        data=dict(study.sha256),
+    )
 
 
 def _wanted(only: str | None) -> list[str] | None:

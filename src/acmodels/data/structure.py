@@ -1,5 +1,6 @@
 """What the rows of a table belong to: groupings, and how they nest or cross."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -84,23 +85,15 @@ def structure(study: Study) -> TableStructure:
         if f"{name}_id" in study.names:
             continue  # the same ids by another name
         n = len(words)
-        if is_id and (found < 0).any() and not (found < 0).all():
-            lost = int((found < 0).sum())
+        lost = int((found < 0).sum())
+        if is_id and 0 < lost < len(found):
             findings.append(
                 Finding("warning", f"{study.name}: '{shown(name)}' is missing in {lost} rows", name)
             )
         if n < 2 or n >= (found >= 0).sum():
             continue
         codes[name] = found
-        for a, b in near_duplicate_labels(words)[:3]:
-            findings.append(
-                Finding(
-                    "warning",
-                    f"{study.name}: '{shown(name)}': '{shown(a)}' and '{shown(b)}' differ only by "
-                    "space, case or Unicode form and are taken for two",
-                    name,
-                )
-            )
+        findings += _alike(study, name, words)
     groupings = sorted((_grouping(k, v) for k, v in codes.items()), key=lambda g: g.groups)
     named = [g.name for g in groupings[:MOST]]
     relations: list[str] = []
@@ -109,31 +102,48 @@ def structure(study: Study) -> TableStructure:
         relations += [said] if said else []
         if warned:
             findings.append(Finding("warning", f"{study.name}: {warned}"))
+    findings += _few(study, groupings)
+    levels = {c: where for c in readable if (where := _level(study, c, named, codes))}
+    findings += _codes_for_missing(study, [c for c in readable if c not in codes])
+    return TableStructure(tuple(groupings), tuple(relations), levels, tuple(findings))
+
+
+def _alike(study: Study, name: str, words: Sequence[str]) -> Iterator[Finding]:
+    """Name labels that are nearly the same."""
+    for a, b in near_duplicate_labels(words)[:3]:
+        yield Finding(
+            "warning",
+            f"{study.name}: '{shown(name)}': '{shown(a)}' and '{shown(b)}' differ only by "
+            "space, case or Unicode form and are taken for two",
+            name,
+        )
+
+
+def _few(study: Study, groupings: Sequence[Grouping]) -> Iterator[Finding]:
+    """Name groupings with few groups, waves left aside."""
     for g in groupings:
         ids = g.name.endswith("_id") or g.name.lower() in _NAMES
         if ids and g.groups < FEW and g.name.removesuffix("_id") not in ("wave", "time", "year"):
-            findings.append(
-                Finding(
-                    "warning",
-                    f"{study.name}: '{shown(g.name)}' has {g.groups} groups; how much they "
-                    f"differ is "
-                    f"hardly known from fewer than {FEW}, and rests on the prior",
-                    g.name,
-                )
+            yield Finding(
+                "warning",
+                f"{study.name}: '{shown(g.name)}' has {g.groups} groups; how much they differ is "
+                f"hardly known from fewer than {FEW}, and rests on the prior",
+                g.name,
             )
-    levels = {c: where for c in readable if (where := _level(study, c, named, codes))}
-    for c in readable:
-        if c in codes or kind(study, c) != "number" or c.endswith("_id"):
+
+
+def _codes_for_missing(study: Study, names: Sequence[str]) -> Iterator[Finding]:
+    """Name columns of numbers with values that look like codes for missing ones."""
+    for c in names:
+        if kind(study, c) != "number" or c.endswith("_id"):
             continue
         try:
-            values = numeric(study, c)
+            said = sentinel_warning(c, numeric(study, c))
         except DataError as error:
-            findings += [Finding("error", p, c) for p in error.problems]
+            yield from (Finding("error", p, c) for p in error.problems)
             continue
-        said = sentinel_warning(c, values)
         if said is not None:
-            findings.append(Finding("warning", f"{study.name}: {said}", c))
-    return TableStructure(tuple(groupings), tuple(relations), levels, tuple(findings))
+            yield Finding("warning", f"{study.name}: {said}", c)
 
 
 def _grouping(name: str, codes: NDArray[np.intp]) -> Grouping:

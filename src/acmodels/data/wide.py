@@ -58,6 +58,34 @@ class WideTable(Strict):
     tables: dict[str, str] = Field(default_factory=dict)
 
 
+def _export(read: Callable[..., Study], path: Path, skip: Any, said: str) -> Study:
+    """Read the table of answers; where header rows are in the way, say what to write."""
+    try:
+        return read(path, {"skip": skip} if skip else None)
+    except HeaderRowsError as error:
+        fix = f"to leave them out, write skip = {error.count} in {said}"
+        raise DataError(f"{p.partition('; ')[0]}; {fix}" for p in error.problems) from None
+
+
+def _long(
+    m: WideTable, wide: Study, columns: Mapping[str, re.Match[str]], people: Any, said: str
+) -> Any:
+    """Stack the columns of answers: a row for each person, target, wave and item answered."""
+    parts: list[pd.DataFrame] = []
+    problems: list[str] = []
+    for column, found in columns.items():
+        named = found.groupdict()
+        if named["item"] in m.items:
+            parts.append(_answers(m, wide, column, named, people, problems))
+    if problems:
+        raise DataError(problems)
+    long: Any = pd.concat(parts, ignore_index=True)
+    long = long[long["value"].notna() & long["target_id"].notna()].reset_index(drop=True)
+    if long.empty:
+        raise DataError(f"{said}: the columns of {wide.name} hold no answers")
+    return long
+
+
 def from_wide(path: str | Path, read: Callable[..., Study], mapping: Mapped | None = None) -> Study:
     """Read a wide survey export by its mapping file.
 
@@ -84,40 +112,25 @@ def from_wide(path: str | Path, read: Callable[..., Study], mapping: Mapped | No
     m = check_table(WideTable, _composed(read_toml(place), said), said, error=DataError)
     form = _pattern(m.pattern, said)
     beside = {n: read(place.parent / p) for n, p in m.tables.items()}
-    try:
-        wide = whole = read(place.parent / m.table, {"skip": m.skip} if m.skip else None)
-    except HeaderRowsError as error:
-        fix = f"to leave them out, write skip = {error.count} in {said}"
-        raise DataError(f"{p.partition('; ')[0]}; {fix}" for p in error.problems) from None
+    wide = _export(read, place.parent / m.table, m.skip, said)
     columns = {c: found for c in wide.names if (found := form.fullmatch(c))}
     problems = list(_wrong(m, wide, columns, said))
     if problems:
         raise DataError(problems)
     people = labels(wide, m.person)
-    parts: list[pd.DataFrame] = []
-    for column, found in columns.items():
-        named = found.groupdict()
-        if named["item"] not in m.items:
-            continue
-        parts.append(_answers(m, wide, column, named, people, problems))
-    if problems:
-        raise DataError(problems)
-    long: Any = pd.concat(parts, ignore_index=True)
-    long = long[long["value"].notna() & long["target_id"].notna()].reset_index(drop=True)
-    if long.empty:
-        raise DataError(f"{said}: the columns of {wide.name} hold no answers")
+    long = _long(m, wide, columns, people, said)
     made = _tables(m, wide, people, long)
     tables = {n: Study(f"{n} ({said})", frame) for n, frame in made.items()} | beside
     used = {m.person, m.wave_column, *m.keep, *(t.column for t in m.targets.values())}
     left = [c for c in wide.names if c not in columns and c not in used]
-    findings = [*whole.findings]
+    findings = [*wide.findings]
     if left:
         findings.append(
             Finding(
                 "note", f"{wide.name}: left out, as the mapping does not name them: {listing(left)}"
             )
         )
-    sha256 = {**whole.sha256, **{k: v for b in beside.values() for k, v in b.sha256.items()}}
+    sha256 = {**wide.sha256, **{k: v for b in beside.values() for k, v in b.sha256.items()}}
     asked = Mapped() if mapping is None else mapping
     tables = {n: mapped(t, asked) for n, t in tables.items()}
     sha256 |= digest_of(asked)

@@ -37,6 +37,24 @@ class Node:
     reference: int | None = None
 
 
+def _level_node(
+    text: str, name: str, wanted: str, layout: Layout, where: str, to: str | None
+) -> Node:
+    """Find a level of a factor, written `factor[level]`."""
+    variable = layout.variables.get(name)
+    if variable is None or wanted not in variable.levels:
+        raise EstimandError(f"{where}: no factor level '{text}' in the model")
+    reference = _reference(layout, name, where, to)
+    level = variable.levels.index(wanted)
+    if level == reference:
+        others = [f"{quoted(name)}[{v}]" for k, v in enumerate(variable.levels) if k != reference]
+        raise EstimandError(
+            f"{where}: '{text}' is the reference level, which the others are set against; name "
+            f"one of {listing(others, 12)}"
+        )
+    return Node(text, name, None, level, reference)
+
+
 def node(text: str, layout: Layout, where: str, to: str | None = None) -> Node:
     """Find what a name in `from` or `moderator` stands for.
 
@@ -51,21 +69,7 @@ def node(text: str, layout: Layout, where: str, to: str | None = None) -> Node:
     """
     plain, wanted = level_of(text)
     if wanted is not None:
-        name = _bare(plain)
-        variable = layout.variables.get(name)
-        if variable is None or wanted not in variable.levels:
-            raise EstimandError(f"{where}: no factor level '{text}' in the model")
-        reference = _reference(layout, name, where, to)
-        level = variable.levels.index(wanted)
-        if level == reference:
-            others = [
-                f"{quoted(name)}[{v}]" for k, v in enumerate(variable.levels) if k != reference
-            ]
-            raise EstimandError(
-                f"{where}: '{text}' is the reference level, which the others are set against; name "
-                f"one of {listing(others, 12)}"
-            )
-        return Node(text, name, None, level, reference)
+        return _level_node(text, _bare(plain), wanted, layout, where, to)
     try:
         operand = parse_operand(text)
     except FormulaError as error:

@@ -20,6 +20,7 @@ from acmodels.priors import Priors
 from acmodels.spec.distribution import Distribution, log_density
 from acmodels.system import Layout, Responses, System
 from acmodels.system.columns import design_matrix
+from acmodels.system.terms import terms
 from acmodels.system.working import group_parts
 
 AT_ZERO = float(np.exp(-0.5 * 2.7055))
@@ -143,17 +144,17 @@ def rough_notes(layout: Layout, responses: Responses) -> list[str]:
     """
     low: list[str] = []
     for e in layout.equations:
+        sds = {t.effect: t.parameter for t in terms(layout, e.response)}
         X = design_matrix(layout, e, responses)
         if e.codes:
             X = np.column_stack([np.ones(e.n), X])
         for part in group_parts(layout, e, responses):
-            block = layout.blocks[part.block]
             counts = np.bincount(part.index)
             if np.sum(counts > 0) < FEWEST or (counts.max() == 1 and e.has_sigma):
                 continue  # there is a warning for these
             gain = _gain(X, part.target, part.precision, part.z, part.index, free=e.has_sigma)
             if gain < -np.log(AT_ZERO):
-                low.append(block.sd(block.members[part.member]))
+                low.append(sds[part.block, part.member])
     if not low:
         return []
     each = "it" if len(low) == 1 else "each"

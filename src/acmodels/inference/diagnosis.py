@@ -36,9 +36,6 @@ def diagnose(
     r_hat, bulk, tail = (
         _worst(table[c], up=c == "r_hat") for c in ("r_hat", "ess_bulk", "ess_tail")
     )
-    diverging = posterior.stats.get("diverging")
-    divergences = 0 if diverging is None else int(diverging.sum())
-    total = posterior.values.shape[0] * posterior.values.shape[1]
     most = most_r_hat(least_ess, posterior.values.shape[0])
     messages: list[str] = []
     if not np.isfinite(stacked).all():
@@ -57,27 +54,43 @@ def diagnose(
             f"Too few effective draws of {worst}: {decimal(low, 0)}, below {least_ess}; draw more "
             "(--draws)."
         )
-    if divergences > DIVERGENT * total:
-        messages.append(
-            f"{divergences} of {total} steps diverged, above {share(DIVERGENT, 1)}: part of the "
-            "posterior may not have been reached; state tighter priors on the group sds or "
-            "simplify."
-        )
+    divergences, diverged = _divergences(posterior)
+    k, untrusted = _weights(posterior)
+    messages += [*diverged, *untrusted]
+    usable = not messages
+    messages += [*notes, *_notes(posterior)]
+    return Diagnostics(posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages))
+
+
+def _divergences(posterior: Posterior) -> tuple[int, list[str]]:
+    """Count steps that diverged, and say so where they are too many."""
+    diverging = posterior.stats.get("diverging")
+    divergences = 0 if diverging is None else int(diverging.sum())
+    total = posterior.values.shape[0] * posterior.values.shape[1]
+    if divergences <= DIVERGENT * total:
+        return divergences, []
+    said = (
+        f"{divergences} of {total} steps diverged, above {share(DIVERGENT, 1)}: part of the "
+        "posterior may not have been reached; state tighter priors on the group sds or "
+        "simplify."
+    )
+    return divergences, [said]
+
+
+def _weights(posterior: Posterior) -> tuple[float | None, list[str]]:
+    """Return the largest Pareto k, and say which weights cannot be trusted."""
     weighted = [
         (p.names, p.pareto_k, p.threshold)
         for p in posterior.parts
         if p.pareto_k is not None and p.threshold is not None
     ]
-    messages += [
+    said = [
         f"The weights of the points behind {listing(of, 3)} cannot be trusted: Pareto k is "
         f"{decimal(k, 2)}, not below {decimal(most, 2)}; use --engine nuts."
         for of, k, most in weighted
         if not k < most
     ]
-    usable = not messages
-    messages += [*notes, *_notes(posterior)]
-    k = max((k for _, k, _ in weighted), default=None)
-    return Diagnostics(posterior.engine, r_hat, bulk, tail, divergences, k, usable, tuple(messages))
+    return max((k for _, k, _ in weighted), default=None), said
 
 
 def most_r_hat(least_ess: int, chains: int) -> float:

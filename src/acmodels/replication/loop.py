@@ -92,6 +92,7 @@ def run(
         }
     )
     steps = _stages(replications, batch if enough is not None else 0)
+    shapes = [(len(r.quantities), len(job.measure.columns)) for r in ready]
     open_cells = set(range(len(job.cells)))
     total = replications * len(job.cells)
     fitted = 0
@@ -101,20 +102,16 @@ def run(
                 job, key, ready, store, pool, (upto, total), open_cells, progress, workers
             )
             if enough is not None:
-                for c in sorted(open_cells):
-                    shape = (len(ready[c].quantities), len(job.measure.columns))
-                    if enough(c, store.read(c, upto, shape)):
-                        open_cells.discard(c)
+                open_cells -= {
+                    c for c in sorted(open_cells) if enough(c, store.read(c, upto, shapes[c]))
+                }
                 total = sum(
                     replications if c in open_cells else len(store.done().get(c, ()))
                     for c in range(len(ready))
                 )
             if not open_cells:
                 break
-    outcomes = tuple(
-        store.read(c, replications, (len(r.quantities), len(job.measure.columns)))
-        for c, r in enumerate(ready)
-    )
+    outcomes = tuple(store.read(c, replications, shape) for c, shape in enumerate(shapes))
     return Result(job, ready, outcomes, time.perf_counter() - started, fitted)
 
 

@@ -304,6 +304,49 @@ _COLOURS = ("#1c5d99", "#b3600f", "#437a43", "#8d5a97", "#7a6a53")
 _DASHES = ("none", "7 4", "2 4", "10 3 2 3", "4 2")
 
 
+_PREDICTION = (760.0, 470.0, 74.0, 24.0, 84.0, 398.0)
+"""Width, height, left and right margin, top and floor of a chart of predictions."""
+
+
+def _colour_rules() -> str:
+    return "".join(
+        f".curve.c{k}, .whisker.c{k} {{ stroke: {c}; }} .band.c{k}, .dot.c{k} {{ fill: {c}; }}\n"
+        for k, c in enumerate(_COLOURS)
+    )
+
+
+def _below(names: Sequence[tuple[float, str]], span: float, floor: float) -> list[str]:
+    """Write what stands below an axis, each by its place."""
+    most = int(span / len(names) / (12 * TEXT_WIDTH))
+    return [
+        tag(
+            "text", text=shortened(n, most), x=at, y=floor + 20, class_="tick", text_anchor="middle"
+        )
+        for at, n in names
+    ]
+
+
+def _dots(b: Band, places: Sequence[float], y: "_Frame", kind: str) -> list[str]:
+    """Draw dots with whiskers at the levels of a factor."""
+    marks: list[str] = []
+    for at, middle, low, high in zip(places, b.mean, b.lower, b.upper, strict=True):
+        marks += [
+            tag("line", x1=at, x2=at, y1=y(low), y2=y(high), class_=f"whisker {kind}"),
+            tag("circle", cx=at, cy=y(middle), r=4.5, class_=f"dot {kind}"),
+        ]
+    return marks
+
+
+def _curve(b: Band, places: Sequence[float], y: "_Frame", kind: str, dash: str) -> list[str]:
+    """Draw a curve over its band."""
+    low, high = [y(v) for v in b.lower], [y(v) for v in b.upper]
+    path = line_path(zip(places, [y(v) for v in b.mean], strict=True))
+    return [
+        tag("path", d=area_path(places, low, high), class_=f"band {kind}"),
+        tag("path", d=path, class_=f"curve {kind}", stroke_dasharray=dash),
+    ]
+
+
 def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: str) -> str:
     """Curves with bands, or dots with whiskers for a factor, as a whole SVG file.
 
@@ -313,11 +356,7 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
         x_name: of the first predictor.
         interval: what kind of interval the bands are.
     """
-    width, height, left, right, top, floor = 760.0, 470.0, 74.0, 24.0, 84.0, 398.0
-    colours = "".join(
-        f".curve.c{k}, .whisker.c{k} {{ stroke: {c}; }} .band.c{k}, .dot.c{k} {{ fill: {c}; }}\n"
-        for k, c in enumerate(_COLOURS)
-    )
+    width, height, left, right, top, floor = _PREDICTION
     named = [isinstance(v, str) for v in bands[0].x]
     levels = [str(v) for v in bands[0].x] if any(named) else []
     x = _Frame(
@@ -326,7 +365,7 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
     y = _Frame([v for b in bands for v in (*b.lower, *b.upper)], floor, top)
     marks = [
         tag("title", text=title),
-        tag("style", text=_PLOT_STYLE + colours),
+        tag("style", text=_PLOT_STYLE + _colour_rules()),
         tag("text", text=shortened(title, 80), x=left, y=30, class_="title"),
     ]
     for t, label in zip(y.ticks, y.labels, strict=True):
@@ -334,37 +373,18 @@ def prediction_chart(bands: Sequence[Band], title: str, x_name: str, interval: s
             tag("line", x1=left, x2=width - right, y1=y(t), y2=y(t), class_="grid"),
             tag("text", text=label, x=left - 8, y=y(t) + 4, class_="tick", text_anchor="end"),
         ]
-    places = [left + (k + 0.5) * (width - left - right) / len(levels) for k in range(len(levels))]
-    names = list(zip(places, levels, strict=True)) or [
-        (x(t), label) for t, label in zip(x.ticks, x.labels, strict=True)
-    ]
-    most = int((width - left - right) / len(names) / (12 * TEXT_WIDTH))
-    marks += [
-        tag(
-            "text", text=shortened(n, most), x=at, y=floor + 20, class_="tick", text_anchor="middle"
-        )
-        for at, n in names
-    ]
+    span = width - left - right
+    places = [left + (k + 0.5) * span / len(levels) for k in range(len(levels))]
+    ticks_ = zip(map(x, x.ticks), x.labels, strict=True)
+    marks += _below(list(zip(places, levels, strict=True)) or list(ticks_), span, floor)
     across = left
     for k, b in enumerate(bands):
-        up = [y(v) for v in b.mean]
-        low, high = [y(v) for v in b.lower], [y(v) for v in b.upper]
         kind, dash = f"c{k % 5}", _DASHES[(k // 5 + k) % 5]
         if levels:
             aside = 14 * (k - (len(bands) - 1) / 2)
-            for at, middle, bottom, over in zip(places, up, low, high, strict=True):
-                spot = at + aside
-                marks += [
-                    tag("line", x1=spot, x2=spot, y1=bottom, y2=over, class_=f"whisker {kind}"),
-                    tag("circle", cx=spot, cy=middle, r=4.5, class_=f"dot {kind}"),
-                ]
+            marks += _dots(b, [at + aside for at in places], y, kind)
         else:
-            where = [x(float(v)) for v in b.x]
-            path = line_path(zip(where, up, strict=True))
-            marks += [
-                tag("path", d=area_path(where, low, high), class_=f"band {kind}"),
-                tag("path", d=path, class_=f"curve {kind}", stroke_dasharray=dash),
-            ]
+            marks += _curve(b, [x(float(v)) for v in b.x], y, kind, dash)
         if b.label:
             said = shortened(b.label, 34)
             marks += [

@@ -42,7 +42,6 @@ def plot_predictions(
         InputError: an unknown name, a file of another kind, or one that cannot be written.
     """
     from acmodels.effects.predictions import curves
-    from acmodels.numbers import significant
     from acmodels.reporting import written
     from acmodels.reporting.charts import Band, prediction_chart
     from acmodels.reporting.words import interval_words
@@ -53,25 +52,9 @@ def plot_predictions(
     table = curves(fit, condition, response=response, groups=groups, scale=scale)
     first, *second = list(condition)
     y = response or fit.system.layout.responses[0]
-
-    def said(value: Any) -> str:
-        return value if isinstance(value, str) else significant(float(value))
-
-    pieces: list[tuple[str, Any]] = [("", table)]
-    if "category" in table:
-        if second:
-            raise InputError(
-                f"'{y}' is ordinal and has a curve for each category; name one predictor, or ask "
-                'for scale = "linear"'
-            )
-        codes = dict.fromkeys(table["category"])
-        pieces = [(f"{y} = {c}", table[table["category"] == c]) for c in codes]
-    elif second:
-        values = dict.fromkeys(table[second[0]])
-        pieces = [(f"{second[0]} = {said(v)}", table[table[second[0]] == v]) for v in values]
     bands = [
         Band(label, list(t[first]), list(t["mean"]), list(t["lower"]), list(t["upper"]))
-        for label, t in pieces
+        for label, t in _curves(table, y, second)
     ]
     on = "Expected" if scale == "response" else "Linear predictor of"
     on = "Probability of each category of" if "category" in table else on
@@ -86,3 +69,29 @@ def plot_predictions(
             "choose another place with room and the right to write"
         ) from None
     return target
+
+
+def _curves(table: Any, y: str, second: Sequence[str]) -> list[tuple[str, Any]]:
+    """Take a table of predictions apart: a curve for each category or second value, with its label.
+
+    Raises:
+        InputError: there are categories and values of a second predictor.
+    """
+    from acmodels.numbers import significant
+
+    if "category" in table:
+        if second:
+            raise InputError(
+                f"'{y}' is ordinal and has a curve for each category; name one predictor, or ask "
+                'for scale = "linear"'
+            )
+        codes = dict.fromkeys(table["category"])
+        return [(f"{y} = {c}", table[table["category"] == c]) for c in codes]
+    if not second:
+        return [("", table)]
+
+    def said(value: Any) -> str:
+        return value if isinstance(value, str) else significant(float(value))
+
+    values = dict.fromkeys(table[second[0]])
+    return [(f"{second[0]} = {said(v)}", table[table[second[0]] == v]) for v in values]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from acmodels.generate import linear_predictor
 from acmodels.posterior import Array
 from acmodels.system import Block, EquationLayout, System
+from acmodels.system.terms import Term, terms
 
 NODES = (9, 9, 5)
 """Of the quadrature over one, two and three effects of a unit, in each direction."""
@@ -62,7 +63,10 @@ def unit_likelihoods(
         Shape (S, J); None where more than three effects of a unit hang together, or a predictor
         is not linear in them.
     """
-    members = [(b, k) for b in own for k in range(len(b.members))]
+    keys = {b.key for b in own}
+    every = (t for r in system.layout.responses for t in terms(system.layout, r))
+    mine = [t for t in every if t.effect and _block(system, t).key in keys]
+    members = sorted(mine, key=lambda t: t.effect or (0, 0))
     rows: list[_Rows] = []
     for e in system.layout.equations:
         found = _equation(system, e, members, values, effects)
@@ -75,18 +79,24 @@ def unit_likelihoods(
     size, J = next(iter(effects.values())).shape[0], len(own[0].levels)
     total = np.zeros((size, J))
     for part in parts:
-        mine = [r for r in rows if set(r.slopes) & set(part)]
-        total += _integrated(system, mine, part, _root(members, part, values, size), values, J)
+        moved = [r for r in rows if set(r.slopes) & set(part)]
+        root = _root(system, [members[k] for k in part], values, size)
+        total += _integrated(system, moved, part, root, values, J)
     alone = [r for r in rows if not r.slopes]
     for r in alone:
         total += _by_unit(system, r, r.eta, values, J)
     return total
 
 
+def _block(system: System, t: Term) -> Block:
+    assert t.effect is not None  # noqa: S101
+    return system.layout.blocks[t.effect[0]]
+
+
 def _equation(
     system: System,
     e: EquationLayout,
-    members: Sequence[tuple[Block, int]],
+    members: Sequence[Term],
     values: Mapping[str, Array],
     effects: Mapping[str, Array],
 ) -> _Rows | None:
@@ -96,17 +106,18 @@ def _equation(
 
     def at(u: Array) -> Array:
         moved = dict(effects)
-        for b in {b.key: b for b, _ in members}.values():
-            moved[b.key] = np.zeros_like(effects[b.key])
-        for (b, k), v in zip(members, u, strict=True):
-            moved[b.key][..., k] = v
+        for key in {_block(system, t).key for t in members}:
+            moved[key] = np.zeros_like(effects[key])
+        for t, v in zip(members, u, strict=True):
+            assert t.effect is not None  # noqa: S101
+            moved[_block(system, t).key][..., t.effect[1]] = v
         return linear_predictor(system.layout, e, stack, values, moved)
 
     K = len(members)
     eta = at(np.zeros(K))
     slopes: dict[int, Array] = {}
     for k, one in enumerate(np.eye(K)):
-        if system.layout.derived or members[k][0].members[members[k][1]].response == e.response:
+        if system.layout.derived or members[k].response == e.response:
             slope = at(one) - eta
             if np.any(slope):
                 slopes[k] = slope
@@ -115,16 +126,14 @@ def _equation(
         straight = eta + sum(u[k] * s for k, s in slopes.items())
         if np.max(np.abs(at(u) - straight)) > 1e-8 * (1.0 + np.max(np.abs(straight))):
             return None
-    return _Rows(e, members[0][0].code[e.rows], eta, slopes)
+    return _Rows(e, _block(system, members[0]).code[e.rows], eta, slopes)
 
 
-def _components(
-    members: Sequence[tuple[Block, int]], rows: Sequence[_Rows]
-) -> list[tuple[int, ...]]:
+def _components(members: Sequence[Term], rows: Sequence[_Rows]) -> list[tuple[int, ...]]:
     """Effects that have to be integrated out together: those of an equation, or of a block."""
     joined = [set(r.slopes) for r in rows if r.slopes]
-    keys = {b.key for b, _ in members}
-    joined += [{k for k, (b, _) in enumerate(members) if b.key == key} for key in keys]
+    blocks = [t.effect[0] for t in members if t.effect]
+    joined += [{k for k, b in enumerate(blocks) if b == which} for which in dict.fromkeys(blocks)]
     parts: list[set[int]] = []
     for some in joined:
         touching = [p for p in parts if p & some]
@@ -133,21 +142,17 @@ def _components(
     return sorted(tuple(sorted(p)) for p in parts)
 
 
-def _root(
-    members: Sequence[tuple[Block, int]],
-    part: Sequence[int],
-    values: Mapping[str, Array],
-    size: int,
-) -> Array:
+def _root(system: System, part: Sequence[Term], values: Mapping[str, Array], size: int) -> Array:
     """A root of the covariance of some effects at each draw, (S, K, K)."""
     K = len(part)
     out = np.tile(np.eye(K), (size, 1, 1))
     for i, j in combinations(range(K), 2):
-        (first, a), (second, b) = members[part[i]], members[part[j]]
-        if first.key == second.key:
-            name = next(n for x, y, n in first.correlations() if {x, y} == {a, b})
+        first, second = part[i].effect, part[j].effect
+        if first and second and first[0] == second[0]:
+            pairs = _block(system, part[i]).correlations()
+            name = next(n for x, y, n in pairs if {x, y} == {first[1], second[1]})
             out[:, i, j] = out[:, j, i] = values[name]
-    sds = np.stack([values[b.sd(b.members[k])] for b, k in (members[p] for p in part)], axis=-1)
+    sds = np.stack([values[t.parameter] for t in part], axis=-1)
     vals, vectors = np.linalg.eigh(out)
     return sds[:, :, None] * vectors * np.sqrt(np.maximum(vals, 0.0))[:, None, :]
 

@@ -154,12 +154,24 @@ def assess(
     if family_wise:
         compiled = _stricter(compiled)
     groups = grouped(compiled)
-    fits: dict[str, Fit] = {}
-    refused: dict[str, tuple[str, ...]] = {}
     options: dict[str, Any] = {
         "seed": seed, "engine": engine, "draws": draws, "chains": chains, "cores": cores,
         "interval": interval, "prob": prob,
     }  # fmt: skip
+    fits, refused = _fitted(groups, options, missing, progress, done)
+    return judged(f, compiled, groups, fits, refused, interval, prob, seed)
+
+
+def _fitted(
+    groups: Sequence[Group],
+    options: Mapping[str, Any],
+    missing: Literal["model", "drop"] | None,
+    progress: "Progress | None",
+    done: Callable[[str, Fit], None] | None,
+) -> tuple[dict[str, Fit], dict[str, tuple[str, ...]]]:
+    """Fit each model once; return the fits by model, and why others were refused."""
+    fits: dict[str, Fit] = {}
+    refused: dict[str, tuple[str, ...]] = {}
     for number, g in enumerate(groups, 1):
         name = g.file.name
         try:
@@ -177,7 +189,7 @@ def assess(
             continue
         if done is not None:
             done(name, fits[name])
-    return judged(f, compiled, groups, fits, refused, interval, prob, seed)
+    return fits, refused
 
 
 def _stricter(compiled: Mapping[str, CompiledProposition]) -> dict[str, CompiledProposition]:

@@ -20,7 +20,7 @@ from acmodels.spec import parameters as named
 from acmodels.system import Parameter, parameters
 from acmodels.system.columns import design_matrix, group_column
 from acmodels.system.missing import subset, whole_rows
-from acmodels.system.terms import group_terms, slopes
+from acmodels.system.terms import group_terms, slopes, terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,10 +184,10 @@ def _owners(fit: "Fit", p: Parameter) -> list[str]:
     layout = fit.system.layout
     if p.residual:
         return [layout.equations[i].response for i in layout.residual[p.owner]]
-    if p.kind in ("sd", "cor"):
+    if p.kind == "sd":
+        return [r for r in layout.responses if p.name in {t.parameter for t in terms(layout, r)}]
+    if p.kind == "cor":
         block = layout.blocks[p.owner]
-        if p.kind == "sd":
-            return [m.response for m in block.members if block.sd(m) == p.name]
         pair = next((i, j) for i, j, name in block.correlations() if name == p.name)
         return list(dict.fromkeys(block.members[k].response for k in pair))
     return [layout.equations[p.owner].response]

@@ -47,6 +47,51 @@ def scaled(piece: Piece, column: str) -> str:
     return f"standardize({quoted(column)})"
 
 
+def _all_products(
+    texts: Sequence[str], values: Sequence[np.ndarray], pieces: Sequence[Piece]
+) -> list[Piece]:
+    """Multiply every two, three and more of some terms; the product of all comes last."""
+    out: list[Piece] = []
+    for size in range(2, len(texts) + 1):
+        why = "the product" if size == len(texts) else "a part of the product"
+        scale = 0.25 if size < 3 else SHRUNKEN
+        for k in combinations(range(len(texts)), size):
+            some = [texts[i] for i in k], [values[i] for i in k]
+            out.append(_product(*some, pieces, k, why, scale))
+    return out
+
+
+def _with_others(
+    s: Setting,
+    also: Sequence[tuple[str, Piece]],
+    terms: Sequence[tuple[str, np.ndarray, Piece]],
+) -> list[Piece]:
+    """Multiply what stands beside the cause by the cause and by each moderator."""
+    out: list[Piece] = []
+    for c, p in also:
+        text, value = scaled(p, eq.column(s, c)), _z(s, p)
+        name = s.framework.constructs[c].name
+        why = f"so that {name} does not pass for what it stands beside"
+        out += [_product([text, t], [value, v], [p, q], [0, 1], why, SHRUNKEN) for t, v, q in terms]
+    return out
+
+
+def _has_squares(x: np.ndarray) -> bool:
+    """Whether values are more than two, so that a square says more than they."""
+    return len(np.unique(x[np.isfinite(x)])) > 2
+
+
+def _main(s: Setting, cause: str, r: Response, level: Level, itself: Response | None) -> Piece:
+    """Write the cause whose slope is moderated: a predictor, or a mediator of the model."""
+    name = s.framework.constructs[cause].name
+    if itself is not None:
+        units = [level.unit] if level.unit else []
+        return eq.mediator(s, itself, r.home, units, f"what moderates ({name})")
+    split = eq.coarser(s, level.unit)
+    why = f"the cause ({name})"
+    return eq.predictor(s, eq.column(s, cause), r.home, level.unit, why, split=split, slope=True)
+
+
 def moderated(
     s: Setting,
     cause: str,
@@ -81,16 +126,7 @@ def moderated(
     x = eq.column(s, cause)
     columns = [eq.column(s, b) for b in by]
     split = eq.coarser(s, level.unit)
-    name = f.constructs[cause].name
-    if any(m.construct == cause for m in mediators):
-        m = next(m for m in mediators if m.construct == cause)
-        main = eq.mediator(
-            s, m, r.home, [level.unit] if level.unit else [], f"what moderates ({name})"
-        )
-    else:
-        main = eq.predictor(
-            s, x, r.home, level.unit, f"the cause ({name})", split=split, slope=True
-        )
+    main = _main(s, cause, r, level, next((m for m in mediators if m.construct == cause), None))
     beside = [
         eq.predictor(s, eq.column(s, c), r.home, level.unit, f"beside it ({f.constructs[c].name})",
                      split=split)
@@ -102,33 +138,12 @@ def moderated(
     ]
     texts = [scaled(main, x), *(scaled(p, c) for p, c in zip(others, columns, strict=True))]
     values = [_z(s, main), *(_z(s, p) for p in others)]
-    products: list[Piece] = []
-    for size in range(2, len(texts) + 1):
-        for chosen in combinations(range(len(texts)), size):
-            why = "the product" if size == len(texts) else "a part of the product"
-            products.append(
-                _product(
-                    [texts[k] for k in chosen],
-                    [values[k] for k in chosen],
-                    [main, *others],
-                    chosen,
-                    why,
-                    0.25 if size < 3 else SHRUNKEN,
-                )
-            )
+    products = _all_products(texts, values, [main, *others])
     product = products[-1].texts[0]
-    for c, p in zip(also, beside, strict=True):
-        text, value = scaled(p, eq.column(s, c)), _z(s, p)
-        products += [
-            _product([text, t], [value, v], [p, q], [0, 1],
-                     f"so that {f.constructs[c].name} does not pass for what it stands beside",
-                     SHRUNKEN)
-            for t, v, q in zip(texts, values, [main, *others], strict=True)
-        ]  # fmt: skip
-    squares = [
-        _square(s, c) for c in [x, *columns, *(eq.column(s, c) for c in also if curved)]
-        if len(np.unique(s.values(c)[np.isfinite(s.values(c))])) > 2
-    ]  # fmt: skip
+    terms = list(zip(texts, values, [main, *others], strict=True))
+    products += _with_others(s, list(zip(also, beside, strict=True)), terms)
+    curves = [x, *columns, *(eq.column(s, c) for c in also if curved)]
+    squares = [_square(s, c) for c in curves if _has_squares(s.values(c))]
     own = [cause, *by, *also]
     base = steps.step(
         s, [], r, level, mediators=[m for m in mediators if m.construct != cause],

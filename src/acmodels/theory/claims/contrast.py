@@ -31,8 +31,8 @@ from acmodels.theory.ruling import (
 )
 
 
-class Effect(Common):
-    """One of the two effects."""
+class EffectKeys(Common):
+    """The keys of one of the two effects."""
 
     from_: Annotated[str, Field(alias="from")]
     to: str
@@ -43,7 +43,7 @@ class Effect(Common):
 class Keys(Common):
     """The keys of a contrast."""
 
-    of: Annotated[list[Effect], Field(min_length=2, max_length=2)]
+    of: Annotated[list[EffectKeys], Field(min_length=2, max_length=2)]
     sign: Literal["+", "-", "differs"]
 
 
@@ -68,11 +68,11 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
     return f"the effect of {_said(a, name)} {how} that of {_said(b, name)}"
 
 
-def _place(e: Effect, name: Callable[[str], str]) -> str:
+def _place(e: EffectKeys, name: Callable[[str], str]) -> str:
     return " and ".join(f"{name(c)} is at {v:+g} sd" for c, v in e.at.items())
 
 
-def _said(e: Effect, name: Callable[[str], str]) -> str:
+def _said(e: EffectKeys, name: Callable[[str], str]) -> str:
     where = _place(e, name)
     levels = f" at {', '.join(map(str, e.values))}" if e.values else ""
     return f"{name(e.from_)}{levels} on {name(e.to)}{f' (where {where})' if where else ''}"

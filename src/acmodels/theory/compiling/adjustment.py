@@ -10,7 +10,7 @@ of cause or outcome are taken (VanderWeele, 2019, *European Journal of Epidemiol
 and what the theory has and the data lack is named.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -159,6 +159,11 @@ def confounders_moved(
     return tuple(out)
 
 
+def _all(of: Callable[[Any, Node], set[Node]], graph: Any, nodes: Collection[Node]) -> set[Node]:
+    """Bring together the ancestors, or the descendants, of several nodes."""
+    return {found for v in nodes if v in graph for found in of(graph, v)}
+
+
 def adjustment(
     framework: Framework,
     causes: Collection[str],
@@ -185,58 +190,51 @@ def adjustment(
     treated = _nodes(framework, causes)
     ends = _nodes(framework, outcome)
     held = _nodes(framework, given)
-    chance = _nodes(framework, randomized)
-    if chance:
+    if randomized:
+        chance = _nodes(framework, randomized)
         graph = graph.copy()
         graph.remove_edges_from([e for x in chance for e in list(graph.in_edges(x))])
-    moved: set[Node] = set()
-    for x in treated | ends:
-        moved |= nx.descendants(graph, x) if x in graph else set()
+    moved = _all(nx.descendants, graph, treated | ends)
     barred = moved | treated | ends
-    ancestors: set[Node] = set()
-    for v in treated | ends:
-        ancestors |= nx.ancestors(graph, v) if v in graph else set()
+    ancestors = _all(nx.ancestors, graph, treated | ends)
     columns = {(c, NOW) for c in _measured_nodes(framework, measured)}
     candidates = ((columns & ancestors) - barred) | held
     backdoor = graph.copy()
     backdoor.remove_edges_from([e for x in treated for e in list(graph.out_edges(x))])
     valid = _blocks(backdoor, treated, ends, candidates)
     carried = (moved & ancestors) | ends | treated
-    chosen = _nearest(graph, carried, barred, columns)
+    nearest = _nearest(graph, carried, barred, columns)
     if valid:
         best = {p for v in carried - treated for p in graph.predecessors(v)} - carried
-        if best <= candidates and _blocks(backdoor, treated, ends, best | held):
-            chosen = best
-        elif not _blocks(backdoor, treated, ends, chosen | held):
-            chosen = candidates
-    chosen = (chosen | held) & candidates if not valid else chosen | held
-    present = graph.subgraph([v for v in graph if v[1] != BEFORE])
-    before: set[Node] = set()
-    for x in treated:
-        before |= nx.ancestors(present, x) if x in present else set()
-    sharing = {w for u in before if u[1] == HIDDEN for w in graph.successors(u)}
+        sets = [best, nearest] if best <= candidates else [nearest]
+        enough = (s for s in sets if _blocks(backdoor, treated, ends, s | held))
+        chosen = next(enough, candidates) | held
+    else:
+        chosen = (nearest | held) & candidates
     open_ = _open(graph, treated, ends, chosen, barred)
     order = list(framework.constructs)
     names = tuple(c for c in _one_each(framework, measured) if (framework.node(c), NOW) in chosen)
-    apart = present.subgraph(set(present) - treated)
-    onward: set[Node] = set()
-    for y in ends:
-        onward |= nx.ancestors(apart, y) if y in apart else set()
-    both = (before | sharing) & onward
-    needed = tuple(c for c in names if (framework.node(c), NOW) in both | held)
+    both = _both_sides(graph, treated, ends) | held
+    needed = tuple(c for c in names if (framework.node(c), NOW) in both)
+    common = enumerate(framework.common_causes)
     return Adjustment(
         names,
         needed,
         valid,
         tuple(c for c in order if (c, NOW) in open_),
-        tuple(
-            shared.of
-            for k, shared in enumerate(framework.common_causes)
-            if (str(k), HIDDEN) in open_
-        ),
+        tuple(shared.of for k, shared in common if (str(k), HIDDEN) in open_),
         any(wave == BEFORE for _, wave in open_),
         {c: len(set(graph.successors((framework.node(c), NOW))) & carried) for c in names},
     )
+
+
+def _both_sides(graph: Any, treated: set[Node], ends: set[Node]) -> set[Node]:
+    """What lies behind the causes, or shares a hidden cause with that, and leads to the outcome."""
+    present = graph.subgraph([v for v in graph if v[1] != BEFORE])
+    before = _all(nx.ancestors, present, treated)
+    sharing = {w for u in before if u[1] == HIDDEN for w in graph.successors(u)}
+    apart = present.subgraph(set(present) - treated)
+    return (before | sharing) & _all(nx.ancestors, apart, ends)
 
 
 def _nodes(framework: Framework, names: Collection[str]) -> set[Node]:

@@ -223,17 +223,15 @@ def covariates(
             "it has a part in the causes of both sides" if needed else "a cause of the outcome"
         )
         at, units = (level.unit, split) if needed else (None, ())
-        if at is not None and (lives := s.home(column)) is not None and not lives.inside(at):
+        home = s.home(column)
+        if at is not None and home is not None and not home.inside(at):
             at = None  # of units that cross the claim's: their means there are no construct
         piece = eq.predictor(s, column, rows, at, why, split=units)
-        home = s.home(column)
         where, many = ("", n) if home is None else (home.name, min(home.size, n))
         count = span.terms + len(piece.texts)
         room = count <= most and homes.get(where, 0) < max(1, many // ROWS_PER_TERM)
-        if (not needed and not room) or count > n // 2:
-            left.append(c)
-            continue
-        if not span.add(piece):  # adds up to what is there, as shares do
+        fits = (needed or room) and count <= n // 2
+        if not fits or not span.add(piece):  # or it adds up to what is there, as shares do
             left.append(c)
             continue
         homes[where] = homes.get(where, 0) + 1
@@ -287,6 +285,18 @@ class Step:
     adjusted: tuple[str, ...]
 
 
+def _apart_from(s: Setting, there: Collection[str], barred: Collection[str]) -> list[str]:
+    """List the measured constructs that are not there yet, nor barred, nor moved by what is."""
+    f = s.framework
+    nodes = {f.node(x) for c in there for x in f.leaves(c)}
+    nodes |= effects_of(f, barred) if barred else set()
+    return [
+        c for c in s.columns
+        if f.node(c) not in nodes and c not in barred
+        and f.constructs[c].facet_of is None and _usable(s, c)
+    ]  # fmt: skip
+
+
 def step(
     s: Setting,
     causes: Sequence[str],
@@ -318,38 +328,27 @@ def step(
         beside: mediators of other paths, which have no equation in this model.
         chained: as for `equations.mediator`.
     """
-    f = s.framework
     written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
     own = {p for c in written.values() for p in c.parts}
     own |= {p for c in sources for p in eq.available(s, c)}
     through = {c for m in (*mediators, *beside) for c in m.constructs}
-    nodes = {f.node(x) for c in (*own, *through, *r.constructs) for x in f.leaves(c)}
-    nodes |= {f.node(x) for c in (*causes, *sources) for x in f.leaves(c)}
-    moved = effects_of(f, barred) if barred else set()
-    measured = [
-        c for c in s.columns
-        if f.node(c) not in nodes and f.node(c) not in moved and c not in barred
-        and f.constructs[c].facet_of is None and _usable(s, c)
-    ]  # fmt: skip
+    measured = _apart_from(s, {*own, *through, *r.constructs, *causes, *sources}, barred)
     asked = [*through] if mediators else [*causes, *sources]
     found = adjustment(
-        f, asked, list(r.constructs), [*measured, *own, *through], given=given,
+        s.framework, asked, list(r.constructs), [*measured, *own, *through], given=given,
         randomized=[c for c in asked if c in s.randomized],
     )  # fmt: skip
     if mediators:  # the cause stands beside the mediators, and is no covariate
         found = _without(found, {*own, *causes, *sources})
     levels = _levels(s, written, level)
-    inner = tuple(
-        eq.mediator(
-            s, m, r.home, levels, f"what the cause works through ({_name(s, m)})", chained=chained
+    inner = [
+        eq.mediator(s, m, r.home, levels, f"what {runs} through ({_name(s, m)})", **how)
+        for some, runs, how in (
+            (mediators, "the cause works", {"chained": chained}),
+            (beside, "another path runs", {"latent": False}),
         )
-        for m in mediators
-    )
-    inner += tuple(
-        eq.mediator(s, m, r.home, levels, f"what another path runs through ({_name(s, m)})",
-                    latent=False)
-        for m in beside
-    )  # fmt: skip
+        for m in some
+    ]
     pieces = [*inner, *(p for c in written.values() for p in c.pieces), *also]
     taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
     taken |= {s.columns[c] for c in through if c in s.columns}
