@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from acmodels.errors import did_you_mean, printable
+from acmodels.errors import InputError, did_you_mean, printable
 
 type Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
@@ -98,8 +98,6 @@ FITTING = (
 
 def check_grouping(study: Any, column: str) -> None:
     """Refuse a grouping that no table of a study has, before anything is fitted."""
-    from acmodels.errors import InputError
-
     known = [c for t in (study, *study.tables.values()) for c in t.names]
     if column not in known:
         hint = did_you_mean(column, known)

@@ -16,6 +16,7 @@ from acmodels.cli.common import (
     simulated,
 )
 from acmodels.cli.group import main
+from acmodels.errors import DataError
 from acmodels.numbers import table_text
 
 
@@ -26,7 +27,6 @@ from acmodels.numbers import table_text
 def check(data: Path, model: str | None, **options: Any) -> None:
     """Say what DATA hold, and what is wrong with them for MODEL."""
     from acmodels.data import read_study
-    from acmodels.errors import DataError
     from acmodels.reporting.describe import describe_model, describe_study, refused
 
     try:

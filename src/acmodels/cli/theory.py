@@ -19,6 +19,7 @@ from acmodels.cli.common import (
 )
 from acmodels.cli.group import main
 from acmodels.cli.telling import interval_of
+from acmodels.errors import InputError, ModelError
 
 
 @main.command()
@@ -165,7 +166,6 @@ def _print_tested(found: Any, out: Path, options: dict[str, Any]) -> None:
 def model(identifier: str, data: Path | None, theory: Path | None, **options: Any) -> None:
     """Print the models that test proposition ID, on DATA or on a full study, with reasons."""
     from acmodels.data import read_study
-    from acmodels.errors import InputError
     from acmodels.framework.files import load_framework
     from acmodels.theory.checking import checked
     from acmodels.theory.compiler import compile_proposition, full_study
@@ -186,7 +186,6 @@ def model(identifier: str, data: Path | None, theory: Path | None, **options: An
 @options_of("out", "quiet")
 def framework(folder: Path | None, **options: Any) -> None:
     """Check a framework's files, say what it holds, and draw its map."""
-    from acmodels.errors import ModelError
     from acmodels.folder import result_folder
     from acmodels.framework.files import load_framework
     from acmodels.reporting.results import mark
@@ -221,7 +220,6 @@ def framework(folder: Path | None, **options: Any) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="A Markdown file; else it is printed.")
 def preregister(model: str, design: str | None, power_run: Path | None, out: Path | None) -> None:
     """Write down MODEL's hypotheses, rules and priors before data are seen."""
-    from acmodels.errors import InputError
     from acmodels.folder import unwritable
     from acmodels.load import design_of, load_design, load_model
     from acmodels.reporting.preregistration import preregistration

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from acmodels.data.cells import MISSING, Parsed, coded, is_nearly_number, parse, pc
 from acmodels.data.dates import orders
+from acmodels.data.mapping import toml_key, toml_text
 from acmodels.data.table import Study, column_of, row_names, rows_phrase, shown
 from acmodels.errors import DataError, listing
 
@@ -380,8 +381,6 @@ def _strays(study: Study, column: str, parsed: Parsed, *, factor: bool = True) -
 
 def advice(column: str, setting: str) -> str:
     """Write the line of a file for `--columns` that gives a column a setting."""
-    from acmodels.data.mapping import toml_key, toml_text
-
     line = f"{toml_key(column)} = {{ column = {toml_text(column)}, {setting} }}"
     return f"write the line  {line}  in a text file columns.toml and add --columns columns.toml"
 

@@ -17,6 +17,8 @@ from acmodels.data.commas import comma_columns, plain_decimals, said_commas, wri
 from acmodels.data.delimited import read_delimited
 from acmodels.data.labelled import NO_LABELS, read_labelled
 from acmodels.data.mapping import Mapped, Source, digest_of, missing_columns, read_mapping
+from acmodels.data.package import package_study
+from acmodels.data.package_rules import problems as between
 from acmodels.data.parquet import read_parquet
 from acmodels.data.schemas import ESCAPED, unescaped, with_schema
 from acmodels.data.table import Finding, Labels, Study, shown
@@ -251,8 +253,6 @@ def _read_folder(folder: Path, m: Mapped) -> Study:
             problems += error.problems
     if problems:
         if len(read) > 1:  # what can be read is checked too, so that all is said at once
-            from acmodels.data.package_rules import problems as between
-
             problems += between(_studies(read, folder))
         raise DataError(problems)
     sha256 = {PACKAGE: digest, **{path: t.digest for path, t in read.values()}, **digest_of(m)}
@@ -264,7 +264,6 @@ def _read_folder(folder: Path, m: Mapped) -> Study:
         if wrong:
             raise DataError(wrong, made.findings)
         return screened(mapped(made, m))
-    from acmodels.data.package import package_study
 
     tables = {n: plain_decimals(mapped(t, m)) for n, t in _studies(read, folder).items()}
     tables = {n: screened(t) for n, t in tables.items()}

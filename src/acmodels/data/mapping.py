@@ -27,7 +27,7 @@ from pydantic import Field
 
 from acmodels.data import dates
 from acmodels.data.table import Study, shown
-from acmodels.errors import DataError, did_you_mean, listing, printable
+from acmodels.errors import DataError, ModelError, did_you_mean, listing, printable
 from acmodels.spec.names import plain
 from acmodels.spec.strict import Strict, check_table, read_toml
 
@@ -82,8 +82,6 @@ def read_mapping(source: Source | None) -> Mapped:
         DataError: it is missing or wrong; every problem is named.
     """
     import hashlib
-
-    from acmodels.errors import ModelError
 
     if source is None:
         return Mapped()

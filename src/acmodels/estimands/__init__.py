@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.errors import EstimandError, did_you_mean, listing
+from acmodels.errors import EstimandError, InputError, did_you_mean, listing
 from acmodels.spec.names import level_of, plain
-from acmodels.spec.strict import Strict
+from acmodels.spec.strict import Strict, check_table
 from acmodels.system import Layout, Responses, parameters
 from acmodels.system.layout import left_out
 
@@ -237,9 +237,6 @@ def read_estimands(tables: Mapping[str, Mapping[str, Any]], source: str) -> dict
         EstimandError: unknown kinds or keys, missing keys, references to nothing or in a
             circle; every problem at once.
     """
-    from acmodels.errors import InputError
-    from acmodels.spec.strict import check_table
-
     out: dict[str, Estimand] = {}
     problems: list[str] = []
     for name, table in tables.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from acmodels.errors import InputError
+from acmodels.reporting import written
 
 if TYPE_CHECKING:
     from acmodels.inference.fitting import Fit
@@ -42,7 +43,6 @@ def plot_predictions(
         InputError: an unknown name, a file of another kind, or one that cannot be written.
     """
     from acmodels.effects.predictions import curves
-    from acmodels.reporting import written
     from acmodels.reporting.charts import Band, prediction_chart
     from acmodels.reporting.words import interval_words
 

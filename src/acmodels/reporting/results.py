@@ -18,6 +18,7 @@ from acmodels.inference.judging import judge
 from acmodels.inference.parts import parts
 from acmodels.inference.saved import GROUP, kept_effects, kept_propositions
 from acmodels.numbers import decimal
+from acmodels.reporting.words import group_sizes
 from acmodels.simulation import Simulation
 from acmodels.spec.design import Design
 from acmodels.worlds import World, variables
@@ -101,7 +102,7 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "equations": _equations(fit),
         "estimands": {k: _scale(e.settings) for k, e in fit.spec.estimands.items()},
         "propositions": kept_propositions(fit.spec.propositions),
-        "groups": {b.group: len(b.levels) for b in fit.system.layout.blocks},
+        "groups": group_sizes(fit.system.layout),
         "priors": {k: dict(d) for k, d in fit.spec.priors.items()},
         "labels": dict(fit.labels),
         "missing": [asdict(t) for t in fit.system.treatments],

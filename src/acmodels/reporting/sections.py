@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from acmodels.estimands import kind
+from acmodels.families import scalars
 from acmodels.numbers import (
     between,
     count,
@@ -22,12 +23,14 @@ from acmodels.numbers import (
     significant,
     with_interval,
 )
+from acmodels.posterior import intervals
 from acmodels.reporting import charts
 from acmodels.reporting import words as w
 from acmodels.reporting.pieces import Figure, Forest, Line, Summary, Table
 from acmodels.reporting.strengths import Strength
 from acmodels.reporting.variance import Shares
 from acmodels.spec import parameters as named
+from acmodels.system import parameters
 
 if TYPE_CHECKING:
     from acmodels.estimands import Estimand
@@ -73,7 +76,6 @@ def proportions(fit: "Fit") -> tuple[str, ...]:
     A ratio has no meaning near a denominator of zero (MacKinnon, Warsi & Dwyer, 1995, found it
     unstable), so it is withheld where the total's interval covers 0.
     """
-    from acmodels.posterior import intervals
 
     def settings(name: str) -> dict[str, object]:
         s = fit.spec.estimands[name].settings
@@ -202,8 +204,6 @@ def _percents(lower: float, upper: float) -> str:
 
 def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
     """Group and residual standard deviations and correlations."""
-    from acmodels.system import parameters
-
     rows: list[tuple[str, ...]] = []
     steps = {
         named.coefficient(e.response, x) for e in fit.system.layout.equations for x in e.monotonic
@@ -219,9 +219,6 @@ def spread_table(fit: "Fit", estimates: Mapping[str, Summary]) -> Table:
 
 def _spread_title(fit: "Fit") -> str:
     """Return what the table holds beside standard deviations."""
-    from acmodels.families import scalars
-    from acmodels.system import parameters
-
     names = {kind: s.label for kind, s in scalars().items()} | {
         "threshold": "thresholds",
         "sd": "standard deviations",

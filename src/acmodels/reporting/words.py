@@ -121,10 +121,14 @@ def _some(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(names[:most])} and {count(len(names) - most)} more"
 
 
+def group_sizes(layout: "Layout") -> dict[str, int]:
+    """Count the units of each grouping."""
+    return {b.group: len(b.levels) for b in layout.blocks}
+
+
 def units(layout: "Layout") -> str:
     """Return how many units each grouping has; never which."""
-    sizes = {b.group: len(b.levels) for b in layout.blocks}
-    said = [f"{count(n)} units of {group}" for group, n in sizes.items()]
+    said = [f"{count(n)} units of {group}" for group, n in group_sizes(layout).items()]
     return f" from {joined(said)}" if said else ""
 
 

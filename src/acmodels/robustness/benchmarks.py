@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from acmodels.inference.fitting import Fit
+from acmodels.robustness.confounder import block_of
 from acmodels.system import EquationLayout
 from acmodels.system.columns import design_matrix
 
@@ -54,14 +55,14 @@ def _df(fit: Fit, e: EquationLayout, unit: str | None) -> float:
     """Rows, or units of the grouping, less coefficients that are at that level."""
     if unit is None:
         return max(1.0, float(e.n - len(e.columns)))
-    block = next(b for b in fit.system.layout.blocks if b.group == unit)
+    block = block_of(fit.system.layout, unit)
     at = sum(1 for c in e.columns if not c.parts or _constant(fit, e, c.name, unit))
     return max(1.0, float(len(block.levels) - at))
 
 
 def _constant(fit: Fit, e: EquationLayout, column: str, unit: str) -> bool:
     """Return whether a column is one value a unit."""
-    block = next(b for b in fit.system.layout.blocks if b.group == unit)
+    block = block_of(fit.system.layout, unit)
     code = block.index(e)
     k = [c.name for c in e.columns].index(column)
     x = design_matrix(fit.system.layout, e, fit.system.responses)[:, k]

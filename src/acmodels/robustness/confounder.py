@@ -143,7 +143,7 @@ def sampled_confounder(fit: Fit, mediator: str, outcome: str, unit: str | None) 
         scales = {e.response: _unexplained(fit, e) for e in (m, y)}
     else:
         _by_unit(fit, layout, m, y, unit)  # refuses what has no effects of that unit
-        block = next(b for b in layout.blocks if b.group == unit)
+        block = block_of(layout, unit)
         code, units = block.code, len(block.levels)
         scales = {}
         for e in (m, y):
@@ -157,6 +157,11 @@ def sampled_confounder(fit: Fit, mediator: str, outcome: str, unit: str | None) 
             scales[e.response] = (float(fit.draws[names[0]].mean()), False)
     at = replace(layout, confounder=Confounder(code, units, dict.fromkeys(scales, 0.0)))
     return Latent(fit, code, units, scales, again(fit, layout=at))
+
+
+def block_of(layout: Layout, unit: str) -> Block:
+    """Find a block of group effects by a grouping, which has its units and their codes."""
+    return next(b for b in layout.blocks if b.group == unit)
 
 
 def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:

@@ -21,7 +21,7 @@ from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
 from acmodels.estimands import Context
 from acmodels.inference.effect_rows import effect_rows
 from acmodels.inference.fitting import Fit
-from acmodels.inference.judging import drawn, quantities
+from acmodels.inference.judging import drawn, judge, quantities
 from acmodels.inference.refitting import Again, Refit, again, refit
 from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.numbers import table_html
@@ -416,8 +416,6 @@ def _interval(x: Array, w: Array, fit: Fit) -> tuple[float, float]:
 
 def _told(fit: Fit, by: str, rows: list[dict[str, Any]]) -> Influence:
     import pandas as pd
-
-    from acmodels.inference.judging import judge
 
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     before = judge(fit.effects, fit.spec.propositions)

@@ -13,7 +13,8 @@ from acmodels.framework.files import load_framework
 from acmodels.framework.graph import Framework
 from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model
-from acmodels.numbers import table_html
+from acmodels.numbers import decimal, stated, table_html
+from acmodels.posterior import intervals
 from acmodels.theory.compiler import CompiledProposition, compile_proposition
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.ruling import Part, Ruling, decide, jointly
@@ -356,8 +357,6 @@ def _row(
 
 def _in_part(found: Sequence[Ruling]) -> str:
     """Say what was found of the claims that could be tested, where not all could."""
-    from acmodels.numbers import decimal
-
     chances = ", ".join(decimal(r.holds, 3) for r in found)
     if len(found) == 1:
         return f"Its other claim holds with probability {chances}, which does not decide the whole."
@@ -384,7 +383,6 @@ def not_adjusted(c: CompiledProposition) -> list[str]:
 
 
 def _summary(draws: Array, interval: str, prob: float) -> dict[str, float]:
-    from acmodels.posterior import intervals
 
     low, high = intervals(draws.reshape(1, -1, 1), interval, prob)
     return {"mean": float(draws.mean()), "lower": float(low[0]), "upper": float(high[0])}
@@ -399,7 +397,6 @@ def _part(p: str, x: Part, interval: str, prob: float) -> dict[str, Any]:
 
 
 def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledProposition) -> str:
-    from acmodels.numbers import decimal, stated
 
     def chance(p: float) -> str:
         return "above 0.999" if p > 0.999 else "below 0.001" if p < 0.001 else decimal(p, 3)

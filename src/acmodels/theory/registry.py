@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from acmodels.framework import propositions
+from acmodels.framework import proposition, propositions
 from acmodels.framework.files import shipped
 from acmodels.framework.graph import Framework, Proposition
 from acmodels.load import load_model
@@ -63,8 +63,6 @@ def _estimand(identifier: str) -> str | None:
 
 def _named(name: str, f: Framework) -> Proposition:
     if f is shipped():
-        from acmodels.framework import proposition
-
         return proposition(name)
     return f.proposition(name)
 

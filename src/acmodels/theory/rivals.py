@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from acmodels.data import Study, label_codes, study
+from acmodels.data import Study, kind, label_codes, numeric, study
 from acmodels.effects.bayes_factors import bayes_factor
 from acmodels.engines import with_marginal_likelihood
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
@@ -17,6 +17,7 @@ from acmodels.numbers import decimal
 from acmodels.spec.model import Model
 from acmodels.spec.strict import Strict, check_table, read_toml
 from acmodels.system import study_for
+from acmodels.system.rows import uses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,9 +197,6 @@ def _compare(
 
 def _complete(rows: Study, model: Model) -> Study:
     """Rows on which both equations have all their values, so that both see the same."""
-    from acmodels.data import kind, numeric
-    from acmodels.system.rows import uses
-
     keep = np.ones(rows.n_rows, dtype=bool)
     for e in model.equations.values():
         for column, _ in uses(e, with_responses=True):
