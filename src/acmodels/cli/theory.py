@@ -1,7 +1,7 @@
 """Commands about the framework's propositions."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from acmodels.cli.common import (
 from acmodels.cli.group import main
 from acmodels.cli.telling import interval_of
 from acmodels.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from acmodels.framework.graph import Framework
 
 
 @main.command()
@@ -72,6 +75,7 @@ def test(
         raise click.UsageError("--rivals compares accounts of the shipped framework only")
     framework = checked(load_framework(theory))
     study = read_study(data, options["columns"])
+    _near_misses(framework, options["columns"])
     out: Path = options["out"] or Path("test")
     say = sayer(options)
     with result_folder(out, (study.path,)) as folder:
@@ -121,6 +125,22 @@ def _write_tested(found: Any, study: Any, folder: Path, pairs: Any, seed: int) -
         expected_false_supports=found.expected_false,
         data=dict(study.sha256),
     )
+
+
+def _near_misses(framework: "Framework", columns: Path | None) -> None:
+    """Say which names in a mapping file are not the framework's, where one that is comes near."""
+    from acmodels.data.mapping import read_mapping
+    from acmodels.errors import did_you_mean
+    from acmodels.theory.compiling.setting import known_names
+
+    mapped = read_mapping(columns)
+    known = known_names(framework)
+    for name in mapped.columns:
+        near = "" if name.casefold() in {k.casefold() for k in known} else did_you_mean(name, known)
+        if near:
+            echo(
+                f"{mapped.said}: '{name}' is no construct or unit of the framework{near}", err=True
+            )
 
 
 def _wanted(only: str | None) -> list[str] | None:
@@ -174,6 +194,7 @@ def model(identifier: str, data: Path | None, theory: Path | None, **options: An
     framework = checked(load_framework(theory))
     p = framework.proposition(identifier)
     study = read_study(data, options["columns"]) if data is not None else full_study(framework)
+    _near_misses(framework, options["columns"])
     found = compile_proposition(framework, p, study, schematic=data is None)
     if not found.compiled:
         raise InputError([f"{p.id}: not testable: {why}" for why in found.lacking])

@@ -42,7 +42,8 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
     """Compile: one equation with all causes, or with one factor."""
     r = steps.outcome(s, keys.to)
-    causes = [c for line in keys.from_ for c in steps.require(s, line, "cause")]
+    alone = len(keys.from_) == 1
+    causes = [c for line in keys.from_ for c in steps.require(s, line, "cause", labels=alone)]
     level = steps.level_of(s, [keys.from_[0]], [*keys.from_[1:], keys.to], keys.level)
     title = words(keys, lambda c: s.framework.constructs[c].name)
     if len(causes) == 1:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.data import Study, kind, label_codes, numeric, study_of
-from acmodels.errors import AcmodelsError
+from acmodels.errors import AcmodelsError, listing
 from acmodels.framework.graph import Framework
 from acmodels.system.rows import composite
+from acmodels.theory.compiling import NotTestable
 
 type Array = NDArray[np.float64]
 type Index = NDArray[np.int64]
@@ -67,6 +68,7 @@ class Setting:
         randomized: constructs that the study assigned at random.
         schematic: no data were given, so that columns stand for those of a full study.
         notes: what was done to the rows.
+        same: kinds of unit whose units are those of another kind, by name, with that kind's name.
         composites: columns that models make of others, by name, registered as they are needed.
     """
 
@@ -79,6 +81,7 @@ class Setting:
     randomized: frozenset[str] = frozenset()
     schematic: bool = False
     notes: tuple[str, ...] = ()
+    same: Mapping[str, str] = field(default_factory=dict[str, str])
     composites: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _values: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _homes: dict[str, "Kind | None"] = field(default_factory=dict[str, "Kind | None"], repr=False)
@@ -123,7 +126,8 @@ class Setting:
 
     def unit(self, name: str) -> Kind | None:
         """Return a kind of unit, or None where the rows have one unit or none of it."""
-        return next((k for k in self.kinds if k.name == name), None)
+        called = self.same.get(name, name)
+        return next((k for k in self.kinds if k.name == called), None)
 
     def constant(self, column: str, unit: Kind) -> bool:
         """Whether a column has one value in every unit."""
@@ -213,13 +217,29 @@ def measured(framework: Framework, names: Sequence[str]) -> dict[str, str]:
 def id_column(framework: Framework, unit: str, names: Sequence[str]) -> str | None:
     """Find the id column of a kind of unit: as the framework says, or with `_id` after it."""
     given = framework.units[unit].id
-    return next((n for n in (given, f"{given}_id", given.removesuffix("_id")) if n in names), None)
+    return _in_any_case((given, f"{given}_id", given.removesuffix("_id")), names)
+
+
+def known_names(framework: Framework) -> tuple[str, ...]:
+    """Return the names of columns that a framework can make something of."""
+    constructs = [n for c in framework.constructs.values() for n in (c.id, *c.aliases)]
+    ids = [framework.wave, *(u.id for u in framework.units.values())]
+    return tuple(dict.fromkeys([*constructs, *ids, *(f"{n}_id" for n in ids)]))
 
 
 def wave_column(framework: Framework, names: Sequence[str]) -> str | None:
     """Find the column of waves."""
     given = framework.wave
-    return next((n for n in (given, f"{given}_id") if n in names), None)
+    return _in_any_case((given, f"{given}_id"), names)
+
+
+def _in_any_case(called: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the first name that is there, as it is or in other letter case."""
+    folded: dict[str, str] = {}
+    for n in names:
+        folded.setdefault(n.casefold(), n)
+    exact = next((c for c in called if c in names), None)
+    return exact or next((folded[c.casefold()] for c in called if c.casefold() in folded), None)
 
 
 def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> Setting:
@@ -241,8 +261,11 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     if wave is not None and len(label_codes(rows, wave)[1]) < 2:
         wave = None
     rows, said = _with_ids(framework, rows)
+    _told_apart(framework, rows)
     found: list[Kind] = []
     alone: list[str] = []
+    empty: list[str] = []
+    same: dict[str, str] = {}
     for name in framework.units:
         column = id_column(framework, name, names)
         if column is None or column == wave:
@@ -250,8 +273,11 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
         codes, levels = label_codes(rows, column)
         if len(levels) < 2:
             alone += [name] if len(levels) else []
+            empty += [] if len(levels) else [f"the id column '{column}' of {name}s is empty"]
             continue
-        if any(k.size == len(levels) and _same(k.codes, codes) for k in found):
+        twin = next((k for k in found if k.size == len(levels) and _same(k.codes, codes)), None)
+        if twin is not None:
+            same[name] = twin.name
             continue
         found.append(Kind(name, column, codes, len(levels)))
     found.sort(key=lambda k: k.size)
@@ -259,8 +285,41 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
     by_column = {col: c for c, col in columns.items()}
     randomized = frozenset(by_column.get(c, c) for c in study.randomized)
     return Setting(
-        framework, rows, usable, tuple(found), tuple(alone), wave, randomized, notes=said
+        framework,
+        rows,
+        usable,
+        tuple(found),
+        tuple(alone),
+        wave,
+        randomized,
+        notes=(*said, *empty),
+        same=same,
     )
+
+
+def _told_apart(framework: Framework, rows: Study) -> None:
+    """Refuse ids that are used again in other units of the kind above.
+
+    Raises:
+        NotTestable: most ids of a kind of unit stand in several units of the kind that it lies in.
+    """
+    for name, unit in framework.units.items():
+        column = id_column(framework, name, rows.names)
+        above = None if unit.within is None else id_column(framework, unit.within, rows.names)
+        if column is None or above is None:
+            continue
+        (codes, levels), (outer, places) = label_codes(rows, column), label_codes(rows, above)
+        seen = (codes >= 0) & (outer >= 0)
+        pairs = np.unique(np.stack([codes[seen], outer[seen]]), axis=1)
+        many = np.bincount(pairs[0], minlength=len(levels))
+        if len(levels) and np.mean(many > 1) > 0.5:
+            k = int(np.argmax(many > 1))
+            where = [str(places[j]) for j in pairs[1][pairs[0] == k]]
+            raise NotTestable(
+                f"ids of {name}s are used again in other {unit.within}s ('{levels[k]}' stands in "
+                f"{listing(where, 3)}), so that {name}s cannot be told apart; write them as "
+                f"'{where[0]}-{levels[k]}', say"
+            )
 
 
 def _with_ids(framework: Framework, rows: Study) -> tuple[Study, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from acmodels.data import label_codes
 from acmodels.errors import listing
 from acmodels.theory.compiling import NotTestable
 from acmodels.theory.compiling import equations as eq
@@ -62,13 +63,19 @@ def level_of(
             other = f.constructs[c].level
             if other in f.above.get(name, ()):
                 name = other
-    notes = [f"one {k}: nothing is generalized to other {k}s" for k in s.alone if k != "funder"]
+    notes = [f"one {k}: nothing is generalized to other {k}s" for k in s.alone]
     if name in s.alone:
         raise NotTestable(
             f"the claim is about {name}s and the data have one {name}; it takes at least "
             f"{LEAST_UNITS}"
         )
     unit = s.unit(name)
+    if unit is None:
+        _without_ids(s, name, [*causes, *others])
+        notes.append(
+            f"the data have no id column of a {name} ('{f.units[name].id}'), so that each row "
+            "counts as one"
+        )
     size = unit.size if unit is not None else s.n
     if size < LEAST_UNITS:
         raise NotTestable(
@@ -78,11 +85,63 @@ def level_of(
     return Level(name, unit if unit is not None and unit.repeated else None, size, tuple(notes))
 
 
-def require(s: Setting, construct: str, role: str) -> tuple[str, ...]:
-    """Return the constructs with a column that stand for one.
+def _without_ids(s: Setting, name: str, constructs: Sequence[str]) -> None:
+    """Refuse rows that belong to fewer units than there are rows, where nothing says which.
 
     Raises:
-        NotTestable: there is none, or it does not vary.
+        NotTestable: there are waves, or values of units repeat from row to row.
+    """
+    f = s.framework
+    how = f"name the column that tells them apart '{f.units[name].id}', or map it with --columns"
+    if s.schematic:
+        return
+    if s.wave is not None:
+        waves, _ = label_codes(s.study, s.wave)
+        once = any(len(np.unique(np.stack([k.codes, waves]), axis=1).T) == s.n for k in s.kinds)
+        if not once:
+            raise NotTestable(
+                f"rows of one {name} in several waves are not independent, and the data have no id "
+                f"column of {name}s; {how}"
+            )
+        return
+    for c in dict.fromkeys(leaf for x in constructs for leaf in eq.available(s, x)):
+        if f.constructs[c].level not in (name, *f.above.get(name, ())):
+            continue
+        if any(k.repeated for k in s.kinds if s.constant(s.columns[c], k)):
+            continue  # of units that the data do have
+        if repeats(s.values(s.columns[c])):
+            raise NotTestable(
+                f"values of '{s.columns[c]}' repeat from row to row, as those of one {name} with "
+                f"several rows do, and the data have no id column of {name}s; {how}"
+            )
+
+
+def repeats(x: Array) -> bool:
+    """Say whether values repeat far more often than their precision has them repeat by chance.
+
+    Of n values on a grid of G points n (n - 1) / 2 / G pairs are the same by chance, or about
+    twice as many where they are normal; the grid is that of the smallest gap between two values.
+    """
+    x = x[np.isfinite(x)]
+    values, counts = np.unique(x, return_counts=True)
+    if len(values) < 2:
+        return False
+    pairs = float((counts * (counts - 1) / 2).sum())
+    grid = float(np.ptp(values) / np.diff(values).min())
+    return pairs >= len(x) / 4 and pairs > 10 * len(x) ** 2 / 2 / grid
+
+
+def require(s: Setting, construct: str, role: str, *, labels: bool = False) -> tuple[str, ...]:
+    """Return the constructs with a column that stand for one.
+
+    Args:
+        s: the setting.
+        construct: its id.
+        role: what it is in the claim.
+        labels: whether a column of text will do.
+
+    Raises:
+        NotTestable: there is none, it does not vary, or it is text that nobody can order.
     """
     found = eq.available(s, construct)
     c = s.framework.constructs[construct]
@@ -95,6 +154,13 @@ def require(s: Setting, construct: str, role: str) -> tuple[str, ...]:
     flat = [p for p in found if _flat(s.values(s.columns[p]))]
     if len(flat) == len(found):
         raise NotTestable(f"the {role} '{s.columns[found[0]]}' has one value only")
+    text = [s.columns[p] for p in found if p not in flat and not eq.is_number(s, s.columns[p])]
+    if text and not labels:
+        held = listing([f"'{v}'" for v in s.levels(text[0])], 4)
+        raise NotTestable(
+            f"the {role} '{text[0]}' holds text ({held}), whose order nobody can tell; recode it as "
+            "numbers, such as 0 and 1"
+        )
     return tuple(p for p in found if p not in flat)
 
 
