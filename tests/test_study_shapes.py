@@ -58,8 +58,8 @@ def test_kinds_of_partners_may_be_words(tmp_path: Path) -> None:
 
 def test_values_that_repeat_belong_to_units_without_ids(simple: Any) -> None:
     for gone in (["department", "partnership"], ["district", "department", "partnership"]):
-        status, reason = said(simple, rows().drop(columns=gone))
-        assert status == "not_testable"
+        status, reason = said(simple, rows(1, 1.0).drop(columns=gone))
+        assert status == "undecided"
         assert "no id column of departments" in reason
 
 
@@ -83,9 +83,9 @@ def test_repeats(values: np.ndarray, expected: bool) -> None:
 def test_waves_without_ids_are_no_independent_rows(simple: Any) -> None:
     rng = np.random.default_rng(1)
     x, u = rng.standard_normal((2, 60))
-    waves = [pd.DataFrame({"wave": k, "x": x + 0.1 * rng.standard_normal(60),
-                           "y": u + 0.1 * rng.standard_normal(60)}) for k in range(1, 5)]  # fmt: skip
-    table = pd.concat(waves, ignore_index=True)
+    columns = {"wave": np.repeat(np.arange(1, 5), 60)}
+    columns |= {n: np.tile(v, 4) + 0.1 * rng.standard_normal(240) for n, v in (("x", x), ("y", u))}
+    table = pd.DataFrame(columns)
     status, reason = said(simple, table)
     assert status == "not_testable"
     assert "several waves are not independent" in reason
@@ -142,3 +142,17 @@ def test_a_column_for_a_misspelled_construct_is_named(
     assert "'comunication' is no construct" in error
     assert "did you mean 'communication'?" in error
     assert "mine" not in error
+
+
+def test_a_moderator_of_units_without_ids_decides_nothing(tmp_path: Path) -> None:
+    """Its values repeat, so that rows of one unit pass for independent ones."""
+    levels = {"x": "partnership", "w": "department", "y": "partnership"}
+    claim = {"kind": "moderation", "from": "x", "by": "w", "to": "y", "sign": "+"}
+    f = theory(tmp_path / "f", levels, ["x > y by w"], claim)
+    r = Rows(3, districts=30)
+    x, w = r.draw(), r.draw("department")
+    table = r.table(x=x, w=w, y=0.3 * x + r.draw() + r.draw("department"))
+    status, reason = said(f, table.drop(columns=["partner", "department"]))
+    assert status == "undecided"
+    assert "values of 'w' repeat" in reason
+    assert "repeat" not in said(f, table.drop(columns=["partner"]))[1]

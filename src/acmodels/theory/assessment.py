@@ -420,6 +420,8 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
         if r.main is not None and r.main.scale == "share":
             small = f"of a share of variance of at most {stated(r.main.smallest)}"
         return f"Contradicted: the probability {small} is {chance(r.negligible)}."
+    if r.doubt:
+        return f"Undecided: {r.doubt}. If rows were independent, the probability {holds}."
     if r.barred and r.holds >= r.need:
         return f"Undecided: the probability {holds}, but {r.barred}."
     if r.holds >= r.need:

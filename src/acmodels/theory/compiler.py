@@ -14,6 +14,7 @@ from acmodels.numbers import decimal
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER, Compiled, NotTestable, Terms
 from acmodels.theory.compiling import setting as settings
+from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.equations import available, is_constant
 from acmodels.theory.compiling.setting import Setting
 from acmodels.theory.compiling.steps import RELIABLE
@@ -118,6 +119,10 @@ def compile_claim(
     if smaller is not None:
         rule = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller)))
+    doubt = steps.not_told_apart(s, roles.all)
+    if doubt:
+        plain = compiled.rule
+        compiled = replace(compiled, rule=lambda a, t: replace(plain(a, t), doubt=doubt))
     return compiled, s
 
 

@@ -96,6 +96,7 @@ class Ruling:
         barred: why it cannot be supported though it holds, or nothing.
         said: sentences for the card.
         each: of several claims, the probability of each; `holds` is then a lower bound.
+        doubt: why the draws decide nothing, as where rows are not independent, or nothing.
     """
 
     holds: float
@@ -108,6 +109,7 @@ class Ruling:
     barred: str = ""
     said: tuple[str, ...] = field(default=())
     each: tuple[float, ...] = ()
+    doubt: str = ""
 
 
 def decide(r: Ruling) -> tuple[Status, str]:
@@ -116,6 +118,8 @@ def decide(r: Ruling) -> tuple[Status, str]:
     Returns:
         The status, and how it is contradicted: `reversed`, `negligible` or nothing.
     """
+    if r.doubt:
+        return "undecided", ""
     # sums, since 1 - 0.975 is above 0.025 in floating point
     if r.reversed_ >= r.probability:
         return "contradicted", "reversed"
@@ -218,6 +222,7 @@ def jointly(rulings: Sequence[Ruling], p: float) -> Ruling:
         "; ".join(r.barred for r in rulings if r.barred),
         tuple(s for r in rulings for s in r.said),
         tuple(r.holds for r in rulings),
+        "; ".join(dict.fromkeys(r.doubt for r in rulings if r.doubt)),
     )
 
 

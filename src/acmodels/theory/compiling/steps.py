@@ -11,7 +11,7 @@ from acmodels.theory.compiling import NotTestable
 from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling.adjustment import Adjustment, adjustment, effects_of
 from acmodels.theory.compiling.equations import Drafted, Piece, Response
-from acmodels.theory.compiling.setting import Array, Kind, Setting
+from acmodels.theory.compiling.setting import Array, Kind, Setting, id_column
 
 LEAST_UNITS = 8
 """Units at the claim's level below which no rule can decide."""
@@ -70,8 +70,8 @@ def level_of(
             f"{LEAST_UNITS}"
         )
     unit = s.unit(name)
-    if unit is None:
-        _without_ids(s, name, [*causes, *others])
+    if unit is None and id_column(f, name, s.study.names) is None:
+        _once_each(s, name)
         notes.append(
             f"the data have no id column of a {name} ('{f.units[name].id}'), so that each row "
             "counts as one"
@@ -85,35 +85,52 @@ def level_of(
     return Level(name, unit if unit is not None and unit.repeated else None, size, tuple(notes))
 
 
-def _without_ids(s: Setting, name: str, constructs: Sequence[str]) -> None:
-    """Refuse rows that belong to fewer units than there are rows, where nothing says which.
+def _once_each(s: Setting, name: str) -> None:
+    """Refuse waves of units that have no ids.
 
     Raises:
-        NotTestable: there are waves, or values of units repeat from row to row.
+        NotTestable: no ids and waves together tell the rows apart.
+    """
+    if s.wave is None or s.schematic:
+        return
+    waves, _ = label_codes(s.study, s.wave)
+    pairs = (np.unique(np.stack([k.codes, waves]), axis=1).shape[1] for k in s.kinds)
+    if s.n not in pairs:
+        raise NotTestable(
+            f"rows of one {name} in several waves are not independent, and the data have no id "
+            f"column of {name}s; {_cure(s, name)}"
+        )
+
+
+def not_told_apart(s: Setting, constructs: Sequence[str]) -> str:
+    """Say which variables are of units with several rows each, where no id says which rows.
+
+    Rows of one unit would pass for independent ones.
+
+    Returns:
+        Why no verdict can rest on them, or nothing.
     """
     f = s.framework
-    how = f"name the column that tells them apart '{f.units[name].id}', or map it with --columns"
     if s.schematic:
-        return
-    if s.wave is not None:
-        waves, _ = label_codes(s.study, s.wave)
-        once = any(len(np.unique(np.stack([k.codes, waves]), axis=1).T) == s.n for k in s.kinds)
-        if not once:
-            raise NotTestable(
-                f"rows of one {name} in several waves are not independent, and the data have no id "
-                f"column of {name}s; {how}"
-            )
-        return
+        return ""
     for c in dict.fromkeys(leaf for x in constructs for leaf in eq.available(s, x)):
-        if f.constructs[c].level not in (name, *f.above.get(name, ())):
+        name, column = f.constructs[c].level, s.columns[c]
+        if id_column(f, name, s.study.names) is not None:
             continue
-        if any(k.repeated for k in s.kinds if s.constant(s.columns[c], k)):
-            continue  # of units that the data do have
-        if repeats(s.values(s.columns[c])):
-            raise NotTestable(
-                f"values of '{s.columns[c]}' repeat from row to row, as those of one {name} with "
-                f"several rows do, and the data have no id column of {name}s; {how}"
+        home = s.home(column)
+        first = slice(None) if home is None else np.unique(home.codes, return_index=True)[1]
+        if repeats(s.values(column)[first]):
+            return (
+                f"values of '{column}' repeat from row to row, as those of one {name} with several "
+                f"rows do, and the data have no id column of {name}s, so that no verdict can rest "
+                f"on them; {_cure(s, name)}"
             )
+    return ""
+
+
+def _cure(s: Setting, name: str) -> str:
+    column = s.framework.units[name].id
+    return f"name the column that tells them apart '{column}', or map it with --columns"
 
 
 def repeats(x: Array) -> bool:
@@ -158,8 +175,8 @@ def require(s: Setting, construct: str, role: str, *, labels: bool = False) -> t
     if text and not labels:
         held = listing([f"'{v}'" for v in s.levels(text[0])], 4)
         raise NotTestable(
-            f"the {role} '{text[0]}' holds text ({held}), whose order nobody can tell; recode it as "
-            "numbers, such as 0 and 1"
+            f"the {role} '{text[0]}' holds text ({held}), whose order nobody can tell; recode it "
+            "as numbers, such as 0 and 1"
         )
     return tuple(p for p in found if p not in flat)
 
