@@ -22,7 +22,7 @@ def log_prior(
     """
     total: Any = 0.0
     for p in parameters(layout):
-        if p.kind in ("cor", "simo", "step") or priors[p.name].held is not None:
+        if p.kind in ("cor", "cor1", "simo", "step") or priors[p.name].held is not None:
             continue
         if names is not None and p.name not in names:
             continue

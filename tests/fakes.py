@@ -113,7 +113,7 @@ def fake_posterior(
 ) -> Posterior:
     """Draws around 0.3 for coefficients, 0.5 for sds and 0.2 for correlations."""
     centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05),
-               "nu": (8, 0.3)}  # fmt: skip
+               "nu": (8, 0.3), "sigma1": (1.2, 0.05), "cor1": (0.1, 0.1)}  # fmt: skip
     centres |= {k: ((0.3, 0.02) if s.support == "unit" else (2, 0.1))
                 for k, s in scalars().items() if k not in centres}  # fmt: skip
     known = parameters(layout)

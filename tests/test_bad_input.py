@@ -490,8 +490,14 @@ def test_what_is_no_model_file(desk: Desk) -> None:
 # --- what later versions do is refused by name -------------------------------------------
 
 LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
-    "lag": ({"y": "y ~ lag(x)"}, "", ("equations.y.formula", "lag()")),
-    "panel": (GOOD, '[panel]\nunit = "district"\nwave = "t"\n', ("[panel]", "lag()")),
+    "stationary": (
+        GOOD, '[panel]
+unit = "district"
+wave = "t"
+initial = "stationary"
+',
+        ("panel.initial", 'initial = "free"'),
+    ),
 }  # fmt: skip
 
 

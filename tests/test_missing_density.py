@@ -48,6 +48,7 @@ def frame() -> pd.DataFrame:
             "t": (np.arange(N) // 2 % 2).astype(float),
             "s": np.array(["A", "B", "C"])[rng.permutation(np.arange(N) % 3)].astype(object),
             "w": rng.normal(size=J)[code],
+            "wave": np.arange(N) // J + 1,
             "d": np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])[code],
             "m": m,
             "b": (np.arange(N) % 2).astype(float),
@@ -241,6 +242,52 @@ def constructs(rows: list[Row], v: Values, u: Effects) -> float:
     return total
 
 
+def cross_lags(rows: list[Row], v: Values, u: Effects) -> float:
+    """A random-intercept cross-lagged panel: deviations from latent means of the wave before."""
+    total = 0.0
+    at = {(group(r), r["wave"]): r for r in rows}
+    names = ("m", "y")
+    for r in rows:
+        g, first = group(r), r["wave"] == 1
+        level = {n: v[f"{n} ~ 1"] + u["m ~ 1, y ~ 1 | g"][g, k] for k, n in enumerate(names)}
+        means: list[float] = []
+        for n in names:
+            mean = level[n] + v[f"{n} ~ z"] * r["z"]
+            if not first:
+                before = at[g, r["wave"] - 1]
+                for o in names:
+                    mean += v[f"{n} ~ within(lag({o}), g)"] * (before[o] - level[o])
+            means.append(mean)
+        s, w = (v[f"sigma{'1' if first else ''}({n})"] for n in names)
+        cov = v["cor1(m, y)" if first else "cor(m, y)"] * s * w
+        law: Any = stats.multivariate_normal(means, [[s**2, cov], [cov, w**2]])
+        total += float(law.logpdf([r["m"], r["y"]]))
+    return total
+
+
+def dynamic(rows: list[Row], v: Values, u: Effects) -> float:
+    """A dynamic panel: the first observation rests on the unit effects, by a coefficient."""
+    total = 0.0
+    at = {(group(r), r["wave"]): r for r in rows}
+    for r in rows:
+        g = group(r)
+        mean = v["x ~ 1"] + u["x ~ 1 | g"][g, 0] + v["x ~ z"] * r["z"]
+        total += normal(r["x"], mean, v["sigma(x)"])
+        level = v["y ~ 1"] + u["y ~ 1 | g"][g, 0]
+        mean, sd = level + v["y ~ x"] * r["x"] + v["y ~ z"] * r["z"], v["sigma(y)"]
+        if r["wave"] > 1:
+            before = at[g, r["wave"] - 1]
+            mean += v["y ~ lag(y)"] * before["y"] + v["y ~ lag(x)"] * before["x"]
+        else:
+            mean += v["y ~ first(wave)"] + v["y ~ first(wave):between(y, g)"] * level
+            mean += v["y ~ first(wave):x"] * r["x"] + v["y ~ first(wave):z"] * r["z"]
+            sd = v["sigma1(y)"]
+        total += normal(r["y"], mean, sd)
+    return total
+
+
+PANEL = {"panel": {"unit": "g", "wave": "wave"}}
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
     "a path of numbers": (
         {
@@ -320,6 +367,23 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
         },
         {"y": [5, 6], "k": [3]},
         constructs,
+    ),
+    "cross-lags": (
+        {
+            "equations": {
+                n: {"formula": f"{n} ~ z + within(lag(m), g) + within(lag(y), g) + (1 |u| g)"}
+                for n in ("m", "y")
+            },
+            "residual_correlation": [["m", "y"]],
+            **PANEL,
+        },
+        {"m": [0, 3, 14, 25], "y": [0, 9, 21]},
+        cross_lags,
+    ),
+    "a dynamic panel": (
+        {"equations": {"y": {"formula": "y ~ lag(y) + x + z + lag(x) + (1 | g)"}}, **PANEL},
+        {"x": [3, 14], "y": [1, 9, 15]},
+        dynamic,
     ),
 }
 

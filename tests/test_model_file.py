@@ -277,8 +277,15 @@ def test_a_share_needs_a_stated_minimum(tmp_path: Path, estimand: str, region: s
 @pytest.mark.parametrize(
     ("old", "new", "word"),
     [
-        ("n ~ x", "n ~ x + lag(x)", "equations.n.formula: lag() is not fitted yet"),
-        ("[equations.n]", '[panel]\nunit = "g"\nwave = "t"\n[equations.n]', "[panel]: "),
+        (
+            "[equations.n]",
+            '[panel]
+unit = "g"
+wave = "t"
+initial = "stationary"
+[equations.n]',
+            "panel.initial: ",
+        ),
     ],
 )
 def test_not_yet(tmp_path: Path, old: str, new: str, word: str) -> None:

@@ -15,7 +15,7 @@ from acmodels.system.arrays import Array
 from acmodels.system.columns import column_values, design_matrix, unit_means, variable_values
 from acmodels.system.equation import EquationLayout
 from acmodels.system.groups import Block
-from acmodels.system.layout import Layout, residual_pairs
+from acmodels.system.layout import Layout, first_pairs, residual_pairs
 from acmodels.system.terms import LatentMean, Term, latent_means, slopes, terms
 
 type Truth = Mapping[str, float]
@@ -65,25 +65,56 @@ def generate_stack(
     known = {k: np.broadcast_to(np.asarray(v, dtype=np.float64), R) for k, v in truth.items()}
     effects = {b.key: _group_effects(b, known, rngs) for b in layout.blocks}
     noise = _residuals(layout, known, rngs)
-    responses: dict[str, Array] = {}
-    for i in layout.order:
-        e = layout.equations[i]
-        with np.errstate(all="ignore"):
-            eta = linear_predictor(layout, e, responses, known, effects)
-        if not np.isfinite(eta).all():
-            raise InputError(
-                f"the linear predictor of '{e.response}' is not finite in "
-                f"{int(np.sum(~np.isfinite(eta)))} of {eta.size} rows at this truth; does a log() "
-                "or sqrt() in its formula meet negative values, or do effects explode?"
-            )
-        if i in noise:
-            responses[e.response] = eta + noise[i]
-            continue
-        each = [e.conditional(lambda name, r=r: known[name][r]) for r in range(R)]
-        responses[e.response] = np.stack(
-            [d.draw(g, eta[r]) for r, (d, g) in enumerate(zip(each, rngs, strict=True))]
-        )
+    if not layout.lags or layout.waves is None:
+        responses: dict[str, Array] = {}
+        for i in layout.order:
+            e = layout.equations[i]
+            eta = _predictor(layout, e, responses, known, effects)
+            responses[e.response] = _drawn(e, eta, known, rngs, noise.get(i))
+        return Generated(responses, effects)
+    responses = {e.response: np.zeros((R, e.n)) for e in layout.equations}
+    for wave in range(int(layout.waves.max()) + 1):
+        for i in layout.order:
+            e = layout.equations[i]
+            now = np.flatnonzero(layout.waves[e.rows] == wave)
+            eta = _predictor(layout, e, responses, known, effects)[..., now]
+            mine = noise[i][:, now] if i in noise else None
+            responses[e.response][:, now] = _drawn(e, eta, known, rngs, mine, now)
     return Generated(responses, effects)
+
+
+def _predictor(
+    layout: Layout,
+    e: EquationLayout,
+    responses: Mapping[str, Array],
+    truth: Mapping[str, Array],
+    effects: Mapping[str, Array],
+) -> Array:
+    """The linear predictor of an equation, refused where it is not finite."""
+    with np.errstate(all="ignore"):
+        eta = linear_predictor(layout, e, responses, truth, effects)
+    if np.isfinite(eta).all():
+        return eta
+    raise InputError(
+        f"the linear predictor of '{e.response}' is not finite in "
+        f"{int(np.sum(~np.isfinite(eta)))} of {eta.size} rows at this truth; does a log() "
+        "or sqrt() in its formula meet negative values, or do effects explode?"
+    )
+
+
+def _drawn(
+    e: EquationLayout,
+    eta: Array,
+    truth: Mapping[str, Array],
+    rngs: Sequence[np.random.Generator],
+    noise: Array | None,
+    rows: np.ndarray | slice = slice(None),
+) -> Array:
+    """Draw responses of R data sets about their predictors, (R, rows)."""
+    if noise is not None:
+        return eta + noise
+    each = [e.conditional(lambda name, r=r: truth[name][r], rows) for r in range(len(rngs))]
+    return np.stack([d.draw(g, eta[r]) for r, (d, g) in enumerate(zip(each, rngs, strict=True))])
 
 
 def linear_predictor(
@@ -172,17 +203,18 @@ class _At:
         rest = column_values(
             t.latent.rest, t.rows, lambda name: variable_values(self.layout, name, self.responses)
         )
-        return t.latent.sign * by_row * rest
+        moved = t.latent.sign * by_row * rest
+        if t.latent.lag:  # where there is no earlier wave, there is no deviation
+            moved = np.where(self.layout.lags[t.latent.lag][t.rows] >= 0, moved, 0.0)
+        return moved
 
     def latent_mean(self, m: LatentMean) -> Array:
         """Latent mean of a response in each unit, (J,) or (R, J)."""
         e = self.layout.equations[m.equation]
-        X = self.design(e)
-        mine = terms(self.layout, e.response)
         total: Array | float = 0.0
-        for t in mine:
+        for t in terms(self.layout, e.response):
             if t.position in m.columns:
-                column = X[..., t.position]
+                column = np.asarray(t.values(self.layout, self.responses) + self.shift(t))
                 total = total + column[..., m.at] * np.asarray(self.truth[t.parameter])[..., None]
             elif t.effect in m.effects:
                 total = total + self.group_effect(t)[..., m.at]
@@ -206,14 +238,21 @@ def _residuals(
     layout: Layout, truth: Mapping[str, Array], rngs: Sequence[np.random.Generator]
 ) -> dict[int, Array]:
     out: dict[int, Array] = {}
+    firsts = dict(first_pairs(layout))
     for r, members in enumerate(layout.residual):
+        one = layout.equations[members[0]]
+        raw = np.stack([g.standard_normal((one.n, len(members))) for g in rngs])
         root = _root(_matrix(residual_pairs(layout, r), len(members), truth, len(rngs)))
-        n = layout.equations[members[0]].n
-        z = np.stack([g.standard_normal((n, len(members))) for g in rngs])
-        z = z @ np.swapaxes(root, 1, 2)
+        z = raw @ np.swapaxes(root, 1, 2)
+        if r in firsts and one.first is not None:
+            root = _root(_matrix(firsts[r], len(members), truth, len(rngs)))
+            z[:, one.first] = raw[:, one.first] @ np.swapaxes(root, 1, 2)
         for column, i in enumerate(members):
-            sigma = truth[layout.equations[i].sigma]
-            out[i] = z[:, :, column] * sigma[:, None]
+            e = layout.equations[i]
+            sigma = np.repeat(truth[e.sigma][:, None], e.n, axis=1)
+            if e.first is not None:
+                sigma[:, e.first] = truth[e.sigma1][:, None]
+            out[i] = z[:, :, column] * sigma
     return out
 
 

@@ -243,14 +243,14 @@ def _certain(model: Model) -> list[str]:
 
 def _not_yet(model: Model) -> list[str]:
     out: list[str] = []
-    if model.panel is not None:
-        out.append("[panel]: waves and lag() are not fitted yet by this version")
-    for r, e in model.equations.items():
-        where = f"equations.{r}"
-        functions = dict.fromkeys(f for o in e.formula.operands() for f in o.functions)
-        out += [
-            f"{where}.formula: {f}() is not fitted yet by this version"
-            for f in functions
-            if f == "lag"
-        ]
+    if model.panel is not None and model.panel.initial == "stationary":
+        out.append(
+            'panel.initial: first-wave deviations that the process implies ("stationary") are not '
+            'fitted yet by this version; use initial = "free"'
+        )
+    if model.panel is not None and model.measures:
+        out.append(
+            "[measures] beside [panel]: constructs in waves are not fitted yet by this version; "
+            "take scores of the items, or leave [panel] out"
+        )
     return out

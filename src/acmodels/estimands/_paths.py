@@ -43,7 +43,8 @@ def arrow(layout: Layout, n: Node, response: str) -> bool:
 def links(layout: Layout, variable: str, response: str) -> list[Node]:
     """The nodes by which a response enters another's equation: itself, or what is taken of it."""
     out: dict[str, Node] = {}
-    for s in (s for t in terms(layout, response) for s in t.sources if s.variable == variable):
+    every = (s for t in terms(layout, response) for s in t.sources if not s.lag)
+    for s in (s for s in every if s.variable == variable):
         text = s.key if s.derived is not None else quoted(variable)
         out[text] = Node(text, variable, None if s.derived is None else text)
     return list(out.values())

@@ -40,6 +40,8 @@ _SUPPORTS: Mapping[str, tuple[Support, ...]] = {
     "sd": ("positive",),
     "sigma": ("positive",),
     "cor": ("correlation",),
+    "sigma1": ("positive",),
+    "cor1": ("correlation",),
     "simo": ("simplex",),
 }
 
@@ -203,11 +205,11 @@ def _one_prior_per_matrix(
                 f"{source}: priors: {first.name} and {p.name} are shares that sum to 1 and have "
                 "one Dirichlet prior; state it for all of them with a pattern"
             )
-    seen: dict[tuple[int, bool], Prior] = {}
+    seen: dict[tuple[int, bool, str], Prior] = {}
     for p in known:
-        if p.kind != "cor" or priors[p.name].held is not None:
+        if p.kind not in ("cor", "cor1") or priors[p.name].held is not None:
             continue
-        first = seen.setdefault((p.owner, p.residual), priors[p.name])
+        first = seen.setdefault((p.owner, p.residual, p.kind), priors[p.name])
         if first.distribution != priors[p.name].distribution:
             raise ModelError(
                 f"{source}: priors: {first.name} and {p.name} belong to one correlation matrix, "

@@ -48,13 +48,15 @@ def defaults(
             out[name] = Prior(name, half_normal(2.5 * s))
             if named.sigma(e.response) in unit_sds(layout):
                 out[name] = Prior(name, constant(1.0))
+        if e.has_sigma1:
+            out[e.sigma1] = Prior(e.sigma1, half_normal(2.5 * s))
         out |= _owned(layout, e, (s, found), responses)
     for e in layout.equations:
         for block, mine in group_terms(layout, e.response):
             out |= _group_sds(layout, e, (block, mine), scales[e.response][1], values)
     out |= _of_items(layout, scales)
     for p in parameters(layout):
-        if p.kind == "cor":
+        if p.kind in ("cor", "cor1"):
             moved = not p.residual and any(out[n].on for n in layout.blocks[p.owner].sds)
             on = ((p.name, 1.0),) if moved else ()
             out[p.name] = Prior(p.name, lkj(1.0), on=on)

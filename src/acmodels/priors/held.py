@@ -50,12 +50,12 @@ def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None
         if v is None:
             continue
         where = f'{source}: priors."{priors[p.name].stated}": {p.name} cannot be held at {v:g}'
-        if p.kind in ("sd", "sigma") and v <= 0:
+        if p.kind in ("sd", "sigma", "sigma1") and v <= 0:
             more = (
                 "; leave its term out of the formula instead" if p.kind == "sd" and v == 0 else ""
             )
             problems.append(f"{where}: an sd is above 0{more}")
-        elif p.kind == "cor" and abs(v) >= 1:
+        elif p.kind in ("cor", "cor1") and abs(v) >= 1:
             problems.append(f"{where}: a correlation lies between -1 and 1")
         elif p.kind == "simo" and not 0 <= v <= 1:
             problems.append(f"{where}: a share lies between 0 and 1")
@@ -67,7 +67,9 @@ def check_held(priors: Mapping[str, Prior], layout: Layout, source: str) -> None
         raise ModelError(problems)
 
 
-_FREE = ("coefficient", "threshold", "sd", "sigma", "cor", "simo", "step")
+_FREE = (
+    "coefficient", "threshold", "sd", "sigma", "cor", "sigma1", "cor1", "simo", "step"
+)  # fmt: skip
 """Kinds that are not a family's further parameter."""
 
 

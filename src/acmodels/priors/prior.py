@@ -98,7 +98,7 @@ def pattern_kind(pattern: str) -> str | None:
     ('sigma', 'coefficient', 'coefficient')
     """
     text = without_names(pattern)
-    for prefix in ("sd", "cor", "sigma", "simo", *scalars()):
+    for prefix in ("sd", "cor", "sigma", "sigma1", "cor1", "simo", *scalars()):
         if text.startswith(f"{prefix}(") and not re.search(r"[~|]", _after(text)):
             return prefix
     if re.search(r"\| *(t\d+|t?\*)$", text):

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from acmodels.spec.formula import Operand
+from acmodels.system.equation import Column
+from acmodels.system.first_waves import first_wave
 from acmodels.system.terms import group_terms
 
 if TYPE_CHECKING:
@@ -114,7 +117,7 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
     out: dict[str, Box] = {}
     for e in layout.equations:
         for c in e.columns if not e.measured else ():
-            for v in c.variables:
+            for v in nodes(c):
                 if v not in responses:
                     out.setdefault(v, Box(v, 0))
     base = 1 if out else 0
@@ -122,9 +125,9 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
         e = layout.equations[i]
         if e.measured:  # loadings stand in the section of their construct
             continue
-        before = [ranks[v] for c in e.columns for v in c.variables if v in responses]
+        before = [ranks[v] for c in e.columns for v in nodes(c) if v in responses]
         ranks[e.response] = max(before, default=base - 1) + 1
-        rows = tuple(Entry(e.coefficient(c), c.name, c.variables) for c in e.columns if c.parts)
+        rows = tuple(Entry(e.coefficient(c), c.name, nodes(c)) for c in e.columns if c.parts)
         groups = tuple(dict.fromkeys(b.group for b, _ in group_terms(layout, e.response)))
         products = sum(len(r.variables) > 1 for r in rows)
         inside = ROW * (len(rows) - products) + PRODUCT * products
@@ -133,6 +136,18 @@ def _boxes(layout: "Layout") -> dict[str, Box]:
             e.response, ranks[e.response], rows, groups, card=True, width=CARD_WIDTH, height=height
         )
     return out
+
+
+def nodes(column: Column) -> tuple[str, ...]:
+    """Return what a column's arrows start from: variables, `lag(x)` for those a wave earlier."""
+    own = column.parts[:1] if first_wave(column.name) else column.parts
+    every = (a for p in own for a in p.operand.arguments)
+    return tuple(dict.fromkeys(_node(o) for o in every))
+
+
+def _node(o: Operand) -> str:
+    inner = o.inner if o.unit is not None and o.inner is not None else o
+    return inner.text if o.lag else o.variable
 
 
 def _sorted_rows(box: Box, boxes: Mapping[str, Box], order: Mapping[str, int]) -> tuple[Entry, ...]:

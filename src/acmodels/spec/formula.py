@@ -52,6 +52,7 @@ class Operand:
         ref: the reference level of `factor`.
         df: the degrees of freedom of `spline`.
         others: what `min` and `max` are applied to, after `inner`.
+        waves: of `lag`, how many waves earlier the value is.
     """
 
     variable: str
@@ -61,6 +62,12 @@ class Operand:
     ref: str | None = None
     df: int | None = None
     others: "tuple[Operand, ...]" = ()
+    waves: int | None = None
+
+    @property
+    def lag(self) -> int:
+        """How many waves earlier its value is; 0 for the wave of the row."""
+        return self.waves or (0 if self.inner is None else self.inner.lag)
 
     @property
     def text(self) -> str:
@@ -70,15 +77,16 @@ class Operand:
         more = [o.text for o in self.others]
         more += [quoted(self.unit)] if self.unit is not None else []
         more += [str(self.df)] if self.df is not None else []
+        more += [str(self.waves)] if self.waves is not None and self.waves > 1 else []
         return f"{self.function}({', '.join([self.inner.text, *more])})"
 
     @property
     def source(self) -> str:
-        """What values are looked up by: the column, or `within(x, g)` and `between(x, g)` whole.
+        """What values are looked up by: the column, or `within(x, g)`, `lag(x)` and the like whole.
 
         Of `min` and `max` it is that of the first argument; see `sources`.
         """
-        return self.variable if self.unit is None else self.text
+        return self.variable if self.unit is None and self.waves is None else self.text
 
     @property
     def arguments(self) -> "tuple[Operand, ...]":
@@ -178,3 +186,8 @@ class Formula:
     def variables(self) -> tuple[str, ...]:
         """The columns the right-hand side reads, groupings left out, each once."""
         return tuple(dict.fromkeys(v for o in self.operands() for v in o.variables))
+
+    def present(self) -> tuple[str, ...]:
+        """The columns the right-hand side reads in the wave of the row, each once."""
+        every = (v for o in self.operands() if not o.lag for v in o.variables)
+        return tuple(dict.fromkeys(every))

@@ -1,7 +1,7 @@
 """The model file: equations, priors, estimands and propositions as a person writes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +38,23 @@ class PanelTable(Strict):
 
     unit: str
     wave: str
+    initial: Literal["free", "stationary"] = "free"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Whose history a panel is.
+
+    Attributes:
+        unit: the id column of the units.
+        wave: the column of whole-number waves.
+        initial: whether first-wave deviations have sds and correlations of their own, or those
+            that the process implies.
+    """
+
+    unit: str
+    wave: str
+    initial: Literal["free", "stationary"] = "free"
 
 
 class ModelTable(Strict):
@@ -71,6 +88,7 @@ class Model:
             equation of their own are added where the model meets data (`with_items`).
         composites: variables that are the mean of the z-scores of other columns, standardized
             again; by name, the columns, with a minus before one that is reversed.
+        panel: the unit and the waves of a panel, or None.
         estimands, priors: raw tables, checked by the rooms that own them.
         measures: constructs and their items, by construct.
         source: the file it came from, for messages.
@@ -89,7 +107,7 @@ class Model:
     estimands: Mapping[str, Any] = field(default_factory=dict)
     propositions: Mapping[str, Proposition] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
-    panel: tuple[str, str] | None = None
+    panel: Panel | None = None
     source: str = "model"
     path: Path | None = None
     sha256: str = ""
@@ -138,7 +156,13 @@ def model_from_table(
     if problems:
         raise ModelError(problems)
     recursive_order(equations, source)
+    panel = _panel(t)
+    problems = panel_problems(equations, panel, source)
+    if problems:
+        raise ModelError(problems)
     names = names_of(equations, measures)
+    if panel is not None:
+        names = replace(names, columns=names.columns | {panel.unit, panel.wave})
     return Model(
         name=t.name,
         title=t.title or t.name.replace("_", " "),
@@ -152,7 +176,7 @@ def model_from_table(
         estimands={k: _spelled_estimand(v, names) for k, v in t.estimands.items()},
         propositions=propositions,
         measures=measures,
-        panel=(t.panel.unit, t.panel.wave) if t.panel else None,
+        panel=panel,
         source=source,
         path=path,
         sha256=sha256,
@@ -229,7 +253,7 @@ def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equ
                 f"{where}.formula: the left side says '{formula.response}' but the table's key "
                 f"is '{key}'; they must agree"
             )
-        if key in formula.variables():
+        if key in formula.present():
             problems.append(
                 f"{where}.formula: '{key}' stands on both sides; an outcome cannot be its own "
                 "predictor or mediator"
@@ -240,6 +264,44 @@ def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equ
         out[key] = Equation(response=key, formula=formula, **fields)
     problems += _shared_id_problems(out, source)
     problems += _response_as_column_problems(out, source)
+    return out
+
+
+def _panel(t: ModelTable) -> Panel | None:
+    """Return the panel of a model file, its columns without backticks."""
+    if t.panel is None:
+        return None
+    return Panel(plain(t.panel.unit), plain(t.panel.wave), t.panel.initial)
+
+
+def panel_problems(
+    equations: Mapping[str, Equation], panel: Panel | None, source: str
+) -> list[str]:
+    """Say what of lags and waves cannot be."""
+    out: list[str] = []
+    lagged = [
+        (r, o) for r, e in equations.items() for o in dict.fromkeys(e.formula.operands()) if o.lag
+    ]
+    if panel is None:
+        return [
+            f"{source}: equations.{r}.formula: {o.text} needs a [panel] table that names the unit "
+            'and the column of waves, as [panel] unit = "department" wave = "wave"'
+            for r, o in lagged
+        ]
+    where = f"{source}: panel"
+    if panel.unit == panel.wave:
+        out.append(f"{where}: unit and wave are the same column, '{panel.unit}'")
+    out += [
+        f"{where}.{key}: '{c}' has an equation of its own, so it cannot name a unit or a wave"
+        for key, c in (("unit", panel.unit), ("wave", panel.wave))
+        if c in equations
+    ]
+    out += [
+        f"{source}: equations.{r}.formula: {o.text}: '{o.variable}' is the panel's "
+        f"{'unit' if o.variable == panel.unit else 'wave'}, which has no earlier value"
+        for r, o in lagged
+        if o.variable in (panel.unit, panel.wave)
+    ]
     return out
 
 
@@ -318,7 +380,7 @@ def recursive_order(equations: Mapping[str, Equation], source: str = "model") ->
     left = dict(equations)
     out: list[str] = []
     while left:
-        free = [k for k, e in left.items() if not any(v in left for v in e.formula.variables())]
+        free = [k for k, e in left.items() if not any(v in left for v in e.formula.present())]
         if not free:
             chain = _cycle(left)
             raise ModelError(
@@ -333,7 +395,7 @@ def recursive_order(equations: Mapping[str, Equation], source: str = "model") ->
 def _cycle(left: Mapping[str, Equation]) -> list[str]:
     walk = [next(iter(left))]
     while True:
-        nxt = next(v for v in left[walk[-1]].formula.variables() if v in left)
+        nxt = next(v for v in left[walk[-1]].formula.present() if v in left)
         if nxt in walk:
             return [*walk[walk.index(nxt) :], nxt][::-1]
         walk.append(nxt)

@@ -66,6 +66,16 @@ def sigma(response: str) -> str:
     return of_family("sigma", response)
 
 
+def sigma1(response: str) -> str:
+    """Name the standard deviation of a response's first-wave deviations in a panel."""
+    return of_family("sigma1", response)
+
+
+def cor1(first: str, second: str) -> str:
+    """Name the correlation of two responses' first-wave deviations in a panel."""
+    return f"cor1({first}, {second})"
+
+
 def threshold(response: str, number: int) -> str:
     """Name a threshold between categories of an ordered response, counted from 1.
 

@@ -20,13 +20,16 @@ from acmodels.spec.formula import (
     functions,
     unit_functions,
 )
-from acmodels.spec.names import composed, plain
+from acmodels.spec.names import composed, plain, quoted
 
 LONGEST, DEEPEST, MOST_TERMS = 20_000, 50, 5_000
 """Limits that a stranger's formula meets: characters, brackets in brackets, terms."""
 
 MOST_COLUMNS = 30
 """Degrees of freedom of a spline, at most."""
+
+MOST_WAVES = 50
+"""Waves that a lag goes back, at most."""
 
 _GRAMMAR = r"""
 start: name "~" sum
@@ -187,6 +190,8 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
         return _extreme(name, inner, options, text)
     if name == "spline":
         return _spline(inner, options, text)
+    if name == "lag":
+        return _lag(inner, options, text)
     unit: str | None = None
     ref: str | None = None
     for option in options:
@@ -199,15 +204,41 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
             raise FormulaError(f"{name}() in '{text}' does not take that argument")
     if name in unit_functions() and unit is None:
         raise FormulaError(f"{name}() in '{text}' needs a unit: {name}({inner.text}, unit)")
-    if any(f not in TRANSFORMS for f in inner.functions) and name != "offset":
+    lagged = name in unit_functions() and inner.function == "lag"
+    if lagged and name == "between":
+        raise FormulaError(
+            f"between() in '{text}' cannot be applied to {inner.text}: the mean of a unit is one "
+            f"for all waves; write between({quoted(inner.variable)}, {quoted(unit or 'unit')})"
+        )
+    if any(f not in TRANSFORMS for f in inner.functions) and name != "offset" and not lagged:
         raise FormulaError(f"{name}() in '{text}' cannot be applied to {inner.text}")
-    if inner.function is not None and name in (
-        "factor", "mo", "lag", *unit_functions()
-    ):  # fmt: skip
+    takes_variable = ("factor", "mo", *unit_functions())
+    if inner.function is not None and name in takes_variable and not lagged:
         raise FormulaError(f"{name}() in '{text}' takes a variable, not {inner.text}")
     if name == "offset" and any(f not in TRANSFORMS for f in inner.functions):
         raise FormulaError(f"offset() in '{text}' takes a variable or a transform of one")
     return Operand(inner.variable, name, inner, unit, ref)
+
+
+def _lag(inner: Operand, options: list[Any], text: str) -> Operand:
+    """Read `lag(x)` and `lag(x, 2)`."""
+    if inner.function is not None:
+        hint = ""
+        if inner.unit is not None and inner.inner is not None:
+            hint = f"; write {inner.function}(lag({inner.inner.text}), {quoted(inner.unit)})"
+        raise FormulaError(f"lag() in '{text}' takes a variable, not {inner.text}{hint}")
+    said = str(options[0].children[0]) if options and options[0].data == "number" else "1"
+    if len(options) > 1 or any(o.data != "number" for o in options):
+        raise FormulaError(
+            f"lag() in '{text}' takes a variable and how many waves earlier, as "
+            f"lag({inner.text}, 2)"
+        )
+    if not said.isdecimal() or not 1 <= int(said) <= MOST_WAVES:
+        raise FormulaError(
+            f"lag() in '{text}': how many waves earlier is a whole number from 1 to {MOST_WAVES}, "
+            f"not {said}"
+        )
+    return Operand(inner.variable, "lag", inner, waves=int(said))
 
 
 def _column(tree: Any, name: str, text: str) -> str:

@@ -26,6 +26,7 @@ from acmodels.system.rank import without_empty_cells
 from acmodels.system.rows import Rows, columns_present, relevant, study_for
 from acmodels.system.separation import separation
 from acmodels.system.system import System
+from acmodels.system.waves import complete_waves, study_of_waves
 
 
 def build_system(
@@ -50,6 +51,8 @@ def build_system(
     """
     model = with_measures(model, study)
     study = study_for(model, study)
+    columns_present(model, study, with_responses=True)
+    study = study_of_waves(model, study)
     try:
         return _joined(model, replace(study, findings=relevant(model, study)), codes, curves)
     except DataError as error:  # what was noticed while reading may be the reason
@@ -64,12 +67,14 @@ def _joined(
     curves: Mapping[str, Curves] | None,
 ) -> System:
     """Join a model and the rows of a study that it needs."""
-    columns_present(model, study, with_responses=True)
     study = with_construct_columns(model, study)
     missing = missing_cells(model, study)
     if model.missing == "model" and missing:
         return modeled_system(model, study, missing, codes, curves)
     keep, dropped = complete_rows(model, study, missing)
+    if model.panel is not None:
+        keep, gaps = complete_waves(model, study, keep)
+        dropped = [*dropped, *gaps]
     if model.measures:
         return _with_constructs(model, study, keep, dropped, (codes, curves))
     rows = Rows(study, keep)

@@ -17,6 +17,7 @@ from acmodels.spec.formula import Operand
 from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import apply, column_values, part_values, variable_values
 from acmodels.system.equation import Column, EquationLayout
+from acmodels.system.first_waves import first_wave
 from acmodels.system.layout import Layout
 from acmodels.system.missing import known_rows
 from acmodels.system.terms import Term, group_terms
@@ -220,7 +221,8 @@ def zero_notes(layout: Layout, responses: Responses) -> list[str]:
     values = lookup(layout, responses, {})
     for e in layout.equations:
         found = centered_equation(layout, e, values)
-        out += _notes(e, [e.columns[k] for k in found.open], values, _why(e, found))
+        mine = [e.columns[k] for k in found.open if not first_wave(e.columns[k].name)]
+        out += _notes(e, mine, values, _why(e, found))
         for block, mine in group_terms(layout, e.response):
             some = centered_effects(layout, e, mine, values)
             alone = (

@@ -307,7 +307,8 @@ def _residual_warnings(layout: Layout) -> list[str]:
         names = [layout.equations[i].response for i in block]
         for i in block:
             e = layout.equations[i]
-            own = {v for c in e.columns for v in c.variables} & set(names)
+            sources = {s.key for t in terms(layout, e.response) for s in t.sources if not s.lag}
+            own = sources & set(names)
             out += [
                 f"'{m}' predicts '{e.response}' and their residuals may correlate; unless some "
                 f"predictor of '{m}' has no arrow to '{e.response}', the data cannot tell the two "

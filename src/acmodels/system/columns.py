@@ -7,6 +7,7 @@ the factor for the terms that follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from itertools import product
 
@@ -206,10 +207,23 @@ def variable_values(layout: Layout, name: str, responses: Responses) -> Array:
     """Values of a variable, predictor or response, on the data's rows; shape (..., N)."""
     if name in layout.derived:
         d = layout.derived[name]
-        return unit_function(d.function).values(grouped(layout, d, responses))
+        now = replace(d, lag=0)
+        if not d.plain:
+            values = unit_function(d.function).values(grouped(layout, now, responses))
+        else:
+            values = variable_values(layout, d.variable, responses)
+        return values if not d.lag else lagged(layout, d, values)
     if name in layout.variables:
         return layout.variables[name].values
     return responses[name][..., layout.equation(name).carry]
+
+
+def lagged(layout: Layout, d: Derived, values: Array) -> Array:
+    """Values of earlier waves, (..., N): 0 where there is none, or for a factor no category."""
+    at = layout.lags[d.lag]
+    known = layout.variables.get(d.variable)
+    none = -1.0 if known is not None and known.levels else 0.0
+    return np.where(at >= 0, values[..., at], none)
 
 
 def grouped(layout: Layout, d: Derived, responses: Responses) -> Grouped:

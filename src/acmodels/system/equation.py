@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acmodels.families import Family, family
 from acmodels.spec import parameters as named
@@ -71,6 +72,7 @@ class EquationLayout:
             an equation.
         scalars: kinds of the family's further parameters, such as `nu`.
         weights: of the rows' log likelihoods, of mean 1 where they are not 0, (n,), or None.
+        first: rows of first waves, whose residuals have an sd of their own, (n,), or None.
         codes: categories of an ordered response, from the lowest; its thresholds lie between
             neighbors and stand in for the intercept.
         measured: of an item, the constructs that it measures; their coefficients are loadings.
@@ -96,6 +98,12 @@ class EquationLayout:
     weights: Array | None = None
     measured: tuple[str, ...] = ()
     construct: bool = False
+    first: NDArray[np.bool_] | None = None
+
+    @property
+    def has_sigma1(self) -> bool:
+        """Whether residuals of first waves have an sd of their own."""
+        return self.has_sigma and self.first is not None
 
     @property
     def row_sd(self) -> Array | None:
@@ -188,6 +196,8 @@ class EquationLayout:
             sd = self.se[rows]
         elif sd is None and self.has_sigma:
             sd = by_row(self.sigma)
+            if self.first is not None:
+                sd = np.where(self.first[rows], by_row(self.sigma1), sd)
         return self.distribution(
             link=self.link,
             sd=sd,
@@ -200,6 +210,11 @@ class EquationLayout:
     def sigma(self) -> str:
         """Name of the residual sd."""
         return named.sigma(self.response)
+
+    @property
+    def sigma1(self) -> str:
+        """Name of the residual sd of first waves."""
+        return named.sigma1(self.response)
 
     def coefficient(self, column: Column) -> str:
         """Name of a column's coefficient."""

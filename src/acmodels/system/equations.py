@@ -13,9 +13,10 @@ from acmodels.system import checks
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, columns_of, variable_values
 from acmodels.system.equation import Column, Curves, EquationLayout
+from acmodels.system.first_waves import with_first_waves, with_own_first_waves
 from acmodels.system.groups import Block, Member
 from acmodels.system.latent import latent_problems
-from acmodels.system.layout import Derived, Layout, Variable
+from acmodels.system.layout import Layout, Variable
 from acmodels.system.measured import exogenous_sets, measured
 from acmodels.system.rows import Rows, codes_of, rows_of_level
 from acmodels.system.variables import (
@@ -26,6 +27,7 @@ from acmodels.system.variables import (
     refuse_monotonic,
     variables_of,
 )
+from acmodels.system.waves import lag_problems, waves_of
 
 SCALE = (1, 2, 3, 4, 5)
 """Categories of an ordered response of which nothing is known."""
@@ -58,25 +60,34 @@ def layout_of(
     equations: list[EquationLayout] = []
     levels: dict[str, tuple[Index, Index]] = {}
     derived = derived_of(model, rows)
+    waves = waves_of(model, rows)
+    number = None if waves is None else waves.number
+    lags: dict[int, Index] = {}
+    if waves is not None:
+        lags = {k: waves.back(k) for k in sorted({d.lag for d in derived.values()} - {0})}
+        problems = lag_problems(model, waves, rows)
+        if problems:
+            raise DataError(f"{rows.study.name}: {p}" for p in problems)
+    still = Layout((), (), (), (), variables, rows.n, derived, lags=lags, waves=number)
     for e in model.equations.values():
-        at = levels.setdefault(e.level or "", rows_of_level(e.level, rows))
+        at = levels.setdefault(e.level or "", rows_of_level(e.level, rows, number))
         mine = (curves or {}).get(e.response, {})
-        found = _equation(model, e, at, (variables, derived, rows), mine)
+        found = _equation(model, e, at, (still, rows), mine)
         if family(e.family).ordered:
             found = replace(found, codes=codes.get(e.response, SCALE))
         equations.append(found)
     names = list(model.equations)
-    layout = Layout(
+    residual = _residual_blocks(model)
+    layout = replace(
+        still,
         equations=tuple(equations),
         order=tuple(names.index(r) for r in recursive_order(model.equations, model.source)),
-        blocks=(),
-        residual=_residual_blocks(model),
-        variables=variables,
-        n_rows=rows.n,
-        derived=derived,
+        residual=residual,
     )
     layout = replace(layout, blocks=_blocks(model, layout, rows, curves or {}))
     layout = measured(model, layout, rows)
+    if waves is not None and model.panel is not None:
+        layout = with_own_first_waves(with_first_waves(layout), model.panel, waves)
     problems = checks.grouping_problems(layout)
     if problems:
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
@@ -103,10 +114,11 @@ def _equation(
     model: Model,
     e: Equation,
     at: tuple[Index, Index],
-    known: tuple[Mapping[str, Variable], Mapping[str, Derived], Rows],
+    known: tuple[Layout, Rows],
     settled: Curves,
 ) -> EquationLayout:
-    variables, derived, rows = known
+    still, rows = known
+    variables = still.variables
     where = f"{model.source}: equations.{e.response}"
     fam = family(e.family, where)
     own, carry = at
@@ -121,7 +133,6 @@ def _equation(
         k for k, c in enumerate(columns) if any(v in model.equations for v in c.variables)
     )
     fixed = np.full((len(own), len(columns)), np.nan)
-    still = Layout((), (), (), (), variables, rows.n, derived)
     for k, c in enumerate(columns):
         if k not in endogenous:
             fixed[:, k] = column_values(c, own, lambda name: variable_values(still, name, {}))

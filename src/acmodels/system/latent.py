@@ -7,6 +7,8 @@ An observed mean of few rows is that plus noise, which biases its effect toward 
 means throughout; engines and the generator add what the latent ones differ by.
 """
 
+import numpy as np
+
 from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import column_values, variable_values
 from acmodels.system.layout import Layout
@@ -33,17 +35,17 @@ def _mean_problems(layout: Layout, source: str) -> list[str]:
     d = layout.derived[source]
     e = layout.equation(d.variable)
     where = f"equations.{d.variable}"
-    if e.level == d.unit:
+    if e.level == d.unit and layout.waves is None:  # in a panel, one value in each wave
         said = f"{where} has level = \"{d.unit}\", so '{d.variable}' is one value a unit and "
         return [said + f"'{source}' has nothing to take apart; write '{d.variable}'"]
     blocks = group_terms(layout, d.variable)
-    if not any(_same(b.code, d.code) and any(t.intercept for t in ts) for b, ts in blocks):
+    if not any(same_units(b.code, d.code) and any(t.intercept for t in ts) for b, ts in blocks):
         said = f"'{source}' is a latent mean, and equations.{d.variable} has no (1 | {d.unit}); "
         return [said + 'add it, or take observed means with centering = "observed"']
     return []
 
 
-def _same(one: Index, other: Index) -> bool:
+def same_units(one: Index, other: Index) -> bool:
     """Return whether two groupings have the same units, as `a:b` and `b` where b lies in a."""
     return is_constant(one, other) and is_constant(other, one)
 
@@ -74,4 +76,13 @@ def rest_values(layout: Layout, term: Term, responses: Responses) -> Array:
         responses: by name.
     """
     rest = term.column if term.latent is None else term.latent.rest
-    return column_values(rest, term.rows, lambda name: variable_values(layout, name, responses))
+    found = column_values(rest, term.rows, lambda name: variable_values(layout, name, responses))
+    there = available(layout, term)
+    return found if there is None else found * there
+
+
+def available(layout: Layout, term: Term) -> Array | None:
+    """Return 1 on the rows where a lagged latent deviation is there, else 0, (n,); None for all."""
+    if term.latent is None or not term.latent.lag:
+        return None
+    return (layout.lags[term.latent.lag][term.rows] >= 0).astype(np.float64)

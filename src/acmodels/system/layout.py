@@ -44,6 +44,7 @@ class Derived:
         function: its name, a file in `acmodels.sources`.
         code: the unit of each data row, shape (N,).
         levels: labels of the units, shape (J,).
+        lag: how many waves earlier it is taken; `lag(x)` itself has the function `lag`.
     """
 
     variable: str
@@ -51,16 +52,22 @@ class Derived:
     function: str
     code: Index
     levels: tuple[str, ...]
+    lag: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the variable itself, of an earlier wave."""
+        return self.function == "lag"
 
     @property
     def constant(self) -> bool:
         """Whether its values are the same for all rows of a unit."""
-        return unit_function(self.function).constant
+        return not self.plain and unit_function(self.function).constant
 
     @property
     def mean(self) -> float | None:
         """How it moves with the unit's mean: 1, -1, or None for what is not taken from a mean."""
-        return unit_function(self.function).mean
+        return None if self.plain else unit_function(self.function).mean
 
     @property
     def pattern(self) -> Index:
@@ -181,6 +188,10 @@ class Layout:
         confounder: a cause that is not measured, its loadings held.
         absent: columns that were left out for cells without rows.
         measures: constructs with their items.
+        lags: by number of waves, for each data row one of the same unit so many waves earlier,
+            -1 where there is none, (N,).
+        waves: of a panel, the wave of each data row, counted from 0, (N,).
+        stationary: whether first-wave deviations are those that the process implies.
     """
 
     equations: tuple[EquationLayout, ...]
@@ -195,6 +206,17 @@ class Layout:
     confounder: Confounder | None = None
     absent: tuple[Absent, ...] = ()
     measures: tuple[Measure, ...] = ()
+    lags: Mapping[int, Index] = field(default_factory=dict)
+    waves: Index | None = None
+    stationary: bool = False
+
+    def at(self, key: str) -> Index | None:
+        """Return the data rows on which the values of a source stand, -1 for none, (N,).
+
+        None where each row has its own: the source is not lagged.
+        """
+        d = self.derived.get(key)
+        return None if d is None or not d.lag else self.lags[d.lag]
 
     def equation(self, response: str) -> EquationLayout:
         """Find the equation of a response."""
@@ -222,7 +244,8 @@ class Layout:
         blocks = (Correlations(len(b.members), b.correlations()) for b in self.blocks)
         sets = enumerate(self.residual)
         residual = (Correlations(len(s), residual_pairs(self, n)) for n, s in sets)
-        return (*blocks, *residual)
+        first = (Correlations(len(self.residual[n]), p) for n, p in first_pairs(self))
+        return (*blocks, *residual, *first)
 
 
 def curves_in(layout: Layout) -> dict[str, Curves]:
@@ -241,6 +264,17 @@ def curves_in(layout: Layout) -> dict[str, Curves]:
 def left_out(layout: Layout, name: str) -> str | None:
     """Say why a coefficient of that name was left out of a model; None where none was."""
     return next((a.why(name) for a in layout.absent if name in a.names), None)
+
+
+def first_pairs(layout: Layout) -> list[tuple[int, tuple[tuple[int, int, str], ...]]]:
+    """List the residual blocks with first waves: position, and the correlations there."""
+    out: list[tuple[int, tuple[tuple[int, int, str], ...]]] = []
+    for r, members in enumerate(layout.residual):
+        names = [layout.equations[i].response for i in members]
+        if layout.equations[members[0]].has_sigma1:
+            pairs = combinations(range(len(names)), 2)
+            out.append((r, tuple((i, j, named.cor1(names[i], names[j])) for i, j in pairs)))
+    return out
 
 
 def residual_pairs(layout: Layout, r: int) -> tuple[tuple[int, int, str], ...]:

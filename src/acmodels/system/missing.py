@@ -16,7 +16,7 @@ from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.columns import column_values, variable_values
 from acmodels.system.equation import EquationLayout
 from acmodels.system.layout import Layout, MissingValues
-from acmodels.system.terms import reads
+from acmodels.system.terms import reads, terms
 
 CONFIGURATIONS = 64
 """Values, of all discrete cells that meet, over which a likelihood sums at most."""
@@ -104,6 +104,7 @@ def subset(e: EquationLayout, keep: np.ndarray) -> EquationLayout:
         se=None if e.se is None else e.se[keep],
         trials=None if e.trials is None else e.trials[keep],
         weights=None if e.weights is None else e.weights[keep],
+        first=None if e.first is None else e.first[keep],
     )
 
 
@@ -112,8 +113,21 @@ def known_rows(layout: Layout, e: EquationLayout, variables: Collection[str]) ->
     out = np.ones(e.n, dtype=bool)
     for gap in layout.missing:
         if gap.variable in variables:
-            out &= gap.cell[e.rows] < 0
+            for key in _keys(layout, e, gap.variable):
+                out &= cells(layout, gap, key)[e.rows] < 0
     return out
+
+
+def cells(layout: Layout, gap: MissingValues, key: str) -> Index:
+    """Return which missing value each data row reads through a source of its variable, (N,)."""
+    at = layout.at(key)
+    return gap.cell if at is None else np.where(at >= 0, gap.cell[at], -1)
+
+
+def _keys(layout: Layout, e: EquationLayout, variable: str) -> list[str]:
+    """Sources by which an equation reads a variable; the variable itself where it reads none."""
+    found = {s.key: s for t in terms(layout, e.response) for s in t.sources}
+    return [k for k, s in found.items() if s.variable == variable] or [variable]
 
 
 def observed(layout: Layout, e: EquationLayout) -> np.ndarray:
@@ -199,17 +213,17 @@ def components(layout: Layout) -> tuple[tuple[Component, ...], tuple[Summed, ...
 def _touched(layout: Layout, i: int, start: Mapping[int, int]) -> Index:
     """For each row of an equation the discrete cells it rests on, numbered; -1 for none."""
     e = layout.equations[i]
-    read = reads(layout, e.response)
+    read = {s.key: s for t in terms(layout, e.response) for s in t.sources}
     out = [np.full(e.n, -1, dtype=np.int64)]
     for g, s in start.items():
         gap = layout.missing[g]
-        here = np.full(e.n, -1, dtype=np.int64)
-        if gap.variable in read:
-            cell = gap.cell[e.rows]
-            here = np.where(cell >= 0, cell + s, -1)
+        for key in [k for k, source in read.items() if source.variable == gap.variable]:
+            cell = cells(layout, gap, key)[e.rows]
+            out.append(np.where(cell >= 0, cell + s, -1))
         if gap.equation == i:
+            here = np.full(e.n, -1, dtype=np.int64)
             here[gap.at] = s + np.arange(len(gap.at))
-        out.append(here)
+            out.append(here)
     return np.stack(out, axis=1)
 
 

@@ -16,7 +16,7 @@ from acmodels.errors import DataError
 from acmodels.spec.model import Model
 from acmodels.system.arrays import Index
 from acmodels.system.assembly import assemble, examined
-from acmodels.system.equation import Curves
+from acmodels.system.equation import Curves, EquationLayout
 from acmodels.system.known import Known, read_known
 from acmodels.system.layout import Layout, MissingValues
 from acmodels.system.missing import subset
@@ -27,6 +27,7 @@ from acmodels.system.separation import separation
 from acmodels.system.system import Joint, System, Treatment
 from acmodels.system.terms import terms
 from acmodels.system.unmodeled import too_many, unmodeled
+from acmodels.system.waves import added_rows
 
 
 def modeled_system(
@@ -88,8 +89,8 @@ def modeled_system(
         layout,
         responses,
         (*study.findings, *notes, *found),
-        study.n_rows,
-        study.n_rows,
+        study.n_rows - added_rows(study),
+        study.n_rows - added_rows(study),
         study.name,
         joint if gaps else None,
         treatments,
@@ -119,11 +120,24 @@ def prune(
     Returns:
         The layout, and by column the rows whose unknown value some equation still reads, (N,).
     """
-    N = layout.n_rows
     read: dict[str, np.ndarray] = {}
+    while True:  # once, but for lags, by which what comes later in the order is read too
+        before = {v: int(m.sum()) for v, m in read.items()}
+        equations = _pruned(layout, missing, model, read)
+        if not layout.lags or before == {v: int(m.sum()) for v, m in read.items()}:
+            break
+    needed = {c: m & read[c] for c, m in missing.items() if c in read}
+    return replace(layout, equations=tuple(equations)), needed
+
+
+def _pruned(
+    layout: Layout, missing: Mapping[str, np.ndarray], model: Model, read: dict[str, np.ndarray]
+) -> list[EquationLayout]:
+    """Prune every equation, and add to `read` the rows of each column that are read, (N,)."""
+    N = layout.n_rows
     equations = list(layout.equations)
     tied = {i for block in layout.residual for i in block}
-    means = {d.variable for d in layout.derived.values()}
+    means = {d.variable for d in layout.derived.values() if not d.plain}
     for i in reversed(layout.order):
         e = equations[i]
         lost = missing.get(e.response, np.zeros(N, dtype=bool))[e.rows]
@@ -139,11 +153,13 @@ def prune(
         sources = [s.key for t in terms(layout, e.response) for s in t.sources]
         sources += [o.source for o in model.equations[e.response].formula.offsets]
         for s in dict.fromkeys(sources):
-            d = layout.derived.get(s)
+            d, at = layout.derived.get(s), layout.at(s)
             mask = read.setdefault(s if d is None else d.variable, np.zeros(N, dtype=bool))
-            mask[e.rows if d is None else slice(None)] = True
-    needed = {c: m & read[c] for c, m in missing.items() if c in read}
-    return replace(layout, equations=tuple(equations)), needed
+            if d is not None and not d.plain:
+                mask[:] = True
+            else:
+                mask[e.rows if at is None else at[e.rows][at[e.rows] >= 0]] = True
+    return equations
 
 
 # --- gaps and what is said of them ---------------------------------------------------

@@ -19,6 +19,7 @@ from acmodels.spec.model import Equation, Model
 from acmodels.spec.parsing import parse_formula
 from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.equations import layout_of
+from acmodels.system.first_waves import first_wave
 from acmodels.system.layout import Layout
 from acmodels.system.missing import subset
 from acmodels.system.system import Joint
@@ -102,7 +103,7 @@ def predictor_models(
     formulas: dict[str, str] = {}
     for place in reversed(range(len(chain))):
         x = chain[place]
-        allowed = [v for v in layout.variables if v not in lacking]
+        allowed = [v for v in layout.variables if v not in lacking and not first_wave(v)]
         allowed += [b.name for b in chain[:place]]
         equation = _equation(layout, x, allowed, rows)
         alone, y = _one(model, layout, x, equation, rows)

@@ -100,6 +100,9 @@ def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, 
             else:
                 name = f"{role} {column}, of which it is a part,"
                 out += [(c.removeprefix("-"), name, e.response) for c in parts]
+    if model.panel is not None:
+        first = next(iter(model.equations))
+        out += [(model.panel.unit, "panel unit", first), (model.panel.wave, "panel wave", first)]
     return out
 
 
@@ -184,6 +187,7 @@ def keys_of(model: Model) -> tuple[str, ...]:
     out += [e.level for e in model.equations.values() if e.level is not None]
     out += [c for m in model.measures.values() for c in m.columns]
     out += [o.unit for e in model.equations.values() for o in e.formula.operands() if o.unit]
+    out += [model.panel.unit] if model.panel is not None else []
     return tuple(dict.fromkeys(out))
 
 
@@ -237,11 +241,18 @@ def group_labels(columns: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([":".join(v) for v in zip(*parts, strict=True)], dtype=object)
 
 
-def rows_of_level(level: str | None, rows: Rows) -> tuple[Index, Index]:
-    """First data row of each unit, and the unit of each data row."""
+def rows_of_level(level: str | None, rows: Rows, wave: Index | None = None) -> tuple[Index, Index]:
+    """First data row of each unit, and the unit of each data row.
+
+    Args:
+        level: the id column, or None for data rows.
+        rows: the study's.
+        wave: of a panel, the wave of each data row: a unit in each wave then counts by itself.
+    """
     if level is None:
         every = np.arange(rows.n, dtype=np.int64)
         return every, every
-    code, _ = codes_of([rows.labels(level)])
+    also = [] if wave is None else [wave.astype(str)]
+    code, _ = codes_of([rows.labels(level), *also])
     _, first = np.unique(code, return_index=True)
     return first.astype(np.int64), code

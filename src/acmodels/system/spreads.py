@@ -9,8 +9,8 @@ what a random effect multiplies counts with its mean square (Johnson, 2014). Wit
 latent response: the linear predictor with the group effects and, where rows are concerned, the
 variance of the link's own distribution (McKelvey & Zavoina, 1975).
 
-Two endogenous factors in one term, a curve of one, or one whose family has a link, are taken as
-columns with the values that they have in the data.
+Two endogenous factors in one term, a curve of one, one whose family has a link, and values of
+earlier waves are taken as columns with the values that they have in the data.
 """
 
 from collections.abc import Callable, Sequence
@@ -139,7 +139,7 @@ def _flat(z: Array) -> Array:
 
 def _endogenous(layout: Layout, t: Term) -> Factor | None:
     """The one factor of a term that is an endogenous variable itself, or taken of it."""
-    found = [f for f in t.factors if any(s.endogenous for s in f.sources)]
+    found = [f for f in t.factors if any(s.endogenous and not s.lag for s in f.sources)]
     if len(found) != 1:
         return None
     f = found[0]

@@ -6,12 +6,12 @@ from typing import Any
 
 from acmodels.spec import parameters as named
 from acmodels.system.equation import EquationLayout
-from acmodels.system.layout import Layout, residual_pairs
+from acmodels.system.layout import Layout, first_pairs, residual_pairs
 
 type ParameterKind = str
-"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `simo`, or a family's own, such as `nu`;
-`loading` of an item; `step` for the coefficient of a step of a monotonic effect, which follows
-from others."""
+"""`coefficient`, `threshold`, `sd`, `cor`, `sigma`, `sigma1`, `cor1`, `simo`, or a family's own,
+such as `nu`; `loading` of an item; `step` for the coefficient of a step of a monotonic effect,
+which follows from others."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         out += [Parameter(name, "cor", b) for _, _, name in block.correlations()]
     out += [Parameter(e.sigma, "sigma", i) for i, e in enumerate(layout.equations) if e.has_sigma]
     out += [
+        Parameter(e.sigma1, "sigma1", i) for i, e in enumerate(layout.equations) if e.has_sigma1
+    ]
+    out += [
         Parameter(e.scalar(kind), kind, i)
         for i, e in enumerate(layout.equations)
         for kind in e.scalars
@@ -54,6 +57,11 @@ def parameters(layout: Layout) -> tuple[Parameter, ...]:
         out += [
             Parameter(name, "cor", r, residual=True) for _, _, name in residual_pairs(layout, r)
         ]
+    out += [
+        Parameter(name, "cor1", r, residual=True)
+        for r, pairs in first_pairs(layout)
+        for _, _, name in pairs
+    ]
     return tuple(sorted(out, key=lambda p: _auxiliary(layout, p)))
 
 

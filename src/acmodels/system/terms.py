@@ -32,6 +32,7 @@ class Source:
         missing: position of the variable's missing values among those that are modeled, or None.
         raters: (block, member) of the deviations of raters that are added to the values, or None:
             of a construct as its items read it.
+        lag: how many waves earlier its values are; `Layout.at` says on which data rows.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Source:
     latent: int | None = None
     missing: int | None = None
     raters: tuple[int, int] | None = None
+    lag: int = 0
 
     @property
     def endogenous(self) -> bool:
@@ -70,12 +72,14 @@ class LatentFactor:
         key: the text of the deviation or mean in the term.
         sign: 1 for a mean, -1 for a deviation from it.
         rest: what else the term multiplies.
+        lag: how many waves earlier the deviation is.
     """
 
     mean: int
     key: str
     sign: float
     rest: Column
+    lag: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,8 @@ def source(layout: Layout, e: EquationLayout, key: str) -> Source:
         latent = pairs.index((d.variable, d.unit))
     measure = layout.measure(variable) if variable in e.measured else None
     raters = None if measure is None else measure.raters
-    return Source(key, variable, equation, d, latent, missing, raters)
+    lag = 0 if d is None else d.lag
+    return Source(key, variable, equation, d, latent, missing, raters, lag)
 
 
 def is_latent(layout: Layout, e: EquationLayout, key: str) -> bool:
@@ -285,6 +290,7 @@ def _term(
             f.source.key,
             f.source.derived.mean,
             replace(column, parts=tuple(p for p in column.parts if p is not f.part)),
+            f.source.lag,
         )
         for f in factors
         if f.source.latent is not None
@@ -343,6 +349,13 @@ def _patterns(layout: Layout) -> dict[str, Array | Index]:
 
 def _pattern(layout: Layout, key: str) -> Array | Index:
     d = layout.derived.get(key)
+    if d is not None and d.lag:
+        at = layout.lags[d.lag]
+        of = pattern(layout, d.variable)
+        if not d.plain:
+            of = np.unique(np.stack([of, d.code]), axis=1, return_inverse=True)[1]
+        _, number = np.unique(of, return_inverse=True)
+        return np.where(at >= 0, number.reshape(-1)[at], -1).astype(np.int64)
     if d is None:
         known = layout.variables.get(key)
         return layout.equation(key).carry if known is None else known.values

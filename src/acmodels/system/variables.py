@@ -60,7 +60,7 @@ def _variable(
         return Variable(name, values)
     if not as_factor and kind(rows.study, name) == "date":
         raise DataError(f"'{name}' holds dates, not numbers; {date_advice(rows.study, name)}")
-    bare = next((o for o in operands if o.functions and o.functions[0] != "factor"), None)
+    bare = next((o for o in operands if o.functions not in ((), ("factor",), ("lag",))), None)
     if bare is not None:
         if as_factor:
             raise DataError(f"'{name}' is used as factor({name}) and as {bare.text}; choose one")
@@ -149,17 +149,20 @@ def monotonic_problems(model: Model, variables: Mapping[str, Variable]) -> list[
 
 
 def derived_of(model: Model, rows: Rows) -> dict[str, Derived]:
-    """Read the units of every `within` and `between`."""
+    """Read the units of every `within`, `between` and `lag`."""
     out: dict[str, Derived] = {}
     codes: dict[str, tuple[Index, tuple[str, ...]]] = {}
     for e in model.equations.values():
         for o in e.formula.operands():
-            if o.unit is None:
+            unit = o.unit
+            if o.lag and unit is None and model.panel is not None:
+                unit = model.panel.unit
+            if unit is None:
                 continue
-            if o.unit not in codes:
-                codes[o.unit] = codes_of([rows.labels(o.unit)])
-            code, names = codes[o.unit]
-            out[o.text] = Derived(o.variable, o.unit, o.function or "", code, names)
+            if unit not in codes:
+                codes[unit] = codes_of([rows.labels(unit)])
+            code, names = codes[unit]
+            out[o.text] = Derived(o.variable, unit, o.function or "", code, names, o.lag)
     return out
 
 

@@ -39,6 +39,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     if layout.missing:
         names = list(dict.fromkeys(f"'{g.variable}'" for g in layout.missing))
         return f"missing values of {listing(names)} are modeled"
+    if any(e.has_sigma1 for e in layout.equations):
+        return "residuals of first waves have an sd of their own"
     if layout.confounder is not None:
         return "a cause that is not measured is sampled"
     for e in layout.equations:

@@ -38,6 +38,8 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the class, or None."""
     if layout.measures:
         return f"'{layout.measures[0].name}' is a construct measured by items"
+    if layout.lags:
+        return "values of earlier waves are read"
     return _structure(layout) or _families(layout) or _priors(layout, priors)
 
 

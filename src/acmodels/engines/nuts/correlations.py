@@ -14,7 +14,7 @@ from acmodels.engines.nuts.forms import shape_of
 from acmodels.engines.nuts.rows import Stack
 from acmodels.priors import Priors, held_matrix
 from acmodels.system.arrays import Array
-from acmodels.system.layout import residual_pairs
+from acmodels.system.layout import first_pairs, residual_pairs
 
 type Pairs = Sequence[tuple[int, int, str]]
 """Positions and names of correlations: (1, 2), (1, 3), ..., (2, 3), ..."""
@@ -71,7 +71,12 @@ def _from_partial(partial: Array, K: int) -> Array:
 
 
 def condition(
-    pm: Any, stack: Stack, members: Sequence[int], eta: Any, sigma: Any, y: Any
+    pm: Any,
+    stack: Stack,
+    members: Sequence[int],
+    moments: tuple[Any, Any],
+    y: Any,
+    first: Any,
 ) -> tuple[Any, Any]:
     """Condition each equation of a residual block on the residuals of those before it.
 
@@ -82,11 +87,12 @@ def condition(
         pm: the PyMC module.
         stack: the equations.
         members: positions of the equations of one family.
-        eta: their means, stacked.
-        sigma: residual sd of every row.
+        moments: their means, stacked, and the residual sd of every row.
         y: their responses, stacked.
+        first: 1 for rows of first waves, where correlations are others, stacked, or None.
     """
     layout = stack.layout
+    eta, sigma = moments
     starts = np.cumsum([0, *(stack.count(i) for i in members)])
     place = {i: slice(int(starts[p]), int(starts[p + 1])) for p, i in enumerate(members)}
     means = [eta[place[i]] for i in members]
@@ -97,14 +103,24 @@ def condition(
     for r, block in enumerate(layout.residual):
         pairs = residual_pairs(layout, r)
         L = cholesky(pm, f"residual_partial_{r}", len(block), stack.priors, pairs)
+        names = dict(first_pairs(layout)).get(r)
+        L1 = None
+        if names is not None and first is not None:
+            L1 = cholesky(pm, f"first_partial_{r}", len(block), stack.priors, names)
         z: list[Any] = []
         for k, i in enumerate(block):
             p = members.index(i)
             sd = sigma[place[i]]
+
+            def at(k: int, j: int, i: int = i, L: Any = L, L1: Any = L1) -> Any:
+                if L1 is None or first is None:
+                    return L[k, j]
+                return L[k, j] + first[place[i]] * (L1[k, j] - L[k, j])
+
             for j in range(k):
-                means[p] = means[p] + sd * L[k, j] * z[j]
-            stretch[p] = L[k, k] * ones[p]
-            z.append((y[place[i]] - means[p]) / (sd * L[k, k]))
+                means[p] = means[p] + sd * at(k, j) * z[j]
+            stretch[p] = at(k, k) * ones[p]
+            z.append((y[place[i]] - means[p]) / (sd * at(k, k)))
     return pm.math.concatenate(means), sigma * pm.math.concatenate(stretch)
 
 
@@ -115,4 +131,7 @@ def residual_draws(stack: Stack, draws: Mapping[str, Array]) -> dict[str, Array]
         pairs = residual_pairs(stack.layout, r)
         name = f"residual_partial_{r}"
         out |= cholesky_draws(draws, name, len(block), stack.priors, pairs)[1]
+    for r, pairs in first_pairs(stack.layout):
+        size = len(stack.layout.residual[r])
+        out |= cholesky_draws(draws, f"first_partial_{r}", size, stack.priors, pairs)[1]
     return out

@@ -13,7 +13,7 @@ from acmodels.engines.nuts.population import Population, centered
 from acmodels.system import Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix, group_column, unit_means
-from acmodels.system.latent import rest_values
+from acmodels.system.latent import available, rest_values
 from acmodels.system.terms import LatentMean, latent_means, latent_terms
 from acmodels.system.versions import Versions
 
@@ -125,6 +125,8 @@ class _Graph:
             if (i, j) in known:
                 m = known[i, j]
                 more = self.shifts.of(m) if n is None else self.shifts.of_mean(m, n)
+                there = available(layout, term)
+                more = more if there is None else more * there[rows]
                 rest = rest + how.sign * more
             units = latent_means(layout)[how.mean].code[e.rows][rows]
             moved = self.differences[how.mean][units] * rest

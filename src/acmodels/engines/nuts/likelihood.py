@@ -79,6 +79,7 @@ class FamilyArrays:
         special: the other rows, or None.
         se, weights: row by row, or None.
         sigma_of_row: the place of each row's residual sd, from 1; 0 for none.
+        first: whether a row is of a first wave, where residuals correlate otherwise, or None.
         number_of_row: by kind, the place of each row's number, where equations differ.
     """
 
@@ -87,6 +88,7 @@ class FamilyArrays:
     se: Array | None
     weights: Array | None
     sigma_of_row: Index | None
+    first: Array | None
     number_of_row: Mapping[str, Index]
 
 
@@ -138,9 +140,15 @@ def _family_arrays(part: Likelihood, members: list[int], versions: Versions) -> 
         found = replace(found, trials=_read(versions, members, "trials", 1.0))
     counts = [stack.count(i) for i in members]
     sigma = None
-    if fam.has_sigma and len(members) > 1 and any(i in part.scales.sigmas for i in members):
-        sigma = np.repeat([part.scales.sigmas.get(i, -1) + 1 for i in members], counts)
-    several = part.places(members) if len(members) > 1 else {}
+    first = None
+    sigmas, firsts = part.scales.sigmas, part.scales.firsts
+    several = len(members) > 1 and any(i in sigmas for i in members)
+    if fam.has_sigma and (several or any(i in firsts for i in members)):
+        sigma = np.repeat([sigmas.get(i, -1) + 1 for i in members], counts)
+    if sigma is not None and any(i in firsts for i in members):
+        first = np.concatenate([_first(stack, i) for i in members])
+        sigma = np.where(first, np.repeat([firsts.get(i, -1) + 1 for i in members], counts), sigma)
+    numbers = part.places(members) if len(members) > 1 else {}
     special = np.concatenate([stack.unknown.rows[i].special for i in members])
     # rows with weights are never special
     return FamilyArrays(
@@ -151,8 +159,17 @@ def _family_arrays(part: Likelihood, members: list[int], versions: Versions) -> 
         if any(e.weights is not None for e in es)
         else None,
         sigma,
-        {kind: np.repeat(places, counts) for kind, places in several.items()},
+        None if first is None or not stack.layout.residual else first.astype(np.float64),
+        {kind: np.repeat(places, counts) for kind, places in numbers.items()},
     )
+
+
+def _first(stack: Stack, i: int) -> NDArray[np.bool_]:
+    """Whether each row of the graph that stands for an equation's is of a first wave."""
+    found = stack.layout.equations[i].first
+    return np.zeros(stack.count(i), dtype=bool) if found is None else found[
+        stack.unknown.rows[i].source
+    ]  # fmt: skip
 
 
 def _special_arrays(
@@ -287,7 +304,7 @@ def add_likelihoods(
             sigma = _row_scales(pm, part, members, d, found.scales)
             if stack.layout.residual and fam.normal:
                 y = _all_responses(d, found.missing)
-                piece, sigma = condition(pm, stack, members, piece, sigma, y)
+                piece, sigma = condition(pm, stack, members, (piece, sigma), y, d.first)
         own = _row_numbers(part, members, d, found.numbers)
         rows = _Rows(fam, link, piece, sigma, own, found.thresholds)
         if d.weights is not None and d.observed is not None:

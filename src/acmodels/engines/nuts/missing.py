@@ -22,6 +22,7 @@ from acmodels.system.columns import column_values, variable_values
 from acmodels.system.curves import Curve
 from acmodels.system.equation import Column
 from acmodels.system.layout import MissingValues
+from acmodels.system.missing import cells
 from acmodels.system.terms import is_latent, latent_means, latent_terms, terms
 from acmodels.system.terms import source as find_source
 from acmodels.system.versions import Unknown, Versions
@@ -77,7 +78,7 @@ def is_linear(layout: Layout, m: Moved) -> bool:
     if m.term is not None or len(moves) > 1:
         return False
     o = moves[0].operand
-    if o.inner is None:
+    if o.inner is None or o.function == "lag":
         return True
     return is_latent(layout, e, o.source) and not layout.derived[o.source].constant
 
@@ -233,12 +234,17 @@ def _source(
 ) -> SourceArrays:
     e, gap = layout.equations[i], layout.missing[g]
     d = layout.derived.get(source)
-    averaged = d is not None and not is_latent(layout, e, source)
+    averaged = d is not None and d.mean is not None and not is_latent(layout, e, source)
     cell = share = unit = None
     if d is None or not d.constant or not averaged:
-        cell = np.where(gap.cell < 0, 0, gap.cell + what.starts[g] + 1)[e.rows]
+        mine = cells(layout, gap, source)
+        cell = np.where(mine < 0, 0, mine + what.starts[g] + 1)[e.rows]
     if d is not None and averaged:
         share, unit = _shares(layout, gap, source), d.code[e.rows]
+        at = layout.at(source)
+        if at is not None:  # a last unit without missing values, for rows without a lag
+            share = np.concatenate([share, np.zeros((1, share.shape[1]))])
+            unit = np.where(at[e.rows] >= 0, d.code[np.maximum(at, 0)][e.rows], len(share) - 1)
     return SourceArrays(variable_values(layout, source, responses)[e.rows], cell, share, unit)
 
 
@@ -253,7 +259,8 @@ def _linear(part: GroupEffects, population: Population, versions: Versions) -> L
         moves, stays = split(layout, m)
         g = _continuous(layout, e, moves.parts[0].operand.source) or 0
         source = what.rows[i].source
-        cell = layout.missing[g].cell[e.rows][source]
+        mine = cells(layout, layout.missing[g], moves.parts[0].operand.source)
+        cell = mine[e.rows][source]
         here = np.flatnonzero(cell >= 0)
         if m.effect is None:
             coefficient = np.full(len(here), place[m.slope or (0, 0)])

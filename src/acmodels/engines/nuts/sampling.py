@@ -168,11 +168,12 @@ def _shape(layout: Layout) -> tuple[object, ...]:
     """Return what of a layout is compiled in."""
     rows = tuple((e.n, e.codes, tuple(c.name for c in e.columns)) for e in layout.equations)
     means = tuple(len(d.levels) for d in layout.derived.values())
+    firsts = tuple(e.first is None or tuple(np.flatnonzero(e.first)) for e in layout.equations)
     constant = tuple(
         tuple(constant_within(layout, c, d.code) for e in layout.equations for c in e.columns)
         for d in layout.derived.values()
     )
-    return rows, tuple((b.key, len(b.levels)) for b in layout.blocks), means, constant
+    return rows, firsts, tuple((b.key, len(b.levels)) for b in layout.blocks), means, constant
 
 
 def _callback(sampling: Sampling) -> Any:

@@ -33,6 +33,7 @@ class Scales:
         priors: of group sds, then residual sds.
         sds: for each block, where its sds start.
         sigmas: by equation, the place of its residual sd.
+        firsts: by equation of a panel, the place of its residual sd in first waves.
         signed: by block and member, the places of group sds that are sampled with a sign. Where the
             data do not put an sd well away from zero, its log has a long tail; with a symmetric
             prior on the whole line and non-centered effects the posterior is smooth through zero,
@@ -42,6 +43,7 @@ class Scales:
     priors: tuple[Prior, ...]
     sds: tuple[int, ...]
     sigmas: Mapping[int, int]
+    firsts: Mapping[int, int]
     signed: Mapping[tuple[int, int], int]
 
     @property
@@ -90,6 +92,11 @@ def make_scales(
         if e.has_sigma:
             sigmas[i] = len(found)
             found.append(priors[names.sigma(e.response)])
+    firsts: dict[int, int] = {}
+    for i in stack.order:
+        if layout.equations[i].has_sigma1:
+            firsts[i] = len(found)
+            found.append(priors[layout.equations[i].sigma1])
     if signed is None:
         signed = {
             (b, k): sds[b] + k
@@ -97,7 +104,7 @@ def make_scales(
             if found[sds[b] + k].distribution.name in _SYMMETRIC
             and all(priors[n].held is None for _, _, n in layout.blocks[b].correlations())
         }
-    return Scales(tuple(found), tuple(sds), sigmas, signed)
+    return Scales(tuple(found), tuple(sds), sigmas, firsts, signed)
 
 
 def group_bases(layout: Layout, priors: Priors) -> dict[int, Array]:
@@ -118,6 +125,8 @@ def scale_arrays(part: Scales, found: Centering) -> ScaleArrays | None:
     for (b, k), member in found.effects.items():
         unit[part.sds[b] + k] = member.tau
     for i, place in part.sigmas.items():
+        unit[place] = found.sigma[i]
+    for i, place in part.firsts.items():
         unit[place] = found.sigma[i]
     sizes = [p.distribution.scale if p.held is None else p.held for p in part.priors]
     return ScaleArrays(unit, np.array(sizes) / unit)
