@@ -204,7 +204,7 @@ def test_a_missing_outcome_that_nothing_reads_leaves() -> None:
     last = (data["wave"] == WAVES) & (data["person"] == "p1")
     middle = (data["wave"] == 2) & (data["person"] == "p2")
     data.loc[last | middle, "y"] = np.nan
-    system = joined({"y": "y ~ lag(y) + (1 | person)"}, data)
+    system = joined({"y": "y ~ lag(y)"}, data)
     assert [len(g.at) for g in system.sampled.layout.missing] == [1]
     assert system.layout.equation("y").n == len(data) - 1
 
@@ -301,3 +301,8 @@ def test_a_lagged_value_is_read_through_the_layout() -> None:
     x = variable_values(layout, "x", system.responses)
     got = variable_values(layout, "lag(x)", system.responses)
     np.testing.assert_array_equal(got, np.where(at >= 0, x[at], 0.0))
+
+
+def test_stationary_first_waves_are_refused_by_name() -> None:
+    with pytest.raises(AcmodelsError, match="not fitted yet"):
+        table({"y": "y ~ lag(x)"}, {**PANEL, "initial": "stationary"})
