@@ -491,11 +491,7 @@ def test_what_is_no_model_file(desk: Desk) -> None:
 
 LATER: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
     "stationary": (
-        GOOD, '[panel]
-unit = "district"
-wave = "t"
-initial = "stationary"
-',
+        GOOD, '[panel]\nunit = "district"\nwave = "t"\ninitial = "stationary"\n',
         ("panel.initial", 'initial = "free"'),
     ),
 }  # fmt: skip
