@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.errors import EstimandError, InputError, did_you_mean, listing
+from acmodels.numbers import number, stated
 from acmodels.spec.names import level_of, plain
 from acmodels.spec.strict import Strict, check_table
 from acmodels.system import Layout, Responses, parameters
@@ -153,6 +154,27 @@ class Scope:
         return kind(e.kind, e.where).resolve(e, self)
 
 
+def may_be_zero(draws: Array, prob: float, axis: int | None = None) -> NDArray[np.bool_]:
+    """Return whether an equal-tailed interval includes zero: the rule by which ratios are withheld.
+
+    Args:
+        draws: of what a ratio divides by.
+        prob: mass of the interval.
+        axis: of the draws; all of them if None.
+    """
+    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=axis)
+    return np.asarray((low <= 0) & (high >= 0))
+
+
+def _zero(draws: Array, prob: float) -> str:
+    """Say that the interval of a total effect includes zero."""
+    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2])
+    return (
+        f"the {stated(100 * prob)} % interval of the total effect, {number(low)} to "
+        f"{number(high)}, includes 0, and a proportion of an effect that may be 0 has no meaning"
+    )
+
+
 @dataclass(frozen=True)
 class Kind:
     """What an estimand's file provides; what it does not say is as here.
@@ -172,7 +194,11 @@ class Kind:
         calibrated: whether the rank of a truth among draws can be uniform.
         bounds: between which numbers it lies whatever the data are.
         judged: which of its rows, by `at`, a proposition is about that does not say which.
-        denominator: what it is divided by, so that it is not reported where that may be 0.
+        denominator: what it rests on, such as what it is divided by, so that it is not reported
+            where that is doubtful.
+        doubtful: of draws of that, and the mass of intervals, whether it is: by default, whether it
+            may be 0. Along an axis of the draws, or of all of them.
+        doubt: why it is, as a clause.
         part_of: the kind of the effect that it is a part of, so that reports give its share.
         product: the two coefficients whose product it is, where it is one.
         stepwise: whether it has steps, which a region of practical equivalence is about.
@@ -191,6 +217,8 @@ class Kind:
     bounds: Callable[[Any], tuple[float, float]] = lambda _settings: (-np.inf, np.inf)
     judged: Callable[[Sequence[str]], list[str]] = list
     denominator: Callable[[Any], Question | None] = lambda _question: None
+    doubtful: Callable[[Array, float, int | None], NDArray[np.bool_]] = may_be_zero
+    doubt: Callable[[Array, float], str] = _zero
     part_of: str = ""
     product: Callable[[Any], tuple[str, str] | None] = lambda _question: None
     stepwise: Callable[[Any], bool] = lambda _settings: False
@@ -323,36 +351,45 @@ def steps(name: str, context: Context) -> list[Paths]:
     return found or [() for _ in asked.at]
 
 
-def denominators(name: str, context: Context) -> list[tuple[Array, ...]]:
-    """Compute what an estimand's rows divide by, or what the estimands that it is made of do.
+@dataclass(frozen=True)
+class Ground:
+    """What a row rests on, such as what it divides by.
+
+    Attributes:
+        kind: of the estimand that rests on it.
+        draws: (chain, draw).
+    """
+
+    kind: str
+    draws: Array
+
+    def doubtful(self, prob: float, axis: int | None = None) -> NDArray[np.bool_]:
+        """Return whether what rests on it is not to be reported; `axis` as of `may_be_zero`."""
+        return kind(self.kind).doubtful(self.draws, prob, axis)
+
+    def doubt(self, prob: float) -> str:
+        """Say why, as a clause."""
+        return kind(self.kind).doubt(self.draws, prob)
+
+
+def denominators(name: str, context: Context) -> list[tuple[Ground, ...]]:
+    """Compute what an estimand's rows rest on, or those of the estimands that it is made of.
 
     Args:
         name: of the estimand.
         context: as for `evaluate`.
 
     Returns:
-        For each row the draws of what must not be zero; nothing where there is no such thing.
+        For each row the draws of what must not be doubtful; nothing where there is no such thing.
     """
     e = context.estimands[name]
     asked = question(name, context)
     whole = kind(e.kind, e.where).denominator(asked)
     if whole is not None:
-        return [(d,) for d in whole.evaluate(context)]
+        return [(Ground(e.kind, d),) for d in whole.evaluate(context)]
     parts = getattr(e.settings, "of", ())
     every = tuple(d for p in parts for row in denominators(p, context) for d in row)
     return [every for _ in asked.at] if every else []
-
-
-def may_be_zero(draws: Array, prob: float, axis: int | None = None) -> NDArray[np.bool_]:
-    """Return whether an equal-tailed interval includes zero: the rule by which ratios are withheld.
-
-    Args:
-        draws: of what a ratio divides by.
-        prob: mass of the interval.
-        axis: of the draws; all of them if None.
-    """
-    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=axis)
-    return np.asarray((low <= 0) & (high >= 0))
 
 
 def warnings(context: Context) -> list[str]:

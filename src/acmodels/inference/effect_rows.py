@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from acmodels.errors import InputError, did_you_mean
-from acmodels.estimands import Context, denominators, evaluate, may_be_zero, steps
+from acmodels.estimands import Context, Ground, denominators, evaluate, steps
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.inference.imputation import Imputations, over_worlds
 from acmodels.inference.judging import Effect, Effects, meant
-from acmodels.numbers import number, stated
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.spec.model import Model
 from acmodels.system import System
@@ -82,16 +81,16 @@ class EffectRows:
 
     Attributes:
         rows: one for each quantity.
-        wholes: by position of the row, the draws of what must not be zero.
+        wholes: by position of the row, what must not be doubtful for it to be reported.
     """
 
     rows: tuple[Effect, ...]
-    wholes: Mapping[int, tuple[Array, ...]]
+    wholes: Mapping[int, tuple[Ground, ...]]
 
     @property
     def arrays(self) -> list[Array]:
         """All draws: of the rows, of what they divide by, then of the steps of paths."""
-        wholes = [w for some in self.wholes.values() for w in some]
+        wholes = [w.draws for some in self.wholes.values() for w in some]
         legs = [s.draws for r in self.rows for path in r.steps for s in path]
         return [r.draws for r in self.rows] + wholes + legs
 
@@ -99,7 +98,9 @@ class EffectRows:
         """Return the same with other draws, in the order of `arrays`."""
         rest = iter(arrays)
         rows = [replace(r, draws=next(rest)) for r in self.rows]
-        wholes = {k: tuple(next(rest) for _ in w) for k, w in self.wholes.items()}
+        wholes = {
+            k: tuple(replace(w, draws=next(rest)) for w in some) for k, some in self.wholes.items()
+        }
         rows = tuple(
             replace(r, steps=tuple(tuple(replace(s, draws=next(rest)) for s in p) for p in r.steps))
             for r in rows
@@ -114,16 +115,11 @@ class EffectRows:
         """
         out = list(self.rows)
         for k, wholes in self.wholes.items():
-            bad = [w for w in wholes if may_be_zero(w, prob)]
+            bad = [w for w in wholes if w.doubtful(prob)]
             if not bad:
                 continue
-            low, high = np.quantile(bad[0], [(1 - prob) / 2, (1 + prob) / 2])
             at = f" ({out[k].at})" if out[k].at else ""
-            why = (
-                f"'{out[k].name}'{at} is not reported, since the {stated(100 * prob)} % interval "
-                f"of the total effect, {number(low)} to {number(high)}, includes 0, and a "
-                "proportion of an effect that may be 0 has no meaning."
-            )
+            why = f"'{out[k].name}'{at} is not reported, since {bad[0].doubt(prob)}."
             out[k] = replace(out[k], draws=np.full_like(out[k].draws, np.nan), withheld=why)
         return tuple(out)
 
@@ -131,7 +127,7 @@ class EffectRows:
 def effect_rows(context: Context) -> EffectRows:
     """Compute all estimands of a model, and what ratios among them divide by."""
     rows: list[Effect] = []
-    wholes: dict[int, tuple[Array, ...]] = {}
+    wholes: dict[int, tuple[Ground, ...]] = {}
     for name, e in context.estimands.items():
         first = len(rows)
         ends = _ends(e.settings)

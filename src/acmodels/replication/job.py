@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from acmodels.engines import engine, engine_names
-from acmodels.estimands import Context, denominators, evaluate, may_be_zero, question, steps
+from acmodels.estimands import Context, denominators, evaluate, question, steps
 from acmodels.priors import Priors
 from acmodels.spec.design import Design
 from acmodels.spec.distribution import Distribution
@@ -185,7 +185,7 @@ def _zero(prob: float, name: str, context: Context) -> list[Array]:
         sets = len(next(iter(context.responses.values())))
         return [np.zeros((sets, 1)) for _ in question(name, context).at]
     return [
-        np.any([may_be_zero(w, prob, axis=1) for w in row], axis=0).astype(float)[:, None]
+        np.any([w.doubtful(prob, axis=1) for w in row], axis=0).astype(float)[:, None]
         for row in found
     ]
 
