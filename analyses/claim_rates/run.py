@@ -4,8 +4,8 @@ python run.py [STUDIES] [--districts 60] [--classes effect,mediation] [--workers
 
 Every study has a seed of its own, so that the rates do not depend on the number of workers. Each
 verdict goes to runs/studies.sqlite as soon as there is one: a run that was killed goes on, and a
-run of more studies adds to those there are. rates.csv has what the store has. After a change of the
-rules, `--again` throws away what is stored of the classes.
+run of more studies adds to those there are. The counts go to the package's framework/rates.csv.
+After a change of the rules, `--again` throws away what is stored of the classes.
 """
 
 import argparse
@@ -35,12 +35,13 @@ from acmodels.framework.graph import Framework
 from acmodels.inference.fitting import fit
 from acmodels.theory.assessment import grouped
 from acmodels.theory.compiler import compile_proposition
+from acmodels.theory.rates import pattern
 from acmodels.theory.ruling import decide, jointly
 from acmodels.theory.sensitivity import answers_of
 
 HERE = Path(__file__).parent
 STORE = HERE / "runs" / "studies.sqlite"
-RATES = HERE / "rates.csv"
+RATES = HERE.parents[1] / "src" / "acmodels" / "framework" / "rates.csv"
 SEED = 20261129
 DRAWS = 250
 """Of each of four chains."""
@@ -56,7 +57,8 @@ CLASSES: tuple[Class, ...] = (
     *comparisons.AGGREGATES,
 )
 COLUMNS = (
-    "kind", "class", "world", "truth", "holds", "limit", "districts", "studies", "supported",
+    "kind", "class", "pattern", "world", "truth", "holds", "limit", "districts", "studies",
+    "supported",
     "contradicted", "undecided", "other", "false", "seconds",
 )  # fmt: skip
 TABLE = """
@@ -151,7 +153,8 @@ def rates(store: sqlite3.Connection) -> pd.DataFrame:
     """Count the verdicts of every class, world and size, in the order of the registry."""
     every = pd.read_sql_query("select * from studies", store)
     rows: list[tuple[object, ...]] = []
-    for c in CLASSES:
+    for index, c in enumerate(CLASSES):
+        levels = pattern(theory(index), theory(index).propositions["H"].claims[0])
         for name, w in c.worlds.items():
             mine = every[
                 (every["kind"] == c.kind) & (every["class"] == c.name) & (every["world"] == name)
@@ -161,12 +164,30 @@ def rates(store: sqlite3.Connection) -> pd.DataFrame:
                         for s in ("supported", "contradicted", "undecided")]  # fmt: skip
                 rows.append(
                     (
-                        c.kind, c.name, name, w.truth, w.holds, w.limit, districts, len(of), *many,
-                        len(of) - sum(many), many[1] if w.holds else many[0],
-                        round(float(of["seconds"].median()), 2),
+                        c.kind, c.name, levels, name, w.truth, w.holds, w.limit, districts,
+                        len(of), *many, len(of) - sum(many),
+                        many[1] if w.holds else many[0], round(float(of["seconds"].median()), 2),
                     )
                 )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def write(store: sqlite3.Connection) -> None:
+    """Write the table that the package ships, with the rows it has of what is not in the store."""
+    new = rates(store)
+    key = ["kind", "class", "world", "districts"]
+    if RATES.exists():
+        old = pd.read_csv(RATES)
+        kept = ~old.set_index(key).index.isin(new.set_index(key).index)
+        new = pd.concat([old[kept], new]) if len(new) else old
+        order = {(c.kind, c.name, w): k for k, (c, w) in enumerate(
+            (c, w) for c in CLASSES for w in c.worlds)}  # fmt: skip
+        place = [
+            order.get(x, -1) for x in zip(new["kind"], new["class"], new["world"], strict=True)
+        ]
+        new = new.assign(place=place).sort_values(["place", "districts"])
+        new = new[new["place"] >= 0].drop(columns="place")
+    new.to_csv(RATES, index=False, lineterminator="\n")
 
 
 def chosen(words: str) -> list[int]:
@@ -231,10 +252,10 @@ def main() -> None:
             each = (time.perf_counter() - started) / done
             if task[:3] != place or done == len(tasks):
                 place = task[:3]
-                rates(store).to_csv(RATES, index=False, lineterminator="\n")
+                write(store)
                 print(f"{done} of {len(tasks)}: {', '.join(map(str, key(task)[:4]))}; "
                       f"{left(each * (len(tasks) - done))} left", flush=True)  # fmt: skip
-        rates(store).to_csv(RATES, index=False, lineterminator="\n")
+        write(store)
 
 
 if __name__ == "__main__":

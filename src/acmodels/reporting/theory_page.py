@@ -14,6 +14,7 @@ from acmodels.reporting import charts, write_page
 from acmodels.reporting import words as w
 from acmodels.reporting.pieces import Table
 from acmodels.reporting.rival_words import rival_card
+from acmodels.theory.rates import sentences
 from acmodels.theory.ruling import Part, Ruling
 from acmodels.theory.telling import confounding
 
@@ -160,7 +161,7 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
         "card": card,
         "models": [m for m in str(row["model"]).split(", ") if m],
         "first": True,
-        "rates": "",
+        "rates": " ".join(sentences(found.framework, p.claims)),
         "would": _would(ruling, status, found.sensitivity.get(p.id)),
     }
 

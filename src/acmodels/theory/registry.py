@@ -9,6 +9,7 @@ from acmodels.load import load_model
 from acmodels.numbers import stated
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER
+from acmodels.theory.rates import sentences
 from acmodels.theory.wording import claim_words, constructs_of
 
 FOLDER = "framework"
@@ -51,6 +52,7 @@ def entry(p: Proposition | str, f: Framework | None = None) -> dict[str, Any]:
         "rivals": list(p.rivals),
         "probability": p.probability or f.probability,
         "smallest": f.smallest if p.smallest is None else p.smallest,
+        "rates": list(sentences(f, p.claims)),
     }
 
 
@@ -82,6 +84,7 @@ def page(one: dict[str, Any]) -> str:
             f"{stated(one['smallest'])} sd are negligible"
         ),
     ]
+    lines += [f"Error rates: {said}" for said in one["rates"]]
     if one["rivals"]:
         lines.append(f"Rivals:      {', '.join(one['rivals'])}")
     if one["model"] is not None:
