@@ -12,7 +12,7 @@ from acmodels.engines import Sampling
 from acmodels.estimands import Context, evaluate
 from acmodels.families import scalars
 from acmodels.inference.fitting import Fit
-from acmodels.inference.judging import Effect, Effects
+from acmodels.inference.judging import EffectRow, Effects
 from acmodels.load import load_model
 from acmodels.posterior import Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
@@ -63,7 +63,7 @@ def fake_fit(
         system.layout, system.responses, posterior.__getitem__, model.estimands, model.source
     )
     rows = tuple(
-        Effect(name, e.kind, row.at, row.draws, sensitivity)
+        EffectRow(name, e.kind, row.at, row.draws, sensitivity)
         for name, e in model.estimands.items()
         for row in evaluate(name, context)
     )
@@ -127,7 +127,7 @@ def fake_posterior(
     return Posterior(names, np.stack(values, axis=2), effects, "fake", stats, {"sample": 1.25})
 
 
-def fake_effects(model: str, rows: tuple[Effect, ...], messages: tuple[str, ...]) -> Effects:
+def fake_effects(model: str, rows: tuple[EffectRow, ...], messages: tuple[str, ...]) -> Effects:
     """The table of estimands, as `fit` makes it."""
     columns = ("mean", "sd", "median", "lower", "upper", "r_hat", "ess_bulk", "ess_tail")
     draws = np.stack([r.draws for r in rows], axis=2) if rows else np.zeros((CHAINS, DRAWS, 0))

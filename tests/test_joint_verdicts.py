@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal, norm
 
 import acmodels as ac
 from acmodels.errors import ModelError
-from acmodels.inference.judging import Effect, Effects, judge
+from acmodels.inference.judging import EffectRow, Effects, judge
 from acmodels.inference.parts import PARTS, parts
 from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.spec.proposition import Claim, Proposition
@@ -27,7 +27,7 @@ def normal(mean: float, sd: float, n: int = 4000) -> np.ndarray:
     return q.reshape(2, -1)
 
 
-def effects(*rows: Effect, usable: bool = True) -> Effects:
+def effects(*rows: EffectRow, usable: bool = True) -> Effects:
     flat = [r.draws.reshape(-1) for r in rows]
     table = pd.DataFrame(
         {
@@ -41,7 +41,7 @@ def effects(*rows: Effect, usable: bool = True) -> Effects:
 
 
 def judged(p: Proposition, **draws: np.ndarray) -> dict[str, Any]:
-    rows = [Effect(k, "coefficient", "", x) for k, x in draws.items()]
+    rows = [EffectRow(k, "coefficient", "", x) for k, x in draws.items()]
     return dict(judge(effects(*rows), {p.id: p}).iloc[0])
 
 
@@ -180,8 +180,8 @@ def test_two_differences_take_a_quarter_of_the_rest_each() -> None:
 
 def test_parts_have_a_row_each() -> None:
     rows = [
-        Effect("a", "total", "", normal(3, 0.1), source="x", to="y", scale="linear"),
-        Effect("b", "total", "w=1", normal(-3, 0.1), source="x", to="z", scale="linear"),
+        EffectRow("a", "total", "", normal(3, 0.1), source="x", to="y", scale="linear"),
+        EffectRow("b", "total", "w=1", normal(-3, 0.1), source="x", to="z", scale="linear"),
     ]
     p = both(Claim("a", 0.0, INF), Claim("b", 0.0, INF, at="w=1", rope=(-0.1, 0.1)))
     one = Proposition("Q", "a", 0.0, INF)

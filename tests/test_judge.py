@@ -10,14 +10,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from acmodels.errors import EstimandError
-from acmodels.inference.judging import COLUMNS, Effect, Effects, judge
+from acmodels.inference.judging import COLUMNS, EffectRow, Effects, judge
 from acmodels.inference.rules import verdict
 from acmodels.spec.model import Proposition
 
 INF = float("inf")
 
 
-def effects(*rows: Effect, usable: bool = True, why: str = "") -> Effects:
+def effects(*rows: EffectRow, usable: bool = True, why: str = "") -> Effects:
     table = pd.DataFrame(
         {
             "name": [r.name for r in rows],
@@ -37,7 +37,7 @@ def share(inside: int, total: int = 1000) -> np.ndarray:
 
 
 def judged(draws: np.ndarray, p: Proposition, sensitivity: float | None = None) -> dict[str, Any]:
-    table = judge(effects(Effect("e", "indirect", "", draws, sensitivity)), {p.id: p})
+    table = judge(effects(EffectRow("e", "indirect", "", draws, sensitivity)), {p.id: p})
     assert list(table.columns) == list(COLUMNS)
     return dict(table.iloc[0])
 
@@ -231,7 +231,7 @@ def test_reasons(inside: int, p: Proposition, status: str, reason: str) -> None:
 
 
 def test_unusable_says_why_and_judges_nothing() -> None:
-    e = effects(Effect("e", "indirect", "", share(1000)), usable=False, why="R-hat is 1.2.")
+    e = effects(EffectRow("e", "indirect", "", share(1000)), usable=False, why="R-hat is 1.2.")
     row = dict(judge(e, {"P": Proposition("P", "e", 0.0, INF)}).iloc[0])
     assert row["status"] == "unusable"
     assert row["reason"] == "No verdict: R-hat is 1.2."
@@ -239,8 +239,8 @@ def test_unusable_says_why_and_judges_nothing() -> None:
 
 
 def test_an_estimand_of_several_rows_needs_at() -> None:
-    rows = [Effect("e", "indirect", f"w={v}", share(n)) for v, n in ((0, 10), (1, 990))]
-    e = effects(*rows, Effect("other", "direct", "", share(500)))
+    rows = [EffectRow("e", "indirect", f"w={v}", share(n)) for v, n in ((0, 10), (1, 990))]
+    e = effects(*rows, EffectRow("other", "direct", "", share(500)))
     for at, status in (("w=0", "contradicted"), ("w=1", "supported")):
         table = judge(e, {"P": Proposition("P", "e", 0.0, INF, at=at)})
         assert table["status"].tolist() == [status]
@@ -254,7 +254,7 @@ def test_an_estimand_of_several_rows_needs_at() -> None:
 
 def test_equal_rows_do_not_confuse() -> None:
     """Two quantities with the same draws keep their own numbers in the table."""
-    rows = [Effect("e", "indirect", f"w={v}", share(700)) for v in (0, 1)]
+    rows = [EffectRow("e", "indirect", f"w={v}", share(700)) for v in (0, 1)]
     e = effects(*rows)
     e.table["mean"] = [1.0, 2.0]
     p = {k: Proposition(k, "e", 0.0, INF, at=f"w={k}") for k in ("0", "1")}
@@ -262,7 +262,7 @@ def test_equal_rows_do_not_confuse() -> None:
 
 
 def test_no_propositions_no_rows() -> None:
-    table = judge(effects(Effect("e", "indirect", "", share(1))), {})
+    table = judge(effects(EffectRow("e", "indirect", "", share(1))), {})
     assert list(table.columns) == list(COLUMNS)
     assert len(table) == 0
 

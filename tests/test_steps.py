@@ -9,7 +9,7 @@ import pytest
 import acmodels as ac
 from acmodels.errors import EstimandError
 from acmodels.estimands import Context, evaluate, steps
-from acmodels.inference.judging import Effect
+from acmodels.inference.judging import EffectRow
 from acmodels.inference.parts import parts
 from acmodels.system import build_system, parameters
 from fakes import fake_effects
@@ -38,10 +38,10 @@ def context(equations: dict[str, str], estimands: dict[str, Any], frame: Any, **
     return Context(system.layout, system.responses, look, spec.estimands, spec.source)
 
 
-def rows_of(found: Any, name: str) -> tuple[Effect, ...]:
+def rows_of(found: Any, name: str) -> tuple[EffectRow, ...]:
     e = found.estimands[name]
     return tuple(
-        Effect(name, e.kind, r.at, r.draws, steps=s)
+        EffectRow(name, e.kind, r.at, r.draws, steps=s)
         for r, s in zip(evaluate(name, found), steps(name, found), strict=True)
     )
 

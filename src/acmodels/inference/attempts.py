@@ -10,7 +10,7 @@ from acmodels.inference.boundary import boundary_notes
 from acmodels.inference.diagnosis import diagnose
 from acmodels.inference.effect_rows import evaluate_draws
 from acmodels.inference.imputation import Imputations, imputations
-from acmodels.inference.judging import Effect
+from acmodels.inference.judging import EffectRow
 from acmodels.inference.prior_sensitivity import prior_sensitivity
 from acmodels.posterior import Diagnostics, Posterior
 from acmodels.priors import Priors
@@ -38,7 +38,7 @@ class Attempt:
     """What an engine returned, and what became of it."""
 
     posterior: Posterior
-    rows: tuple[Effect, ...]
+    rows: tuple[EffectRow, ...]
     diagnostics: Diagnostics
     warnings: list[str]
     seconds: float

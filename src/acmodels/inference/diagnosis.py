@@ -4,7 +4,7 @@ import numpy as np
 
 from acmodels.errors import listing
 from acmodels.estimands import kind
-from acmodels.inference.judging import Effect
+from acmodels.inference.judging import EffectRow
 from acmodels.numbers import decimal, share
 from acmodels.posterior import Array, Diagnostics, Posterior, effective
 
@@ -17,7 +17,7 @@ DIVERGENT = 0.001
 
 def diagnose(
     posterior: Posterior,
-    rows: tuple[Effect, ...],
+    rows: tuple[EffectRow, ...],
     least_ess: int = ESS,
     notes: tuple[str, ...] = (),
 ) -> Diagnostics:

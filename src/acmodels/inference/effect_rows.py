@@ -10,7 +10,7 @@ from acmodels.errors import InputError, did_you_mean
 from acmodels.estimands import Context, Ground, denominators, evaluate, steps
 from acmodels.estimands import warnings as estimand_warnings
 from acmodels.inference.imputation import Imputations, over_worlds
-from acmodels.inference.judging import Effect, Effects, meant
+from acmodels.inference.judging import EffectRow, Effects, meant
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.spec.model import Model
 from acmodels.system import System
@@ -56,7 +56,7 @@ def _proposition_problems(model: Model, counts: Mapping[str, list[str]]) -> list
 
 def evaluate_draws(
     model: Model, system: System, posterior: Posterior, values: Imputations | None, prob: float
-) -> tuple[tuple[Effect, ...], list[str]]:
+) -> tuple[tuple[EffectRow, ...], list[str]]:
     """Evaluate all estimands, over completed data where values are missing; warnings too."""
     context = context_of(model, system, posterior.__getitem__)
     if values is None:
@@ -84,7 +84,7 @@ class EffectRows:
         wholes: by position of the row, what must not be doubtful for it to be reported.
     """
 
-    rows: tuple[Effect, ...]
+    rows: tuple[EffectRow, ...]
     wholes: Mapping[int, tuple[Ground, ...]]
 
     @property
@@ -107,7 +107,7 @@ class EffectRows:
         )
         return EffectRows(rows, wholes)
 
-    def withheld(self, prob: float) -> tuple[Effect, ...]:
+    def withheld(self, prob: float) -> tuple[EffectRow, ...]:
         """Return the rows; a ratio whose denominator may be zero has a reason and no numbers.
 
         Args:
@@ -126,13 +126,13 @@ class EffectRows:
 
 def effect_rows(context: Context) -> EffectRows:
     """Compute all estimands of a model, and what ratios among them divide by."""
-    rows: list[Effect] = []
+    rows: list[EffectRow] = []
     wholes: dict[int, tuple[Ground, ...]] = {}
     for name, e in context.estimands.items():
         first = len(rows)
         ends = _ends(e.settings)
         rows += [
-            Effect(name, e.kind, r.at, r.draws, **ends, steps=found)
+            EffectRow(name, e.kind, r.at, r.draws, **ends, steps=found)
             for r, found in zip(evaluate(name, context), steps(name, context), strict=True)
         ]
         wholes |= {first + k: w for k, w in enumerate(denominators(name, context))}
@@ -147,7 +147,7 @@ def _ends(settings: Any) -> dict[str, Any]:
 
 def effects_table(
     model: Model,
-    rows: tuple[Effect, ...],
+    rows: tuple[EffectRow, ...],
     diagnostics: Diagnostics,
     interval: str,
     prob: float,

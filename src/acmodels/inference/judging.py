@@ -30,7 +30,7 @@ SENSITIVE = 0.05
 
 
 @dataclass(frozen=True)
-class Effect:
+class EffectRow:
     """One row of the estimands: a quantity with its draws.
 
     Attributes:
@@ -71,7 +71,7 @@ class Effects:
     """
 
     model: str
-    rows: tuple[Effect, ...]
+    rows: tuple[EffectRow, ...]
     table: "pd.DataFrame" = field(repr=False)
     usable: bool = True
     interval: str = "eti"
@@ -142,19 +142,19 @@ def _row(effects: Effects, p: Proposition) -> dict[str, object]:
     return row
 
 
-def _sensitive(found: Sequence[Effect]) -> bool | None:
+def _sensitive(found: Sequence[EffectRow]) -> bool | None:
     """Whether some quantity moves with the prior; None where that was not computed."""
     known = [e.prior_sensitivity for e in found if e.prior_sensitivity is not None]
     return max(known) >= SENSITIVE if known else None
 
 
-def drawn(effect: Effect) -> Drawn:
+def drawn(effect: EffectRow) -> Drawn:
     """Give the draws of an effect as rules read them, all chains together."""
     steps = [[s.draws.reshape(-1) for s in path] for path in effect.steps]
     return Drawn(effect.draws.reshape(-1), steps)
 
 
-def quantities(effects: Effects, p: Proposition) -> tuple[Effect, ...]:
+def quantities(effects: Effects, p: Proposition) -> tuple[EffectRow, ...]:
     """Return the quantities that a proposition is about, one for each of its claims.
 
     Raises:
@@ -163,7 +163,7 @@ def quantities(effects: Effects, p: Proposition) -> tuple[Effect, ...]:
     return tuple(find(effects, c, p.id) for c in p.claims)
 
 
-def find(effects: Effects, claim: Claim, proposition: str) -> Effect:
+def find(effects: Effects, claim: Claim, proposition: str) -> EffectRow:
     """Return the one quantity that a claim is about.
 
     Raises:

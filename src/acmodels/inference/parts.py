@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.inference.judging import Effect, Effects, drawn, quantities
+from acmodels.inference.judging import EffectRow, Effects, drawn, quantities
 from acmodels.inference.rules import Drawn, chances, decide
 from acmodels.posterior import intervals
 from acmodels.spec.proposition import Claim, Proposition
@@ -49,7 +49,7 @@ def _parts(effects: Effects, p: Proposition) -> Iterator[dict[str, object]]:
             yield from _steps(effects, p, claim.rope, effect)
 
 
-def _claim(effects: Effects, p: Proposition, c: Claim, e: Effect) -> dict[str, object]:
+def _claim(effects: Effects, p: Proposition, c: Claim, e: EffectRow) -> dict[str, object]:
     """The row of one of several claims."""
     row: dict[str, object] = {
         "proposition": p.id,
@@ -73,7 +73,7 @@ def _claim(effects: Effects, p: Proposition, c: Claim, e: Effect) -> dict[str, o
 
 
 def _steps(
-    effects: Effects, p: Proposition, rope: tuple[float, float], e: Effect
+    effects: Effects, p: Proposition, rope: tuple[float, float], e: EffectRow
 ) -> Iterator[dict[str, object]]:
     """The rows of the steps of an indirect effect."""
     several = len(e.steps) > 1

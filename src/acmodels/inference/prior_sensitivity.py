@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from acmodels.inference.judging import Effect
+from acmodels.inference.judging import EffectRow
 from acmodels.posterior import Array, Posterior
 from acmodels.priors import Prior, Priors
 from acmodels.spec.distribution import log_density
@@ -17,8 +17,8 @@ from acmodels.system.groups import Correlations
 
 
 def prior_sensitivity(
-    rows: tuple[Effect, ...], system: System, priors: Priors, posterior: Posterior
-) -> tuple[Effect, ...]:
+    rows: tuple[EffectRow, ...], system: System, priors: Priors, posterior: Posterior
+) -> tuple[EffectRow, ...]:
     """Return the rows with their sensitivity to the prior filled in."""
     import arviz as az
     import xarray as xr

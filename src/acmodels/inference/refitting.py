@@ -13,7 +13,7 @@ import numpy as np
 from acmodels.engines import Batched, Choice, Prepared, Sampling, choose, engine
 from acmodels.inference.diagnosis import diagnose
 from acmodels.inference.fitting import Fit
-from acmodels.inference.judging import Effect
+from acmodels.inference.judging import EffectRow
 from acmodels.posterior import Array
 from acmodels.priors import Priors
 from acmodels.rng import child_seed
@@ -37,7 +37,7 @@ class Refit:
     parameter: Callable[[str], Array]
     pareto_k: float
     log_marginal_likelihood: float
-    usable: Callable[[tuple[Effect, ...]], bool]
+    usable: Callable[[tuple[EffectRow, ...]], bool]
 
 
 @dataclass(frozen=True)

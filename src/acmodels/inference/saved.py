@@ -17,7 +17,7 @@ import numpy as np
 from acmodels.errors import InputError
 from acmodels.estimands import Paths, Step
 from acmodels.folder import MARK
-from acmodels.inference.judging import Effect, Effects
+from acmodels.inference.judging import EffectRow, Effects
 from acmodels.numbers import table_html
 from acmodels.posterior import Array, Diagnostics, intervals
 from acmodels.spec.proposition import Claim, Proposition
@@ -132,7 +132,7 @@ def _read(path: Path) -> KeptFit:
     if len(table) and not len(kept):
         raise ValueError("its posterior.nc has no draws of estimands")
     rows = tuple(
-        Effect(
+        EffectRow(
             str(r["name"]), str(r["kind"]), str(r["at"]), kept[f"estimand_{k}"].to_numpy(),
             kept[f"estimand_{k}"].attrs.get("prior_sensitivity"),
             kept[f"estimand_{k}"].attrs.get("withheld", ""),
@@ -202,7 +202,7 @@ def _claim(c: Mapping[str, Any]) -> Claim:
     )
 
 
-def kept_effects(rows: Sequence[Effect]) -> "xr.Dataset":
+def kept_effects(rows: Sequence[EffectRow]) -> "xr.Dataset":
     """Draws of estimands, for `posterior.nc`; each says its name, `at` and kind."""
     import xarray as xr
 
@@ -252,7 +252,7 @@ def reestimate(kept: KeptFit, interval: str | None, prob: float | None) -> Effec
     return replace(e, table=table, interval=interval, prob=prob)
 
 
-def draws_frame(draws: Mapping[str, Array], rows: Sequence[Effect]) -> "pd.DataFrame":
+def draws_frame(draws: Mapping[str, Array], rows: Sequence[EffectRow]) -> "pd.DataFrame":
     """One row a draw: chain, draw, parameters by name, and estimands as `name` or `name [at]`.
 
     An estimand that has the name of another column is `name (estimand)`.
