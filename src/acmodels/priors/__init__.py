@@ -27,10 +27,12 @@ __all__ = [
     "Priors",
     "held_matrix",
     "held_values",
+    "markers",
     "pattern_kind",
     "resolve_priors",
     "response_scales",
     "turned",
+    "unit_sds",
 ]
 
 _SUPPORTS: Mapping[str, tuple[Support, ...]] = {

@@ -113,7 +113,7 @@ def _fitted(
 ) -> tuple["_Found", Layout, Responses]:
     """Fit R data sets, less what they lose; the layout and responses that were observed too."""
     frame, layout, stack = data
-    if not ready.cell.design.loss.empties:
+    if not ready.cell.design.lacks:
         return _whole(job, ready, prepared_for(ready, *at[:2]), layout, stack, seeds), layout, stack
     lost = losses_of(job, ready.cell.design, layout, ready.size, at[2])
     holes = holed(ready.model, frame, layout, lost, ready.codes)

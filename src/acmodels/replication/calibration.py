@@ -222,7 +222,7 @@ def calibrate(
     check_run(replications, draws, chains, 0.95)
     design = as_design(design)
     cell = Cell(design, from_priors=True)
-    measure = RankMeasure(log_lik=not design.loss.empties)
+    measure = RankMeasure(log_lik=not design.lacks)
     job = Job("calibrate", (cell,), measure, seed, engine, draws, chains)
     number = replications or design.replications
     result = in_folder(job, number, workers, out, progress, executor)

@@ -59,7 +59,8 @@ def holed(
     Raises:
         DataError: no complete row is left where only these are used.
     """
-    if model.missing == "drop":
+    constructs = any(e.construct for e in model.equations.values())
+    if model.missing == "drop" and not constructs:
         keep = ~np.any(list(lost.values()), axis=0) if lost else np.ones(layout.n_rows, dtype=bool)
         if not keep.any():
             raise DataError(f"{frame.name}: no complete row is left")

@@ -25,6 +25,7 @@ from acmodels.simulation import (
     reference_frame,
     resolve_truth,
     settled_layout,
+    without_constructs,
 )
 from acmodels.spec.design import Design
 from acmodels.spec.model import Model
@@ -144,7 +145,7 @@ def get_ready(job: Job, number: int) -> Ready:
     told = assumptions(cell.design, layout, truth, cell.drawn, from_priors=cell.from_priors)
     codes = categories(cell.design, model)
     incomplete: System | None = None
-    if cell.design.loss.empties:
+    if cell.design.lacks:
         layout, responses, incomplete = _typical_holes(job, cell, layout, responses, codes)
     sampled = layout if incomplete is None else incomplete.sampled.layout
     name = choose(sampled, priors, job.engine, source=model.source).name
@@ -175,7 +176,8 @@ def _rows_vary(design: Design) -> bool:
 def losses_of(job: Job, design: Design, layout: Layout, *use: str | int) -> dict[str, np.ndarray]:
     """Draw the cells that the studies of a block lack."""
     rng = stream(job.seed, "losses", *use)
-    return draw_losses(design, layout, rng, stream(job.seed, "pattern of losses"))
+    lost = draw_losses(design, layout, rng, stream(job.seed, "pattern of losses"))
+    return lost | without_constructs(design, layout)
 
 
 def _typical_holes(

@@ -123,10 +123,12 @@ def _effects_as_written(
 
 def _number(prior: Prior, kind: str, rng: np.random.Generator, *, middle: bool) -> float:
     if middle:
+        if prior.upper <= 0:  # the loading of a reversed item
+            return min(median(prior.distribution), -0.1)
         return median(prior.distribution, prior.lower)
     for _ in range(TRIES):
         value = float(draw(prior.distribution, rng, 1)[0])
-        if kind not in scalars() or prior.allows(value):
+        if prior.held is not None or kind not in (*scalars(), "loading") or prior.allows(value):
             return value
     raise ModelError(f"the prior of {prior.name} is hardly ever {prior.range}")
 

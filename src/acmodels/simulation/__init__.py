@@ -34,10 +34,25 @@ from acmodels.system import Layout
 from acmodels.system.arrays import Array
 
 __all__ = [
-    "ASSUMED", "Assumptions", "Simulation", "assumed", "assumptions", "categories", "check_design",
-    "check_losses", "draw_frame", "draw_losses", "emptied", "losable", "predictor_names",
-    "reference_frame", "resolve_truth", "row_kind", "settled_layout",
+    "ASSUMED",
+    "Assumptions",
+    "Simulation",
+    "assumed",
+    "assumptions",
+    "categories",
+    "check_design",
+    "check_losses",
+    "draw_frame",
+    "draw_losses",
+    "emptied",
+    "losable",
+    "predictor_names",
+    "reference_frame",
+    "resolve_truth",
+    "row_kind",
+    "settled_layout",
     "simulate",
+    "without_constructs",
 ]  # fmt: skip
 
 
@@ -113,7 +128,7 @@ def simulate(design: Design | str | Path, seed: int = 1, replicate: int = 0) -> 
     )
     truth = resolve_truth(design, model, layout)
     made = generate(layout, truth, rng)
-    for r in model.equations:
+    for r in (r for r, e in model.equations.items() if not e.construct):
         e = layout.equation(r)
         values = made.responses[r][e.carry]
         table[r] = values.astype(np.int64) if family(e.family).whole else values

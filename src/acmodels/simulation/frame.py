@@ -121,6 +121,7 @@ def check_design(design: Design) -> None:
         keys = [c for g in e.formula.groups for c in g.grouping]
         if e.level is not None:
             keys.append(e.level)
+        keys += model.measures[r].columns if r in model.measures else ()
         problems += [
             f"{design.source}: units: equations.{r} of {model.source} groups by '{k}', which is "
             "not a "

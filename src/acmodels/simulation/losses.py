@@ -25,7 +25,7 @@ def losable(design: Design) -> tuple[str, ...]:
     """Columns of a design's studies whose cells can be empty: responses, then predictors."""
     model = loaded(design)
     rows = row_kind(design)
-    out = list(model.equations)
+    out = [r for r, e in model.equations.items() if not e.construct]
     for name, e in predictors(design, model).items():
         own = e.level == rows or (e.level is None and not _levels(model, name))
         arms = e.balanced or e.distribution.name == "Bernoulli"
@@ -107,6 +107,12 @@ def draw_losses(
         if lost.any():
             out[name] = lost[carry]
     return out
+
+
+def without_constructs(design: Design, layout: Layout) -> dict[str, np.ndarray]:
+    """Return, by construct, all data rows, (N,): a study has no values of it."""
+    every = np.ones(layout.n_rows, dtype=bool)
+    return {r: every for r, e in loaded(design).equations.items() if e.construct}
 
 
 def emptied(whole: Study, lost: Lost) -> Study:

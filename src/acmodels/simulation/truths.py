@@ -8,7 +8,7 @@ import numpy as np
 
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.families import family, scalars
-from acmodels.priors import Prior, resolve_priors
+from acmodels.priors import Prior, markers, resolve_priors, unit_sds
 from acmodels.spec.design import Design
 from acmodels.spec.distribution import median
 from acmodels.spec.model import Model
@@ -16,7 +16,7 @@ from acmodels.system import Layout, parameters
 from acmodels.system.equations import SCALE
 from acmodels.system.structural import with_steps
 
-ASSUMED = {"coefficient": 0.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
+ASSUMED = {"coefficient": 0.0, "loading": 1.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
 """Truths that neither a design nor a stated prior says, by kind of parameter."""
 BY_PRIOR = ("coefficient", "cor", "threshold")
 """Kinds of parameters whose stated prior says what is assumed, beside what families own."""
@@ -59,6 +59,7 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
             continue
         prior = priors[name]
         value = float(design.truth.get(name, _assumed(p.kind, owned.get(name), prior)))
+        _check_settled(design, p.kind, prior, value)
         if p.kind in ("sd", "sigma") and value < 0:
             raise ModelError(f'{design.source}: truth."{name}": an sd cannot be {value:g}')
         if p.kind == "cor" and abs(value) > 1:
@@ -81,8 +82,21 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
     return {name: whole[name] for name in known}
 
 
+def _check_settled(design: Design, kind: str, prior: Prior, value: float) -> None:
+    """Refuse a truth of what gives a construct its scale, and a loading of the wrong sign."""
+    where = f'{design.source}: truth."{prior.name}"'
+    if prior.stated is None and prior.held not in (None, value):
+        raise ModelError(f"{where}: it is 1, which gives the construct its scale, not {value:g}")
+    if kind == "loading" and prior.held is None and not prior.allows(value):
+        raise ModelError(f"{where}: it must be {prior.range}, not {value:g}")
+
+
 def _assumed(kind: str, owned: float | None, prior: Prior) -> float:
     """The truth of a parameter for which a design states none."""
+    if prior.stated is None and prior.held is not None:
+        return prior.held
+    if kind == "loading" and prior.upper <= 0:
+        return -ASSUMED[kind]
     if prior.stated is not None:
         if prior.distribution.name == "Constant":
             return prior.distribution.parameters["value"]
@@ -99,7 +113,7 @@ def assumed(design: Design, layout: Layout, known: Mapping[str, object] | None =
         layout: of its model.
         known: parameters that are drawn, from a design prior say, and not assumed.
     """
-    said = {*design.truth, *(known or ())}
+    said = {*design.truth, *(known or ()), *unit_sds(layout), *markers(layout)}
     return [p.name for p in parameters(layout) if p.kind != "step" and p.name not in said]
 
 

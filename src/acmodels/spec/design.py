@@ -11,6 +11,7 @@ from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.numbers import number
 from acmodels.spec.distribution import Distribution, distribution
+from acmodels.spec.items import belongs, lowered, with_counts, with_items
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, plain, plain_keys
 from acmodels.spec.strict import Strict, check_table, composed_table
@@ -44,6 +45,12 @@ class LossTable(Strict):
     items: Share | dict[str, Share] = 0.0
 
 
+class MeasureSizeTable(Strict):
+    """How many items a construct of the model has."""
+
+    items: Annotated[int, Field(ge=1)]
+
+
 class DesignTable(Strict):
     """A whole design file."""
 
@@ -55,6 +62,7 @@ class DesignTable(Strict):
         default_factory=dict, examples=['x = { dist = "Normal", mu = 0, sigma = 1 }']
     )
     loss: LossTable = LossTable()
+    measures: dict[str, MeasureSizeTable] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,7 @@ class Design:
         exogenous: predictors by name.
         replications: how often a recovery study repeats it.
         loss: what a study of it loses.
+        items: by construct, how many items it has; as the model has them where not given.
         model: the model that `model_name` names, once loaded.
         source, path, sha256: the file.
     """
@@ -159,10 +168,17 @@ class Design:
     exogenous: Mapping[str, Exogenous]
     replications: int = 200
     loss: Loss = Loss()
+    items: Mapping[str, int] = field(default_factory=dict[str, int])
     model: Model | None = None
     source: str = "design"
     path: Path | None = None
     sha256: str = ""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether its studies lack values: cells that are lost, or all of a construct."""
+        constructs = self.model is not None and bool(self.model.measures)
+        return self.loss.empties or constructs
 
     def _repr_html_(self) -> str:
         return facts(
@@ -193,7 +209,8 @@ def design_from_table(
     exogenous = {k: _exogenous(k, v, units, source) for k, v in t.exogenous.items()}
     return Design(
         t.model, _ordered(units, source), t.truth, exogenous, t.replications,
-        _loss(t.loss), None, source, path, sha256,
+        _loss(t.loss), {plain(k): v.items for k, v in t.measures.items()}, None, source, path,
+        sha256,
     )  # fmt: skip
 
 
@@ -204,10 +221,50 @@ def _loss(table: LossTable) -> Loss:
 
 
 def with_model(design: Design, model: Model) -> Design:
-    """Return a design with its model, its truths spelled as the model's parameters are."""
+    """Return a design with its model, its truths spelled as the model's parameters are.
+
+    The model has the equations of its items.
+
+    Raises:
+        ModelError: numbers of items that cannot be.
+    """
+    if model.measures and not lowered(model):
+        _check_items(design, model)
+        model, gone = with_counts(model, design.items)
+        truth = {k: v for k, v in design.truth.items() if not any(belongs(k, i) for i in gone)}
+        design = replace(design, truth=truth)
+        model = with_items(model, {})
+    elif design.items and not model.measures:
+        _check_items(design, model)
     names = names_of(model.equations, model.measures)
     truth = {parameter(k, names): v for k, v in design.truth.items()}
     return replace(design, model=model, truth=truth)
+
+
+def _check_items(design: Design, model: Model) -> None:
+    """Refuse numbers of items that cannot be, and constructs whose items are not known."""
+    problems = [
+        f"{design.source}: measures.{name}.items: {model.source} has no measure of that name"
+        f"{did_you_mean(name, model.measures)}"
+        for name in design.items
+        if name not in model.measures
+    ]
+    for m in model.measures.values():
+        count = design.items.get(m.name)
+        if not m.items:
+            problems.append(
+                f"{model.source}: measures.{m.name}.construct: the items are those of a study; a "
+                'design needs them by name, as items = ["a", "b", "c"]'
+            )
+        elif count is not None and count < 2:
+            problems.append(f"{design.source}: {m.name}.items: a construct needs 2 items or more")
+        elif count is not None and m.marker in m.items[count:]:
+            problems.append(
+                f"{design.source}: {m.name}.items: the first {count} items leave out its marker "
+                f"'{m.marker}'; list the marker first"
+            )
+    if problems:
+        raise ModelError(problems)
 
 
 def plain_design(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """A model with constructs as equations alone: those of items and of constructs added."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from acmodels.spec import parameters as named
 from acmodels.spec.equation import Equation
 from acmodels.spec.formula import INTERCEPT
 from acmodels.spec.measures import Measure
@@ -24,10 +26,11 @@ def with_items(model: Model, families: Mapping[str, str]) -> Model:
 
     Args:
         model: checked, the items of every measure known.
-        families: by item; those that are not there are ordinal.
+        families: by item, where the model does not say; ordinal where nothing does.
     """
     if not model.measures or lowered(model):
         return model
+    families = {**families, **_stated(model.measures)}
     equations: dict[str, Equation] = {}
     for r, e in model.equations.items():
         equations[r] = _of_construct(e, model.measures[r]) if r in model.measures else e
@@ -39,6 +42,52 @@ def with_items(model: Model, families: Mapping[str, str]) -> Model:
     for item, of in items_of(model.measures).items():
         equations[item] = _of_item(item, of, families.get(item, "ordinal"))
     return replace(model, equations=equations)
+
+
+def _stated(measures: Mapping[str, Measure]) -> dict[str, str]:
+    return {i: f for m in measures.values() for i, f in m.families.items()}
+
+
+def with_counts(model: Model, counts: Mapping[str, int]) -> tuple[Model, frozenset[str]]:
+    """Return the model with as many items of its constructs as a design has.
+
+    The first of those listed are kept; further ones are called `NAME_item4` and so on, and are of
+    the family of the last one listed.
+
+    Args:
+        model: without the equations of items.
+        counts: by construct.
+
+    Returns:
+        The model, without the priors of items that were left out, and these items.
+    """
+    measures = dict(model.measures)
+    gone: set[str] = set()
+    for name, count in counts.items():
+        m = measures[name]
+        more = [f"{name}_item{k}" for k in range(len(m.items) + 1, count + 1)]
+        kept = (*m.items[:count], *more)
+        families = {i: f for i, f in m.families.items() if i in kept}
+        if m.items[-1] in m.families:
+            families |= dict.fromkeys(more, m.families[m.items[-1]])
+        gone |= set(m.items[count:])
+        reverse = tuple(i for i in m.reverse if i in kept)
+        measures[name] = replace(m, items=kept, families=families, reverse=reverse)
+    gone -= {i for m in measures.values() for i in m.items}
+    priors = {n: p for n, p in model.priors.items() if not any(belongs(n, i) for i in gone)}
+    return replace(model, measures=measures, priors=priors), frozenset(gone)
+
+
+def belongs(parameter: str, item: str) -> bool:
+    """Return whether a parameter is one of an item's own."""
+    if re.fullmatch(rf"{re.escape(item)} (\| t\d+|~ 1)", parameter):
+        return True
+    own = (named.sigma(item), f"sd({named.intercept(item)} | ", f"=~ {quoted(item)}")
+    return (
+        parameter == own[0]
+        or parameter.startswith(own[1])
+        or (re.search(rf"{re.escape(own[2])}($| \|)", parameter) is not None)
+    )
 
 
 def items_of(measures: Mapping[str, Measure]) -> dict[str, tuple[Measure, ...]]:

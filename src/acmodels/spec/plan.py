@@ -307,6 +307,10 @@ def _put(table: dict[str, Any], key: str, value: float, source: str) -> None:
     elif "~" in key or "(" in key or "|" in key:
         table.setdefault("truth", {})[key] = value
         return
+    elif key.endswith(".items"):
+        name = plain(key.removesuffix(".items"))
+        table.setdefault("measures", {})[name] = {"items": value}
+        return
     else:
         known = [*units, *table.get("truth", {}), *exogenous]
         raise ModelError(

@@ -41,13 +41,10 @@ def with_measures(model: Model, study: Study) -> Model:
     if not model.measures:
         return model
     found = with_items(model, {})
-    stated = {i: f for m in model.measures.values() for i, f in m.families.items()}
     table = study_for(found, study)
     families: dict[str, str] = {}
     for item in items_of(model.measures):
-        if item in stated:
-            families[item] = stated[item]
-        elif item in table.names and kind(table, item) == "number":
+        if item in table.names and kind(table, item) == "number":
             families[item] = _family(numeric(table, item))
     return with_items(model, families)
 
