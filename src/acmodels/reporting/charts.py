@@ -127,7 +127,7 @@ def posterior_curve(
     ends = (region.lower, region.upper)
     known = [v for v in (*ends, *(rope or ()), low, high) if np.isfinite(v)]
     axis = Axis(min(known), max(known), 5)
-    x, density = _smooth(values, axis.ticks[0], axis.ticks[-1])
+    x, density = smooth(values, axis.ticks[0], axis.ticks[-1])
     across = [1000 * axis(v) for v in x]
     up = [float(96 - 92 * v) for v in density / density.max()]
     floor = [96.0] * len(up)
@@ -157,7 +157,7 @@ def _runs(yes: NDArray[np.bool_]) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def _smooth(values: Array, low: float, high: float, cells: int = 160) -> tuple[Array, Array]:
+def smooth(values: Array, low: float, high: float, cells: int = 160) -> tuple[Array, Array]:
     """A kernel density on a grid from `low` to `high`."""
     width = 1.06 * float(values.std()) * len(values) ** -0.2 or 1e-9
     edges = np.linspace(low, high, cells + 1)

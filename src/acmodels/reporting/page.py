@@ -14,6 +14,7 @@ from acmodels.reporting import words as w
 from acmodels.reporting.cards import cards, glance
 from acmodels.reporting.check_figures import check_figures
 from acmodels.reporting.checks import REPLICATES, Check, predictive_checks
+from acmodels.reporting.constructs import construct_sections
 from acmodels.reporting.diagram import diagram
 from acmodels.reporting.pieces import Summary
 from acmodels.reporting.robustness import confounding_section, influence_section
@@ -73,6 +74,7 @@ def gather(
         **_estimates(fit, effects, found, estimates),
         "ml": None if ml is None else s.ml_table(ml.to_dict("records")),
         "ml_words": "" if ml is None else w.ml_words(ml.to_dict("records")),
+        **_constructs(fit, estimates),
         **_variances(fit),
         **_checks(fit, checks),
         **_data(fit),
@@ -129,6 +131,12 @@ def _estimates(
         "coefficients": s.coefficient_forests(fit, found),
         "spread": s.spread_table(fit, estimates),
     }
+
+
+def _constructs(fit: "Fit", estimates: Mapping[str, Summary]) -> dict[str, Any]:
+    """Return how constructs are measured."""
+    sections, pairs, said = construct_sections(fit, estimates)
+    return {"constructs": sections, "item_pairs": pairs, "item_words": said}
 
 
 def _variances(fit: "Fit") -> dict[str, Any]:

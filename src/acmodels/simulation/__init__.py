@@ -25,7 +25,13 @@ from acmodels.simulation.frame import (
     reference_frame,
     row_kind,
 )
-from acmodels.simulation.losses import check_losses, draw_losses, emptied, losable
+from acmodels.simulation.losses import (
+    check_losses,
+    draw_losses,
+    emptied,
+    losable,
+    without_constructs,
+)
 from acmodels.simulation.splines import settled_layout
 from acmodels.simulation.truths import ASSUMED, assumed, categories, resolve_truth
 from acmodels.spec.design import Design
