@@ -17,6 +17,7 @@ from acmodels.load import load_model
 from acmodels.posterior import Diagnostics, Posterior, summarize
 from acmodels.priors import Priors, resolve_priors
 from acmodels.system import Layout, Responses, build_system, parameters
+from acmodels.system.measured import with_measures
 
 CHAINS, DRAWS = 2, 60
 
@@ -55,7 +56,7 @@ def fake_fit(
         seed: of the numbers.
         **changes: fields of the fit to replace.
     """
-    model = load_model(dict(table))
+    model = with_measures(load_model(dict(table)), study(frame))
     system = build_system(model, study(frame))
     priors = resolve_priors(model.priors, system.layout, system.responses, model.source)
     posterior = fake_posterior(system.layout, np.random.default_rng(seed))
@@ -113,7 +114,8 @@ def fake_posterior(
 ) -> Posterior:
     """Draws around 0.3 for coefficients, 0.5 for sds and 0.2 for correlations."""
     centres = {"coefficient": (0.3, 0.1), "cor": (0.2, 0.1), "sd": (0.5, 0.05), "sigma": (1, 0.05),
-               "nu": (8, 0.3), "sigma1": (1.2, 0.05), "cor1": (0.1, 0.1)}  # fmt: skip
+               "nu": (8, 0.3), "sigma1": (1.2, 0.05), "cor1": (0.1, 0.1),
+               "loading": (1, 0.05)}  # fmt: skip
     centres |= {k: ((0.3, 0.02) if s.support == "unit" else (2, 0.1))
                 for k, s in scalars().items() if k not in centres}  # fmt: skip
     known = parameters(layout)

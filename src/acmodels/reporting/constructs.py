@@ -130,8 +130,8 @@ def _thresholds(fit: "Fit", m: "Measure", estimates: Mapping[str, Summary]) -> F
         f"Where answers to items of {m.name} change",
         thresholds_chart(scores, marks, f"Thresholds of the items of {m.name}"),
         "Above, the distribution of the estimated values of units (smoothed). Below, for each "
-        "item, the values at which half of all answers are above a category. tell units "
-        "apart best near their marks.",
+        "item, the values at which half of all answers are above a category. Items tell "
+        "units apart best near their marks.",
     )
 
 

@@ -266,7 +266,7 @@ def equation_table(fit: "Fit") -> Table:
     """The equations as the model file writes them."""
     rows_of = fit.system.observed
     rows: list[tuple[str, ...]] = []
-    for e in fit.system.layout.equations:
+    for e in fit.system.layout.outcomes:
         written = fit.spec.equations[e.response]
         level = f"{written.level} (one row a unit)" if written.level else "data row"
         rows.append((written.formula.text, e.family, e.link, level, count(rows_of[e.response])))

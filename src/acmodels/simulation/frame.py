@@ -57,6 +57,8 @@ def draw_frame(
         name: _predictor(name, e, frame, model, rng)
         for name, e in predictors(design, model).items()
     }
+    if not table:  # a table has a column, if only one that numbers the rows
+        table = {ROW: np.arange(1, frame.size[frame.rows] + 1)}
     made = _data_frame(table)
     if design.loss.attrition > 0:
         # the generator of losses is apart, so that a study with them is the one without, thinned
