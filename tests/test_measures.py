@@ -110,7 +110,7 @@ def test_what_is_wrong_with_the_data_is_said() -> None:
         (table(F={**F, "items": ["a1", "a2", "a9"]}), data, "no column 'a9', the item of measures"),
         (table(F={**F, "rater": "who"}), data.groupby("unit").head(1), "has one 'who' only"),
         (table(F={**F, "level": "department"}), data, "no column 'department'"),
-        (table(F=F), data.assign(a2=3.0), "'a2' has the value 3 in every row"),
+        (table(F=F), data.assign(a2=3.0), "it tells nothing of a construct"),
         (
             table(F={**F, "family": "ordinal"}),
             data.assign(a1=data["a1"] + 0.5),
@@ -196,6 +196,14 @@ def test_rough_values_follow_the_items() -> None:
     turned = {"items": ["a1", "a2", "t"], "level": "unit", "reverse": ["t"]}
     other = build_system(load_model(table(F=turned)), study(data.assign(t=5 - data["a3"]))).sampled
     np.testing.assert_allclose(other.responses["F"], system.responses["F"], atol=1e-12)
+
+
+def test_an_item_that_goes_against_the_others_is_named() -> None:
+    data = answers().assign(a3=lambda d: 5 - d["a3"])
+    found = [f.message for f in build_system(load_model(table(F=F)), study(data)).findings]
+    assert any("'a3' goes against" in m and 'reverse = ["a3"]' in m for m in found)
+    turned = build_system(load_model(table(F={**F, "reverse": ["a3"]})), study(data))
+    assert not any("goes against" in f.message for f in turned.findings)
 
 
 # --- priors --------------------------------------------------------------------------------

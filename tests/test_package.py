@@ -14,7 +14,7 @@ import acmodels as ac
 from acmodels.cli import run as cli
 from acmodels.data import Study, labels, numeric, package_study
 from acmodels.errors import DataError
-from acmodels.system import study_for
+from acmodels.system import build_system, study_for
 
 type Tables = dict[str, pd.DataFrame]
 
@@ -113,6 +113,35 @@ def test_higher_levels_are_carried_down(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(numeric(study, "trust"), by[p["partnership_id"]])
     assert any("rows are those of 'partnerships' (48)" in f.message for f in study.findings)
     assert any("median 2" in f.message for f in study.findings)
+
+
+def test_items_of_a_construct_are_answers_of_persons(tmp_path: Path) -> None:
+    made = tables()
+    study = ac.load_study(write(tmp_path / "study", made))
+    model = ac.load_model(
+        {
+            "name": "m",
+            "measures": {"T": {"construct": "trust", "level": "partnership_id"}},
+            "equations": {
+                "T": {"formula": "T ~ improvement_expertise"},
+                "learning": {"formula": "learning ~ T + budget", "level": "partnership_id"},
+            },
+        }
+    )
+    system = build_system(model, study)
+    assert system.layout.n_rows == 96
+    assert system.layout.equation("T").n == system.layout.equation("learning").n == 48
+    assert [e.response for e in system.layout.equations if e.measured] == ["t1", "t2", "t3"]
+    assert system.layout.measures[0].raters is not None
+    long = made["responses"]
+    counts = long[long["item_id"] == "t3"]["value"].value_counts()
+    turned = 6 - system.responses["t3"]  # worded the other way
+    assert {v: int((turned == v).sum()) for v in counts.index} == counts.to_dict()
+    wrong = ac.load_model({"name": "m", "measures": {"T": {"construct": "trusts"}}})
+    with pytest.raises(DataError, match="did you mean 'trust'"):
+        build_system(wrong, study)
+    with pytest.raises(DataError, match="a study of several tables has them"):
+        build_system(model, ac.study(made["partnerships"]))
 
 
 def test_a_fit_runs_on_a_folder_as_on_a_table(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from acmodels.data.columns import kind, label_codes, labels, numeric, truth_valu
 from acmodels.data.files import read_study
 from acmodels.data.frames import study
 from acmodels.data.package import package_study, study_of
+from acmodels.data.scores import items_of as items_of_construct
 from acmodels.data.screening import near_duplicate_labels, sentinels
 from acmodels.data.table import Finding, Study, row_names
 
@@ -18,6 +19,7 @@ load_study = read_study
 __all__ = [
     "Finding",
     "Study",
+    "items_of_construct",
     "kind",
     "label_codes",
     "labels",

@@ -17,7 +17,7 @@ import pandas as pd
 
 from acmodels.data.columns import label_codes, labels, numeric
 from acmodels.data.package_rules import UNITS, problems, quietly, said_of
-from acmodels.data.scores import scores
+from acmodels.data.scores import item_answers, scores
 from acmodels.data.table import Finding, Labels, Study, TablePart
 from acmodels.errors import DataError, listing
 
@@ -127,20 +127,36 @@ def study_of(study: Study, columns: Iterable[str]) -> Study:
     if not study.parts:
         return study
     wanted = set(columns)
+    parts = (*study.parts, *_items(study, wanted))
     best: tuple[int, int, tuple[str, ...]] | None = None
-    for keys in _keys(study.parts):
-        if wanted <= _reach(keys, study.parts):
-            found = (len(_rows(keys, study.parts)), len(keys), keys)
+    for keys in _keys(parts):
+        if wanted <= _reach(keys, parts):
+            found = (len(_rows(keys, parts)), len(keys), keys)
             best = found if best is None else min(best, found)
     if best is None:
         return study
     made = _JOINED.setdefault(study, {})
-    if best[2] not in made:
-        frame, _, _ = _joined(best[2], study.parts)
+    items = sorted({c for p in parts[len(study.parts) :] for c in p.frame.columns})
+    at = (*best[2], "", *items)
+    if at not in made:
+        frame, _, _ = _joined(best[2], parts)
         head = study.name.rpartition("/")[0] or study.name
-        name = f"{head}/{_called(best[2], study.parts)}"
-        made[best[2]] = replace(study, name=name, frame=frame, parts=(), tables={})
-    return made[best[2]]
+        name = f"{head}/{_called(best[2], parts)}"
+        made[at] = replace(study, name=name, frame=frame, parts=(), tables={})
+    return made[at]
+
+
+def _items(study: Study, wanted: set[str]) -> list[TablePart]:
+    """Return the answers to the items among some columns, which no part of the study has."""
+    if not {"responses", "items"} <= set(study.tables):
+        return []
+    known = {str(c) for p in study.parts for c in p.frame.columns}
+    items = study.tables["items"]
+    asked = set(labels(items, "item_id")) if "item_id" in items.names else set[Any]()
+    mine = sorted(c for c in wanted if c in asked and c not in known)
+    if not mine:
+        return []
+    return [TablePart(k, f, "responses") for k, f in item_answers(study.tables, mine)]
 
 
 def _ids(table: Study) -> list[str]:

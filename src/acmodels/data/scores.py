@@ -1,6 +1,6 @@
 """Scores of constructs from answers to their items."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -140,6 +140,38 @@ def scores(tables: Mapping[str, Study]) -> Iterator[tuple[tuple[str, ...], pd.Da
         (person[~own], ["person_id", "target_id"]),
     ):
         yield from _wide(rows, keys)
+
+
+def items_of(tables: Mapping[str, Study], construct: str) -> tuple[str, ...]:
+    """List the items of a construct and of its facets, in the order of the table of items."""
+    if "items" not in tables or not {"item_id", "construct_id"} <= set(tables["items"].names):
+        return ()
+    book = item_book(tables)
+    mine = set(book.loc[book["construct_id"] == construct, "item_id"])
+    return tuple(str(i) for i in dict.fromkeys(labels(tables["items"], "item_id")) if i in mine)
+
+
+def item_answers(
+    tables: Mapping[str, Study], items: Iterable[str]
+) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """Answers to some items, a column each; those worded the other way turned, as in `scores`.
+
+    Yields:
+        The ids that name a row, and a table of these and one column an item: for each kind of
+        target by `person_id` and the target's id, for persons' answers on themselves by
+        `person_id`; with `wave_id` where there are several waves.
+    """
+    long = answered(tables)
+    if long is None:
+        return
+    some = long[long["item_id"].isin(list(items))].astype({c: object for c in WHO if c in long})
+    some = some.astype({"item_id": object}).rename(
+        columns={"item_id": "construct_id", "value": "score"}
+    )
+    some = some.drop_duplicates(WHO, keep="last")
+    own = some["target_type"] == "self"
+    yield from _wide(some[own], ["person_id"])
+    yield from _wide(some[~own], ["person_id", "target_id"])
 
 
 def _by_target(person: Any, tables: Mapping[str, Study]) -> Any:

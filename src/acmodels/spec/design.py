@@ -11,9 +11,10 @@ from acmodels.display import facts
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.numbers import number
 from acmodels.spec.distribution import Distribution, distribution
-from acmodels.spec.items import belongs, lowered, with_counts, with_items
+from acmodels.spec.items import lowered, with_counts, with_items
 from acmodels.spec.model import Model, names_of
 from acmodels.spec.names import parameter, plain, plain_keys
+from acmodels.spec.parameters import of_item
 from acmodels.spec.strict import Strict, check_table, composed_table
 
 ROW = "row"
@@ -231,7 +232,7 @@ def with_model(design: Design, model: Model) -> Design:
     if model.measures and not lowered(model):
         _check_items(design, model)
         model, gone = with_counts(model, design.items)
-        truth = {k: v for k, v in design.truth.items() if not any(belongs(k, i) for i in gone)}
+        truth = {k: v for k, v in design.truth.items() if not any(of_item(k, i) for i in gone)}
         design = replace(design, truth=truth)
         model = with_items(model, {})
     elif design.items and not model.measures:

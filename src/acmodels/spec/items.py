@@ -1,6 +1,5 @@
 """A model with constructs as equations alone: those of items and of constructs added."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -74,20 +73,8 @@ def with_counts(model: Model, counts: Mapping[str, int]) -> tuple[Model, frozens
         reverse = tuple(i for i in m.reverse if i in kept)
         measures[name] = replace(m, items=kept, families=families, reverse=reverse)
     gone -= {i for m in measures.values() for i in m.items}
-    priors = {n: p for n, p in model.priors.items() if not any(belongs(n, i) for i in gone)}
+    priors = {n: p for n, p in model.priors.items() if not any(named.of_item(n, i) for i in gone)}
     return replace(model, measures=measures, priors=priors), frozenset(gone)
-
-
-def belongs(parameter: str, item: str) -> bool:
-    """Return whether a parameter is one of an item's own."""
-    if re.fullmatch(rf"{re.escape(item)} (\| t\d+|~ 1)", parameter):
-        return True
-    own = (named.sigma(item), f"sd({named.intercept(item)} | ", f"=~ {quoted(item)}")
-    return (
-        parameter == own[0]
-        or parameter.startswith(own[1])
-        or (re.search(rf"{re.escape(own[2])}($| \|)", parameter) is not None)
-    )
 
 
 def items_of(measures: Mapping[str, Measure]) -> dict[str, tuple[Measure, ...]]:

@@ -4,7 +4,7 @@ A construct is a variable without values; each of its items has an equation on t
 which the construct is the predictor (Bollen, 1989, chapter 7). Its coefficient is the loading.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -92,7 +92,7 @@ def read_measures(
             problems.append(f"{source}: measures: '{name}' is there twice")
         out[name] = _measure(name, t, source, problems)
     for m in out.values():
-        problems += _item_problems(m, out, equations, source)
+        problems += item_problems(m, out, equations, source)
     problems += _use_problems(out, equations, source)
     problems += _shared_problems(out, source)
     return out
@@ -114,20 +114,8 @@ def _measure(name: str, t: MeasureTable, source: str, problems: list[str]) -> Me
         families = dict.fromkeys(items, t.family)
     elif t.family is not None:
         families = {plain(k): v for k, v in t.family.items()}
-    named: dict[str, Sequence[str]] = {
-        "family": () if isinstance(t.family, str) else tuple(families),
-        "reverse": tuple(plain(i) for i in t.reverse),
-        "marker": () if t.marker is None else (plain(t.marker),),
-    }
-    if items:
-        problems += [
-            f"{where}.{key}: '{i}' is none of its items{did_you_mean(i, items)} "
-            f"(items: {listing(items)})"
-            for key, some in named.items()
-            for i in some
-            if i not in items
-        ]
-    if t.marker is not None and plain(t.marker) in named["reverse"]:
+    reverse = tuple(plain(i) for i in t.reverse)
+    if t.marker is not None and plain(t.marker) in reverse:
         problems.append(
             f"{where}.marker: '{plain(t.marker)}' is reversed, and a marker's loading is 1; take "
             "another item, or leave marker out"
@@ -145,13 +133,13 @@ def _measure(name: str, t: MeasureTable, source: str, problems: list[str]) -> Me
         families,
         ids.get("level"),
         ids.get("rater"),
-        tuple(named["reverse"]),
+        reverse,
         None if t.marker is None else plain(t.marker),
         ids.get("by"),
     )
 
 
-def _item_problems(
+def item_problems(
     m: Measure,
     measures: Mapping[str, Measure],
     equations: Mapping[str, Equation],
@@ -159,7 +147,14 @@ def _item_problems(
 ) -> list[str]:
     """Refuse items that are something else too, and constructs that items do not identify."""
     where = f"{source}: measures.{m.name}"
-    out: list[str] = []
+    markers = () if m.marker is None else (m.marker,)
+    out = [
+        f"{where}.{key}: '{i}' is none of its items{did_you_mean(i, m.items)} "
+        f"(items: {listing(m.items)})"
+        for key, some in (("family", m.families), ("reverse", m.reverse), ("marker", markers))
+        for i in some
+        if m.items and i not in m.items
+    ]
     for i in m.items:
         if i in equations:
             out.append(

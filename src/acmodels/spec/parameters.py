@@ -3,6 +3,8 @@
 The response stands as it is, what follows `~` as in a formula; of a loading both stand so.
 """
 
+import re
+
 from acmodels.spec.names import quoted
 
 
@@ -32,6 +34,18 @@ def loading(construct: str, item: str) -> str:
     'trust =~ t1'
     """
     return f"{quoted(construct)} =~ {quoted(item)}"
+
+
+def of_item(parameter: str, item: str) -> bool:
+    """Return whether a parameter is one of an item's own.
+
+    >>> [of_item(p, "t1") for p in ("trust =~ t1", "t1 | t2", "sigma(t1)", "trust =~ t10")]
+    [True, True, True, False]
+    """
+    loaded, located = re.escape(f"=~ {quoted(item)}"), re.escape(intercept(item))
+    own = rf"{re.escape(item)} \| t\d+|{located}|{re.escape(sigma(item))}"
+    varying = rf"sd\(({located}|.* {loaded}) \| .*\)"
+    return re.fullmatch(rf"{own}|.* {loaded}|{varying}", parameter) is not None
 
 
 def sd(effect: str, group: str) -> str:

@@ -15,6 +15,7 @@ from acmodels.system.equation import Curves
 from acmodels.system.equations import codes_found, layout_of
 from acmodels.system.latent import latent_notes
 from acmodels.system.layout import Layout
+from acmodels.system.measured import item_warnings
 from acmodels.system.rows import Rows
 from acmodels.system.separation import not_looked_at
 
@@ -59,6 +60,7 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
         raise DataError(f"{rows.study.name}: {p}" for p in problems)
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
+    found += [Finding("warning", w) for w in item_warnings(layout, responses)]
     found += [Finding("note", n) for n in _without_weight(layout)]
     found += [Finding("note", n) for n in (*latent_notes(layout), *not_looked_at(layout))]
     found += [Finding("note", n) for n in _coded(layout, rows.study)]

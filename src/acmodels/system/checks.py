@@ -122,7 +122,12 @@ def response_problems(layout: Layout, responses: Responses, rows: RowNames) -> l
         if found:
             bad = listing(rows(e.rows[_misfits(e, y)]))
             out += [f"'{e.response}' {p} (rows {bad})" for p in found]
-        if np.ptp(y) == 0 and e.trials is None:
+        if np.ptp(y) == 0 and e.measured:
+            out.append(
+                f"'{e.response}', an item of {e.measured[0]}, has the value {y[0]:g} in every row; "
+                "it tells nothing of a construct, so leave it out of the items"
+            )
+        elif np.ptp(y) == 0 and e.trials is None:
             out.append(
                 f"'{e.response}' has the value {y[0]:g} in every row; it has no variance to "
                 "explain, so leave its equation out"

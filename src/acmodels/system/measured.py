@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from acmodels.data import Finding, Study, kind, numeric
-from acmodels.errors import DataError
+from acmodels.data import Finding, Study, items_of_construct, kind, labels, numeric
+from acmodels.errors import DataError, ModelError, did_you_mean, listing
+from acmodels.numbers import decimal
 from acmodels.spec import measures as spec
 from acmodels.spec.formula import INTERCEPT
-from acmodels.spec.items import items_of, with_items
+from acmodels.spec.items import items_of, lowered, with_items
 from acmodels.spec.model import Model
-from acmodels.system.arrays import Array, Index
+from acmodels.system.arrays import Array, Index, Responses
 from acmodels.system.equation import Column, EquationLayout
 from acmodels.system.groups import Block, Member
 from acmodels.system.layout import Layout, Measure
@@ -38,8 +39,9 @@ def with_measures(model: Model, study: Study) -> Model:
     Raises:
         DataError: a column is missing or has no numbers.
     """
-    if not model.measures:
+    if not model.measures or lowered(model):
         return model
+    model = _with_items_of_constructs(model, study)
     found = with_items(model, {})
     table = study_for(found, study)
     families: dict[str, str] = {}
@@ -47,6 +49,43 @@ def with_measures(model: Model, study: Study) -> Model:
         if item in table.names and kind(table, item) == "number":
             families[item] = _family(numeric(table, item))
     return with_items(model, families)
+
+
+def _with_items_of_constructs(model: Model, study: Study) -> Model:
+    """Return the model with the items of a study where a measure means all of a construct's.
+
+    Raises:
+        DataError: the study has no such items.
+        ModelError: the items cannot measure the construct.
+    """
+    measures = dict(model.measures)
+    for m in model.measures.values():
+        if m.construct is None or m.items:
+            continue
+        items = items_of_construct(study.tables, m.construct)
+        if not items:
+            known = _constructs(study)
+            has = f"constructs with items: {listing(known)}" if known else "it has no items"
+            raise DataError(
+                f"{study.name}: measures.{m.name}.construct: no items of '{m.construct}'"
+                f"{did_you_mean(m.construct, known)} ({has}); a study of several tables has them "
+                'in items.csv, and in one table items = ["column", ...] names them'
+            )
+        measures[m.name] = replace(m, items=items)
+    changed = [m for n, m in measures.items() if m is not model.measures[n]]
+    found = [
+        p for m in changed for p in spec.item_problems(m, measures, model.equations, model.source)
+    ]
+    if found:
+        raise ModelError(found)
+    return replace(model, measures=measures) if changed else model
+
+
+def _constructs(study: Study) -> list[str]:
+    items = study.tables.get("items")
+    if items is None or "construct_id" not in items.names:
+        return []
+    return [str(c) for c in dict.fromkeys(labels(items, "construct_id")) if c is not None]
 
 
 def _family(values: Array) -> str:
@@ -192,6 +231,49 @@ def _raters(level: str, rater: str | None, rows: Rows) -> tuple[Index, tuple[str
     each = np.arange(rows.n, dtype=np.int64)
     units = rows.labels(level)
     return each, tuple(f"{u}:{k}" for u, k in zip(units, rows.names(each), strict=True))
+
+
+AGAINST = -0.1
+"""A correlation with the other items below which an item seems to be reversed."""
+
+
+def item_warnings(layout: Layout, responses: Responses) -> list[str]:
+    """Warn of items that go against the others, and of constructs that few raters rate."""
+    out: list[str] = []
+    for m in layout.measures:
+        z = np.full((len(m.items), layout.n_rows), np.nan)
+        for k, i in enumerate(m.items):
+            e = layout.equations[i]
+            sign = -1.0 if e.response in m.reverse else 1.0
+            z[k, e.rows] = sign * _standard(responses[e.response])
+        for k, i in enumerate(m.items):
+            r = _with_rest(z, k)
+            if r is None or r > AGAINST:
+                continue
+            name = layout.equations[i].response
+            turn = (
+                f"leave it out of reverse in measures.{m.name}"
+                if name in m.reverse
+                else f'write reverse = ["{name}"] in measures.{m.name}'
+            )
+            side = "below" if name in m.reverse else "above"
+            out.append(
+                f"'{name}' goes against the other items of {m.name} (correlation with their mean "
+                f"{decimal(r, 2)}), and its loading is kept {side} 0; "
+                f"if it is worded the other way, {turn}"
+            )
+    return out
+
+
+def _with_rest(z: Array, k: int) -> float | None:
+    """Correlation of an item with the mean of the others, in rows that have both."""
+    rest = np.delete(z, k, axis=0)
+    count = np.isfinite(rest).sum(axis=0)
+    mean = np.where(np.isfinite(rest), rest, 0.0).sum(axis=0) / np.maximum(count, 1)
+    both = np.isfinite(z[k]) & (count > 0)
+    if both.sum() < 10 or not z[k][both].std() * mean[both].std() > 0:
+        return None
+    return float(np.corrcoef(z[k][both], mean[both])[0, 1])
 
 
 def exogenous_sets(model: Model) -> list[list[str]]:

@@ -146,4 +146,7 @@ def scale_draws(
     if data is None:
         return {}
     values = data.unit * scaled_draws(draws, "scales", part.forms, data.ratio)
-    return {p.name: values[..., j] for j, p in enumerate(part.priors)}
+    return {
+        p.name: values[..., j] if p.held is None else np.full_like(values[..., j], p.held)
+        for j, p in enumerate(part.priors)
+    }
