@@ -206,6 +206,19 @@ def test_an_item_that_goes_against_the_others_is_named() -> None:
     assert not any("goes against" in f.message for f in turned.findings)
 
 
+def test_an_exogenous_construct_that_goes_with_a_predictor_is_named() -> None:
+    data = answers()
+    data["x"] = data.groupby("unit")["a1"].transform("mean")
+    made = {**table(F=F), "equations": {"y": {"formula": "y ~ F + x"}}}
+    found = [f.message for f in build_system(load_model(made), study(data)).findings]
+    assert any("'F' has no equation" in m and 'formula = "F ~ x"' in m for m in found)
+    made["equations"]["F"] = {"formula": "F ~ x"}
+    found = [f.message for f in build_system(load_model(made), study(data)).findings]
+    assert not any("has no equation" in m for m in found)
+    far = build_system(load_model(made), study(data.assign(x=2000 + data["x"]))).findings
+    assert any("write center(x)" in f.message for f in far)
+
+
 # --- priors --------------------------------------------------------------------------------
 
 

@@ -253,9 +253,4 @@ def _not_yet(model: Model) -> list[str]:
             "[measures] beside [panel]: constructs in waves are not fitted yet by this version; "
             "take scores of the items, or leave [panel] out"
         )
-    if model.panel is not None and model.panel.initial == "stationary":
-        out.append(
-            'panel.initial: first-wave deviations that the process implies ("stationary") are not '
-            'fitted yet by this version; use initial = "free"'
-        )
     return out

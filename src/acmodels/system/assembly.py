@@ -13,9 +13,9 @@ from acmodels.system.arrays import Array, Responses
 from acmodels.system.centered import zero_notes
 from acmodels.system.equation import Curves
 from acmodels.system.equations import codes_found, layout_of
+from acmodels.system.item_checks import construct_warnings, item_warnings
 from acmodels.system.latent import latent_notes
 from acmodels.system.layout import Layout
-from acmodels.system.measured import item_warnings
 from acmodels.system.rows import Rows
 from acmodels.system.separation import not_looked_at
 
@@ -61,6 +61,7 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
     found = [Finding("warning", w) for w in warnings]
     found += [Finding("warning", w) for w in _near_duplicates(layout, rows)]
     found += [Finding("warning", w) for w in item_warnings(layout, responses)]
+    found += [Finding("warning", w) for w in construct_warnings(layout, responses)]
     found += [Finding("note", n) for n in _without_weight(layout)]
     found += [Finding("note", n) for n in (*latent_notes(layout), *not_looked_at(layout))]
     found += [Finding("note", n) for n in _coded(layout, rows.study)]

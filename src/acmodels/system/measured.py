@@ -11,12 +11,11 @@ import numpy as np
 
 from acmodels.data import Finding, Study, items_of_construct, kind, labels, numeric
 from acmodels.errors import DataError, ModelError, did_you_mean, listing
-from acmodels.numbers import decimal
 from acmodels.spec import measures as spec
 from acmodels.spec.formula import INTERCEPT
 from acmodels.spec.items import items_of, lowered, with_items
 from acmodels.spec.model import Model
-from acmodels.system.arrays import Array, Index, Responses
+from acmodels.system.arrays import Array, Index
 from acmodels.system.equation import Column, EquationLayout
 from acmodels.system.groups import Block, Member
 from acmodels.system.layout import Layout, Measure
@@ -125,13 +124,13 @@ def rough_scores(
     """
     out: dict[str, Guess] = {}
     for m in model.measures.values():
-        z = np.stack([_standard(numbers[i]) * (-1 if i in m.reverse else 1) for i in m.items])
+        z = np.stack([standardized(numbers[i]) * (-1 if i in m.reverse else 1) for i in m.items])
         seen = np.isfinite(z)
         total, count = np.where(seen, z, 0.0).sum(axis=0), seen.sum(axis=0).astype(np.float64)
         code = codes[m.name]
         if code is not None:
             total, count = np.bincount(code, total)[code], np.bincount(code, count)[code]
-        score = _standard(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+        score = standardized(np.where(count > 0, total / np.maximum(count, 1), np.nan))
         scale = marker_scale(m, numbers)
         out[m.name] = Guess(np.where(np.isfinite(score), score, 0.0) * scale, UNKNOWN * scale)
     return out
@@ -145,7 +144,8 @@ def marker_scale(m: spec.Measure, numbers: Mapping[str, Array]) -> float:
     return sd if sd > 0 else 1.0
 
 
-def _standard(x: Array) -> Array:
+def standardized(x: Array) -> Array:
+    """Return values with mean 0 and sd 1, NaN where missing; 0 where they do not vary."""
     seen = x[np.isfinite(x)]
     sd = float(seen.std()) if len(seen) else 0.0
     return (x - seen.mean()) / sd if sd > 0 else np.where(np.isfinite(x), 0.0, np.nan)
@@ -231,49 +231,6 @@ def _raters(level: str, rater: str | None, rows: Rows) -> tuple[Index, tuple[str
     each = np.arange(rows.n, dtype=np.int64)
     units = rows.labels(level)
     return each, tuple(f"{u}:{k}" for u, k in zip(units, rows.names(each), strict=True))
-
-
-AGAINST = -0.1
-"""A correlation with the other items below which an item seems to be reversed."""
-
-
-def item_warnings(layout: Layout, responses: Responses) -> list[str]:
-    """Warn of items that go against the others, and of constructs that few raters rate."""
-    out: list[str] = []
-    for m in layout.measures:
-        z = np.full((len(m.items), layout.n_rows), np.nan)
-        for k, i in enumerate(m.items):
-            e = layout.equations[i]
-            sign = -1.0 if e.response in m.reverse else 1.0
-            z[k, e.rows] = sign * _standard(responses[e.response])
-        for k, i in enumerate(m.items):
-            r = _with_rest(z, k)
-            if r is None or r > AGAINST:
-                continue
-            name = layout.equations[i].response
-            turn = (
-                f"leave it out of reverse in measures.{m.name}"
-                if name in m.reverse
-                else f'write reverse = ["{name}"] in measures.{m.name}'
-            )
-            side = "below" if name in m.reverse else "above"
-            out.append(
-                f"'{name}' goes against the other items of {m.name} (correlation with their mean "
-                f"{decimal(r, 2)}), and its loading is kept {side} 0; "
-                f"if it is worded the other way, {turn}"
-            )
-    return out
-
-
-def _with_rest(z: Array, k: int) -> float | None:
-    """Correlation of an item with the mean of the others, in rows that have both."""
-    rest = np.delete(z, k, axis=0)
-    count = np.isfinite(rest).sum(axis=0)
-    mean = np.where(np.isfinite(rest), rest, 0.0).sum(axis=0) / np.maximum(count, 1)
-    both = np.isfinite(z[k]) & (count > 0)
-    if both.sum() < 10 or not z[k][both].std() * mean[both].std() > 0:
-        return None
-    return float(np.corrcoef(z[k][both], mean[both])[0, 1])
 
 
 def exogenous_sets(model: Model) -> list[list[str]]:
