@@ -11,22 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.engines.hmc.densities import density
+from acmodels.engines.hmc.chart import Chart, anchored_at, chart
 from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts
 from acmodels.engines.hmc.forms import FLAT, form
-from acmodels.engines.hmc.places import COLUMNS, REAL, TABLES, VECTORS, Arrays
+from acmodels.engines.hmc.links import Link, Links
+from acmodels.engines.hmc.places import COLUMNS, JOINT, REAL, TABLES, VECTORS, Arrays
 from acmodels.engines.hmc.products import Effect, Known, Products, Values
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.parameters import coefficient, cor
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix
-from acmodels.system.terms import Term, group_terms, slopes
+from acmodels.system.terms import Term, group_terms, latent_means, slopes
 from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals
 
 
 def design(
-    layout: Layout, priors: Priors, responses: Responses, of: tuple[list[int], list[int]]
+    layout: Layout,
+    priors: Priors,
+    responses: Responses,
+    of: tuple[list[int], list[int]],
+    *,
+    joint: bool | None = None,
 ) -> Design:
     """Arrange a component.
 
@@ -35,9 +42,10 @@ def design(
         priors: in force.
         responses: the data.
         of: positions of its equations and blocks.
+        joint: whether states have joint coordinates; None to choose by what the model has.
     """
-    build = _Build(layout, priors, responses, *of)
-    return build.design()
+    made = _Build(layout, priors, responses, *of, joint).design()
+    return anchored_at(made, made.start, made.arrays.anchor) if made.chart else made
 
 
 class _Build:
@@ -50,6 +58,7 @@ class _Build:
         responses: Responses,
         equations: list[int],
         blocks: list[int],
+        joint: bool | None = None,
     ) -> None:
         self.layout, self.priors, self.responses = layout, priors, responses
         self.positions = equations
@@ -57,7 +66,7 @@ class _Build:
         self.what = unknown(layout)
         self.versions = Versions(layout, self.what, responses)
         self.blocks = blocks
-        self.lists: dict[str, list[Any]] = {k: [] for k in (*COLUMNS, *VECTORS)}
+        self.lists: dict[str, list[Any]] = {k: [] for k in (*COLUMNS, *VECTORS, *JOINT)}
         found = [layout.blocks[b] for b in blocks]
         self.levels = [
             Level(len(x.levels), len(x.members), block=b)
@@ -78,6 +87,8 @@ class _Build:
         self.frozen: list[int] = []
         self.values = Values()
         self.values.add(int(self.block0[-1]))
+        self.joint = self._together() if joint is None else joint
+        self.links: list[list[Link]] = []
         self.parts: dict[str, Parts] = {}
         self.eta: dict[str, int] = {}
 
@@ -95,12 +106,13 @@ class _Build:
         self._summed()
         residual = self._residual()
         self._products(residual)
+        made = self._chart(residual)
         neff = int(self.block0[-1])
         seen = self._length("seen_at")
-        self.lists["sizes"] = [neff, seen, self.values.size]
+        self.lists["sizes"] = [neff, seen, self.values.size, int(self.joint)]
         self.lists["V0"] = [self.values.start()]
-        made = {k: _table(k, self.lists) for k in TABLES}
-        made |= {k: _array(k, self.lists[k]) for k in VECTORS}
+        arrays = {k: _table(k, self.lists) for k in TABLES}
+        arrays |= {k: _array(k, self.lists[k]) for k in (*VECTORS, *JOINT)}
         frozen = np.zeros(len(self.x), dtype=np.bool_)
         frozen[self.frozen] = True
         rough = {
@@ -109,8 +121,8 @@ class _Build:
         }
         return Design(
             self.layout, self.priors, tuple(parts), tuple(self.levels), tuple(self.bases),
-            tuple((m, at) for m, at, _ in residual), rough, Arrays(**made), np.array(self.x),
-            np.array(self.unit), np.array(walls, dtype=np.int64), frozen,
+            tuple((m, at) for m, at, _ in residual), rough, Arrays(**arrays), np.array(self.x),
+            np.array(self.unit), np.array(walls, dtype=np.int64), frozen, made,
         )  # fmt: skip
 
     def _add(self, **values: Any) -> None:
@@ -406,6 +418,7 @@ class _Build:
                 rho = np.array([self.layout.missing[level.missing or 0].spread])
             self._add(
                 J=J, K=K, member0=int(self.member0[b]), block0=int(self.block0[b]),
+                root_at=self.values.add(K * K) if self.joint and not cells else -1,
                 info0=self._length("info"), info=info.ravel(), sd0=-1 if cells else len(self.x),
             )  # fmt: skip
             for k in range(K):
@@ -505,8 +518,11 @@ class _Build:
             self._effect, self._level_of, self._place,
         )  # fmt: skip
         products = Products(known)
+        links = Links(products, self._root, self._first) if self.joint else None
         for i, e in zip(self.positions, self.equations, strict=True):
             products.equation(e)
+            if links is not None:
+                self.links.append(self._linked(links, i, e))
             for mine, _, root in residual:
                 if i in mine:
                     before = mine[: mine.index(i) + 1]
@@ -515,6 +531,76 @@ class _Build:
         self.lists |= products.arrays()
         self.lists |= products.read([(x.J, x.K) for x in self.levels])
         self._seen()
+
+    def _together(self) -> bool:
+        """Whether states rest on each other, so that they have joint coordinates."""
+        if any(np.any(self.what.rows[i].bin >= 0) for i in self.positions):
+            return False
+        read = {m.equation for m in latent_means(self.layout)}
+        return bool(self.gaps) or any(i in read for i in self.positions)
+
+    def _root(self, b: int) -> int | None:
+        """Place in V of the root of a block's covariance."""
+        at = self.lists["root_at"][b]
+        return at if at >= 0 else None
+
+    def _first(self, b: int) -> tuple[int, int, int]:
+        """First state of a block, its levels and effects."""
+        return int(self.block0[b]), self.levels[b].J, self.levels[b].K
+
+    def _linked(self, links: Links, i: int, e: EquationLayout) -> list[Link]:
+        """List the links of an equation with states."""
+        out = links.equation(e)
+        c = self.layout.confounder
+        if c is not None and e.response in c.loadings:
+            of = Effect(len(self.blocks), c.code[e.rows], (1.0,))
+            out += links.effect(e, of, np.full(e.n, c.loadings[e.response]))
+        for n in self.gaps:
+            if self.layout.missing[n].equation == i:
+                out.append(links.cells(e, self.layout.missing[n].at, self._level_of(n)))
+        return out
+
+    def _chart(self, residual: list[tuple[tuple[int, ...], int, int]]) -> Chart | None:
+        """Add what joint coordinates of states need."""
+        E = len(self.equations)
+        if not self.joint:
+            self._add(link0=0, pair0=0, gauss_member0=0, gauss_at=0)
+            self._add(exact=[-1] * E, tilts=[0] * E, tilt0=[0] * E, anchor0=[0] * E)
+            return None
+        sets = [([self.positions.index(i) for i in mine], root) for mine, _, root in residual]
+        joined = {e for members, _ in sets for e in members}
+        sets += [
+            ([k], self.lists["row_par_at"][k])
+            for k, e in enumerate(self.equations)
+            if e.family == "gaussian" and k not in joined
+        ]
+        read = [self.lists["pars"][k] + self.lists["cuts"][k] for k in range(E)]
+        rows = [e.n for e in self.equations]
+        made, arrays = chart(self.links, rows, sets, int(self.block0[-1]), read)
+        self.lists |= {k: [v] for k, v in arrays.items()}
+        owner = {e: r for r, (members, _) in enumerate(sets) for e in members}
+        sizes = made.tilts * np.array(rows)
+        total = int(sum(rows))
+        info = [np.ones(n) for n in rows]
+        for k, e in enumerate(self.equations):
+            if e.family == "gaussian":
+                info[k] = np.ones(e.n) if e.weights is None else np.asarray(e.weights, float)
+                info[k] = info[k] / (1.0 if e.se is None else e.se**2)
+        standard = np.ones(int(self.block0[-1]))
+        for b, level in enumerate(self.levels):
+            if level.missing is not None:
+                standard[self.block0[b] : self.block0[b + 1]] = 0.0
+        self._add(
+            exact=[owner.get(k, -1) for k in range(E)], tilts=made.tilts,
+            tilt0=np.cumsum([0, *sizes])[:-1], anchor0=np.cumsum([0, *made.tilts])[:-1],
+            info_row=np.concatenate(info), score_row=np.zeros(total), eta_row=np.zeros(total),
+            response_row=np.concatenate([self.responses[e.response] for e in self.equations]),
+            tilt=np.zeros(int(sizes.sum())), par_anchor=np.zeros(int(made.tilts.sum())),
+            anchor=np.zeros(len(standard)), standard=standard,
+            own=standard[made.pattern.state_of],
+            link_z=np.zeros(int(arrays["link0"][-1])), pair_k=np.zeros(int(arrays["pair0"][-1])),
+        )  # fmt: skip
+        return made
 
     def _level_of(self, missing: int) -> int:
         return next(b for b, x in enumerate(self.levels) if x.missing == missing)
@@ -579,9 +665,10 @@ def _turn(X: Array) -> Array:
     return np.linalg.inv(R) / size[:, None]
 
 
-_REAL = frozenset(VECTORS) - {
+_REAL = frozenset((*VECTORS, *JOINT)) - {
     "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
-    "alternative0",
+    "alternative0", "link_row", "link_state", "pair_entry", "gauss_member", "state_of", "entry_row",
+    "entry_column", "entry0", "diagonal", "triple0", "triple_left", "triple_right",
 }  # fmt: skip
 
 

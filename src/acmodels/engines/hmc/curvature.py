@@ -40,6 +40,8 @@ def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
     once, since no row belongs to two levels. Group effects of the border that meet those of the
     primary block in rows alone are not moved: their curvature is that of the rows.
     """
+    if design.chart is not None:
+        return _joint(design, x, o)
     if len(o.border) > CROSSED and simple(design):
         return _crossed(design, x, o)
     q, K = len(o.border), o.K
@@ -61,6 +63,22 @@ def hessian(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
     D = (D + D.transpose(0, 2, 1)) / 2
     _floor(design, o, B)
     return D, C, B
+
+
+def _joint(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
+    """Take the Hessian where states have joint coordinates: of all others alone.
+
+    At the anchor that of states is the identity, and they hardly turn with anything else.
+    """
+    q, N = len(o.border), len(o.primary)
+    h = STEP * np.maximum(design.unit[o.border], 1e-3)
+    out = np.empty((q + 1, len(x) + int(design.arrays.sizes[:2].sum())))
+    first = np.arange(q + 1)
+    differences(design.arrays, x, o.border, first, h, out, levels=False)
+    B = -out[1:, o.border] / h[:, None]
+    B = (B + B.T) / 2
+    _floor(design, o, B)
+    return np.ones((N, 1, 1)), np.zeros((N, q)), B
 
 
 def _floor(design: Design, o: Order, B: Array) -> None:
@@ -93,12 +111,12 @@ def _crossed(design: Design, x: Array, o: Order) -> tuple[Array, Array, Array]:
     h = STEP * np.maximum(design.unit[at], 1e-3)
     wide = D + int(M.sizes[:2].sum())
     out = np.empty((len(at) + 1, wide))
-    _, _, G, _ = differences(M, x, at, np.arange(len(at) + 1), h, out, levels=False)
+    _, _, G, _, _ = differences(M, x, at, np.arange(len(at) + 1), h, out, levels=False)
     rows = M.eta_at[0] + np.arange(int(M.row0[len(design.parts)]))
     moved = M.V0.copy()
     moved[rows] += STEP
     none = (np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0), np.empty((1, wide)))
-    _, _, other, _ = differences(M._replace(V0=moved), x, *none, levels=False)
+    _, _, other, _, _ = differences(M._replace(V0=moved), x, *none, levels=False)
     W = -(other[rows] - G[rows]) / STEP
     H = _of_effects(design, x, W)
     q, K, J = len(o.border), o.K, len(o.primary) // o.K

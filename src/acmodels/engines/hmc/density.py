@@ -18,12 +18,10 @@ root and a residual. The gradient G has the same places and is filled backwards.
 # pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 import math
-from collections import namedtuple
 
 import numpy as np
 
 from acmodels.engines.hmc import places
-from acmodels.engines.hmc.densities import CHUNK
 from acmodels.engines.hmc.effects import (
     root_of,
     scales_back,
@@ -34,7 +32,8 @@ from acmodels.engines.hmc.effects import (
     single_back,
     single_forward,
 )
-from acmodels.engines.hmc.elementary import called, inlined, summed
+from acmodels.engines.hmc.elementary import inlined
+from acmodels.engines.hmc.joint import joint_density
 from acmodels.engines.hmc.parameters import (
     parameters_back,
     parameters_forward,
@@ -42,204 +41,14 @@ from acmodels.engines.hmc.parameters import (
     residual_forward,
 )
 from acmodels.engines.hmc.places import MOST_EFFECTS, MOST_SEEN
-
-Room = namedtuple("Room", "W V G e root move shift alternative")
-"""Where a density works: `W` (8, CHUNK); `V` and `G`, see above; by effect `e`, `move` and `shift`,
-which is added to effects and their products (zero, but for differences); `root`, as `info`;
-`alternative`, of each configuration of discrete missing values the likelihood, then probability."""
-
-
-@inlined
-def room(M):
-    """Make room for a density."""
-    neff = M.sizes[0]
-    seen = neff + M.sizes[1]
-    return Room(
-        np.empty((8, CHUNK)), np.empty(M.V0.size), np.empty(M.V0.size), np.empty(neff),
-        np.empty(M.info.size), np.empty(neff), np.zeros(seen),
-        np.empty(M.alternative0[M.alternative0.size - 1]),
-    )  # fmt: skip
-
-
-@summed
-def dot(a, b):
-    """Inner product."""
-    s = 0.0
-    for k in range(b.size):
-        s += a[k] * b[k]
-    return s
-
-
-@summed
-def total(a):
-    """Sum."""
-    s = 0.0
-    for k in range(a.size):
-        s += a[k]
-    return s
-
-
-@inlined
-def add(c, x, out):
-    """Out += c x."""
-    for k in range(x.size):
-        out[k] += c * x[k]
-
-
-@inlined
-def gather(u, level, z, ones, out):
-    """Add each row's group effect."""
-    if ones:
-        for i in range(level.size):
-            out[i] += u[level[i]]
-    else:
-        for i in range(level.size):
-            out[i] += z[i] * u[level[i]]
-
-
-@inlined
-def scatter(d, level, z, ones, out):
-    """Add each row's slope to its group's."""
-    if ones:
-        for i in range(level.size):
-            out[level[i]] += d[i]
-    else:
-        for i in range(level.size):
-            out[level[i]] += z[i] * d[i]
-
-
-@inlined
-def products_forward(M, e, V):
-    """Add a list of products."""
-    for i in range(M.equation[e, places.product0], M.equation[e + 1, places.product0]):
-        V[M.product[i, places.to]] += (
-            M.factor[i] * V[M.product[i, places.first]] * V[M.product[i, places.second]]
-        )
-
-
-@inlined
-def products_back(M, e, V, G):
-    """Slopes in these, the last first."""
-    for i in range(M.equation[e + 1, places.product0] - 1, M.equation[e, places.product0] - 1, -1):
-        d = M.factor[i] * G[M.product[i, places.to]]
-        a, b = M.product[i, places.first], M.product[i, places.second]
-        va, vb = V[a], V[b]
-        G[a] += d * vb
-        G[b] += d * va
-
-
-@inlined
-def predictor_forward(M, e, V):
-    """Add known columns times slopes, the constant and group effects to an equation's predictor."""
-    r0 = M.equation[e, places.row0]
-    n = M.equation[e + 1, places.row0] - r0
-    p = M.equation[e, places.p] + M.equation[e, places.raw]
-    lin = M.equation[e, places.lin_at]
-    constant = V[lin + p] if M.equation[e, places.constant] >= 0 else 0.0
-    u = V[1:]
-    first = 0
-    while first < n:
-        m = min(CHUNK, n - first)
-        eta = V[M.equation[e, places.eta_at] + first : M.equation[e, places.eta_at] + first + m]
-        for i in range(m):
-            eta[i] += M.eta0[r0 + first + i] + constant
-        for k in range(p):
-            o = M.equation[e, places.X0] + k * n + first
-            add(V[lin + k], M.X[o : o + m], eta)
-        for t in range(M.equation[e, places.term0], M.equation[e + 1, places.term0]):
-            z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
-            l0 = M.term[t, places.zero_level] + first
-            gather(
-                u[M.member[M.term[t, places.effect], places.eff0] :],
-                M.level[l0 : l0 + m],
-                M.Z[z0 : z0 + m],
-                M.term[t, places.Z0] < 0,
-                eta,
-            )
-        first += m
-
-
-@inlined
-def predictor_back(M, e, G):
-    """Slopes in the slopes, the constant and group effects."""
-    r0 = M.equation[e, places.row0]
-    n = M.equation[e + 1, places.row0] - r0
-    p = M.equation[e, places.p] + M.equation[e, places.raw]
-    lin = M.equation[e, places.lin_at]
-    gu = G[1:]
-    first = 0
-    while first < n:
-        m = min(CHUNK, n - first)
-        d = G[M.equation[e, places.eta_at] + first : M.equation[e, places.eta_at] + first + m]
-        for k in range(p):
-            o = M.equation[e, places.X0] + k * n + first
-            G[lin + k] += dot(d, M.X[o : o + m])
-        if M.equation[e, places.constant] >= 0:
-            G[lin + p] += total(d)
-        for t in range(M.equation[e, places.term0], M.equation[e + 1, places.term0]):
-            z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
-            l0 = M.term[t, places.zero_level] + first
-            scatter(
-                d,
-                M.level[l0 : l0 + m],
-                M.Z[z0 : z0 + m],
-                M.term[t, places.Z0] < 0,
-                gu[M.member[M.term[t, places.effect], places.eff0] :],
-            )
-        first += m
-
-
-@inlined
-def rows_density(M, e, R):
-    """Log density of an equation's rows; leaves slopes in its predictor and parameters in G.
-
-    Rows at the end that stand for values of a discrete variable that is missing are left out.
-    """
-    r0 = M.equation[e, places.row0]
-    stride = M.equation[e + 1, places.row0] - r0
-    n = M.equation[e, places.plain]
-    par = M.equation[e, places.row_par_at]
-    lp = 0.0
-    first = 0
-    while first < n:
-        m = min(CHUNK, n - first)
-        at = M.equation[e, places.eta_at] + first
-        lp += called(
-            M.equation[e, places.address],
-            m,
-            stride,
-            R.V[at:].ctypes.data,
-            M.data[M.equation[e, places.data0] + first :].ctypes.data,
-            R.V[par:].ctypes.data,
-            M.weight[r0 + first :].ctypes.data,
-            R.W[0].ctypes.data,
-            R.G[at:].ctypes.data,
-            R.G[par:].ctypes.data,
-            R.W[2].ctypes.data,
-        )
-        first += m
-    return lp
-
-
-@inlined
-def row_density(M, e, i, weight, g_par, R):
-    """Log density of one row, with a weight; leaves its slope in G and adds those in parameters."""
-    r0 = M.equation[e, places.row0]
-    at = M.equation[e, places.eta_at] + i
-    R.W[1, 0] = weight * M.weight[r0 + i]
-    return called(
-        M.equation[e, places.address],
-        1,
-        M.equation[e + 1, places.row0] - r0,
-        R.V[at:].ctypes.data,
-        M.data[M.equation[e, places.data0] + i :].ctypes.data,
-        R.V[M.equation[e, places.row_par_at] :].ctypes.data,
-        R.W[1].ctypes.data,
-        R.W[0].ctypes.data,
-        R.G[at:].ctypes.data,
-        g_par.ctypes.data,
-        R.W[2].ctypes.data,
-    )
+from acmodels.engines.hmc.predictors import (
+    predictor_back,
+    predictor_forward,
+    products_back,
+    products_forward,
+    row_density,
+    rows_density,
+)
 
 
 @inlined
@@ -359,6 +168,8 @@ def log_density(M, x, g, R):
         g: for the gradient, (D,).
         R: `Room`; V holds the effects from place 1 on, and G the slopes in them.
     """
+    if M.sizes[3] == 1:
+        return joint_density(M, x, g, R)
     V, G = R.V, R.G
     V[:] = M.V0
     G[:] = 0.0

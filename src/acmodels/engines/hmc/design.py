@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acmodels.engines.hmc.chart import Chart
 from acmodels.engines.hmc.places import Arrays
 from acmodels.engines.hmc.products import moving
 from acmodels.priors import Priors
@@ -99,6 +100,7 @@ class Design:
         unit: rough size of each coordinate.
         walls: places of sds in x that are sampled.
         frozen: coordinates that are held, (D,).
+        chart: joint coordinates of states, or None where each block has its own.
     """
 
     layout: Layout
@@ -113,6 +115,7 @@ class Design:
     unit: Array
     walls: NDArray[np.int64]
     frozen: NDArray[np.bool_]
+    chart: Chart | None = None
 
 
 def components(layout: Layout) -> list[tuple[list[int], list[int]]]:

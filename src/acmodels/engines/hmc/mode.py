@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from acmodels.engines.hmc.chart import reanchored
 from acmodels.engines.hmc.curvature import Order, hessian
 from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
@@ -21,6 +22,9 @@ GUIDED = 2
 """Passes of a climb with the curvature of like data."""
 NEAR = 0.02
 """Log units; steps end where the next is expected to gain half of it."""
+JOINT_ROUNDS, FARTHEST = 40, 12.0
+"""Steps of a search of joint coordinates, and how far one goes, in posterior sds."""
+LEAST_CURVATURE, CLOSE_TO_MODE = 0.1, 0.03
 LARGE = 100_000
 """Entries from which a matrix is looked at for zeros."""
 FAR = 200.0
@@ -44,6 +48,9 @@ def order(design: Design, only: NDArray[np.bool_] | None = None) -> Order:
         only: coordinates that are not held, (D,); all if None.
     """
     M = design.arrays
+    if design.chart is not None and only is None:
+        every = np.arange(int(M.sizes[0]))
+        return Order(every, np.setdiff1d(_sampled(design, None), every), 1)
     if not len(M.J):
         return Order(np.zeros(0, np.int64), _sampled(design, only), 1)
     b = int(np.argmax(M.J * M.K * np.where(M.sd0 < 0, 1e-6, 1.0)))
@@ -62,7 +69,7 @@ def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]
     """Return log density, gradient, slopes in effects and products of these, V and innovations."""
     out = np.empty((1, len(x) + int(design.arrays.sizes[:2].sum())))
     none = np.zeros(0, np.int64)
-    lp, V, _, e = differences(
+    lp, V, _, e, _ = differences(
         design.arrays, x, none, np.zeros(1, np.int64), np.zeros(0), out, levels=False
     )
     return lp, out[0, : len(x)], out[0, len(x) :], V, e
@@ -149,6 +156,8 @@ def anchored(design: Design, x: Array) -> tuple[Design, Array]:
     Returns:
         The design with other coordinates, and the same effects, sds and correlations in these.
     """
+    if design.chart is not None:
+        return reanchored(design, x)
     M = design.arrays
     if not int(M.sizes[0]):
         return design, x
@@ -266,6 +275,8 @@ def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
     Raises:
         EngineError: there is none to be found.
     """
+    if design.chart is not None:
+        return find_joint_mode(design, x)
     o = order(design)
     small, before = 0, -np.inf
     for _ in range(PASSES):
@@ -276,6 +287,53 @@ def find_mode(design: Design, x: Array) -> tuple[Design, Array]:
         small = small + 1 if abs(lp - before) < LEAST_GAIN else 0
         before = lp
         if small >= 2 or not len(design.arrays.J):
+            break
+    return design, x
+
+
+def find_joint_mode(design: Design, x: Array, rounds: int = JOINT_ROUNDS) -> tuple[Design, Array]:
+    """Find the mode of all but the states, which take their mode given these after every step.
+
+    Steps are Newton's, of what is left when the states are integrated out by Laplace's
+    approximation, about an anchor that is taken anew.
+
+    Raises:
+        EngineError: there is none to be found.
+    """
+    design, x = reanchored(design, x)
+    lp, g, *_ = slopes(design, x)
+    if not np.isfinite(lp):
+        raise EngineError("hmc found no point to start from")
+    o = order(design)
+    damp, small, refused = 0.0, 0, 0
+    for _ in range(rounds):
+        value, vector = np.linalg.eigh(hessian(design, x, o)[2])
+        value = np.maximum(np.abs(value), LEAST_CURVATURE) + damp
+        slope = vector.T @ g[o.border]
+        step = vector @ (slope / value)
+        size = float(np.sqrt(np.sum(slope**2 / value)))
+        share, found = min(1.0, FARTHEST / max(size, 1e-300)), None
+        for _ in range(8):
+            new = x.copy()
+            new[o.border] += share * step
+            new[design.walls] = np.abs(new[design.walls])
+            moved, new = reanchored(design, new)
+            there, gradient, *_ = slopes(moved, new)
+            if np.isfinite(there) and there > lp - 1e-3:
+                found = moved, new, there, gradient
+                break
+            share *= 0.4
+        if found is None:
+            damp = max(10 * damp, 3.0)
+            refused += 1
+            if refused > 3:
+                break
+            continue
+        gain = found[2] - lp
+        design, x, lp, g = found
+        small = small + 1 if gain < LEAST_GAIN and damp < 1 else 0
+        damp = damp / 10 if damp > 0.3 else 0.0
+        if small >= (1 if size < 1 else 2) or size < CLOSE_TO_MODE:
             break
     return design, x
 
@@ -296,6 +354,8 @@ def guided(design: Design, guide: Guide) -> tuple[Design, Array] | None:
         As `find_mode`; None where the data are arranged otherwise or steps lead nowhere.
     """
     M, N = design.arrays, guide.design.arrays
+    if design.chart is not None:
+        return _guided_jointly(design, guide)
     if len(design.start) != len(guide.x) or not np.array_equal(M.info0, N.info0):
         return None
     if len(M.info) != len(N.info) or np.any(design.frozen != guide.design.frozen):
@@ -316,6 +376,19 @@ def guided(design: Design, guide: Guide) -> tuple[Design, Array] | None:
             return None
         design, x = anchored(design, found)
     return design, x
+
+
+def _guided_jointly(design: Design, guide: Guide) -> tuple[Design, Array] | None:
+    if len(design.start) != len(guide.x) or np.any(design.frozen != guide.design.frozen):
+        return None
+    x = guide.x.copy()
+    x[design.frozen] = design.start[design.frozen]
+    for new, old in zip(design.parts, guide.design.parts, strict=True):
+        if new.turn.shape != old.turn.shape:
+            return None
+        span = slice(new.slope0, new.slope0 + len(new.turn))
+        x[span] = np.linalg.solve(new.turn, old.turn @ guide.x[span])
+    return find_joint_mode(design, x, GUIDED)
 
 
 def _climb(design: Design, x: Array, f: Factor, o: Order) -> Array | None:
@@ -374,7 +447,11 @@ def to_w(f: Factor, A: Any, x: Array) -> Array:
     return np.concatenate([wd + f.F @ away[A.border], wb])
 
 
-def settle(design: Design, x: Array) -> Array:
-    """Move the effects to their mode given everything else."""
+def settle(design: Design, x: Array) -> tuple[Design, Array]:
+    """Move the effects to their mode given everything else, and with them a joint anchor."""
+    if design.chart is not None:
+        return reanchored(design, x)
     neff = int(design.arrays.sizes[0])
-    return newton(design, x, order(design, np.arange(len(x)) < neff), 5)[0] if neff else x
+    if not neff:
+        return design, x
+    return design, newton(design, x, order(design, np.arange(len(x)) < neff), 5)[0]

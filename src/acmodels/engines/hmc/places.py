@@ -14,11 +14,11 @@ MOST_SEEN = 24
 EQUATION = (
     "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
     "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",
-    "product0", "cells0", "mo0", "plain", "bin0",
+    "product0", "cells0", "mo0", "plain", "bin0", "exact", "tilts", "tilt0", "anchor0",
 )  # fmt: skip
 BLOCK = (
     "J", "K", "Q", "member0", "block0", "info0", "score0", "sd0", "cor0", "virtual0", "weight0",
-    "cell_equation", "cell_row0",
+    "cell_equation", "cell_row0", "root_at",
 )  # fmt: skip
 MEMBER = ("eff0", "sd_form")
 SD = ("rho", "sd_location", "sd_scale", "sd_shape")
@@ -29,10 +29,14 @@ READ = ("virtual_at", "product_at")
 PRIOR = ("location", "scale", "shape")
 NUMBER = ("lower", "upper", "par_location", "par_scale", "par_shape")
 PRODUCT = ("to", "first", "second")
+LINK = ("link_at", "link0")
+PAIR = ("pair_a", "pair_b", "pair_scale", "pair0")
+GAUSS = ("gauss_member0", "gauss_root", "gauss_at")
 
 TABLES = {
     "equation": EQUATION, "block": BLOCK, "member": MEMBER, "sd": SD, "term": TERM, "step": STEP,
     "residual": RESIDUAL, "read": READ, "prior": PRIOR, "number": NUMBER, "product": PRODUCT,
+    "link": LINK, "pair": PAIR, "gauss": GAUSS,
 }  # fmt: skip
 REAL = frozenset({"sd", "prior", "number"})
 """Tables that do not hold whole numbers."""
@@ -41,11 +45,11 @@ COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in en
 (
     address, row0, data0, X0, p, raw, slope0, constant, cut0, cuts, par0,
     pars, term0, prior0, lin0, par_prior0, lin_at, par_at, row_par_at, eta_at,
-    product0, cells0, mo0, plain, bin0,
+    product0, cells0, mo0, plain, bin0, exact, tilts, tilt0, anchor0,
 ) = range(len(EQUATION))  # fmt: skip
 (
     J, K, Q, member0, block0, info0, score0, sd0, cor0, virtual0, weight0,
-    cell_equation, cell_row0,
+    cell_equation, cell_row0, root_at,
 ) = range(len(BLOCK))  # fmt: skip
 eff0, sd_form = range(len(MEMBER))
 rho, sd_location, sd_scale, sd_shape = range(len(SD))
@@ -56,15 +60,25 @@ virtual_at, product_at = range(len(READ))
 location, scale, shape = range(len(PRIOR))
 lower, upper, par_location, par_scale, par_shape = range(len(NUMBER))
 to, first, second = range(len(PRODUCT))
+link_at, link0 = range(len(LINK))
+pair_a, pair_b, pair_scale, pair0 = range(len(PAIR))
+gauss_member0, gauss_root, gauss_at = range(len(GAUSS))
 
 VECTORS = (
     "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
     "par_form", "V0", "factor", "seen_at", "virtual_weight", "cells", "cell_row", "cell_rough",
     "mo_alpha", "residual_member", "residual_lkj", "bin", "alternative0", "sizes",
 )  # fmt: skip
+JOINT = (
+    "link_row", "link_state", "link_z", "pair_entry", "pair_k", "gauss_member", "info_row",
+    "score_row", "eta_row", "response_row", "tilt", "par_anchor", "anchor", "standard",
+    "state_of", "entry_row", "entry_column", "entry0", "diagonal", "own", "triple0",
+    "triple_left", "triple_right",
+)  # fmt: skip
+"""Arrays of the joint coordinates of states, empty where each block has its own."""
 
 
-_fields: Any = namedtuple("Arrays", (*TABLES, *VECTORS))  # pyright: ignore[reportUntypedNamedTuple]
+_fields: Any = namedtuple("Arrays", (*TABLES, *VECTORS, *JOINT))  # pyright: ignore[reportUntypedNamedTuple]
 
 
 class Arrays(_fields):
@@ -105,7 +119,20 @@ class Arrays(_fields):
 
     Residual blocks: equations `residual_member`, coordinates `residual_cor`, place in V
     `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in
-    all, products of these that are read, size of V.
+    all, products of these that are read, size of V, and whether states have joint coordinates.
+
+    Joint coordinates: by block, `root_at`, the place in V of the root of its covariance, (K, K).
+    Links are slopes of rows' predictors in states: link a is V[`link_at`] times `link_z` in rows
+    `link_row` (of all equations) of states `link_state`, from `link0` on. A pair of links of one
+    equation, or of two whose residuals correlate, adds their product times `pair_k` to entries
+    `pair_entry` of Q, from `pair0` on, times the precision at `pair_scale` where that is not -1.
+    Normal equations are in sets, `gauss`: members from `gauss_member0` on, place in V of the root
+    of their residuals' covariance `gauss_root`, and of its inverse among all, `gauss_at`;
+    `exact`, of an equation, is its set or -1. By row: information `info_row`, at the anchor or the
+    weight; `score_row` at predictors `eta_row`; `tilt`, how scores move with each of the `tilts`
+    parameters from `par_anchor`; `response_row` of normal rows. By state: the `anchor`, and
+    whether it is a `standard` normal one. The root of Q: see `pattern`; `own` is what its diagonal
+    starts from.
     """
 
     __slots__ = ()

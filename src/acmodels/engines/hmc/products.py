@@ -142,6 +142,7 @@ class Products:
         self.seen: dict[tuple[int, int, tuple[float, ...]], int] = {}
         self.coefficients: dict[tuple[str, int], int] = {}
         self.means: dict[int, tuple[Slots, list[tuple[Effect, Array]]]] = {}
+        self.values: dict[tuple[str, str], Slots] = {}
 
     def equation(self, e: EquationLayout) -> None:
         """Add what moves in an equation; those that it rests on have been added."""
@@ -165,11 +166,19 @@ class Products:
             if key not in self.coefficients:
                 left = self.known.values.add(e.n, self.known.responses[e.response])
                 self._add(left + np.arange(e.n), 0, self._eta(e), -1.0)
+                self._own(e, left)
                 self.coefficients[key] = self.known.values.add(e.n)
                 inner = self.coefficients[key] + np.arange(e.n)
                 self._add(inner, left + np.arange(e.n), root + K * K + j, 1.0)
             inner = self.coefficients[key] + np.arange(e.n)
             self._add(eta, inner, root + k * K + j, 1.0)
+
+    def _own(self, e: EquationLayout, to: int) -> None:
+        """Add an equation's own missing values to its responses."""
+        for n, g in enumerate(self.layout.missing):
+            if self.layout.equations[g.equation] is e and not g.discrete:
+                first, _ = self.known.block(self.known.cell(n))
+                self._add(to + g.at, 0, first + np.arange(len(g.at)), 1.0)
 
     def done(self) -> None:
         """End an equation's products."""
@@ -212,7 +221,7 @@ class Products:
     def _eta(self, e: EquationLayout) -> Slots:
         return self.known.eta(e.response) + np.arange(e.n, dtype=np.int64)
 
-    def _coefficient(self, response: str, k: int) -> int:
+    def coefficient(self, response: str, k: int) -> int:
         """Place of a coefficient as written."""
         if (response, k) not in self.coefficients:
             start, parts = self.known.natural(response, k)
@@ -229,15 +238,15 @@ class Products:
             return
         at = None
         if t.effect is None:
-            at = self._coefficient(e.response, t.position or 0)
+            at = self.coefficient(e.response, t.position or 0)
             by: Coefficient = [(np.full(len(rows), at), 1.0)]
         else:
             by = self._effect(self.known.effect(e, t.effect, rows))
         moved = {f.part for f in found}
         stays = replace(t.column, parts=tuple(p for p in t.column.parts if p not in moved))
-        rest = column_values(stays, e.rows, self._data)[rows]
+        rest = column_values(stays, e.rows, self.data)[rows]
         if len(found) == 1 and _plain(found[0].part.operand):
-            for m in self._moves(e, found[0], rows):
+            for m in self.moves(e, found[0], rows):
                 here, factor = m.rows, m.factor * rest[m.rows]
                 seen = None if at is None or m.effect is None else self._seen(at, m.effect)
                 if seen is not None and m.effect is not None:
@@ -250,7 +259,7 @@ class Products:
                         self._add(to[here], slot[here], inner, weight * w * factor)
             return
         column = t.values(self.layout, self.known.responses)[rows]
-        values = [self._value(e, f)[rows] for f in found]
+        values = [self.value(e, f)[rows] for f in found]
         while len(values) > 2:
             values[:2] = [self._product(values[0], values[1])]
         away = self.known.values.add(len(rows), -column) + np.arange(len(rows))
@@ -282,10 +291,10 @@ class Products:
         self._add(out, a, b, 1.0)
         return out
 
-    def _data(self, name: str) -> Array:
+    def data(self, name: str) -> Array:
         return variable_values(self.layout, name, self.known.responses)
 
-    def _moves(self, e: EquationLayout, f: Factor, rows: Index) -> list[Move]:
+    def moves(self, e: EquationLayout, f: Factor, rows: Index) -> list[Move]:
         """List what a value moves with: a missing value, a latent mean, or both."""
         s = f.source
         out: list[Move] = []
@@ -310,14 +319,40 @@ class Products:
                 out.append(Move(every, none, sign * z[unit], at))
         return out
 
-    def _value(self, e: EquationLayout, f: Factor) -> Slots:
+    def value(self, e: EquationLayout, f: Factor) -> Slots:
         """Places of a factor's values on all rows of an equation."""
-        base = self._data(f.source.key)[e.rows]
+        key = (e.response, f.part.operand.text)
+        if key not in self.values:
+            self.values[key] = self._form(f.part.operand, self._plain_value(e, f))
+        return self.values[key]
+
+    def _plain_value(self, e: EquationLayout, f: Factor) -> Slots:
+        base = self.data(f.source.key)[e.rows]
         at = self.known.values.add(e.n, base) + np.arange(e.n)
-        for m in self._moves(e, f, np.arange(e.n)):
+        for m in self.moves(e, f, np.arange(e.n)):
             for slots, w in [(m.slots, 1.0)] if m.effect is None else self._effect(m.effect):
                 self._add(at[m.rows], 0, slots, w * m.factor)
-        return self._form(f.part.operand, at)
+        return at
+
+    def twice(self, e: EquationLayout, f: Factor) -> Slots:
+        """Places of twice a factor's values, before what is taken of these."""
+        out = self.known.values.add(e.n) + np.arange(e.n)
+        self._add(out, 0, self._plain_value(e, f), 2.0)
+        return out
+
+    def effect_value(self, of: Effect) -> Slots:
+        """Places of a group effect's values."""
+        out = self.known.values.add(len(of.level)) + np.arange(len(of.level))
+        for slots, w in self._effect(of):
+            self._add(out, 0, slots, w)
+        return out
+
+    def parameter(self, parts: Sequence[tuple[int, int, float]]) -> int:
+        """Place of a sum of products of two quantities of parameters alone, with weights."""
+        at = self.known.values.add(1)
+        for first, second, weight in parts:
+            self.first.append(_listed([at], [first], [second], weight))
+        return at
 
     def _form(self, operand: Operand, at: Slots) -> Slots:
         if operand.inner is None or operand.unit is not None:
@@ -350,7 +385,7 @@ class Products:
         self.means[n] = at, effects
         for t in terms(self.layout, e.response):
             if t.effect is None and t.position in m.columns:
-                place = self._coefficient(e.response, t.position)
+                place = self.coefficient(e.response, t.position)
                 x = t.values(self.layout, self.known.responses)[m.at]
                 self._add(at, 0, np.full(J, place), x)
             elif t.effect is not None and t.effect in m.effects:

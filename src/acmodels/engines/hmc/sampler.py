@@ -20,8 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from acmodels.engines.compiling import entry
-from acmodels.engines.hmc.density import dot, log_density, room
+from acmodels.engines.hmc.density import log_density
 from acmodels.engines.hmc.elementary import PLAIN, inlined, mix, normals, summed, uniform
+from acmodels.engines.hmc.predictors import dot, room
 
 Metric = namedtuple("Metric", "x0 primary border K D F0 Fi Fv G walls")
 """x0: center; places in x of `primary` effects, level by level, K a level, and of the `border`; D:
@@ -137,7 +138,8 @@ def differences(M, x, at, first, h, out, levels):
         levels: whether sets are of effects, not coordinates.
 
     Returns:
-        The log density, V and its gradient, and the effects' innovations.
+        The log density, V and its gradient, the effects' innovations (states where they have joint
+        coordinates), and V at the anchor's states.
     """
     D = x.size
     neff = M.sizes[0]
@@ -148,7 +150,7 @@ def differences(M, x, at, first, h, out, levels):
     out[0, D : D + neff] = R.G[1 : 1 + neff]
     for k in range(M.seen_at.size):
         out[0, D + neff + k] = R.G[M.seen_at[k]]
-    V0, G0, e0 = R.V.copy(), R.G.copy(), R.e.copy()
+    V0, G0, e0, V1 = R.V.copy(), R.G.copy(), R.e.copy(), R.V1.copy()
     y = x.copy()
     for s in range(first.size - 1):
         for i in range(first[s], first[s + 1]):
@@ -169,7 +171,7 @@ def differences(M, x, at, first, h, out, levels):
                 R.shift[k] = 0.0
             else:
                 y[k] = x[k]
-    return lp, V0, G0, e0
+    return lp, V0, G0, e0, V1
 
 
 @entry(Path(__file__).parent, **PLAIN)

@@ -182,7 +182,7 @@ def draw(
     at = x.copy()
     neff = int(d.arrays.sizes[0])
     at[neff:] = run.fixed.reshape(-1, run.fixed.shape[-1]).mean(axis=0)
-    at = settle(d, at)
+    d, at = settle(d, at)
     moved = metric(d, at)
     ends = [_to_x(A, f, w) for w in starts]
     if moved is not None:
