@@ -65,6 +65,9 @@ MODELS = {
     + equation("b", "within(m, g) + (1 + within(m, g) | g)", "bernoulli"),
     "residuals": PAIRED + equation("m", "x + (1 | g)") + equation("y", "x") + equation("v", "x")
     + equation("o", "m + y + (1 | p)", "ordinal"),
+    "missing, residuals": 'residual_correlation = [["mm", "y"]]\n'
+    + equation("mm", "x + (1 | g)") + equation("y", "x + (1 | g)")
+    + equation("o", "mm + y", "ordinal"),
     "steps": equation("o", "mo(q) + x + (1 | p)", "ordinal"),
     "steps beside a constant": equation("b", "mo(q) + x", "bernoulli"),
     "summed": equation("bm", "x + (1 | g)", "bernoulli")

@@ -66,8 +66,6 @@ def _missing(layout: Layout) -> str | None:
             continue
         if e.family != "gaussian" or not e.has_sigma or e.se is not None or e.weights is not None:
             return f"missing values of '{g.variable}' are not simply normal"
-        if g.equation in paired:
-            return f"the residuals of '{g.variable}', which has missing values, correlate"
     for e in layout.equations:
         for t in terms(layout, e.response):
             why = unfit_term(layout, t)

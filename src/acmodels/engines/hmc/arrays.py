@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.chart import Chart, anchored_at, chart
+from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts
 from acmodels.engines.hmc.forms import FLAT, form
 from acmodels.engines.hmc.links import Link, Links
@@ -44,7 +44,7 @@ def design(
         of: positions of its equations and blocks.
         joint: whether states have joint coordinates; None to choose by what the model has.
     """
-    made = _Build(layout, priors, responses, *of, joint).design()
+    made = _Build(layout, priors, responses, *of, joint=joint).design()
     return anchored_at(made, made.start, made.arrays.anchor) if made.chart else made
 
 
@@ -58,6 +58,7 @@ class _Build:
         responses: Responses,
         equations: list[int],
         blocks: list[int],
+        *,
         joint: bool | None = None,
     ) -> None:
         self.layout, self.priors, self.responses = layout, priors, responses
@@ -554,7 +555,7 @@ class _Build:
         c = self.layout.confounder
         if c is not None and e.response in c.loadings:
             of = Effect(len(self.blocks), c.code[e.rows], (1.0,))
-            out += links.effect(e, of, np.full(e.n, c.loadings[e.response]))
+            out += links.effect(of, np.full(e.n, c.loadings[e.response]))
         for n in self.gaps:
             if self.layout.missing[n].equation == i:
                 out.append(links.cells(e, self.layout.missing[n].at, self._level_of(n)))
@@ -672,6 +673,13 @@ _REAL = frozenset((*VECTORS, *JOINT)) - {
 }  # fmt: skip
 
 
+_UNSIGNED = {
+    "level", "link_row", "link_state", "pair_entry", "state_of", "entry_row", "entry_column",
+    "diagonal", "triple_left", "triple_right",
+}  # fmt: skip
+"""Read as places of arrays in inner loops, where no sign need be looked at."""
+
+
 def _table(name: str, lists: Mapping[str, list[Any]]) -> NDArray[Any]:
     """Put columns side by side; those of sizes that are counted have one entry more than others."""
     columns = [_joined(lists[c], np.float64 if name in REAL else np.int64) for c in TABLES[name]]
@@ -680,7 +688,7 @@ def _table(name: str, lists: Mapping[str, list[Any]]) -> NDArray[Any]:
 
 
 def _array(name: str, values: list[Any]) -> NDArray[Any]:
-    dtype = np.uint32 if name == "level" else np.float64 if name in _REAL else np.int64
+    dtype = np.uint32 if name in _UNSIGNED else np.float64 if name in _REAL else np.int64
     return _joined(values, dtype)
 
 

@@ -1,4 +1,4 @@
-"""The log density of models whose states rest on each other, in coordinates that follow all of these.
+"""The log density of models whose states rest on each other, in coordinates that follow them all.
 
 States are group effects, standardized, and values that are missing: of incomplete variables, of
 constructs, of waves that were not seen. Given the parameters the working posterior of all states
@@ -330,13 +330,13 @@ def solved(M, z, R):
             h[M.link_state[i]] += c * M.link_z[i] * R.t[M.link_row[i]]
     for a in range(N):
         v = h[M.state_of[a]]
-        p1 = M.diagonal[a]
+        p1 = M.entry0[a + 1] - 1
         for p in range(M.entry0[a], p1):
             v -= R.chol[p] * R.y[M.entry_column[p]]
         R.y[a] = v * R.chol[p1]
         R.v[a] = R.y[a] + z[M.state_of[a]]
     for a in range(N - 1, -1, -1):
-        p1 = M.diagonal[a]
+        p1 = M.entry0[a + 1] - 1
         v = R.v[a] * R.chol[p1]
         R.v[a] = v
         for p in range(M.entry0[a], p1):
@@ -351,14 +351,14 @@ def solved_back(M, g, R):
     N = M.sizes[0]
     for a in range(N):  # L r = slopes in v
         v = R.g_state[M.state_of[a]]
-        p1 = M.diagonal[a]
+        p1 = M.entry0[a + 1] - 1
         for p in range(M.entry0[a], p1):
             v -= R.chol[p] * R.r[M.entry_column[p]]
         R.r[a] = v * R.chol[p1]
         R.q[a] = R.r[a]
         g[M.state_of[a]] = R.r[a]
     for a in range(N - 1, -1, -1):  # L'q = r: slopes in h
-        p1 = M.diagonal[a]
+        p1 = M.entry0[a + 1] - 1
         v = R.q[a] * R.chol[p1]
         R.q[a] = v
         for p in range(M.entry0[a], p1):

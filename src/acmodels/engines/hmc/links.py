@@ -7,15 +7,18 @@ where states enter linearly, at the anchor where they are multiplied with each o
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from acmodels.engines.hmc.products import Effect, Products, moving
-from acmodels.spec.formula import Operand
 from acmodels.system import EquationLayout
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values
 from acmodels.system.terms import Factor, Term, latent_means, terms
+
+if TYPE_CHECKING:
+    from acmodels.spec.formula import Operand
 
 type States = tuple[int, Index]
 """A place in V of a quantity of parameters alone, and the state of each row."""
@@ -78,7 +81,7 @@ class Links:
         state[at] = self.first(block)[0] + np.arange(len(at))
         return Link(0, state, np.full(e.n, -1.0))
 
-    def effect(self, e: EquationLayout, of: Effect, z: Array) -> list[Link]:
+    def effect(self, of: Effect, z: Array) -> list[Link]:
         """Return the links of a group effect that enters times z."""
         return [Link(p, s, z) for p, s in self._states(of)]
 

@@ -56,7 +56,8 @@ def pattern(n: int, a: Index, b: Index) -> Pattern:
 
     Args:
         n: number of states.
-        a, b: pairs of states that meet in a row.
+        a: one state of each pair that meets in a row.
+        b: the other.
     """
     every = np.arange(n)
     rows = np.concatenate([a, b, every])
@@ -83,7 +84,8 @@ def rows_of(start, index):
     """Columns of the entries of each row of the root, in order (Liu, 1990: the elimination tree).
 
     Args:
-        start, index: rows of the matrix, (N + 1,) and (nonzeros,).
+        start: of each row of the matrix, (N + 1,).
+        index: columns of its nonzeros.
     """
     n = start.size - 1
     parent = np.full(n, -1)

@@ -14,8 +14,8 @@ from acmodels.engines.hmc.elementary import called, inlined, summed
 
 Room = namedtuple(
     "Room",
-    "W V G e root move shift alternative V1 G1 inverse precision g_inverse g_precision g_root t g_t "
-    "innovation chol g_chol h y v r q g_state",
+    "W V G e root move shift alternative V1 G1 inverse precision g_inverse g_precision g_root "
+    "t g_t innovation chol g_chol h y v r q g_state",
 )
 """Where a density works: `W` (8, CHUNK); `V` and `G`, see `density`; by effect `e`, `move` and
 `shift`, which is added to effects and their products (zero, but for differences); `root`, as

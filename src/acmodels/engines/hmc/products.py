@@ -292,6 +292,7 @@ class Products:
         return out
 
     def data(self, name: str) -> Array:
+        """Return the values of a variable on the data's rows; rough ones where they are missing."""
         return variable_values(self.layout, name, self.known.responses)
 
     def moves(self, e: EquationLayout, f: Factor, rows: Index) -> list[Move]:
