@@ -33,11 +33,12 @@ compiles = False
 MOST_LEVELS = 3000
 """Coordinates beside those of the largest block of group effects: their metric is dense."""
 
+MOST_STATES = 30_000
+"""Group effects and missing values that have joint coordinates."""
+
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the class, or None."""
-    if layout.measures:
-        return f"'{layout.measures[0].name}' is a construct measured by items"
     if layout.lags:
         return "values of earlier waves are read"
     return _structure(layout) or _families(layout) or _priors(layout, priors)
@@ -48,7 +49,10 @@ def _structure(layout: Layout) -> str | None:
     sizes += [len(g.at) for g in layout.missing]
     if layout.confounder is not None:
         sizes.append(layout.confounder.units)
-    if sum(sizes) - max(sizes, default=0) > MOST_LEVELS:
+    joint = bool(latent_means(layout)) or any(not g.discrete for g in layout.missing)
+    if joint and sum(sizes) > MOST_STATES:
+        return f"there are more than {MOST_STATES} group effects and missing values"
+    if not joint and sum(sizes) - max(sizes, default=0) > MOST_LEVELS:
         return f"there are more than {MOST_LEVELS} group effects beside those of one grouping"
     for b in layout.blocks:
         if len(b.members) > MOST_EFFECTS:

@@ -26,6 +26,9 @@ from acmodels.system.terms import Term, group_terms, latent_means, slopes
 from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals
 
+RATER_SD = 0.5
+"""A rough sd of raters' deviations, in units of their construct's."""
+
 
 def design(
     layout: Layout,
@@ -86,10 +89,12 @@ class _Build:
         self.x: list[float] = [0.0] * int(self.block0[-1])
         self.unit: list[float] = [1.0] * int(self.block0[-1])
         self.frozen: list[int] = []
+        self.walls: list[int] = []
         self.values = Values()
         self.values.add(int(self.block0[-1]))
         self.joint = self._together() if joint is None else joint
         self.links: list[list[Link]] = []
+        self.extra: dict[str, list[tuple[int, int, int, Index, Array]]] = {}
         self.parts: dict[str, Parts] = {}
         self.eta: dict[str, int] = {}
 
@@ -102,7 +107,7 @@ class _Build:
         for e, n in zip(self.equations, self.lists["row0"], strict=False):
             self.eta[e.response] = first + n
             self._add(eta_at=first + n)
-        walls = self._blocks()
+        self._blocks()
         self._cells()
         self._summed()
         residual = self._residual()
@@ -123,7 +128,7 @@ class _Build:
         return Design(
             self.layout, self.priors, tuple(parts), tuple(self.levels), tuple(self.bases),
             tuple((m, at) for m, at, _ in residual), rough, Arrays(**arrays), np.array(self.x),
-            np.array(self.unit), np.array(walls, dtype=np.int64), frozen, made,
+            np.array(self.unit), np.array(self.walls, dtype=np.int64), frozen, made,
         )  # fmt: skip
 
     def _add(self, **values: Any) -> None:
@@ -164,10 +169,12 @@ class _Build:
         free = [k for k, v in known if v is None]
         has = e.has_constant and not self._constant_held(e, names)
         Z = X[:, free + raw]
-        means = Z.mean(axis=0) if has else np.zeros(Z.shape[1])
+        centered = has and not e.measured
+        means = Z.mean(axis=0) if centered else np.zeros(Z.shape[1])
         Z = Z - means
         mean_offset = float(offset.mean()) if has else 0.0
-        turn = _turn(Z[:, : len(free)])
+        signs = [-1.0 if self.priors[names[k]].upper <= 0 else 1.0 for k in free]
+        turn = np.diag(signs) if e.measured else _turn(Z[:, : len(free)])
         own = rough(e, y)
         eta = float(np.mean(pooled(e, y) - e.offset)) + (float(e.offset.mean()) if has else 0.0)
         given = density(e.family, e.link)
@@ -175,8 +182,11 @@ class _Build:
             position, lambda lay, r: given.data(lay.equations[position], r[e.response]).T
         ).T
         slope0 = len(self.x)
-        for _ in free:
-            self._coordinate(0.0, 1.0 / np.sqrt(e.n))
+        for k in free:
+            size = abs(self.priors[names[k]].distribution.location) if e.measured else 0.0
+            place = self._coordinate(size or float(bool(e.measured)), 1.0 / np.sqrt(e.n))
+            if e.measured:
+                self.walls.append(place)
         constant, cut0 = -1, len(self.x)
         scale = float(np.std(y)) or 1.0 if e.has_sigma else 1.0
         if e.intercept is not None and not e.codes:
@@ -196,7 +206,8 @@ class _Build:
             address=given.address, row0=self.lists["row0"][-1] + n,
             data0=self._length("data"), X0=self._length("X"), p=p, raw=q, slope0=slope0,
             constant=constant, cut0=cut0, cuts=K, par0=par0, pars=len(numbers), lin_at=lin_at,
-            par_at=par_at, row_par_at=par_at, plain=int(np.sum(rows.bin < 0)),
+            par_at=par_at, row_par_at=par_at,
+            plain=0 if e.construct else int(np.sum(rows.bin < 0)),
         )  # fmt: skip
         weight = np.ones(e.n) if e.weights is None else np.array(e.weights, dtype=np.float64)
         weight = weight[rows.source]
@@ -215,7 +226,6 @@ class _Build:
         )  # fmt: skip
         self.lists["mo0"].append(len(self.lists["mo_b"]))
         self._linear_priors(part, names)
-        self._terms(e)
         return part
 
     def _constant_held(self, e: EquationLayout, names: Sequence[str]) -> bool:
@@ -352,12 +362,14 @@ class _Build:
             rows = e.rows[self.what.rows[self.layout.equations.index(e)].source]
             size = np.full(len(rows), c.loadings[e.response])
             self._term(len(self.blocks), 0, c.code[rows], size)
+        for at, b, k, level, z in self.extra.get(e.response, []):
+            self._term(b, k, level, z, at)
         self.lists["term0"].append(len(self.lists["effect"]))
 
-    def _term(self, b: int, k: int, level: Index, z: Array) -> None:
+    def _term(self, b: int, k: int, level: Index, z: Array, by: int = 0) -> None:
         ones = bool(np.all(z == 1.0))
         self._add(
-            effect=int(self.member0[b] + k), zero_level=self._length("level"),
+            effect=int(self.member0[b] + k), zero_level=self._length("level"), by=by,
             Z0=-1 if ones else self._length("Z"), level=level,
         )  # fmt: skip
         if not ones:
@@ -403,9 +415,8 @@ class _Build:
                     info[:, k, j] += np.bincount(at, precision * z[k] * z[j], J)
         return info + 1e-9 * np.eye(K) * max(float(info.max()), 1e-9)
 
-    def _blocks(self) -> list[int]:
-        """Add the blocks; returns the places of sds that are sampled."""
-        walls: list[int] = []
+    def _blocks(self) -> None:
+        """Add the blocks."""
         about = {
             e.response: working_residuals(self.layout, e, self.responses) for e in self.equations
         }
@@ -417,6 +428,9 @@ class _Build:
             rho = 1 / np.sqrt(np.maximum(np.einsum("jkk->k", info) / J, 1e-300))
             if cells:
                 rho = np.array([self.layout.missing[level.missing or 0].spread])
+            elif block is not None and block.raters:
+                scales = [self.layout.measure(m.response) for m in block.members]
+                rho = np.array([RATER_SD * (m.scale if m else 1.0) for m in scales])
             self._add(
                 J=J, K=K, member0=int(self.member0[b]), block0=int(self.block0[b]),
                 root_at=self.values.add(K * K) if self.joint and not cells else -1,
@@ -430,7 +444,7 @@ class _Build:
                     at = np.arcsinh(1.0 if held is None else held / rho[k])
                     place = self._coordinate(at, 0.2, held=held is not None)
                     if held is None:
-                        walls.append(place)
+                        self.walls.append(place)
                 given = FLAT if prior is None else form(prior)
                 self._add(
                     eff0=int(self.block0[b]) + k * J, rho=rho[k], sd_form=given[0],
@@ -440,7 +454,6 @@ class _Build:
             pairs = [] if block is None else block.correlations()
             self._correlations(K, [n for _, _, n in pairs], backwards=True)
             self._add(lkj=self._lkj([n for _, _, n in pairs]))
-        return walls
 
     def _lkj(self, names: Sequence[str]) -> float:
         if not names or self._held(names[0]) is not None:
@@ -516,12 +529,13 @@ class _Build:
     def _products(self, residual: list[tuple[tuple[int, ...], int, int]]) -> None:
         known = Known(
             self.layout, self.responses, self.values, self._natural, self.eta.__getitem__,
-            self._effect, self._level_of, self._place,
+            self._effect, self._level_of, self._place, self._keep if self.joint else None,
         )  # fmt: skip
         products = Products(known)
         links = Links(products, self._root, self._first) if self.joint else None
         for i, e in zip(self.positions, self.equations, strict=True):
             products.equation(e)
+            self._terms(e)
             if links is not None:
                 self.links.append(self._linked(links, i, e))
             for mine, _, root in residual:
@@ -532,6 +546,10 @@ class _Build:
         self.lists |= products.arrays()
         self.lists |= products.read([(x.J, x.K) for x in self.levels])
         self._seen()
+
+    def _keep(self, response: str, at: int, b: int, k: int, level: Index, z: Array) -> None:
+        """Keep an effect times a quantity, to be added to an equation's predictor."""
+        self.extra.setdefault(response, []).append((at, b, k, level, z))
 
     def _together(self) -> bool:
         """Whether states rest on each other, so that they have joint coordinates."""

@@ -206,7 +206,7 @@ def log_density(M, x, g, R):
             T[0, 0] = V[M.equation[e, places.row_par_at]]
             gT = effects_back(M, M.cells[k], g, T, R)
             G[M.equation[e, places.row_par_at]] += gT[0, 0]
-        predictor_back(M, e, G)
+        predictor_back(M, e, V, G)
         products_back(M, e + 1, V, G)
     for b in range(M.block.shape[0]):
         if M.block[b, places.sd0] >= 0:

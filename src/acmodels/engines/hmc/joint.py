@@ -445,7 +445,7 @@ def joint_density(M, x, g, R):
         predictor_forward(M, e, V)
         lp += rows_density(M, e, R) + cells_density(M, e, R)
     for e in range(E - 1, -1, -1):
-        predictor_back(M, e, G)
+        predictor_back(M, e, V, G)
         products_back(M, e + 1, V, G)
     for k in range(N):
         R.g_state[k] = -M.standard[k] * R.e[k]
@@ -458,7 +458,7 @@ def joint_density(M, x, g, R):
     scores_back(M, R)
     precisions_back(M, R)
     for e in range(E - 1, -1, -1):
-        predictor_back(M, e, G1)
+        predictor_back(M, e, V1, G1)
         products_back(M, e + 1, V1, G1)
     states_back(M, M.anchor, V1, G1, R.r)
     for k in range(1 + N, G.size):

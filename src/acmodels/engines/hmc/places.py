@@ -22,7 +22,7 @@ BLOCK = (
 )  # fmt: skip
 MEMBER = ("eff0", "sd_form")
 SD = ("rho", "sd_location", "sd_scale", "sd_shape")
-TERM = ("effect", "Z0", "zero_level")
+TERM = ("effect", "Z0", "zero_level", "by")
 STEP = ("mo_b", "mo_x", "mo_steps", "mo_raw")
 RESIDUAL = ("residual_member0", "residual_cor", "residual_at")
 READ = ("virtual_at", "product_at")
@@ -53,7 +53,7 @@ COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in en
 ) = range(len(BLOCK))  # fmt: skip
 eff0, sd_form = range(len(MEMBER))
 rho, sd_location, sd_scale, sd_shape = range(len(SD))
-effect, Z0, zero_level = range(len(TERM))
+effect, Z0, zero_level, by = range(len(TERM))
 mo_b, mo_x, mo_steps, mo_raw = range(len(STEP))
 residual_member0, residual_cor, residual_at = range(len(RESIDUAL))
 virtual_at, product_at = range(len(READ))
@@ -89,7 +89,8 @@ class Arrays(_fields):
     first slope `slope0`, of the constant (-1 if there is none) and of the first threshold's
     coordinate `cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how
     many `pars`, with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the
-    member `effect`, the `level` of each row and multipliers `Z` from `Z0` on (-1 for ones). The
+    member `effect`, the `level` of each row, multipliers `Z` from `Z0` on (-1 for ones), and the
+    place in V of a coefficient `by` which the effect is multiplied, 0 for none. The
     last `raw` columns are steps of monotonic effects: from `mo0[e]` on the coordinate of the mean
     step `mo_b`, of the first stick `mo_x`, how many `mo_steps`, the first raw column `mo_raw` and
     the concentration `mo_alpha`.

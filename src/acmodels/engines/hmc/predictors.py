@@ -74,25 +74,38 @@ def add(c, x, out):
 
 
 @inlined
-def gather(u, level, z, ones, out):
-    """Add each row's group effect."""
+def gather(c, u, level, z, ones, out):
+    """Add c times each row's group effect."""
     if ones:
         for i in range(level.size):
-            out[i] += u[level[i]]
+            out[i] += c * u[level[i]]
     else:
         for i in range(level.size):
-            out[i] += z[i] * u[level[i]]
+            out[i] += c * z[i] * u[level[i]]
 
 
 @inlined
-def scatter(d, level, z, ones, out):
-    """Add each row's slope to its group's."""
+def scatter(c, d, level, z, ones, out):
+    """Add c times each row's slope to its group's."""
     if ones:
         for i in range(level.size):
-            out[level[i]] += d[i]
+            out[level[i]] += c * d[i]
     else:
         for i in range(level.size):
-            out[level[i]] += z[i] * d[i]
+            out[level[i]] += c * z[i] * d[i]
+
+
+@summed
+def meeting(d, u, level, z, ones):
+    """Sum of slopes times group effects."""
+    s = 0.0
+    if ones:
+        for i in range(level.size):
+            s += d[i] * u[level[i]]
+    else:
+        for i in range(level.size):
+            s += d[i] * z[i] * u[level[i]]
+    return s
 
 
 @inlined
@@ -137,6 +150,7 @@ def predictor_forward(M, e, V):
             z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
             l0 = M.term[t, places.zero_level] + first
             gather(
+                V[M.term[t, places.by]],
                 u[M.member[M.term[t, places.effect], places.eff0] :],
                 M.level[l0 : l0 + m],
                 M.Z[z0 : z0 + m],
@@ -147,13 +161,13 @@ def predictor_forward(M, e, V):
 
 
 @inlined
-def predictor_back(M, e, G):
-    """Slopes in the slopes, the constant and group effects."""
+def predictor_back(M, e, V, G):
+    """Slopes in the slopes, the constant, group effects and what these are multiplied by."""
     r0 = M.equation[e, places.row0]
     n = M.equation[e + 1, places.row0] - r0
     p = M.equation[e, places.p] + M.equation[e, places.raw]
     lin = M.equation[e, places.lin_at]
-    gu = G[1:]
+    u, gu = V[1:], G[1:]
     first = 0
     while first < n:
         m = min(CHUNK, n - first)
@@ -166,13 +180,13 @@ def predictor_back(M, e, G):
         for t in range(M.equation[e, places.term0], M.equation[e + 1, places.term0]):
             z0 = M.term[t, places.Z0] + first if M.term[t, places.Z0] >= 0 else 0
             l0 = M.term[t, places.zero_level] + first
-            scatter(
-                d,
-                M.level[l0 : l0 + m],
-                M.Z[z0 : z0 + m],
-                M.term[t, places.Z0] < 0,
-                gu[M.member[M.term[t, places.effect], places.eff0] :],
-            )
+            by = M.term[t, places.by]
+            o = M.member[M.term[t, places.effect], places.eff0]
+            level, z = M.level[l0 : l0 + m], M.Z[z0 : z0 + m]
+            ones = M.term[t, places.Z0] < 0
+            scatter(V[by], d, level, z, ones, gu[o:])
+            if by > 0:
+                G[by] += meeting(d, u[o:], level, z, ones)
         first += m
 
 

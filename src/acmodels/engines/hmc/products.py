@@ -118,6 +118,9 @@ class Known:
         effect: a group effect at rows of an equation.
         cell: the block of a variable's missing values, by its position.
         block: place in V of the first effect of a block, and its number of levels.
+        term: adds an effect times a quantity to an equation's predictor, where states have joint
+            coordinates: the response, the quantity's place in V, block, member, level and factor
+            of each row; None where products are listed instead.
     """
 
     layout: Layout
@@ -128,6 +131,7 @@ class Known:
     effect: Callable[[EquationLayout, tuple[int, int], Index], "Effect"]
     cell: Callable[[int], int]
     block: Callable[[int], tuple[int, int]]
+    term: Callable[[str, int, int, int, Index, Array], None] | None = None
 
 
 class Products:
@@ -248,6 +252,8 @@ class Products:
         if len(found) == 1 and _plain(found[0].part.operand):
             for m in self.moves(e, found[0], rows):
                 here, factor = m.rows, m.factor * rest[m.rows]
+                if at is not None and self._added(e, at, m, factor, to):
+                    continue
                 seen = None if at is None or m.effect is None else self._seen(at, m.effect)
                 if seen is not None and m.effect is not None:
                     self._add(to[here], 0, seen + m.effect.level, factor)
@@ -267,6 +273,18 @@ class Products:
         for slot, weight in by:
             self._add(to, slot, away, weight)
 
+    def _added(self, e: EquationLayout, at: int, m: Move, factor: Array, to: Slots) -> bool:
+        """Add an effect times a coefficient to a predictor as a term of it, where that is one."""
+        known = self.known
+        if known.term is None or m.effect is None or to[0] != known.eta(e.response):
+            return False
+        level, z = np.zeros(e.n, dtype=np.int64), np.zeros(e.n)
+        level[m.rows], z[m.rows] = m.effect.level, factor
+        for k, w in enumerate(m.effect.weights):
+            if w:
+                known.term(e.response, at, m.effect.block, k, level, w * z)
+        return True
+
     def _effect(self, of: Effect) -> Coefficient:
         """Places of a group effect in V, with weights."""
         first, J = self.known.block(of.block)
@@ -275,6 +293,8 @@ class Products:
     def _seen(self, at: int, of: Effect) -> int | None:
         """Place of a coefficient times each level's effect; None where a block has too many."""
         key = (of.block, at, of.weights)
+        if self.known.term is not None:
+            return None
         if key not in self.seen:
             if sum(k[0] == of.block for k in self.seen) + len(of.weights) >= MOST_SEEN:
                 return None
@@ -308,6 +328,9 @@ class Products:
                 here = np.flatnonzero(cell >= 0)
                 effect = Effect(self.known.cell(s.missing), cell[here], (1.0,))
                 out.append(Move(here, none, np.ones(len(here)), effect))
+        if s.raters is not None:
+            effect = self.known.effect(e, s.raters, rows)
+            out.append(Move(np.arange(len(rows)), none, np.ones(len(rows)), effect))
         if s.latent is not None and s.derived is not None:
             m = latent_means(self.layout)[s.latent]
             unit = m.code[e.rows][rows]
