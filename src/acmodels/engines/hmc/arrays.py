@@ -28,6 +28,9 @@ from acmodels.system.working import pooled, relative, rough, working_residuals
 
 RATER_SD = 0.5
 """A rough sd of raters' deviations, in units of their construct's."""
+SIGMA_SHARE = 0.3
+"""Residual sds of items that are below this share of the item's sd are sampled as they are, larger
+ones by their logs: an item may have next to no residual (a Heywood case)."""
 
 
 def design(
@@ -198,7 +201,7 @@ class _Build:
         if e.codes:
             cut0 = self._thresholds(e, y, own)
         par0 = len(self.x)
-        numbers, bounds = self._numbers(e, own, scale)
+        numbers, bounds, rhos = self._numbers(e, own, scale)
         p, q, K = len(free), len(raw), len(e.thresholds)
         lin_at = self.values.add(p + q + int(constant >= 0) + K)
         par_at = self.values.add(len(numbers) + K + 1, [0.0] * (len(numbers) + K) + [1.0])
@@ -222,6 +225,7 @@ class _Build:
         part = Parts(
             e, turn, tuple(free), tuple(raw), tuple((names[k], v) for k, v in held), means,
             mean_offset, slope0, constant, cut0, par0, lin_at, tuple(numbers), tuple(bounds),
+            tuple(rhos),
             tuple(self._monotonic(e, raw)),
         )  # fmt: skip
         self.lists["mo0"].append(len(self.lists["mo_b"]))
@@ -270,8 +274,8 @@ class _Build:
 
     def _numbers(
         self, e: EquationLayout, own: dict[str, Any], scale: float
-    ) -> tuple[list[str], list[tuple[float, float]]]:
-        names, bounds = [], []
+    ) -> tuple[list[str], list[tuple[float, float]], list[float]]:
+        names, bounds, rhos = [], [], []
         self._add(par_prior0=self._length("par_form"))
         kinds = [("sigma", e.sigma, scale)] if e.has_sigma else []
         kinds += [(k, e.scalar(k), float(own.get(k, 1.0))) for k in e.scalars]
@@ -280,7 +284,10 @@ class _Build:
             low, high = (0.0, np.inf) if kind == "sigma" else (prior.lower, prior.upper)
             held = prior.held is not None
             value = at if prior.held is None else prior.held
-            if np.isfinite(high):
+            rho = SIGMA_SHARE * scale if e.measured and kind == "sigma" and not held else 0.0
+            if rho:
+                self.walls.append(self._coordinate(np.arcsinh(value / rho), 0.2))
+            elif np.isfinite(high):
                 share = (value - low) / (high - low)
                 share = share if held else min(max(share, 0.02), 0.98)
                 self._coordinate(np.log(share / (1 - share)), 0.2, held=held)
@@ -289,11 +296,12 @@ class _Build:
             known, location, size, shape = form(prior)
             self._add(
                 par_form=known, par_location=location, par_scale=size, par_shape=shape,
-                lower=low, upper=high,
+                lower=low, upper=high, par_rho=rho,
             )  # fmt: skip
             names.append(name)
             bounds.append((low, high))
-        return names, bounds
+            rhos.append(rho)
+        return names, bounds, rhos
 
     def _linear_priors(self, part: Parts, names: Sequence[str]) -> None:
         """Add the priors of slopes, constant and thresholds, each on a + A (coordinates)."""
@@ -691,6 +699,8 @@ _REAL = frozenset((*VECTORS, *JOINT)) - {
 }  # fmt: skip
 
 
+_SINGLE = {"link_z", "pair_k", "tilt"}
+"""Numbers that only move coordinates, and are many."""
 _UNSIGNED = {
     "level", "link_row", "link_state", "pair_entry", "state_of", "entry_row", "entry_column",
     "diagonal", "triple_left", "triple_right",
@@ -706,6 +716,8 @@ def _table(name: str, lists: Mapping[str, list[Any]]) -> NDArray[Any]:
 
 
 def _array(name: str, values: list[Any]) -> NDArray[Any]:
+    if name in _SINGLE:
+        return _joined(values, np.float32)
     dtype = np.uint32 if name in _UNSIGNED else np.float64 if name in _REAL else np.int64
     return _joined(values, dtype)
 

@@ -82,7 +82,8 @@ class Chart:
             for p in self.pairs
         ]
         kept = [x[link.state >= 0] for x, link in zip(z, self.links, strict=True)]
-        return {"link_z": _joined(kept), "pair_k": _joined(k)}
+        single = np.float32
+        return {"link_z": _joined(kept).astype(single), "pair_k": _joined(k).astype(single)}
 
 
 def chart(
@@ -305,4 +306,4 @@ def _pointer(values: Array) -> Any:
 
 
 def _joined(pieces: Sequence[Any]) -> Any:
-    return np.concatenate([np.zeros(0, np.asarray(pieces[0]).dtype), *pieces]) if pieces else []
+    return np.concatenate(pieces) if pieces else np.zeros(0)

@@ -48,6 +48,7 @@ class Parts:
         lin_at: place of linear parameters in V.
         numbers: names of the residual sd and the family's numbers.
         bounds: of these.
+        rhos: of those that are this times the sinh of their coordinate; 0 of others.
         monotonic: its monotonic effects.
     """
 
@@ -65,6 +66,7 @@ class Parts:
     lin_at: int
     numbers: tuple[str, ...]
     bounds: tuple[tuple[float, float], ...]
+    rhos: tuple[float, ...]
     monotonic: tuple[Monotonic, ...]
 
 

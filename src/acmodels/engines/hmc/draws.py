@@ -45,6 +45,9 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
             out |= {name: cuts[k] + shift for k, name in enumerate(e.thresholds)}
         for k, (name, (low, high)) in enumerate(zip(part.numbers, part.bounds, strict=True)):
             c = take(part.par0 + k)
+            if part.rhos[k]:
+                out[name] = part.rhos[k] * np.sinh(c)
+                continue
             out[name] = low + (np.exp(c) if np.isinf(high) else (high - low) / (1 + np.exp(-c)))
     return out
 

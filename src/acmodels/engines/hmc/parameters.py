@@ -29,7 +29,11 @@ def parameters_forward(M, e, x, V, G):
         c = x[M.equation[e, places.par0] + k]
         i = M.equation[e, places.par_prior0] + k
         low, high = M.number[i, places.lower], M.number[i, places.upper]
-        if high > 1e300:
+        rho = M.number[i, places.par_rho]
+        if rho > 0.0:
+            V[par + k] = rho * math.sinh(c)
+            lp += math.log(math.cosh(c))
+        elif high > 1e300:
             v = math.exp(c)
             V[par + k] = low + v
             lp += c
@@ -96,7 +100,11 @@ def parameters_back(M, e, x, V, G, g):
         i = M.equation[e, places.par_prior0] + k
         low, high = M.number[i, places.lower], M.number[i, places.upper]
         v = V[par + k]
-        if high > 1e300:
+        rho = M.number[i, places.par_rho]
+        if rho > 0.0:
+            c = x[M.equation[e, places.par0] + k]
+            g[M.equation[e, places.par0] + k] = G[par + k] * rho * math.cosh(c) + math.tanh(c)
+        elif high > 1e300:
             g[M.equation[e, places.par0] + k] = G[par + k] * (v - low) + 1.0
         else:
             s = (v - low) / (high - low)

@@ -27,7 +27,7 @@ STEP = ("mo_b", "mo_x", "mo_steps", "mo_raw")
 RESIDUAL = ("residual_member0", "residual_cor", "residual_at")
 READ = ("virtual_at", "product_at")
 PRIOR = ("location", "scale", "shape")
-NUMBER = ("lower", "upper", "par_location", "par_scale", "par_shape")
+NUMBER = ("lower", "upper", "par_location", "par_scale", "par_shape", "par_rho")
 PRODUCT = ("to", "first", "second")
 LINK = ("link_at", "link0")
 PAIR = ("pair_a", "pair_b", "pair_scale", "pair0")
@@ -58,7 +58,7 @@ mo_b, mo_x, mo_steps, mo_raw = range(len(STEP))
 residual_member0, residual_cor, residual_at = range(len(RESIDUAL))
 virtual_at, product_at = range(len(READ))
 location, scale, shape = range(len(PRIOR))
-lower, upper, par_location, par_scale, par_shape = range(len(NUMBER))
+lower, upper, par_location, par_scale, par_shape, par_rho = range(len(NUMBER))
 to, first, second = range(len(PRODUCT))
 link_at, link0 = range(len(LINK))
 pair_a, pair_b, pair_scale, pair0 = range(len(PAIR))
@@ -88,7 +88,8 @@ class Arrays(_fields):
     known part of the predictor, `weight`, columns `X` from `X0` on (p + raw, n), place in x of the
     first slope `slope0`, of the constant (-1 if there is none) and of the first threshold's
     coordinate `cut0`, number of thresholds `cuts`, place of the first further parameter `par0`, how
-    many `pars`, with bounds `lower` and `upper`. Terms of group effects from `term0[e]` on: the
+    many `pars`, with bounds `lower` and `upper`; those with a `par_rho` above 0 are that times the
+    sinh of their coordinate, which is 0 or more. Terms of group effects from `term0[e]` on: the
     member `effect`, the `level` of each row, multipliers `Z` from `Z0` on (-1 for ones), and the
     place in V of a coefficient `by` which the effect is multiplied, 0 for none. The
     last `raw` columns are steps of monotonic effects: from `mo0[e]` on the coordinate of the mean
