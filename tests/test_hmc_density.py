@@ -1,0 +1,122 @@
+"""The density that hmc samples where values are missing, against those that NUTS is held to.
+
+`test_missing_density` writes likelihoods out by hand: incomplete predictors and mediators, latent
+means, correlated residuals, and constructs with raters, rater groups, a marker and a reversed item.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from acmodels.data import study
+from acmodels.engines import engine
+from acmodels.engines.hmc import draws, mode
+from acmodels.engines.hmc.arrays import design
+from acmodels.engines.hmc.design import Design, components
+from acmodels.load import load_model
+from acmodels.priors import resolve_priors
+from acmodels.system import build_system
+from test_missing_density import CASES, Case, gone, prior, units
+
+OTHERS = {"factors", "predictors of units", "means"}
+"""What hmc leaves to NUTS: discrete missing values beside others, observed means of incomplete ones."""
+TAKEN = [name for name in CASES if name not in OTHERS]
+
+type Found = tuple[dict[str, float], dict[str, Any], dict[str, Any]]
+
+
+def designs(name: str) -> tuple[Case, list[Design]]:
+    """A case, and the components of its model that hmc samples."""
+    table, lost, hand = CASES[name]
+    data = gone(**lost)
+    model = load_model({"name": "test", **table})
+    system = build_system(model, study(data))
+    joint = system.sampled
+    priors = resolve_priors(model.priors, joint.layout, joint.responses)
+    assert engine("hmc").unfit(joint.layout, priors) is None
+    case = Case(data, system, priors, None, None, None, None, None, hand)
+    found = components(joint.layout)
+    return case, [design(joint.layout, priors, joint.responses, of) for of in found]
+
+
+def somewhere(d: Design, rng: np.random.Generator) -> Any:
+    x = d.start + 0.3 * rng.normal(size=len(d.start)) * np.minimum(d.unit, 1.0) * ~d.frozen
+    x[d.walls] = np.abs(x[d.walls])
+    return x
+
+
+def natural(d: Design, x: Any) -> Found:
+    """What coordinates stand for."""
+    neff = int(d.arrays.sizes[0])
+    u = mode.slopes(d, x)[3][1 : 1 + neff]
+    fixed = x[None, None, neff:]
+    found = draws.coefficient_draws(d, fixed) | draws.residual_draws(d, fixed)
+    more, groups, cells = draws.group_draws(d, fixed, u[None, None])
+    values = {k: float(v[0, 0]) for k, v in (found | more).items()}
+    mine = {k: v[0, 0] for k, v in groups.items()}
+    return values, mine, {k: v[0, 0] for k, v in cells.items()}
+
+
+def jacobian(d: Design, case: Case, x: Any) -> float:
+    """Log determinant of the map to parameters, group effects and missing values."""
+    free = np.flatnonzero(~d.frozen)
+
+    def flat(at: Any) -> Any:
+        values, groups, cells = natural(d, at)
+        own = [v for k, v in values.items() if case.priors[k].held is None]
+        return np.concatenate([own, *(v.ravel() for v in (*groups.values(), *cells.values()))])
+
+    h = 1e-6 * np.eye(len(x))[free]
+    table = np.stack([(flat(x + a) - flat(x - a)) / 2e-6 for a in h])
+    return float(np.linalg.slogdet(table)[1])
+
+
+def by_hand(case: Case, found: Found) -> float:
+    values, groups, cells = found
+    joint = case.system.sampled
+    data = case.data.copy()
+    for gap in joint.layout.missing:
+        if gap.discrete:
+            continue
+        here = gap.cell >= 0
+        if joint.layout.measure(gap.variable) is not None:
+            data[gap.variable] = np.nan
+        data.loc[here, gap.variable] = cells[gap.variable][gap.cell[here]]
+    if case.hand is units:  # known for a unit from another of its rows
+        data["w"] = data.groupby("g")["w"].transform("first")
+    rows: Any = data.to_dict("records")
+    return prior(case, values, groups) + float(case.hand(rows, values, groups))
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_the_density_is_the_one_by_hand(name: str) -> None:
+    case, parts = designs(name)
+    rng = np.random.default_rng(11)
+    parts = [mode.anchored(d, somewhere(d, rng))[0] for d in parts]
+    ours, theirs = [], []
+    for _ in range(3):
+        at = [somewhere(d, rng) for d in parts]
+        ours.append(sum(mode.slopes(d, x)[0] for d, x in zip(parts, at, strict=True)))
+        every = [natural(d, x) for d, x in zip(parts, at, strict=True)]
+        merged = tuple({k: v for f in every for k, v in f[i].items()} for i in range(3))
+        values = {**{n: p.held for n, p in case.priors.items() if p.held is not None}, **merged[0]}
+        turn = sum(jacobian(d, case, x) for d, x in zip(parts, at, strict=True))
+        theirs.append(by_hand(case, cast("Found", (values, *merged[1:]))) + turn)
+    assert np.ptp(ours) > 0.1
+    gaps = np.array(ours) - np.array(theirs)
+    np.testing.assert_allclose(gaps, gaps[0], rtol=0, atol=1e-6 * max(map(abs, theirs)) + 1e-5)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_gradients_are_slopes_of_the_density(name: str) -> None:
+    rng = np.random.default_rng(4)
+    for d in designs(name)[1]:
+        there, _ = mode.anchored(d, somewhere(d, rng))
+        for at in (d, there):
+            x = somewhere(at, rng)
+            g = mode.slopes(at, x)[1]
+            for _ in range(6):
+                way, h = rng.normal(size=len(x)) * ~d.frozen, 1e-5
+                rise = (mode.slopes(at, x + h * way)[0] - mode.slopes(at, x - h * way)[0]) / (2 * h)
+                assert rise == pytest.approx(float(g @ way), rel=3e-5, abs=3e-3)
