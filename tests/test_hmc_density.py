@@ -19,8 +19,8 @@ from acmodels.priors import resolve_priors
 from acmodels.system import build_system
 from test_missing_density import CASES, Case, gone, prior, units
 
-OTHERS = {"factors", "predictors of units", "means"}
-"""What hmc leaves to NUTS: discrete missing values beside others, observed means of incomplete ones."""
+OTHERS = {"factors", "predictors of units", "means", "cross-lags", "a dynamic panel"}
+"""What hmc leaves to NUTS: discrete missing values beside others, means of incomplete values."""
 TAKEN = [name for name in CASES if name not in OTHERS]
 
 type Found = tuple[dict[str, float], dict[str, Any], dict[str, Any]]

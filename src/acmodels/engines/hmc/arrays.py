@@ -176,8 +176,7 @@ class _Build:
         means = Z.mean(axis=0) if centered else np.zeros(Z.shape[1])
         Z = Z - means
         mean_offset = float(offset.mean()) if has else 0.0
-        signs = [-1.0 if self.priors[names[k]].upper <= 0 else 1.0 for k in free]
-        turn = np.diag(signs) if e.measured else _turn(Z[:, : len(free)])
+        turn = self._signs(names, free) if e.measured else _turn(Z[:, : len(free)])
         own = rough(e, y)
         eta = float(np.mean(pooled(e, y) - e.offset)) + (float(e.offset.mean()) if has else 0.0)
         given = density(e.family, e.link)
@@ -185,11 +184,7 @@ class _Build:
             position, lambda lay, r: given.data(lay.equations[position], r[e.response]).T
         ).T
         slope0 = len(self.x)
-        for k in free:
-            size = abs(self.priors[names[k]].distribution.location) if e.measured else 0.0
-            place = self._coordinate(size or float(bool(e.measured)), 1.0 / np.sqrt(e.n))
-            if e.measured:
-                self.walls.append(place)
+        self._start_slopes(e, [names[k] for k in free])
         constant, cut0 = -1, len(self.x)
         scale = float(np.std(y)) or 1.0 if e.has_sigma else 1.0
         if e.intercept is not None and not e.codes:
@@ -212,12 +207,7 @@ class _Build:
             par_at=par_at, row_par_at=par_at,
             plain=0 if e.construct else int(np.sum(rows.bin < 0)),
         )  # fmt: skip
-        weight = np.ones(e.n) if e.weights is None else np.array(e.weights, dtype=np.float64)
-        weight = weight[rows.source]
-        for n in self.gaps:  # their density is that of the innovation
-            gap = self.layout.missing[n]
-            if self.layout.equations[gap.equation] is e:
-                weight[gap.at] = 0.0
+        weight = self._weight(e)[rows.source]
         turned_columns = np.column_stack([Z[:, :p] @ turn, Z[:, p:]])
         self._add(
             data=data.ravel(), X=turned_columns.T.ravel(), eta0=offset - mean_offset, weight=weight
@@ -225,12 +215,31 @@ class _Build:
         part = Parts(
             e, turn, tuple(free), tuple(raw), tuple((names[k], v) for k, v in held), means,
             mean_offset, slope0, constant, cut0, par0, lin_at, tuple(numbers), tuple(bounds),
-            tuple(rhos),
-            tuple(self._monotonic(e, raw)),
+            tuple(rhos), tuple(self._monotonic(e, raw)),
         )  # fmt: skip
         self.lists["mo0"].append(len(self.lists["mo_b"]))
         self._linear_priors(part, names)
         return part
+
+    def _signs(self, names: Sequence[str], free: Sequence[int]) -> Array:
+        """Turn loadings so that each is positive."""
+        return np.diag([-1.0 if self.priors[names[k]].upper <= 0 else 1.0 for k in free])
+
+    def _start_slopes(self, e: EquationLayout, free: Sequence[str]) -> None:
+        """Add coordinates of slopes; loadings start from what their priors expect, above zero."""
+        for name in free:
+            size = abs(self.priors[name].distribution.location) or 1.0 if e.measured else 0.0
+            place = self._coordinate(size, 1.0 / np.sqrt(e.n))
+            if e.measured:
+                self.walls.append(place)
+
+    def _weight(self, e: EquationLayout) -> Array:
+        """Weights of rows; missing values have a density of their own."""
+        weight = np.ones(e.n) if e.weights is None else np.array(e.weights, dtype=np.float64)
+        for gap in (self.layout.missing[n] for n in self.gaps):
+            if self.layout.equations[gap.equation] is e:
+                weight[gap.at] = 0.0
+        return weight
 
     def _constant_held(self, e: EquationLayout, names: Sequence[str]) -> bool:
         if e.codes:
