@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from acmodels.theory.assessment import Assessment, assess
+from acmodels.data import study
+from acmodels.theory.assessment import Assessment, assess, not_adjusted
+from acmodels.theory.compiler import compile_proposition
 from traps import Rows, theory
 
 
@@ -80,17 +82,40 @@ def test_an_unmeasured_common_cause_is_named(plain: Any) -> None:
     assert row["not_adjusted_for"] == "z"
 
 
-def test_a_common_cause_with_few_rows_in_each_unit_is_adjusted_for_in_part(tmp_path: Path) -> None:
-    """Its mean over three rows is no more than a noisy measure of the department's."""
-    f = theory(tmp_path / "f", LEVELS | {"z": "partnership"}, ["x > y", "z > x", "z > y"], effect())
-    r = Rows(2)
+@pytest.fixture(scope="module")
+def by_rows(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A common cause of departments that is measured on their partnerships."""
+    levels = LEVELS | {"z": "partnership"}
+    return theory(tmp_path_factory.mktemp("rows"), levels, ["x > y", "z > x", "z > y"], effect())
+
+
+def few_rows(seed: int, slope: float) -> pd.DataFrame:
+    r = Rows(seed)
     u = r.draw("department")
     z = u + r.draw()
     x = 0.8 * u + 0.6 * r.draw("department")
-    y = 0.8 * u + r.draw("department", 0.3) + 0.5 * r.draw()
-    found = judged(f, without_partner(r, x=x, z=z, y=y))
-    assert found.verdicts["not_adjusted_for"].iloc[0] == "z (in part)"
-    ((name, reliability),) = found.propositions["H"].compiled[0].adjustment[0].partly
+    y = slope * x + 0.8 * u + r.draw("department", 0.3) + 0.5 * r.draw()
+    return without_partner(r, x=x, z=z, y=y)
+
+
+def test_a_common_cause_with_few_rows_in_each_unit_has_a_latent_mean(by_rows: Any) -> None:
+    """Its mean over three rows errs, and what it leaves over would pass for an effect."""
+    for seed in range(2, 5):
+        found = judged(by_rows, few_rows(seed, 0.0))
+        assert found.verdicts["status"].iloc[0] != "supported"
+        assert found.verdicts["not_adjusted_for"].iloc[0] == ""
+    names = [e.response.name for e in next(iter(found.files.values())).equations]
+    assert names == ["z", "y"]
+    assert status(by_rows, few_rows(2, 1.2)) == "supported"
+
+
+def test_a_common_cause_whose_mean_is_observed_is_adjusted_for_in_part(by_rows: Any) -> None:
+    """With a value missing, its equation would not be fitted exactly: the mean stays observed."""
+    table = few_rows(2, 0.0)
+    table.loc[0, "z"] = np.nan
+    compiled = compile_proposition(by_rows, by_rows.propositions["H"], study(table))
+    assert not_adjusted(compiled) == ["z (in part)"]
+    ((name, reliability),) = compiled.compiled[0].adjustment[0].partly
     assert name == "z"
     # 1 / (1 + 1/3) in the population; its standard error at 180 units of three rows is about 0.03
     # (delta method on the F ratio of the one-way analysis, with 179 and 360 degrees of freedom)

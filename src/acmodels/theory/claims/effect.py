@@ -52,12 +52,10 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     level = steps.level_of(s, [keys.from_], [keys.to], keys.level)
     if keys.at:
         return _somewhere(keys, s, name, r, level)
-    one = steps.step(s, [keys.from_], r, level)
+    one = steps.step(s, [keys.from_], r, level, latent=True)
     cause = one.causes[keys.from_]
     title = f"{s.framework.constructs[keys.from_].name} and {s.framework.constructs[keys.to].name}"
-    models = [
-        ModelFile(name, title, (one.drafted,), steps.effect_estimands("effect", cause, r.name))
-    ]
+    models = [_model(name, title, one, "effect", keys.from_, level)]
     parts: list[tuple[str, str, str]] = [
         (p, keys.to, e)
         for p, e in steps.part_names("effect", cause).items()
@@ -66,13 +64,9 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     if r.parts:
         for c in r.constructs:
             other = steps.step(s, [keys.from_], eq.response(s, c), level)
-            label = f"effect_on_{c.replace('.', '_')}"
-            estimands = steps.effect_estimands(
-                label, other.causes[keys.from_], other.drafted.response.name
-            )
-            models.append(
-                ModelFile(f"{name}_{c.replace('.', '_')}", title, (other.drafted,), estimands)
-            )
+            end = c.replace(".", "_")
+            label = f"effect_on_{end}"
+            models.append(_model(f"{name}_{end}", title, other, label, keys.from_, level))
             parts.append((keys.from_, c, label))
     return Compiled(
         tuple(models),
@@ -81,9 +75,23 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         level.name,
         one.adjusted,
         (one.adjustment,),
-        (*level.notes, *steps.partial(s, keys.from_), *steps.partial(s, keys.to)),
+        (
+            *level.notes,
+            *steps.left_out(one.equations, steps.of_one_nest(one.equations, level), level),
+            *steps.partial(s, keys.from_),
+            *steps.partial(s, keys.to),
+        ),
         (asked(keys.sign, "total effect"),),
     )
+
+
+def _model(
+    name: str, title: str, one: steps.Step, label: str, cause: str, level: steps.Level
+) -> ModelFile:
+    """Write a model; what stands in the equation of a covariate is no path of the effect."""
+    kind = "direct" if one.latent else "total"
+    estimands = steps.effect_estimands(label, one.causes[cause], one.drafted.response.name, kind)
+    return ModelFile(name, title, steps.of_one_nest(one.equations, level), estimands)
 
 
 def _somewhere(keys: Keys, s: Setting, name: str, r: eq.Response, level: steps.Level) -> Compiled:

@@ -22,6 +22,9 @@ RELIABLE = 0.95
 ROWS_PER_TERM = 8
 """Rows of an equation for each term that only explains its outcome."""
 
+MOST_LATENT = 1
+"""Covariates with latent means in one equation: one takes 1 to 4 s, and two took 11."""
+
 STANDARDIZED = "standardized"
 
 
@@ -360,12 +363,19 @@ class Step:
         causes: by construct.
         adjustment: what is held fixed, and what cannot be.
         adjusted: constructs that are in the equation for adjustment.
+        latent: equations of covariates whose unit means are latent in the equation.
     """
 
     drafted: Drafted
     causes: Mapping[str, Cause]
     adjustment: Adjustment
     adjusted: tuple[str, ...]
+    latent: tuple[Drafted, ...] = ()
+
+    @property
+    def equations(self) -> tuple[Drafted, ...]:
+        """The equations, those of covariates first."""
+        return (*self.latent, self.drafted)
 
 
 def _apart_from(s: Setting, there: Collection[str], barred: Collection[str]) -> list[str]:
@@ -394,6 +404,7 @@ def step(
     sources: Sequence[str] = (),
     beside: Sequence[Response] = (),
     chained: bool = False,
+    latent: bool = False,
 ) -> Step:
     """Draft the equation of a step from causes (and mediators) to a response.
 
@@ -410,6 +421,7 @@ def step(
         sources: constructs whose joint effect it is, where `also` has their terms.
         beside: mediators of other paths, which have no equation in this model.
         chained: as for `equations.mediator`.
+        latent: whether means of covariates that are taken of a few rows get equations.
     """
     written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
     own = {p for c in written.values() for p in c.parts}
@@ -436,12 +448,61 @@ def step(
     taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
     taken |= {s.columns[c] for c in through if c in s.columns}
     more, used, left = covariates(s, found, r.home, level, taken, pieces)
+    partly = _partly(s, found, used, beside, level)
+    drafted = eq.drafted(s, r, [*pieces, *more])
+    modeled: dict[str, Drafted] = {}
+    if latent and s.wave is None and r.home is None and r.family == "gaussian":
+        few = [c for c, _ in partly if c in used and _modelable(s, c)][:MOST_LATENT]
+        modeled, drafted = _with_latent_means(s, drafted, dict(zip(used, more, strict=True)), few)
     found = replace(
         found,
-        partly=_partly(s, found, used, beside, level),
+        partly=tuple(p for p in partly if p[0] not in modeled),
         dropped=tuple(c for c in left if c in found.needed),
     )
-    return Step(eq.drafted(s, r, [*pieces, *more]), written, found, used)
+    return Step(drafted, written, found, used, tuple(modeled.values()))
+
+
+def _modelable(s: Setting, construct: str) -> bool:
+    """Say whether the exact engine can have an equation of a covariate."""
+    column = s.columns[construct]
+    whole = bool(np.isfinite(s.values(column)).all())
+    return whole and eq.is_number(s, column) and eq.family(s, column)[0] == "gaussian"
+
+
+def _with_latent_means(
+    s: Setting, drafted: Drafted, pieces: Mapping[str, Piece], few: Sequence[str]
+) -> tuple[dict[str, Drafted], Drafted]:
+    """Give covariates equations, so that their means in units are latent.
+
+    A mean of a few rows errs, and what it leaves over passes for an effect of what it goes with.
+    The covariate's equation has all that stands in the outcome's and is constant in its units, the
+    cause too: it says what goes with what, and not what causes what. Slopes are held fixed, since
+    latent means and slopes that vary cost minutes.
+
+    Args:
+        s: the setting.
+        drafted: the equation of the outcome.
+        pieces: by covariate, its terms in it.
+        few: the covariates.
+
+    Returns:
+        The equations by covariate, and that of the outcome.
+    """
+    if not few:
+        return {}, drafted
+    own = [pieces[c] for c in few]
+    others = [replace(p, varying=()) for p in drafted.pieces if all(p is not o for o in own)]
+    out: dict[str, Drafted] = {}
+    for c in few:
+        r = eq.response(s, c)
+        beside = [
+            replace(p, why="what it may go with, so that its mean is predicted")
+            for p in others
+            if r.home is None or all(eq.is_constant(v, r.home) for v in p.values)
+        ]
+        out[c] = eq.drafted(s, r, beside)
+        others.append(replace(pieces[c], latent=True))
+    return out, replace(drafted, pieces=tuple(others))
 
 
 def _partly(
