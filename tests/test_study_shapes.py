@@ -156,3 +156,14 @@ def test_a_moderator_of_units_without_ids_decides_nothing(tmp_path: Path) -> Non
     assert status == "undecided"
     assert "values of 'w' repeat" in reason
     assert "repeat" not in said(f, table.drop(columns=["partner"]))[1]
+
+
+def test_an_outcome_that_is_a_copy_of_its_cause_is_refused(simple: Any) -> None:
+    """No variance is left, and samplers would search for minutes."""
+    table = rows(1)
+    for y in (table["x"], 3 - 2 * table["x"]):
+        status, reason = said(simple, table.assign(y=y))
+        assert status == "not_testable"
+        assert "'y' follows exactly from" in reason
+    noisy = table["x"] + 1e-3 * np.random.default_rng(1).standard_normal(len(table))
+    assert said(simple, table.assign(y=noisy))[0] != "not_testable"

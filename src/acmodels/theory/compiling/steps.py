@@ -448,6 +448,7 @@ def step(
     taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
     taken |= {s.columns[c] for c in through if c in s.columns}
     more, used, left = covariates(s, found, r.home, level, taken, pieces)
+    _no_copy(s, r, [*pieces, *more])
     partly = _partly(s, found, used, beside, level)
     drafted = eq.drafted(s, r, [*pieces, *more])
     modeled: dict[str, Drafted] = {}
@@ -460,6 +461,26 @@ def step(
         dropped=tuple(c for c in left if c in found.needed),
     )
     return Step(drafted, written, found, used, tuple(modeled.values()))
+
+
+def _no_copy(s: Setting, r: Response, pieces: Sequence[Piece]) -> None:
+    """Refuse an outcome that is a sum of what stands in its equation: no variance would be left.
+
+    Raises:
+        NotTestable: it is.
+    """
+    span = Span(s, r.home)
+    texts = [t for p in pieces if span.add(p) for t in p.texts]
+    y = eq.values(s, r)[span.first]
+    if s.schematic or not np.isfinite(y).all() or span.terms > len(y) // 2:
+        return
+    y = y - y.mean()
+    left = y - sum(b * float(b @ y) for b in span.basis)
+    if float(np.linalg.norm(left)) < 1e-6 * float(np.linalg.norm(y)):
+        raise NotTestable(
+            f"'{r.name}' follows exactly from {listing(texts, 4)}, as a copy or a sum would; "
+            "check these columns"
+        )
 
 
 def _modelable(s: Setting, construct: str) -> bool:
