@@ -104,8 +104,8 @@ def test_a_common_cause_with_few_rows_in_each_unit_has_a_latent_mean(by_rows: An
         found = judged(by_rows, few_rows(seed, 0.0))
         assert found.verdicts["status"].iloc[0] != "supported"
         assert found.verdicts["not_adjusted_for"].iloc[0] == ""
-    names = [e.response.name for e in next(iter(found.files.values())).equations]
-    assert names == ["z", "y"]
+        names = [e.response.name for e in next(iter(found.files.values())).equations]
+        assert names == ["z", "y"]
     assert status(by_rows, few_rows(2, 1.2)) == "supported"
 
 
