@@ -274,7 +274,8 @@ def test_wrong_files_are_refused_with_the_place(
 
 
 def test_a_claim_without_a_path_is_remarked_on(own: Path) -> None:
-    edit(own, "propositions.toml", 'from = "trust"\nby', 'from = "practice"\nby')
+    edit(own, "propositions.toml", 'from = "trust"\nby = "leadership"',
+         'from = "practice"\nby = "community"')  # fmt: skip
     edit(
         own,
         "propositions.toml",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from acmodels.theory.checking import check_framework
 from acmodels.theory.compiling.steps import repeats
 from test_claims import effect, judged
 from traps import Rows, theory
@@ -167,3 +168,21 @@ def test_an_outcome_that_is_a_copy_of_its_cause_is_refused(simple: Any) -> None:
         assert "'y' follows exactly from" in reason
     noisy = table["x"] + 1e-3 * np.random.default_rng(1).standard_normal(len(table))
     assert said(simple, table.assign(y=noisy))[0] != "not_testable"
+
+
+@pytest.mark.parametrize(
+    ("claim", "said_"),
+    [
+        (effect("y", "y"), "'y' is a cause and the outcome"),
+        ({"kind": "mediation", "from": "x", "via": ["y"], "to": "y", "sign": "+"},
+         "'y' is a mediator and the outcome"),
+        ({"kind": "moderation", "from": "x", "by": "x", "to": "y", "sign": "+"},
+         "'x' is a cause and a moderator"),
+        (effect("both", "y"), "'y' is a cause and the outcome"),
+    ],
+)  # fmt: skip
+def test_a_construct_has_one_role_in_a_claim(tmp_path: Path, claim: Any, said_: str) -> None:
+    levels = {"x": "partnership", "y": "partnership", "both": "partnership"}
+    f = theory(tmp_path / "f", levels, ["x > y"], claim, parts={"both": ["x", "y"]})
+    problems = check_framework(f).problems
+    assert any(said_ in p for p in problems)

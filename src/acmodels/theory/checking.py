@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.framework.graph import Claim, Framework
@@ -88,6 +89,9 @@ def _claim(f: Framework, claim: Claim, where: str, warnings: list[str], *, loop:
     if isinstance(level, str) and level not in f.units:
         near = did_you_mean(level, f.units)
         return [f"propositions.toml: {where}.level: no unit '{level}'{near}"]
+    twice = [] if claim.kind in LATER else _twice(f, roles)
+    if twice:
+        return [f"propositions.toml: {where}: {t}" for t in twice]
     for cause, effect in roles.steps:
         if not leads(f, cause, effect, lags=True):
             warnings.append(
@@ -95,6 +99,21 @@ def _claim(f: Framework, claim: Claim, where: str, warnings: list[str], *, loop:
                 "on the theory's word; add an arrow to arrows.toml"
             )
     return []
+
+
+def _twice(f: Framework, roles: Roles) -> list[str]:
+    """Name constructs that play two roles in one claim, by themselves or as a part of another."""
+    places = {"a cause": roles.causes, "a mediator": roles.via, "the outcome": roles.outcomes}
+    leaves = {role: {x for c in names for x in f.leaves(c)} for role, names in places.items()}
+    out = [
+        f"'{x}' is {a} and {b}; each has one role in a claim"
+        for a, b in combinations(leaves, 2)
+        for x in sorted(leaves[a] & leaves[b])
+    ]
+    for role, names in places.items():
+        out += [f"'{x}' is {role} and a moderator; each has one role in a claim"
+                for x in names if x in roles.by]  # fmt: skip
+    return out
 
 
 def _named(keys: object) -> Iterable[str]:
