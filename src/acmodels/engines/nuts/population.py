@@ -19,7 +19,7 @@ from acmodels.engines.nuts.start import Start, start
 from acmodels.priors import Prior
 from acmodels.spec.parameters import coefficient
 from acmodels.system import EquationLayout, Layout, Responses
-from acmodels.system.arrays import Array
+from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix
 from acmodels.system.terms import Term, slopes
 from acmodels.system.versions import Versions
@@ -153,11 +153,28 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Flat:
+    """The designs of all equations entry by entry: many small ones in few nodes of the graph.
+
+    Attributes:
+        row: of the graph.
+        slope: place of the coefficient.
+        value: what it is multiplied by.
+    """
+
+    row: Index
+    slope: Index
+    value: Array
+
+
+@dataclass(frozen=True)
 class PopulationArrays:
     """What the population-level part reads.
 
     Attributes:
-        design: by equation, predictors on the graph's rows, centered beside a constant.
+        design: by equation, predictors on the graph's rows, centered beside a constant; empty
+            where `flat` holds them.
+        flat: all of them, where there are items, each with an equation of its own; else None.
         offset: on all rows, less its mean beside a constant.
         constant_of_row: the place of each row's constant, from 1; 0 for none.
         slopes, loadings, constants, raw, prior: of coefficients and constants; `raw` of all
@@ -165,6 +182,7 @@ class PopulationArrays:
     """
 
     design: Mapping[int, Array]
+    flat: Flat | None
     offset: Array
     constant_of_row: Array | None
     slopes: Directions | None
@@ -287,11 +305,13 @@ def population_arrays(
     if part.constants and len(stack.order) > 1:
         place = {i: j + 1 for j, i in enumerate(part.constants)}
         of_row = np.concatenate([np.full(stack.count(i), place.get(i, 0)) for i in stack.order])
+    flat = _flat(part, design) if stack.layout.measures else None
     directions, loadings, constants = _rough(part, responses)
     at = list(free)
     sampled = [p for k, p in enumerate(part.intercept_priors) if k not in part.held_intercepts]
     return PopulationArrays(
-        design,
+        design if flat is None else {},
+        flat,
         np.concatenate(offsets),
         of_row,
         directions,
@@ -300,6 +320,17 @@ def population_arrays(
         raw_arrays(part, part.intercept_priors, part.plain, responses),
         located(sampled),
     )
+
+
+def _flat(part: Population, design: Mapping[int, Array]) -> Flat:
+    """Put designs one after the other, entry by entry."""
+    found: list[tuple[Index, Index, Array]] = []
+    for i, X in design.items():
+        rows = part.stack.first[i] + np.arange(len(X), dtype=np.int64)
+        places = np.array(part.of(i), dtype=np.int64)
+        found.append((np.repeat(rows, X.shape[1]), np.tile(places, len(X)), X.ravel()))
+    row, slope, value = (np.concatenate(x) for x in zip(*found, strict=True))
+    return Flat(row, slope, value)
 
 
 def _less_means(layout: Layout, responses: Responses, i: int, means: Array) -> Array:
@@ -511,7 +542,13 @@ def predictor(
 ) -> Any:
     """Return offsets plus the population-level part over the stacked rows."""
     eta: Any = data.offset
-    if slopes is not None:
+    if slopes is not None and data.flat is not None:
+        from pytensor import tensor as pt
+
+        rows = sum(part.stack.count(i) for i in part.stack.order)
+        added = slopes[data.flat.slope] * data.flat.value
+        eta = eta + pt.inc_subtensor(pt.zeros(rows)[data.flat.row], added)
+    elif slopes is not None:
         place = {i: part.of(i) for i in part.stack.order}
         pieces = [
             pm.math.dot(data.design[i], slopes[place[i][0] : place[i][-1] + 1])
