@@ -372,6 +372,21 @@ def test_the_report_shows_constructs_and_no_equations_of_items(tmp_path: Path) -
     assert "u07" not in page  # no unit of the data
 
 
+def test_a_model_of_measures_alone_is_written_and_reported(tmp_path: Path) -> None:
+    from acmodels.reporting.results import write_fit
+
+    model, frame = gaussian(12, 3)
+    value = {"F =~ a": 1.0, "F =~ b": 0.8, "F =~ c": -1.2, "sigma(F)": 1.0}
+    fit = at_truth(model, frame, value)
+    write_fit(fit, tmp_path)
+    found = pd.read_csv(tmp_path / "measurement.csv")
+    assert list(found.columns) == ["name", "quantity", "mean", "sd", "lower", "upper"]
+    assert len(pd.read_csv(tmp_path / "constructs.csv")) == 12
+    assert not len(pd.read_csv(tmp_path / "r2.csv"))
+    ac.report(fit, tmp_path / "report.html")
+    assert "Loadings on F" in (tmp_path / "report.html").read_text()
+
+
 # --- designs -------------------------------------------------------------------------------
 
 

@@ -242,7 +242,7 @@ def intervals(draws: Array, interval: str, prob: float) -> tuple[Array, Array]:
         interval: `eti` or `hdi`.
         prob: mass.
     """
-    flat = draws.reshape(-1, draws.shape[2])
+    flat = draws.reshape(draws.shape[0] * draws.shape[1], draws.shape[2])
     if interval == "eti" or not flat.shape[1]:
         ends = np.quantile(flat, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         return ends[0], ends[1]
