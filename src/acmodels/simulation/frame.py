@@ -11,10 +11,26 @@ from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.spec.design import ROW, Design, Exogenous, Loss, Unit
 from acmodels.spec.distribution import draw, listed, moments, normal, quantiles
 from acmodels.spec.model import Model
+from acmodels.spec.names import quoted
 from acmodels.system.arrays import Array
 
 WAVE = "wave"
-"""The kind of unit that is a point in time."""
+"""The kind of unit that is a point in time, where the model has no panel."""
+
+
+def waves_of_panel(design: Design) -> str | None:
+    """Return the kind of unit that is the wave of the model's panel.
+
+    Where it lies in no other unit and nothing draws one, as `wave = 4`, every unit has a row in
+    each wave (with `row = { per = "department", n = 2 }`, two).
+    """
+    model = design.model
+    if model is None or model.panel is None:
+        return None
+    name = model.panel.wave
+    used = {d for u in design.units for d in (u.per, *u.crossed_with)}
+    free = any(u.name == name and u.per is None and not u.crossed_with for u in design.units)
+    return name if free and name not in used else None
 
 
 @dataclass(frozen=True)
@@ -25,11 +41,15 @@ class _Frame:
         size: number of units, by kind.
         above: by kind, then by kind above (or crossed), positions of shape (size,).
         rows: the kind that is one row of data.
+        wave: the kind that is the wave of a panel, or None.
+        cell: of a panel, the kind that is one unit in one wave, or None.
     """
 
     size: dict[str, int]
     above: dict[str, dict[str, np.ndarray]]
     rows: str
+    wave: str | None = None
+    cell: str | None = None
 
 
 def draw_frame(
@@ -70,11 +90,15 @@ def draw_frame(
 def _kept(design: Design, frame: _Frame, rng: np.random.Generator) -> np.ndarray:
     """The rows that attrition leaves."""
     n = frame.size[frame.rows]
-    wave = frame.above[frame.rows].get(WAVE)
+    wave = frame.above[frame.rows].get(frame.wave or WAVE)
     if wave is None:
         return rng.random(n) < 1 - design.loss.attrition
-    per = next(u.per for u in design.units if u.name == frame.rows)
-    unit = np.arange(n) if per in (None, WAVE) else frame.above[frame.rows][str(per)]
+    panel = loaded(design).panel
+    if frame.wave is not None and panel is not None:
+        unit = frame.above[frame.rows][panel.unit]
+    else:
+        per = next(u.per for u in design.units if u.name == frame.rows)
+        unit = np.arange(n) if per in (None, WAVE) else frame.above[frame.rows][str(per)]
     # the waves that a unit stays for: the first, and each further one with the same chance
     stays = rng.geometric(design.loss.attrition, size=int(unit.max()) + 1)
     return wave < stays[unit]
@@ -131,6 +155,14 @@ def check_design(design: Design) -> None:
             for k in dict.fromkeys(keys)
             if k not in units
         ]
+    panel = model.panel
+    problems += [
+        f"{design.source}: units: the {what} of {model.source}'s panel is '{k}', which is not a "
+        f"unit in the design{did_you_mean(k, units)}; write it under [units], as "
+        f"{quoted(k)} = {4 if what == 'wave' else 60}"
+        for what, k in (() if panel is None else (("unit", panel.unit), ("wave", panel.wave)))
+        if k not in units
+    ]
     known = predictor_names(model)
     problems += [
         f"{design.source}: exogenous.{name}: the model has no such predictor"
@@ -145,8 +177,10 @@ def check_design(design: Design) -> None:
 def predictor_names(model: Model) -> list[str]:
     """Columns that a model reads beside responses and ids."""
     out: list[str] = []
+    ids = () if model.panel is None else (model.panel.unit, model.panel.wave)
     for e in model.equations.values():
-        out += [v for v in e.formula.variables() if v not in model.equations]
+        own = (v for v in e.formula.variables() if v not in model.equations)
+        out += [v for v in own if v not in ids]
         out += [c for c in (e.se, e.trials, e.weights) if c is not None]
     return list(dict.fromkeys(out))
 
@@ -186,7 +220,34 @@ def _frame(design: Design, rng: np.random.Generator) -> _Frame:
             above[u.name] |= {
                 k: v[drawn] for k, v in above[other].items() if k not in above[u.name]
             }
-    return _Frame(size, above, row_kind(design))
+    wave, panel = waves_of_panel(design), loaded(design).panel
+    if wave is None or panel is None:
+        return _Frame(size, above, row_kind(design))
+    return _in_waves(_Frame(size, above, _leaf(design)), panel.unit, wave)
+
+
+def _in_waves(frame: _Frame, unit: str, wave: str) -> _Frame:
+    """Give every row of a frame one in each wave."""
+    if unit != frame.rows and unit not in frame.above[frame.rows]:
+        raise ModelError(
+            f"units: the rows of a wave are those of '{frame.rows}', which lies in no '{unit}', "
+            "the unit of the panel"
+        )
+    W, n = frame.size[wave], frame.size[frame.rows]
+    size, above = dict(frame.size), dict(frame.above)
+    here = {**frame.above[frame.rows]}
+    if frame.rows != ROW:
+        here[frame.rows] = np.arange(n)
+    rows = {k: np.repeat(v, W) for k, v in here.items()}
+    rows[wave] = np.tile(np.arange(W), n)
+    cell = f"{unit} in each {wave}"
+    units = size[unit]
+    over = {k: np.repeat(v, W) for k, v in above[unit].items()}
+    above[cell] = {**over, unit: np.repeat(np.arange(units), W), wave: np.tile(np.arange(W), units)}
+    size[cell] = units * W
+    rows[cell] = rows[unit] * W + rows[wave]
+    size[ROW], above[ROW] = n * W, rows
+    return _Frame(size, above, ROW, wave, cell)
 
 
 def _counts(u: Unit, parents: int, rng: np.random.Generator) -> np.ndarray:
@@ -202,7 +263,12 @@ def row_kind(design: Design) -> str:
     Raises:
         ModelError: there are several candidates.
     """
-    names = [u.name for u in design.units]
+    return _leaf(design) if waves_of_panel(design) is None else ROW
+
+
+def _leaf(design: Design) -> str:
+    """The innermost kind of unit, waves of a panel aside."""
+    names = [u.name for u in design.units if u.name != waves_of_panel(design)]
     used = {d for u in design.units for d in (u.per, *u.crossed_with)}
     leaves = [n for n in names if n not in used]
     if ROW in names and leaves == [ROW]:
@@ -221,7 +287,9 @@ def _ids(frame: _Frame) -> dict[str, Any]:
     if frame.rows != ROW:
         here[frame.rows] = np.arange(frame.size[frame.rows])
     for kind in frame.size:
-        if kind in here:
+        if kind == frame.wave:
+            out[kind] = here[kind] + 1
+        elif kind in here and kind != frame.cell:
             width = len(str(frame.size[kind]))
             out[kind] = np.array([f"{kind}_{i + 1:0{width}d}" for i in here[kind]], dtype=object)
     return out
@@ -285,6 +353,10 @@ def _default_level(name: str, frame: _Frame, model: Model) -> str:
         for e in model.equations.values()
         if e.level is not None and name in (*e.formula.variables(), e.se, e.trials, e.weights)
     ]
+    if levels and frame.cell is not None:  # a unit in each wave
+        return (
+            frame.cell if model.panel is not None and levels == [model.panel.unit] else frame.rows
+        )
     return min(levels, key=lambda u: frame.size[u]) if levels else frame.rows
 
 

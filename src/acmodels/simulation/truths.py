@@ -16,9 +16,12 @@ from acmodels.system import Layout, parameters
 from acmodels.system.equations import SCALE
 from acmodels.system.structural import with_steps
 
-ASSUMED = {"coefficient": 0.0, "loading": 1.0, "cor": 0.0, "sigma": 1.0, "sd": 0.5}
+ASSUMED = {
+    "coefficient": 0.0, "loading": 1.0, "cor": 0.0, "cor1": 0.0, "sigma": 1.0, "sigma1": 1.0,
+    "sd": 0.5,
+}  # fmt: skip
 """Truths that neither a design nor a stated prior says, by kind of parameter."""
-BY_PRIOR = ("coefficient", "cor", "threshold")
+BY_PRIOR = ("coefficient", "cor", "cor1", "threshold")
 """Kinds of parameters whose stated prior says what is assumed, beside what families own."""
 
 
@@ -60,9 +63,9 @@ def resolve_truth(design: Design, model: Model, layout: Layout) -> dict[str, flo
         prior = priors[name]
         value = float(design.truth.get(name, _assumed(p.kind, owned.get(name), prior)))
         _check_settled(design, p.kind, prior, value)
-        if p.kind in ("sd", "sigma") and value < 0:
+        if p.kind in ("sd", "sigma", "sigma1") and value < 0:
             raise ModelError(f'{design.source}: truth."{name}": an sd cannot be {value:g}')
-        if p.kind == "cor" and abs(value) > 1:
+        if p.kind in ("cor", "cor1") and abs(value) > 1:
             raise ModelError(
                 f'{design.source}: truth."{name}": {value:g} is not a correlation (-1 to 1)'
             )
