@@ -110,11 +110,13 @@ def compile_claim(
     s = setting_for(framework, study, roles.all, schematic=schematic, answers=kind.answers)
     smaller = getattr(keys, "smallest", None)
     compiled = kind.compile(keys, s, name)
+    noisy = _noisy(s, roles.causes, compiled.level) if compiled.rows is None else ()
+    s = compiled.rows or s
     made = dict(s.composites)
     compiled = replace(
         compiled,
         models=tuple(replace(m, made=made) for m in compiled.models),
-        notes=(*s.notes, *compiled.notes, *_noisy(s, roles.causes, compiled.level)),
+        notes=(*s.notes, *compiled.notes, *noisy),
     )
     if smaller is not None:
         rule = compiled.rule

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Direction = Literal["+", "-"]
 
-LATER = ("lag", "growth", "shock", "necessary", "sufficient", "conjunction", "structure",
+LATER = ("shock", "necessary", "sufficient", "conjunction", "structure",
          "duration", "ties")  # fmt: skip
 """Kinds that a framework may state and that are not compiled yet."""
 
@@ -82,6 +82,7 @@ class Compiled:
         adjustment: what could not be.
         notes: what a reader must know, as sentences.
         rule_words: the rule, as a person says it.
+        rows: the setting of the models, where it is not the one that was given.
     """
 
     models: "tuple[ModelFile, ...]"
@@ -92,6 +93,7 @@ class Compiled:
     adjustment: "tuple[Adjustment, ...]" = ()
     notes: tuple[str, ...] = ()
     rule_words: tuple[str, ...] = field(default=())
+    rows: "Setting | None" = None
 
 
 @dataclass(frozen=True)

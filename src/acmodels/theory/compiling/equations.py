@@ -83,12 +83,17 @@ class Drafted:
         pieces: of the right side.
         groups: kinds of unit with an intercept.
         wave: the column of waves, or None.
+        linked: of these, the kind of unit whose intercepts correlate with those of other equations.
+        time: the term of waves whose slope varies over the linked kind with its intercept, or
+            nothing.
     """
 
     response: Response
     pieces: tuple[Piece, ...]
     groups: tuple[Kind, ...]
     wave: str | None = None
+    linked: Kind | None = None
+    time: str = ""
 
     @property
     def formula(self) -> str:
@@ -99,8 +104,11 @@ class Drafted:
         right = " + ".join(["1", *terms])
         for g in self.groups:
             slopes = [p.claim for p in self.pieces if g in p.varying]
-            inner = " + ".join(["1", *slopes])
             bar = "||" if slopes else "|"
+            if g is self.linked:
+                bar = "|" if self.time else "|u|"
+                slopes = [self.time] if self.time else []
+            inner = " + ".join(["1", *slopes])
             right += f" + ({inner} {bar} {quoted(g.column)})"
         return " ~ ".join((quoted(self.response.name), right))
 

@@ -20,6 +20,7 @@ class ModelFile:
         estimands: `[estimands]` tables by name.
         priors: of parameters that are no coefficients of a predictor, over the equations' own.
         comments: sentences at the top.
+        top: keys at the top of the file, as `panel` and `residual_correlation`.
         made: composites that equations may use, by name, with the columns of each.
     """
 
@@ -29,6 +30,7 @@ class ModelFile:
     estimands: Mapping[str, Mapping[str, Any]]
     priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     comments: tuple[str, ...] = ()
+    top: Mapping[str, Any] = field(default_factory=dict[str, Any])
     made: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def composites(self) -> dict[str, list[str]]:
@@ -51,7 +53,7 @@ class ModelFile:
                 one["level"] = r.home.column
             equations[r.name] = one
             priors |= e.priors()
-        out: dict[str, Any] = {"name": self.name, "title": self.title}
+        out: dict[str, Any] = {"name": self.name, "title": self.title, **self.top}
         if self.composites():
             out["composites"] = self.composites()
         out["equations"] = equations
@@ -62,7 +64,10 @@ class ModelFile:
     def key(self) -> str:
         """Return what makes two models the same fit: all but the estimands and the name."""
         t = self.table()
-        return repr((t.get("composites"), t["equations"], sorted(t["priors"].items(), key=repr)))
+        top = sorted(self.top.items())
+        return repr(
+            (top, t.get("composites"), t["equations"], sorted(t["priors"].items(), key=repr))
+        )
 
     def with_estimands(self, estimands: Mapping[str, Mapping[str, Any]]) -> "ModelFile":
         """Return the same model with other estimands besides its own."""
@@ -72,7 +77,12 @@ class ModelFile:
         """Return the file as TOML, with comments."""
         table = self.table()
         out = [f"# {line}" for line in self.comments]
-        out += [f"name = {toml(table['name'])}", f"title = {toml(table['title'])}", ""]
+        out += [f"name = {toml(table['name'])}", f"title = {toml(table['title'])}"]
+        plain = {k: v for k, v in self.top.items() if not isinstance(v, Mapping)}
+        out += [*(f"{_key(k)} = {toml(v)}" for k, v in plain.items()), ""]
+        for key, inner in self.top.items():
+            if isinstance(inner, Mapping):
+                out += [f"[{_key(key)}]", *(f"{_key(k)} = {toml(v)}" for k, v in inner.items()), ""]
         if "composites" in table:
             out += [
                 "# The mean of the z-scores of these columns, standardized again.",
