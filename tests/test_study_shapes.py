@@ -186,3 +186,23 @@ def test_a_construct_has_one_role_in_a_claim(tmp_path: Path, claim: Any, said_: 
     f = theory(tmp_path / "f", levels, ["x > y"], claim, parts={"both": ["x", "y"]})
     problems = check_framework(f).problems
     assert any(said_ in p for p in problems)
+
+
+def test_the_reverse_of_what_is_measured_is_measured(tmp_path: Path) -> None:
+    """Of two constructs that are each other's reverse one column is enough, in composites too."""
+    levels = {"x": "partnership", "far": "partnership", "z": "partnership", "all": "partnership",
+              "y": "partnership"}  # fmt: skip
+    extra = {"far": {"opposite_of": "x"}}
+    rng = np.random.default_rng(1)
+    x, z, e = rng.standard_normal((3, 200))
+    near = pd.DataFrame({"x": x, "z": z, "y": 0.6 * x + 0.6 * z + e})
+    far = near.drop(columns="x").assign(far=-x)
+    arrows = ["x > y", "z > y"]
+    f = theory(tmp_path / "f", levels, arrows, effect("far", sign="-"), extra=extra,
+               parts={"all": ["x", "z"]})  # fmt: skip
+    assert said(f, near)[0] == said(f, far)[0] == "supported"
+    g = theory(tmp_path / "g", levels, arrows, effect("all"), extra=extra,
+               parts={"all": ["x", "z"]})  # fmt: skip
+    means = [judged(g, t).verdicts["mean"].iloc[0] for t in (near, far)]
+    assert means[0] == pytest.approx(means[1], abs=0.01)
+    assert said(f, near.assign(x=1.0))[0] == "not_testable"

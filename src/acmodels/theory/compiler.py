@@ -193,7 +193,10 @@ _SETTINGS: dict[Any, tuple[Framework, Study, Setting]] = {}
 def _standing(framework: Framework, construct: str, columns: Mapping[str, str]) -> list[str]:
     c = framework.constructs[construct]
     if not c.parts:
-        return [construct] if construct in columns else []
+        if construct in columns:
+            return [construct]
+        reverse = settings.opposites(framework, columns).get(construct)
+        return [reverse] if reverse is not None else []
     found = [x for p in c.parts for x in _standing(framework, p, columns)]
     return found or ([construct] if construct in columns else [])
 

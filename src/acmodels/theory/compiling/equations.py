@@ -215,11 +215,22 @@ def of_columns(
     s: Setting, construct: str, columns: tuple[str, ...], parts: tuple[str, ...]
 ) -> Response:
     """Make a response of several columns, of which a minus marks one that is reversed."""
+    columns = tuple(_as_measured(s, c) for c in columns)
     homes = [s.home(c.removeprefix("-")) for c in columns]
     home = None if None in homes else max((h for h in homes if h), key=lambda k: k.size)
     name = s.free_name(construct)
     s.composites[name] = columns
     return Response(construct, name, columns, 1.0, "gaussian", None, home, parts)
+
+
+def _as_measured(s: Setting, column: str) -> str:
+    """Return the column of the data that a reversed construct is made of, with its sign."""
+    made = set(s.composites.get(column.removeprefix("-"), ()))
+    if len(made) != 1:
+        return column
+    (of,) = made
+    turned = column.startswith("-") != of.startswith("-")
+    return f"-{of.removeprefix('-')}" if turned else of.removeprefix("-")
 
 
 def column(s: Setting, construct: str) -> str:

@@ -1,6 +1,6 @@
 """What a study has of a framework: the columns of its constructs, and the units of its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -220,6 +220,21 @@ def id_column(framework: Framework, unit: str, names: Sequence[str]) -> str | No
     return _in_any_case((given, f"{given}_id", given.removesuffix("_id")), names)
 
 
+def _varies(rows: Study, column: str) -> bool:
+    if kind(rows, column) not in ("number", "boolean"):
+        return False
+    x = numeric(rows, column)
+    x = x[np.isfinite(x)]
+    return len(x) > 1 and float(np.ptp(x)) > 0
+
+
+def opposites(framework: Framework, measured: Collection[str]) -> dict[str, str]:
+    """Return constructs that are not measured, but whose reverse is, with that reverse."""
+    pairs = [(c.id, c.opposite_of) for c in framework.constructs.values() if c.opposite_of]
+    both = [(a, b) for a, b in pairs] + [(b, a) for a, b in pairs]
+    return {a: b for a, b in both if a not in measured and b in measured}
+
+
 def known_names(framework: Framework) -> tuple[str, ...]:
     """Return the names of columns that a framework can make something of."""
     constructs = [n for c in framework.constructs.values() for n in (c.id, *c.aliases)]
@@ -282,6 +297,12 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
         found.append(Kind(name, column, codes, len(levels)))
     found.sort(key=lambda k: k.size)
     usable = {c: col for c, col in columns.items() if kind(rows, col) not in ("date", "empty")}
+    turned = {
+        lost: (f"-{usable[have]}",) * 2  # a composite has two columns or more
+        for lost, have in opposites(framework, usable).items()
+        if lost not in names and _varies(rows, usable[have])
+    }
+    usable |= {c: c for c in turned}
     by_column = {col: c for c, col in columns.items()}
     randomized = frozenset(by_column.get(c, c) for c in study.randomized)
     return Setting(
@@ -294,6 +315,7 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
         randomized,
         notes=(*said, *empty),
         same=same,
+        composites=turned,
     )
 
 
