@@ -426,6 +426,20 @@ def test_designs_simulate_items(tmp_path: Path) -> None:
     build_system(loaded(tmp_path, design()).model, made.study)
 
 
+def test_truths_drawn_from_priors_keep_signs_and_scales(tmp_path: Path) -> None:
+    from acmodels.replication.truths import truths
+
+    model = loaded(tmp_path, design()).model
+    layout = build_system(model, study(answers())).sampled.layout
+    priors = resolve_priors(model.priors, layout, None)
+    drawn = truths(layout, priors, [np.random.default_rng(k) for k in range(50)])
+    assert (drawn["F =~ a1"] > 0).all()
+    assert (drawn["F =~ a3"] < 0).all()
+    assert (drawn["sigma(F)"] == 1).all()
+    middle = truths(layout, priors, [np.random.default_rng(1)], middle=True)
+    assert middle["F =~ a1"] > 0 > middle["F =~ a3"]
+
+
 @pytest.mark.parametrize(
     ("truth", "said"),
     [
