@@ -271,6 +271,15 @@ def test_panels_that_cannot_be(formula: str, panel: Any, words: tuple[str, ...])
         assert w in str(said.value)
 
 
+def test_a_deviation_of_an_earlier_wave_needs_a_unit_that_stays() -> None:
+    data = frame()
+    data["team"] = [f"t{k % 3}" for k in range(len(data))]
+    formula = "x ~ within(lag(x), team) + (1 | team)"
+    with pytest.raises(AcmodelsError, match="lies in several units of 'team'"):
+        joined({"x": formula}, data)
+    joined({"x": "x ~ within(lag(x), school) + (1 | school) + (1 | person)"}, data)
+
+
 # --- the generator runs forward ------------------------------------------------------------
 
 

@@ -237,7 +237,7 @@ _NONE = _Without("not possible", float("nan"), [], np.zeros(0))
 def _reweighted(fit: Fit, by: str) -> Callable[[str], _Without | None] | None:
     """A function that reweights the draws, where that can be done; None otherwise."""
     layout = fit.system.layout
-    if fit.draws.parts or fit.system.joint is not None or layout.residual:
+    if fit.draws.parts or fit.system.joint is not None or layout.residual or layout.lags:
         return None
     own = [b for b in layout.blocks if b.columns == (by,)]
     if not own:

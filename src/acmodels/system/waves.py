@@ -94,16 +94,28 @@ def waves_of(model: Model, rows: Rows) -> Waves | None:
     return Waves(unit, levels, number, count)
 
 
+def _inside(unit: Index, labels: np.ndarray) -> bool:
+    """Whether each unit of a panel lies in one unit of another kind."""
+    pairs = {(int(u), str(v)) for u, v in zip(unit, labels, strict=True)}
+    return len(pairs) == len(np.unique(unit))
+
+
 def lag_problems(model: Model, waves: Waves, rows: Rows) -> list[str]:
     """Say which lagged values are not one for each unit in each wave."""
     if model.panel is None:
         return []
+    out = [
+        f"{o.text}: a '{model.panel.unit}' lies in several units of '{o.unit}', so that the "
+        "deviation of an earlier wave is from another mean; use the panel's unit, or one that "
+        "it lies in"
+        for o in dict.fromkeys(o for e in model.equations.values() for o in e.formula.operands())
+        if o.lag and o.unit is not None and not _inside(waves.unit, rows.labels(o.unit))
+    ]
     cell = waves.unit * waves.count + waves.number
     order = np.argsort(cell, kind="stable")
     same = cell[order][1:] == cell[order][:-1]
     if not same.any():
-        return []
-    out: list[str] = []
+        return out
     operands = [o for e in model.equations.values() for o in e.formula.operands() if o.lag]
     for name in dict.fromkeys(o.variable for o in operands):
         if name not in rows.study.names:

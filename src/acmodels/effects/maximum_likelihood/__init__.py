@@ -211,6 +211,8 @@ def _other_rows(
     )
     if p.kind == "coefficient":
         yield from _pulled(fit, p, response, f, distance)
+    if fit.system.layout.equation(response).first is not None:
+        yield "residuals of first waves have an sd of their own in the model, and none in ML"
     if not fit.diagnostics.usable:
         yield "a diagnostic of the posterior failed"
 
