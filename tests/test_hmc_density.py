@@ -19,7 +19,7 @@ from acmodels.priors import resolve_priors
 from acmodels.system import build_system
 from test_missing_density import CASES, Case, gone, prior, units
 
-OTHERS = {"factors", "predictors of units", "means", "cross-lags", "a dynamic panel"}
+OTHERS = {"factors", "predictors of units", "means"}
 """What hmc leaves to NUTS: discrete missing values beside others, means of incomplete values."""
 TAKEN = [name for name in CASES if name not in OTHERS]
 

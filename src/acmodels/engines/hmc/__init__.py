@@ -39,8 +39,8 @@ MOST_STATES = 30_000
 
 def unfit(layout: Layout, priors: Priors) -> str | None:
     """Say why a model is outside the class, or None."""
-    if layout.lags:
-        return "values of earlier waves are read"
+    if layout.lags and layout.stationary:
+        return "first waves are those that the process implies"
     return _structure(layout) or _families(layout) or _priors(layout, priors)
 
 
@@ -84,6 +84,8 @@ def _summed(layout: Layout, paired: set[int]) -> str | None:
 
     if not any(g.discrete for g in layout.missing):
         return None
+    if any(e.has_sigma1 for e in layout.equations):
+        return "discrete values are missing in a panel"
     for g in layout.missing:
         if g.discrete and layout.equations[g.equation].family not in ("bernoulli", "ordinal"):
             return f"missing values of '{g.variable}' are summed over"
@@ -113,6 +115,8 @@ def _families(layout: Layout) -> str | None:
     from acmodels.engines.hmc.densities import known
 
     for e in layout.equations:
+        if e.has_sigma1 and e.family != "gaussian":
+            return f"'{e.response}' is {e.family} with a residual sd of first waves"
         if e.link not in known().get(e.family, frozenset()):
             return f"'{e.response}' is {e.family} with the link {e.link}"
     return None

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from acmodels.engines.hmc.chart import Chart, anchored_at, chart
 from acmodels.engines.hmc.densities import density
-from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts
+from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts, Residual
 from acmodels.engines.hmc.forms import FLAT, form
 from acmodels.engines.hmc.links import Link, Links
 from acmodels.engines.hmc.places import COLUMNS, JOINT, REAL, TABLES, VECTORS, Arrays
 from acmodels.engines.hmc.products import Effect, Known, Products, Values
 from acmodels.priors import Prior, Priors, held_matrix, turned
-from acmodels.spec.parameters import coefficient, cor
+from acmodels.spec.parameters import coefficient, cor, cor1
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import design_matrix
+from acmodels.system.layout import first_pairs
 from acmodels.system.terms import Term, group_terms, latent_means, slopes
 from acmodels.system.versions import Versions, unknown
 from acmodels.system.working import pooled, relative, rough, working_residuals
@@ -130,7 +131,7 @@ class _Build:
         }
         return Design(
             self.layout, self.priors, tuple(parts), tuple(self.levels), tuple(self.bases),
-            tuple((m, at) for m, at, _ in residual), rough, Arrays(**arrays), np.array(self.x),
+            tuple(residual), rough, Arrays(**arrays), np.array(self.x),
             np.array(self.unit), np.array(self.walls, dtype=np.int64), frozen, made,
         )  # fmt: skip
 
@@ -204,7 +205,8 @@ class _Build:
             address=given.address, row0=self.lists["row0"][-1] + n,
             data0=self._length("data"), X0=self._length("X"), p=p, raw=q, slope0=slope0,
             constant=constant, cut0=cut0, cuts=K, par0=par0, pars=len(numbers), lin_at=lin_at,
-            par_at=par_at, row_par_at=par_at,
+            par_at=par_at, row_par_at=par_at, first_par_at=par_at + 1 if e.has_sigma1 else -1,
+            first_row=(np.zeros(e.n) if e.first is None else e.first)[rows.source],
             plain=0 if e.construct else int(np.sum(rows.bin < 0)),
         )  # fmt: skip
         weight = self._weight(e)[rows.source]
@@ -287,10 +289,11 @@ class _Build:
         names, bounds, rhos = [], [], []
         self._add(par_prior0=self._length("par_form"))
         kinds = [("sigma", e.sigma, scale)] if e.has_sigma else []
+        kinds += [("sigma1", e.sigma1, scale)] if e.has_sigma1 else []
         kinds += [(k, e.scalar(k), float(own.get(k, 1.0))) for k in e.scalars]
         for kind, name, at in kinds:
             prior = self.priors[name]
-            low, high = (0.0, np.inf) if kind == "sigma" else (prior.lower, prior.upper)
+            low, high = (0.0, np.inf) if "sigma" in kind else (prior.lower, prior.upper)
             held = prior.held is not None
             value = at if prior.held is None else prior.held
             rho = SIGMA_SHARE * scale if e.measured and kind == "sigma" and not held else 0.0
@@ -518,32 +521,39 @@ class _Build:
         starts = np.flatnonzero(np.diff(component, prepend=-1))
         self._add(alternative0=np.append(starts, len(found)))
 
-    def _residual(self) -> list[tuple[tuple[int, ...], int, int]]:
-        """Add residual blocks: positions of equations, place of correlations in x, root in V."""
-        out: list[tuple[tuple[int, ...], int, int]] = []
+    def _residual(self) -> list[Residual]:
+        """Add residual blocks; those of a panel have another one in first waves."""
+        out: list[Residual] = []
+        first = {n for n, _ in first_pairs(self.layout)}
         for r, members in enumerate(self.layout.residual):
             mine = tuple(i for i in self.positions if i in members)
             if not mine:
                 continue
             K = len(mine)
             names = [self.layout.equations[i].response for i in mine]
-            pairs = [
-                cor(*sorted_pair(self.layout, r, names[i], names[j]))
-                for i in range(K)
-                for j in range(i + 1, K)
-            ]
-            at, root = len(self.x), self.values.add(K * K + K)
-            self._correlations(K, pairs, backwards=False)
-            self._add(residual_cor=at, residual_at=root, residual_lkj=self._lkj(pairs))
-            for k, i in enumerate(mine):
-                e = self.positions.index(i)
-                self._add(residual_member=e)
-                self.lists["row_par_at"][e] = root + k * K + k
-            self.lists["residual_member0"].append(len(self.lists["residual_member"]))
-            out.append((mine, at, root))
+            for waves in (0, 1) if r in first else (-1,):
+                name = cor1 if waves == 1 else cor
+                pairs = [
+                    name(*sorted_pair(self.layout, r, names[i], names[j]))
+                    for i in range(K)
+                    for j in range(i + 1, K)
+                ]
+                at, root = len(self.x), self.values.add(K * K + K)
+                self._correlations(K, pairs, backwards=False)
+                self._add(
+                    residual_cor=at, residual_at=root, residual_lkj=self._lkj(pairs),
+                    residual_first=int(waves == 1),
+                )  # fmt: skip
+                for k, i in enumerate(mine):
+                    e = self.positions.index(i)
+                    self._add(residual_member=e)
+                    of = "first_par_at" if waves == 1 else "row_par_at"
+                    self.lists[of][e] = root + k * K + k
+                self.lists["residual_member0"].append(len(self.lists["residual_member"]))
+                out.append(Residual(mine, at, root, waves))
         return out
 
-    def _products(self, residual: list[tuple[tuple[int, ...], int, int]]) -> None:
+    def _products(self, residual: list[Residual]) -> None:
         known = Known(
             self.layout, self.responses, self.values, self._natural, self.eta.__getitem__,
             self._effect, self._level_of, self._place, self._keep if self.joint else None,
@@ -555,10 +565,12 @@ class _Build:
             self._terms(e)
             if links is not None:
                 self.links.append(self._linked(links, i, e))
-            for mine, _, root in residual:
-                if i in mine:
-                    before = mine[: mine.index(i) + 1]
-                    products.residual([self.layout.equations[j] for j in before], root, len(mine))
+            for r in residual:
+                if i in r.members and r.waves < 1:
+                    before = r.members[: r.members.index(i) + 1]
+                    these = [self.layout.equations[j] for j in before]
+                    first = [x.root for x in residual if x.members == r.members and x.waves == 1]
+                    products.residual(these, r.root, len(r.members), first[0] if first else None)
             products.done()
         self.lists |= products.arrays()
         self.lists |= products.read([(x.J, x.K) for x in self.levels])
@@ -596,25 +608,25 @@ class _Build:
                 out.append(links.cells(e, self.layout.missing[n].at, self._level_of(n)))
         return out
 
-    def _chart(self, residual: list[tuple[tuple[int, ...], int, int]]) -> Chart | None:
+    def _chart(self, residual: list[Residual]) -> Chart | None:
         """Add what joint coordinates of states need."""
         E = len(self.equations)
         if not self.joint:
             self._add(link0=0, pair0=0, gauss_member0=0, gauss_at=0)
             self._add(exact=[-1] * E, tilts=[0] * E, tilt0=[0] * E, anchor0=[0] * E)
             return None
-        sets = [([self.positions.index(i) for i in mine], root) for mine, _, root in residual]
-        joined = {e for members, _ in sets for e in members}
-        sets += [
-            ([k], self.lists["row_par_at"][k])
-            for k, e in enumerate(self.equations)
-            if e.family == "gaussian" and k not in joined
-        ]
+        sets = [([self.positions.index(i) for i in r.members], r.root, r.waves) for r in residual]
+        joined = {e for members, *_ in sets for e in members}
+        for k, e in enumerate(self.equations):
+            if e.family == "gaussian" and k not in joined:
+                later, first = self.lists["row_par_at"][k], self.lists["first_par_at"][k]
+                sets += [([k], later, -1)] if first < 0 else [([k], later, 0), ([k], first, 1)]
         read = [self.lists["pars"][k] + self.lists["cuts"][k] for k in range(E)]
         rows = [e.n for e in self.equations]
-        made, arrays = chart(self.links, rows, sets, int(self.block0[-1]), read)
+        first_row = np.concatenate(self.lists["first_row"]).astype(np.int64)
+        made, arrays = chart(self.links, rows, sets, int(self.block0[-1]), read, first_row)
         self.lists |= {k: [v] for k, v in arrays.items()}
-        owner = {e: r for r, (members, _) in enumerate(sets) for e in members}
+        owner = {e: r for r, (members, *_) in enumerate(sets) for e in members}
         sizes = made.tilts * np.array(rows)
         total = int(sum(rows))
         info = [np.ones(n) for n in rows]
@@ -703,7 +715,7 @@ def _turn(X: Array) -> Array:
 
 _REAL = frozenset((*VECTORS, *JOINT)) - {
     "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
-    "alternative0", "link_row", "link_state", "pair_entry", "gauss_member", "state_of", "entry_row",
+    "alternative0", "first_row", "link_row", "link_state", "pair_entry", "gauss_member", "state_of", "entry_row",
     "entry_column", "entry0", "diagonal", "triple0", "triple_left", "triple_right",
 }  # fmt: skip
 

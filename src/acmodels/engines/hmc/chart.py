@@ -89,9 +89,10 @@ class Chart:
 def chart(
     links: Sequence[Sequence[Link]],
     rows: Sequence[int],
-    sets: Sequence[tuple[Sequence[int], int]],
+    sets: Sequence[tuple[Sequence[int], int, int]],
     states: int,
     tilts: Sequence[int],
+    first_row: Index,
 ) -> tuple[Chart, dict[str, Any]]:
     """Lay out the links, pairs and root of a component.
 
@@ -99,9 +100,10 @@ def chart(
         links: of each equation.
         rows: number of rows of each.
         sets: of normal equations, those whose residuals correlate together, each with the place of
-            the root of their covariance.
+            the root of their covariance, and 1 where it is of first waves, 0 of others, -1 of both.
         states: how many there are.
         tilts: by equation, parameters that its rows read.
+        first_row: 1 for rows of first waves, of all equations.
 
     Returns:
         The chart, and arrays for the density: those that stay.
@@ -110,10 +112,10 @@ def chart(
     first = np.cumsum([0, *(len(x) for x in links)])
     homes = np.repeat(np.arange(len(links)), [len(x) for x in links])
     flat = [x for these in links for x in these]
-    found: list[tuple[int, int, int]] = []
+    found: list[tuple[int, int, int, int]] = []
     exact = [False] * len(links)
     at, gauss0, member, gauss_at = 0, [0], [], [0]
-    for members, _ in sets:
+    for members, _, waves in sets:
         K = len(members)
         for i, j in combinations_with_replacement(range(K), 2):
             ei, ej = members[i], members[j]
@@ -123,7 +125,7 @@ def chart(
                 if i == j
                 else product(mine, range(first[ej], first[ej + 1]))
             )
-            found += [(a, b, at + i * K + j) for a, b in both]
+            found += [(a, b, at + i * K + j, waves) for a, b in both]
         for e in members:
             exact[e] = True
         at += K * K
@@ -133,10 +135,13 @@ def chart(
     for e in range(len(links)):
         if not exact[e]:
             mine = range(first[e], first[e + 1])
-            found += [(a, b, -1) for a, b in combinations_with_replacement(mine, 2)]
+            found += [(a, b, -1, -1) for a, b in combinations_with_replacement(mine, 2)]
     meets: list[tuple[int, int, int, Index]] = []
-    for a, b, scale in found:
-        own = np.flatnonzero((flat[a].state >= 0) & (flat[b].state >= 0))
+    for a, b, scale, waves in found:
+        both = (flat[a].state >= 0) & (flat[b].state >= 0)
+        if waves >= 0:
+            both &= first_row[row0[homes[a]] : row0[homes[a] + 1]] == waves
+        own = np.flatnonzero(both)
         if len(own):
             meets.append((a, b, scale, own))
     none = np.zeros(0, np.int64)
@@ -169,7 +174,8 @@ def chart(
         "pair_entry": _joined([p.entries for p in pairs]),
         "gauss_member": member,
         "gauss_member0": gauss0,
-        "gauss_root": [root for _, root in sets],
+        "gauss_root": [root for _, root, _ in sets],
+        "gauss_first": [waves for _, _, waves in sets],
         "gauss_at": gauss_at,
         "state_of": shape.state_of,
         "entry_row": shape.row,

@@ -71,6 +71,23 @@ class Parts:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """Equations whose residuals correlate.
+
+    Attributes:
+        members: positions of the equations.
+        at: place in x of the correlations.
+        root: place in V of the root of the covariance.
+        waves: 1 where it is of first waves, 0 of all others, -1 of both.
+    """
+
+    members: tuple[int, ...]
+    at: int
+    root: int
+    waves: int
+
+
+@dataclass(frozen=True)
 class Level:
     """A block of the density: group effects, a cause that is not measured, or missing values.
 
@@ -95,7 +112,7 @@ class Design:
         parts: by equation.
         levels: by block of the density.
         bases: by block, effects as written in terms of those that are sampled, or None.
-        residual: by residual block, positions of its equations and place of its correlations in x.
+        residual: sets of equations whose residuals correlate.
         rough: by variable with missing values, what columns hold in their place.
         arrays: what the density reads; info, score and rho are set when the mode is found.
         start: coordinates to start from.
@@ -110,7 +127,7 @@ class Design:
     parts: tuple[Parts, ...]
     levels: tuple[Level, ...]
     bases: tuple[Array | None, ...]
-    residual: tuple[tuple[tuple[int, ...], int], ...]
+    residual: tuple[Residual, ...]
     rough: Mapping[str, Array]
     arrays: Arrays
     start: Array

@@ -7,7 +7,7 @@ import numpy as np
 from acmodels.engines.hmc.design import Design, Monotonic
 from acmodels.engines.hmc.roots import correlation_root, lower_root
 from acmodels.system.arrays import Array
-from acmodels.system.layout import residual_pairs
+from acmodels.system.layout import first_pairs, residual_pairs
 from acmodels.system.terms import slopes as slope_terms
 
 
@@ -74,13 +74,15 @@ def residual_draws(d: Design, fixed: Array) -> dict[str, Array]:
     """Draws of the correlations of residuals, by name."""
     neff = int(d.arrays.sizes[0])
     out: dict[str, Array] = {}
-    for members, at in d.residual:
+    firsts = dict(first_pairs(d.layout))
+    for found in d.residual:
+        members, at = found.members, found.at
         K = len(members)
         L = lower_root(np.tanh(fixed[..., at - neff : at - neff + K * (K - 1) // 2]))
         R = L @ np.swapaxes(L, -1, -2)
         r = next(n for n, x in enumerate(d.layout.residual) if members[0] in x)
         place = {i: k for k, i in enumerate(members)}
-        for i, j, name in residual_pairs(d.layout, r):
+        for i, j, name in firsts[r] if found.waves == 1 else residual_pairs(d.layout, r):
             a, b = d.layout.residual[r][i], d.layout.residual[r][j]
             out[name] = R[..., place[a], place[b]]
     return out

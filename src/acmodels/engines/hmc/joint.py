@@ -162,6 +162,13 @@ def precisions_back(M, R):
 
 
 @inlined
+def skipped(M, r, row):
+    """Whether a row is not of the waves that a set of normal equations is about."""
+    these = M.gauss[r, places.gauss_first]
+    return these >= 0 and M.first_row[row] != these
+
+
+@inlined
 def scores(M, R):
     """Working scores of rows at the anchor's states, from predictors there."""
     E = M.equation.shape[0] - 2
@@ -192,16 +199,20 @@ def scores(M, R):
             eta = M.equation[e, places.eta_at]
             f = 1.0 / R.V[root + k * K + k]
             for i in range(n):
+                if skipped(M, r, r0 + i):
+                    continue
                 R.innovation[r0 + i] = f * (M.response_row[r0 + i] - R.V1[eta + i])
                 R.t[r0 + i] = 0.0
             for h in range(k + 1):
                 f = R.inverse[at + k * K + h]
                 o = M.equation[M.gauss_member[m0 + h], places.row0]
                 for i in range(n):
-                    R.t[o + i] += f * R.innovation[r0 + i]
+                    if not skipped(M, r, r0 + i):
+                        R.t[o + i] += f * R.innovation[r0 + i]
         if K == 1:
             for i in range(n):
-                R.t[r0 + i] *= M.info_row[r0 + i]
+                if not skipped(M, r, r0 + i):
+                    R.t[r0 + i] *= M.info_row[r0 + i]
 
 
 @inlined
@@ -235,6 +246,8 @@ def scores_back(M, R):
             s = 1.0 / R.V[root + k * K + k]
             total = 0.0
             for i in range(n):
+                if skipped(M, r, r0 + i):
+                    continue
                 back = 0.0
                 for h in range(k + 1):
                     o = M.equation[M.gauss_member[m0 + h], places.row0]
@@ -248,6 +261,8 @@ def scores_back(M, R):
                 o = M.equation[M.gauss_member[m0 + h], places.row0]
                 d = 0.0
                 for i in range(n):
+                    if skipped(M, r, r0 + i):
+                        continue
                     f = M.info_row[r0 + i] if K == 1 else 1.0
                     d += f * R.innovation[r0 + i] * R.g_t[o + i]
                 R.g_inverse[at + k * K + h] += d
@@ -390,22 +405,22 @@ def links_back(M, R):
 def cells_density(M, e, R):
     """Log density of an equation's missing values given its predictor; slopes go to G."""
     lp = 0.0
-    at = M.equation[e, places.row_par_at]
-    sd = R.V[at]
+    r0 = M.equation[e, places.row0]
+    par, first = M.equation[e, places.row_par_at], M.equation[e, places.first_par_at]
     for k in range(M.equation[e, places.cells0], M.equation[e + 1, places.cells0]):
         b = M.cells[k]
         o = M.block[b, places.block0]
         J = M.block[b, places.J]
         c0 = M.block[b, places.cell_row0]
-        squares = 0.0
         for j in range(J):
+            at = first if first >= 0 and M.first_row[r0 + M.cell_row[c0 + j]] == 1 else par
+            sd = R.V[at]
             eta = M.equation[e, places.eta_at] + M.cell_row[c0 + j]
             r = (M.cell_rough[c0 + j] + R.V[1 + o + j] - R.V[eta]) / sd
-            squares += r * r
+            lp -= 0.5 * r * r + math.log(sd)
             R.G[eta] += r / sd
             R.G[1 + o + j] -= r / sd
-        lp -= 0.5 * squares + J * math.log(sd)
-        R.G[at] += (squares - J) / sd
+            R.G[at] += (r * r - 1.0) / sd
     return lp
 
 

@@ -123,10 +123,11 @@ class Links:
         s = f.source
         if s.latent is not None and s.derived is not None:
             mean = latent_means(self.layout)[s.latent]
-            unit = mean.code[e.rows][rows]
+            at = self.products.read_at(e, s, rows)
+            unit = mean.code[at]
             sign = s.derived.mean or 0.0
             for place, state, factor in self._of_mean(s.latent):
-                yield place, state[unit], sign * factor[unit]
+                yield place, np.where(at >= 0, state[unit], -1), sign * factor[unit]
 
     def _of_mean(self, n: int) -> Iterator[tuple[int, Index, Array]]:
         """List states that a latent mean moves with through what its own equation reads."""

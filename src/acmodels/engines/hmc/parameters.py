@@ -180,8 +180,9 @@ def residual_forward(M, r, x, V):
     o = M.residual[r, places.residual_at]
     at = M.residual[r, places.residual_cor]
     lp = 0.0
+    second = M.residual[r, places.residual_first]
     for k in range(K):
-        sd = V[M.equation[M.residual_member[m0 + k], places.par_at]]
+        sd = V[M.equation[M.residual_member[m0 + k], places.par_at] + second]
         left = 1.0
         for j in range(k):
             p = math.tanh(x[at])
@@ -204,6 +205,7 @@ def residual_back(M, r, x, V, G, g):
     at = M.residual[r, places.residual_cor]
     for k in range(K):
         par = M.equation[M.residual_member[m0 + k], places.par_at]
+        par += M.residual[r, places.residual_first]
         sd = V[par]
         inverse = V[o + K * K + k]
         G[o + k * K + k] -= G[o + K * K + k] * inverse * inverse

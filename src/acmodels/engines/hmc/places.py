@@ -15,6 +15,7 @@ EQUATION = (
     "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
     "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",
     "product0", "cells0", "mo0", "plain", "bin0", "exact", "tilts", "tilt0", "anchor0",
+    "first_par_at",
 )  # fmt: skip
 BLOCK = (
     "J", "K", "Q", "member0", "block0", "info0", "score0", "sd0", "cor0", "virtual0", "weight0",
@@ -24,14 +25,14 @@ MEMBER = ("eff0", "sd_form")
 SD = ("rho", "sd_location", "sd_scale", "sd_shape")
 TERM = ("effect", "Z0", "zero_level", "by")
 STEP = ("mo_b", "mo_x", "mo_steps", "mo_raw")
-RESIDUAL = ("residual_member0", "residual_cor", "residual_at")
+RESIDUAL = ("residual_member0", "residual_cor", "residual_at", "residual_first")
 READ = ("virtual_at", "product_at")
 PRIOR = ("location", "scale", "shape")
 NUMBER = ("lower", "upper", "par_location", "par_scale", "par_shape", "par_rho")
 PRODUCT = ("to", "first", "second")
 LINK = ("link_at", "link0")
 PAIR = ("pair_a", "pair_b", "pair_scale", "pair0")
-GAUSS = ("gauss_member0", "gauss_root", "gauss_at")
+GAUSS = ("gauss_member0", "gauss_root", "gauss_at", "gauss_first")
 
 TABLES = {
     "equation": EQUATION, "block": BLOCK, "member": MEMBER, "sd": SD, "term": TERM, "step": STEP,
@@ -46,6 +47,7 @@ COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in en
     address, row0, data0, X0, p, raw, slope0, constant, cut0, cuts, par0,
     pars, term0, prior0, lin0, par_prior0, lin_at, par_at, row_par_at, eta_at,
     product0, cells0, mo0, plain, bin0, exact, tilts, tilt0, anchor0,
+    first_par_at,
 ) = range(len(EQUATION))  # fmt: skip
 (
     J, K, Q, member0, block0, info0, score0, sd0, cor0, virtual0, weight0,
@@ -55,19 +57,20 @@ eff0, sd_form = range(len(MEMBER))
 rho, sd_location, sd_scale, sd_shape = range(len(SD))
 effect, Z0, zero_level, by = range(len(TERM))
 mo_b, mo_x, mo_steps, mo_raw = range(len(STEP))
-residual_member0, residual_cor, residual_at = range(len(RESIDUAL))
+residual_member0, residual_cor, residual_at, residual_first = range(len(RESIDUAL))
 virtual_at, product_at = range(len(READ))
 location, scale, shape = range(len(PRIOR))
 lower, upper, par_location, par_scale, par_shape, par_rho = range(len(NUMBER))
 to, first, second = range(len(PRODUCT))
 link_at, link0 = range(len(LINK))
 pair_a, pair_b, pair_scale, pair0 = range(len(PAIR))
-gauss_member0, gauss_root, gauss_at = range(len(GAUSS))
+gauss_member0, gauss_root, gauss_at, gauss_first = range(len(GAUSS))
 
 VECTORS = (
     "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
     "par_form", "V0", "factor", "seen_at", "virtual_weight", "cells", "cell_row", "cell_rough",
     "mo_alpha", "residual_member", "residual_lkj", "bin", "alternative0", "sizes",
+    "first_row",
 )  # fmt: skip
 JOINT = (
     "link_row", "link_state", "link_z", "pair_entry", "pair_k", "gauss_member", "info_row",
@@ -120,8 +123,11 @@ class Arrays(_fields):
     are from `alternative0` on.
 
     Residual blocks: equations `residual_member`, coordinates `residual_cor`, place in V
-    `residual_at` of the root (K, K) and then of the inverse of its diagonal. `sizes`: effects in
-    all, products of these that are read, size of V, and whether states have joint coordinates.
+    `residual_at` of the root (K, K) and then of the inverse of its diagonal; `residual_first` is 1
+    where it is of first waves, whose sds are the second of the equations' parameters. Rows of first
+    waves have `first_row` 1, and their residual sd at `first_par_at`, -1 where there are none.
+    `sizes`: effects in all, products of these that are read, size of V, and whether states have
+    joint coordinates.
 
     Joint coordinates: by block, `root_at`, the place in V of the root of its covariance, (K, K).
     Links are slopes of rows' predictors in states: link a is V[`link_at`] times `link_z` in rows
@@ -129,7 +135,8 @@ class Arrays(_fields):
     equation, or of two whose residuals correlate, adds their product times `pair_k` to entries
     `pair_entry` of Q, from `pair0` on, times the precision at `pair_scale` where that is not -1.
     Normal equations are in sets, `gauss`: members from `gauss_member0` on, place in V of the root
-    of their residuals' covariance `gauss_root`, and of its inverse among all, `gauss_at`;
+    of their residuals' covariance `gauss_root`, and of its inverse among all, `gauss_at`; whether
+    it is of rows of first waves, 1, of all others, 0, or of both, -1: `gauss_first`;
     `exact`, of an equation, is its set or -1. By row: information `info_row`, at the anchor or the
     weight; `score_row` at predictors `eta_row`; `tilt`, how scores move with each of the `tilts`
     parameters from `par_anchor`; `response_row` of normal rows. By state: the `anchor`, and

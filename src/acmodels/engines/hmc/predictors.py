@@ -4,6 +4,7 @@
 # pyright: basic, reportMissingParameterType=false, reportPrivateImportUsage=false
 # pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -191,11 +192,30 @@ def predictor_back(M, e, V, G):
 
 
 @inlined
+def waves_density(M, e, R):
+    """Log density of normal rows whose residual sd is another one in first waves."""
+    r0 = M.equation[e, places.row0]
+    par, first = M.equation[e, places.row_par_at], M.equation[e, places.first_par_at]
+    eta, data = M.equation[e, places.eta_at], M.equation[e, places.data0]
+    lp = 0.0
+    for i in range(M.equation[e, places.plain]):
+        at = first if M.first_row[r0 + i] == 1 else par
+        w, sd = M.weight[r0 + i], R.V[at]
+        r = (M.data[data + i] - R.V[eta + i]) / sd
+        lp -= w * (0.5 * r * r + math.log(sd))
+        R.G[eta + i] = w * r / sd
+        R.G[at] += w * (r * r - 1.0) / sd
+    return lp
+
+
+@inlined
 def rows_density(M, e, R):
     """Log density of an equation's rows; leaves slopes in its predictor and parameters in G.
 
     Rows at the end that stand for values of a discrete variable that is missing are left out.
     """
+    if M.equation[e, places.first_par_at] >= 0:
+        return waves_density(M, e, R)
     r0 = M.equation[e, places.row0]
     stride = M.equation[e + 1, places.row0] - r0
     n = M.equation[e, places.plain]

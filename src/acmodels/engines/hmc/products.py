@@ -22,7 +22,7 @@ type Slots = Index
 type Coefficient = list[tuple[Slots, float]]
 """Places in V of a row's coefficient, with weights."""
 
-KNOWN_FORMS = frozenset({None, "square", "center"})
+KNOWN_FORMS = frozenset({None, "square", "center", "lag"})
 """What may be taken of a value that moves; functions of units aside."""
 
 
@@ -35,7 +35,7 @@ def unfit_term(layout: Layout, term: Term) -> str | None:
     """Say why a term that moves cannot be written in products, or None."""
     for f in moving(layout, term):
         s = next(s for s in f.sources if _source_moves(layout, s))
-        if s.derived is not None and s.latent is None:
+        if s.derived is not None and s.latent is None and not s.derived.plain:
             return f"missing values of '{s.variable}' enter the observed {s.key}"
         o: Operand | None = f.part.operand
         while o is not None:
@@ -154,7 +154,9 @@ class Products:
         for t in terms(self.layout, e.response):
             self._term(e, t, np.arange(e.n), eta)
 
-    def residual(self, members: Sequence[EquationLayout], root: int, K: int) -> None:
+    def residual(
+        self, members: Sequence[EquationLayout], root: int, K: int, first: int | None = None
+    ) -> None:
         """Condition the last of some equations on the residuals of those before it.
 
         Args:
@@ -162,6 +164,7 @@ class Products:
             root: place in V of the root of the residuals' covariance, (K, K), and of the inverse
                 of its diagonal.
             K: of the whole block.
+            first: the same root in first waves, where that is another.
         """
         k = len(members) - 1
         eta = self.known.eta(members[k].response) + np.arange(members[k].n)
@@ -173,9 +176,10 @@ class Products:
                 self._own(e, left)
                 self.coefficients[key] = self.known.values.add(e.n)
                 inner = self.coefficients[key] + np.arange(e.n)
-                self._add(inner, left + np.arange(e.n), root + K * K + j, 1.0)
+                by = _by_wave(e, root, first) + K * K + j
+                self._add(inner, left + np.arange(e.n), by, 1.0)
             inner = self.coefficients[key] + np.arange(e.n)
-            self._add(eta, inner, root + k * K + j, 1.0)
+            self._add(eta, inner, _by_wave(e, root, first) + k * K + j, 1.0)
 
     def _own(self, e: EquationLayout, to: int) -> None:
         """Add an equation's own missing values to its responses."""
@@ -321,10 +325,11 @@ class Products:
         out: list[Move] = []
         constant = s.derived is not None and s.derived.constant
         none = np.zeros(0, dtype=np.int64)
+        at = self.read_at(e, s, rows)
         if s.missing is not None and not constant:
             gap = self.layout.missing[s.missing]
             if not gap.discrete:
-                cell = gap.cell[e.rows][rows]
+                cell = np.where(at >= 0, gap.cell[at], -1)
                 here = np.flatnonzero(cell >= 0)
                 effect = Effect(self.known.cell(s.missing), cell[here], (1.0,))
                 out.append(Move(here, none, np.ones(len(here)), effect))
@@ -333,15 +338,20 @@ class Products:
             out.append(Move(np.arange(len(rows)), none, np.ones(len(rows)), effect))
         if s.latent is not None and s.derived is not None:
             m = latent_means(self.layout)[s.latent]
-            unit = m.code[e.rows][rows]
+            here = np.flatnonzero(at >= 0)
+            unit = m.code[at[here]]
             sign = s.derived.mean or 0.0
-            every = np.arange(len(rows))
             fixed, effects = self._mean(s.latent)
-            out.append(Move(every, fixed[unit], np.full(len(rows), sign)))
+            out.append(Move(here, fixed[unit], np.full(len(here), sign)))
             for effect, z in effects:
-                at = replace(effect, level=effect.level[unit])
-                out.append(Move(every, none, sign * z[unit], at))
+                of = replace(effect, level=effect.level[unit])
+                out.append(Move(here, none, sign * z[unit], of))
         return out
+
+    def read_at(self, e: EquationLayout, s: Source, rows: Index) -> Index:
+        """Return the data rows whose values a source takes at rows of an equation, -1 for none."""
+        lagged = self.layout.at(s.key)
+        return e.rows[rows] if lagged is None else lagged[e.rows[rows]]
 
     def value(self, e: EquationLayout, f: Factor) -> Slots:
         """Places of a factor's values on all rows of an equation."""
@@ -379,7 +389,7 @@ class Products:
         return at
 
     def _form(self, operand: Operand, at: Slots) -> Slots:
-        if operand.inner is None or operand.unit is not None:
+        if _plain(operand):
             return at
         inner = self._form(operand.inner, at)
         n = len(at)
@@ -421,6 +431,14 @@ class Products:
         return at, effects
 
 
+def _by_wave(e: EquationLayout, root: int, first: int | None) -> Index:
+    """Place of a root for each row of an equation."""
+    out = np.full(e.n, root, dtype=np.int64)
+    if first is not None and e.first is not None:
+        out[e.first] = first
+    return out
+
+
 def _listed(to: Any, first: Any, second: Any, factor: Any) -> tuple[Index, Index, Index, Array]:
     to = np.asarray(to, dtype=np.int64)
     shape = to.shape
@@ -434,4 +452,4 @@ def _listed(to: Any, first: Any, second: Any, factor: Any) -> tuple[Index, Index
 
 def _plain(o: Operand) -> bool:
     """Whether an operand is its value itself."""
-    return o.inner is None or o.unit is not None
+    return o.inner is None or o.unit is not None or o.function == "lag"
