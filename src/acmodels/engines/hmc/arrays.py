@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acmodels.engines.hmc.chart import Chart, anchored_at, chart
+from acmodels.engines.hmc.anchor import anchored_at
+from acmodels.engines.hmc.chart import Chart, chart
 from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts, Residual
 from acmodels.engines.hmc.forms import FLAT, form
@@ -715,8 +716,8 @@ def _turn(X: Array) -> Array:
 
 _REAL = frozenset((*VECTORS, *JOINT)) - {
     "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
-    "alternative0", "first_row", "link_row", "link_state", "pair_entry", "gauss_member", "state_of", "entry_row",
-    "entry_column", "entry0", "diagonal", "triple0", "triple_left", "triple_right",
+    "alternative0", "first_row", "link_row", "link_state", "pair_entry", "gauss_member",
+    "state_of", "entry_row", "entry_column", "entry0", "diagonal", "triple0", "triple_left", "triple_right",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from acmodels.engines.hmc.chart import reanchored
+from acmodels.engines.hmc.anchor import reanchored
 from acmodels.engines.hmc.curvature import Order, hessian
 from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.roots import root_of
