@@ -717,7 +717,8 @@ def _turn(X: Array) -> Array:
 _REAL = frozenset((*VECTORS, *JOINT)) - {
     "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
     "alternative0", "first_row", "link_row", "link_state", "pair_entry", "gauss_member",
-    "state_of", "entry_row", "entry_column", "entry0", "diagonal", "triple0", "triple_left", "triple_right",
+    "state_of", "entry_row", "entry_column", "entry0", "diagonal", "triple0", "triple_left",
+    "triple_right",
 }  # fmt: skip
 
 

@@ -162,13 +162,6 @@ def precisions_back(M, R):
 
 
 @inlined
-def skipped(M, r, row):
-    """Whether a row is not of the waves that a set of normal equations is about."""
-    these = M.gauss[r, places.gauss_first]
-    return these >= 0 and M.first_row[row] != these
-
-
-@inlined
 def scores(M, R):
     """Working scores of rows at the anchor's states, from predictors there."""
     E = M.equation.shape[0] - 2
@@ -192,6 +185,7 @@ def scores(M, R):
         m0 = M.gauss[r, places.gauss_member0]
         K = M.gauss[r + 1, places.gauss_member0] - m0
         root, at = M.gauss[r, places.gauss_root], M.gauss[r, places.gauss_at]
+        these = M.gauss[r, places.gauss_first]  # waves that the set is about
         for k in range(K):
             e = M.gauss_member[m0 + k]
             r0 = M.equation[e, places.row0]
@@ -199,7 +193,7 @@ def scores(M, R):
             eta = M.equation[e, places.eta_at]
             f = 1.0 / R.V[root + k * K + k]
             for i in range(n):
-                if skipped(M, r, r0 + i):
+                if these >= 0 and M.first_row[r0 + i] != these:
                     continue
                 R.innovation[r0 + i] = f * (M.response_row[r0 + i] - R.V1[eta + i])
                 R.t[r0 + i] = 0.0
@@ -207,11 +201,11 @@ def scores(M, R):
                 f = R.inverse[at + k * K + h]
                 o = M.equation[M.gauss_member[m0 + h], places.row0]
                 for i in range(n):
-                    if not skipped(M, r, r0 + i):
+                    if these < 0 or M.first_row[r0 + i] == these:
                         R.t[o + i] += f * R.innovation[r0 + i]
         if K == 1:
             for i in range(n):
-                if not skipped(M, r, r0 + i):
+                if these < 0 or M.first_row[r0 + i] == these:
                     R.t[r0 + i] *= M.info_row[r0 + i]
 
 
@@ -238,6 +232,7 @@ def scores_back(M, R):
         m0 = M.gauss[r, places.gauss_member0]
         K = M.gauss[r + 1, places.gauss_member0] - m0
         root, at = M.gauss[r, places.gauss_root], M.gauss[r, places.gauss_at]
+        these = M.gauss[r, places.gauss_first]  # waves that the set is about
         for k in range(K):
             e = M.gauss_member[m0 + k]
             r0 = M.equation[e, places.row0]
@@ -246,7 +241,7 @@ def scores_back(M, R):
             s = 1.0 / R.V[root + k * K + k]
             total = 0.0
             for i in range(n):
-                if skipped(M, r, r0 + i):
+                if these >= 0 and M.first_row[r0 + i] != these:
                     continue
                 back = 0.0
                 for h in range(k + 1):
@@ -261,7 +256,7 @@ def scores_back(M, R):
                 o = M.equation[M.gauss_member[m0 + h], places.row0]
                 d = 0.0
                 for i in range(n):
-                    if skipped(M, r, r0 + i):
+                    if these >= 0 and M.first_row[r0 + i] != these:
                         continue
                     f = M.info_row[r0 + i] if K == 1 else 1.0
                     d += f * R.innovation[r0 + i] * R.g_t[o + i]
