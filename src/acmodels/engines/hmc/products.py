@@ -389,7 +389,7 @@ class Products:
         return at
 
     def _form(self, operand: Operand, at: Slots) -> Slots:
-        if _plain(operand):
+        if operand.inner is None or _plain(operand):
             return at
         inner = self._form(operand.inner, at)
         n = len(at)
