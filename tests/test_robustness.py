@@ -545,14 +545,14 @@ def test_a_sampled_confounder_refuses_what_it_cannot_do(
         ac.confounding(drawn, "m", "y")
 
 
-@pytest.mark.slow
-def test_a_sampled_confounder_is_the_correlation_where_both_are_gaussian() -> None:
+@pytest.mark.parametrize("engine", ["hmc", pytest.param("nuts", marks=pytest.mark.slow)])
+def test_a_sampled_confounder_is_the_correlation_where_both_are_gaussian(engine: str) -> None:
     """Least squares with the confounder's covariance taken away, which the held loadings make.
 
     They are sqrt(rho) times the residual sds of the fit without it, so that the covariance of the
     residuals is rho s_m s_y(0), where a held correlation leaves rho s_m s_y(rho).
     """
-    fit = ac.fit(PLAIN, confounded(5, row=0.5), engine="nuts")
+    fit = ac.fit(PLAIN, confounded(5, row=0.5), engine=engine)
     row = ac.confounding(fit, "m", "y", rho=[0.3]).table.set_index("rho").loc[0.3]
     b, s_y, s_m = (fit.draws[n].ravel() for n in ("y ~ m", "sigma(y)", "sigma(m)"))
     want = b - 0.3 * s_y.mean() * s_m.mean() / s_m**2

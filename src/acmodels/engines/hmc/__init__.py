@@ -49,7 +49,8 @@ def _structure(layout: Layout) -> str | None:
     sizes += [len(g.at) for g in layout.missing]
     if layout.confounder is not None:
         sizes.append(layout.confounder.units)
-    joint = bool(latent_means(layout)) or any(not g.discrete for g in layout.missing)
+    joint = bool(latent_means(layout)) or layout.confounder is not None
+    joint |= any(not g.discrete for g in layout.missing)
     if joint and sum(sizes) > MOST_STATES:
         return f"there are more than {MOST_STATES} group effects and missing values"
     if not joint and sum(sizes) - max(sizes, default=0) > MOST_LEVELS:

@@ -586,7 +586,7 @@ class _Build:
         if any(np.any(self.what.rows[i].bin >= 0) for i in self.positions):
             return False
         read = {m.equation for m in latent_means(self.layout)}
-        return bool(self.gaps) or any(i in read for i in self.positions)
+        return bool(self.gaps) or self._confounded() or any(i in read for i in self.positions)
 
     def _root(self, b: int) -> int | None:
         """Place in V of the root of a block's covariance."""
