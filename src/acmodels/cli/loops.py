@@ -243,7 +243,7 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         rate = found.result.fitted / found.result.seconds if found.result.seconds else 0.0
         echo(
             f"{total} fits, {failed} failed; {found.result.fitted} fitted now, "
-            f"{decimal(rate, 0)} a second."
+            f"{decimal(rate, 0 if rate >= 10 else 2)} a second."
         )
         echo(f"Report: {out / 'report.html'}")
     if not found.trusted:

@@ -55,9 +55,10 @@ def interval_words(interval: str, prob: float) -> str:
 def summary(fit: "Fit") -> str:
     """One sentence: what was fitted to what, and how."""
     layout = fit.system.layout
-    names = [e.response for e in layout.outcomes] or [m.name for m in layout.measures]
-    found = layout.outcomes or tuple(layout.equation(n) for n in names)
-    kinds = list(dict.fromkeys(e.distribution.label for e in found))
+    if not layout.outcomes:
+        return _measures(fit)
+    names = [e.response for e in layout.outcomes]
+    kinds = list(dict.fromkeys(e.distribution.label for e in layout.outcomes))
     shape = "multilevel" if layout.blocks else "single-level"
     what = (
         f"A {shape} regression of {names[0]}"
@@ -68,15 +69,28 @@ def summary(fit: "Fit") -> str:
     responses = (
         f"{article} {kinds[0]} response" if len(names) == 1 else f"{joined(kinds)} responses"
     )
+    return f"{what}, with {responses}, fitted to {_fitted(fit)}."
+
+
+def _measures(fit: "Fit") -> str:
+    """Say what was fitted where there are constructs and nothing else."""
+    measures = fit.system.layout.measures
+    names = _some([m.name for m in measures])
+    items = {i for m in measures for i in m.items}
+    return (
+        f"A measurement model of {several(len(measures), 'construct')} ({names}) by "
+        f"{several(len(items), 'item')}, fitted to {_fitted(fit)}."
+    )
+
+
+def _fitted(fit: "Fit") -> str:
+    """Say to what a model was fitted, and how."""
     chains, draws = fit.draws.values.shape[:2]
     drawn = f"{several(chains, 'chain')} of {several(draws, 'draw')}"
     if not fit.draws.chained:
         drawn = several(chains * draws, "draw")
-    return (
-        f"{what}, with {responses}, fitted to "
-        f"{fitted_words(fit)}{units(layout)} by "
-        f"{title(fit.draws.engine)}: {drawn}."
-    )
+    rows = fitted_words(fit)
+    return f"{rows}{units(fit.system.layout)} by {title(fit.draws.engine)}: {drawn}"
 
 
 def rows_words(equations: Mapping[str, tuple[str | None, int]], observed: int) -> str:
@@ -109,7 +123,7 @@ def fitted_words(fit: "Fit") -> str:
     """Return what a fit was to."""
     system = fit.system
     each = {
-        e.response: (e.level, system.observed[e.response])
+        e.response: (e.level, e.n if e.construct else system.observed[e.response])
         for e in system.layout.outcomes or system.layout.equations
     }
     return rows_words(each, system.rows_observed)
