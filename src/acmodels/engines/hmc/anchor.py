@@ -2,7 +2,6 @@
 
 import ctypes
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,9 @@ LEAST = 1e-8
 FAR = 2.0
 """By how much a row's predictor may move between two anchors of one search."""
 ROUNDS, STILL = 40, 1e-6
+_ROW_DENSITY = ctypes.CFUNCTYPE(
+    ctypes.c_double, ctypes.c_int64, ctypes.c_int64, *[ctypes.c_void_p] * 8
+)
 
 
 def values_at(design: Design, x: Array) -> tuple[float, Array, Array, Array]:
@@ -53,17 +55,18 @@ def reanchored(design: Design, x: Array, rounds: int = ROUNDS) -> tuple[Design, 
         elif turn == 0:
             states = np.clip(states, -8.0, 8.0)
         before = states
-        design = anchored_at(design, x, states)
-    return design, x
+        design = anchored_at(design, x, states, tilted=False)
+    return design if before is None else anchored_at(design, x, before), x
 
 
-def anchored_at(design: Design, x: Array, states: Array) -> Design:
+def anchored_at(design: Design, x: Array, states: Array, *, tilted: bool = True) -> Design:
     """Take information and scores of rows at states, given the parameters of x.
 
     Args:
         design: of a component with joint coordinates.
         x: coordinates; those of states do not matter.
         states: of the anchor.
+        tilted: whether to take anew how scores move with parameters, which nothing at x depends on.
     """
     M, shape = design.arrays, design.chart
     if shape is None:
@@ -93,7 +96,7 @@ def anchored_at(design: Design, x: Array, states: Array) -> Design:
         info[rows] = np.maximum(
             (call(here - STEP, now) - call(here + STEP, now)) / (2 * STEP), LEAST
         )
-        for k in range(K):
+        for k in range(K if tilted else 0):
             up, down = now.copy(), now.copy()
             h = STEP * max(1.0, abs(float(now[k])))
             up[k] += h
@@ -116,7 +119,7 @@ class _Rows:
     def __init__(self, design: Design, e: int, n: int) -> None:
         M = design.arrays
         layout = design.parts[e].equation
-        self.function = density(layout.family, layout.link).function.ctypes
+        self.function = _ROW_DENSITY(density(layout.family, layout.link).address)
         self.n = n
         d0, r0 = int(M.data0[e]), int(M.row0[e])
         self.data = M.data[d0:]
@@ -131,10 +134,6 @@ class _Rows:
             m = min(CHUNK, self.n - first)
             pieces = (eta[first:], self.data[first:], par, self.weight[first:], self.room[0],
                       self.room[1], g, self.room[2])  # fmt: skip
-            self.function(m, self.n, *(_pointer(p) for p in pieces))
+            self.function(m, self.n, *(p.ctypes.data for p in pieces))
             out[first : first + m] = self.room[1][:m]
         return out
-
-
-def _pointer(values: Array) -> Any:
-    return values.ctypes.data_as(ctypes.POINTER(ctypes.c_double))

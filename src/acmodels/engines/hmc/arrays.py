@@ -17,7 +17,7 @@ from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts, Residua
 from acmodels.engines.hmc.forms import FLAT, form
 from acmodels.engines.hmc.links import Link, Links
 from acmodels.engines.hmc.places import COLUMNS, JOINT, REAL, TABLES, VECTORS, Arrays
-from acmodels.engines.hmc.products import Effect, Known, Products, Values
+from acmodels.engines.hmc.products import GroupEffect, Known, Products, Values
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.parameters import coefficient, cor, cor1
 from acmodels.system import EquationLayout, Layout, Responses
@@ -602,7 +602,7 @@ class _Build:
         out = links.equation(e)
         c = self.layout.confounder
         if c is not None and e.response in c.loadings:
-            of = Effect(len(self.blocks), c.code[e.rows], (1.0,))
+            of = GroupEffect(len(self.blocks), c.code[e.rows], (1.0,))
             out += links.effect(of, np.full(e.n, c.loadings[e.response]))
         for n in self.gaps:
             if self.layout.missing[n].equation == i:
@@ -670,13 +670,13 @@ class _Build:
             return 0.0, [(part.lin_at + i, float(v)) for i, v in enumerate(row) if v]
         return dict(part.held)[slopes(self.layout, response)[k].parameter], []
 
-    def _effect(self, e: EquationLayout, of: tuple[int, int], rows: Index) -> Effect:
+    def _effect(self, e: EquationLayout, of: tuple[int, int], rows: Index) -> GroupEffect:
         """A group effect as written on rows of an equation."""
         b, k = self.blocks.index(of[0]), of[1]
         base = self.bases[b]
         row = np.eye(self.levels[b].K)[k] if base is None else base[k]
         level = self.layout.blocks[of[0]].index(e)[rows]
-        return Effect(b, level, tuple(float(w) for w in row))
+        return GroupEffect(b, level, tuple(float(w) for w in row))
 
     def _place(self, b: int) -> tuple[int, int]:
         """Place in V of a block's first effect, and its levels."""

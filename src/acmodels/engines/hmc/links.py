@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from acmodels.engines.hmc.products import Effect, Products, moving
+from acmodels.engines.hmc.products import GroupEffect, Products, moving
 from acmodels.system import EquationLayout
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values
@@ -81,7 +81,7 @@ class Links:
         state[at] = self.first(block)[0] + np.arange(len(at))
         return Link(0, state, np.full(e.n, -1.0))
 
-    def effect(self, of: Effect, z: Array) -> list[Link]:
+    def effect(self, of: GroupEffect, z: Array) -> list[Link]:
         """Return the links of a group effect that enters times z."""
         return [Link(p, s, z) for p, s in self._states(of)]
 
@@ -145,7 +145,7 @@ class Links:
             for place, state, factor in self._moves(e, found[0], m.at):
                 yield self._product(own, place), state, factor * rest
 
-    def _states(self, of: Effect) -> list[States]:
+    def _states(self, of: GroupEffect) -> list[States]:
         """Return the standardized states that an effect is made of."""
         first, J, K = self.first(of.block)
         root = self.root(of.block)
@@ -178,7 +178,7 @@ class Links:
     def _slots(self, e: EquationLayout, f: Factor) -> Index:
         return self.products.value(e, f)
 
-    def _value(self, of: Effect) -> Index:
+    def _value(self, of: GroupEffect) -> Index:
         """Places of a group effect's values."""
         return self.products.effect_value(of)
 

@@ -32,7 +32,7 @@ FAR = 200.0
 
 
 @dataclass(frozen=True)
-class Factor:
+class HessianRoot:
     """Root of a Hessian: by level, coupling with the border, and the border's inverse root."""
 
     D: Array
@@ -75,7 +75,7 @@ def slopes(design: Design, x: Array) -> tuple[float, Array, Array, Array, Array]
     return lp, out[0, : len(x)], out[0, len(x) :], V, e
 
 
-def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) -> Factor | None:
+def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) -> HessianRoot | None:
     """Factor a Hessian plus a ridge; None where it is not positive definite."""
     D, C, B = H
     J, K = D.shape[:2]
@@ -87,7 +87,7 @@ def factor(H: tuple[Array, Array, Array], damp: float, unit: Array, o: Order) ->
         root = np.linalg.cholesky(S)
     except np.linalg.LinAlgError:
         return None
-    return Factor(L, F, np.linalg.inv(root).T)
+    return HessianRoot(L, F, np.linalg.inv(root).T)
 
 
 def _divided(L: Array, C: Array) -> Array:
@@ -107,7 +107,7 @@ def _square(F: Array) -> Array:
     return product.toarray()
 
 
-def solve(f: Factor, g: Array, o: Order) -> tuple[Array, float]:
+def solve(f: HessianRoot, g: Array, o: Order) -> tuple[Array, float]:
     """Return the Newton step from a gradient, (D,), and its decrement."""
     J, K = f.D.shape[:2]
     out = np.zeros(len(g))
@@ -344,7 +344,7 @@ class Guide:
 
     design: Design
     x: Array
-    factor: Factor
+    factor: HessianRoot
 
 
 def guided(design: Design, guide: Guide) -> tuple[Design, Array] | None:
@@ -391,7 +391,7 @@ def _guided_jointly(design: Design, guide: Guide) -> tuple[Design, Array] | None
     return find_joint_mode(design, x, GUIDED)
 
 
-def _climb(design: Design, x: Array, f: Factor, o: Order) -> Array | None:
+def _climb(design: Design, x: Array, f: HessianRoot, o: Order) -> Array | None:
     """Climb by steps of a curvature that is taken from elsewhere; None where there is no way up."""
     lp, g, *_ = slopes(design, x)
     for _ in range(ROUNDS):
@@ -414,7 +414,7 @@ def _climb(design: Design, x: Array, f: Factor, o: Order) -> Array | None:
     return x
 
 
-def metric(design: Design, x: Array, damp: float = 0.0) -> tuple[Any, Factor] | None:
+def metric(design: Design, x: Array, damp: float = 0.0) -> tuple[Any, HessianRoot] | None:
     """Take the metric at a point; None where the Hessian is not positive definite there.
 
     Args:
@@ -436,7 +436,7 @@ def metric(design: Design, x: Array, damp: float = 0.0) -> tuple[Any, Factor] | 
     return A, f
 
 
-def to_w(f: Factor, A: Any, x: Array) -> Array:
+def to_w(f: HessianRoot, A: Any, x: Array) -> Array:
     """Take coordinates to the sampler's, the inverse of `sampler.to_x`."""
     away = x - A.x0
     J, K = f.D.shape[:2]

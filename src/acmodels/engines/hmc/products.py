@@ -93,11 +93,11 @@ class Move:
     rows: Index
     slots: Slots
     factor: Array
-    effect: "Effect | None" = None
+    effect: "GroupEffect | None" = None
 
 
 @dataclass(frozen=True)
-class Effect:
+class GroupEffect:
     """A group effect as written: its block, the level of each row, weights of sampled effects."""
 
     block: int
@@ -128,7 +128,7 @@ class Known:
     values: Values
     natural: Callable[[str, int], tuple[float, list[tuple[int, float]]]]
     eta: Callable[[str], int]
-    effect: Callable[[EquationLayout, tuple[int, int], Index], "Effect"]
+    effect: Callable[[EquationLayout, tuple[int, int], Index], "GroupEffect"]
     cell: Callable[[int], int]
     block: Callable[[int], tuple[int, int]]
     term: Callable[[str, int, int, int, Index, Array], None] | None = None
@@ -145,7 +145,7 @@ class Products:
         self.starts = [0]
         self.seen: dict[tuple[int, int, tuple[float, ...]], int] = {}
         self.coefficients: dict[tuple[str, int], int] = {}
-        self.means: dict[int, tuple[Slots, list[tuple[Effect, Array]]]] = {}
+        self.means: dict[int, tuple[Slots, list[tuple[GroupEffect, Array]]]] = {}
         self.values: dict[tuple[str, str], Slots] = {}
 
     def equation(self, e: EquationLayout) -> None:
@@ -289,12 +289,12 @@ class Products:
                 known.term(e.response, at, m.effect.block, k, level, w * z)
         return True
 
-    def _effect(self, of: Effect) -> Coefficient:
+    def _effect(self, of: GroupEffect) -> Coefficient:
         """Places of a group effect in V, with weights."""
         first, J = self.known.block(of.block)
         return [(first + k * J + of.level, w) for k, w in enumerate(of.weights) if w]
 
-    def _seen(self, at: int, of: Effect) -> int | None:
+    def _seen(self, at: int, of: GroupEffect) -> int | None:
         """Place of a coefficient times each level's effect; None where a block has too many."""
         key = (of.block, at, of.weights)
         if self.known.term is not None:
@@ -331,7 +331,7 @@ class Products:
             if not gap.discrete:
                 cell = np.where(at >= 0, gap.cell[at], -1)
                 here = np.flatnonzero(cell >= 0)
-                effect = Effect(self.known.cell(s.missing), cell[here], (1.0,))
+                effect = GroupEffect(self.known.cell(s.missing), cell[here], (1.0,))
                 out.append(Move(here, none, np.ones(len(here)), effect))
         if s.raters is not None:
             effect = self.known.effect(e, s.raters, rows)
@@ -374,7 +374,7 @@ class Products:
         self._add(out, 0, self._plain_value(e, f), 2.0)
         return out
 
-    def effect_value(self, of: Effect) -> Slots:
+    def effect_value(self, of: GroupEffect) -> Slots:
         """Places of a group effect's values."""
         out = self.known.values.add(len(of.level)) + np.arange(len(of.level))
         for slots, w in self._effect(of):
@@ -402,7 +402,7 @@ class Products:
         self._add(out, 0, np.full(n, mean), -1.0)
         return out
 
-    def _mean(self, n: int) -> tuple[Slots, list[tuple[Effect, Array]]]:
+    def _mean(self, n: int) -> tuple[Slots, list[tuple[GroupEffect, Array]]]:
         """Return what a latent mean differs by from the observed one, by unit.
 
         Returns:
@@ -415,7 +415,7 @@ class Products:
         observed = unit_means(self.layout, self.layout.derived[m.key], self.known.responses)
         J = len(m.at)
         at = self.known.values.add(J, m.offset - observed) + np.arange(J)
-        effects: list[tuple[Effect, Array]] = []
+        effects: list[tuple[GroupEffect, Array]] = []
         self.means[n] = at, effects
         for t in terms(self.layout, e.response):
             if t.effect is None and t.position in m.columns:

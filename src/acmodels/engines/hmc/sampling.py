@@ -13,7 +13,7 @@ from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.design import Design, components
 from acmodels.engines.hmc.draws import coefficient_draws, group_draws, residual_draws
 from acmodels.engines.hmc.mode import (
-    Factor,
+    HessianRoot,
     Guide,
     find_mode,
     guided,
@@ -201,7 +201,7 @@ def _warm(sampling: Sampling) -> tuple[int, int]:
     return min(FIRST, max(second, 1)), second
 
 
-def _mode(d: Design, guide: Guide | None) -> tuple[Design, Array, Any, Factor]:
+def _mode(d: Design, guide: Guide | None) -> tuple[Design, Array, Any, HessianRoot]:
     """Return the mode with coordinates anchored there, and the metric."""
     if guide is not None:
         led = guided(d, guide)
