@@ -13,8 +13,8 @@ from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.design import Design, components
 from acmodels.engines.hmc.draws import coefficient_draws, group_draws, residual_draws
 from acmodels.engines.hmc.mode import (
-    HessianRoot,
     Guide,
+    HessianRoot,
     find_mode,
     guided,
     metric,
