@@ -51,9 +51,9 @@ def build_system(
     """
     model = with_measures(model, study)
     study = study_for(model, study)
-    columns_present(model, study, with_responses=True)
-    study = study_of_waves(model, study)
     try:
+        columns_present(model, study, with_responses=True)
+        study = study_of_waves(model, study)
         return _joined(model, replace(study, findings=relevant(model, study)), codes, curves)
     except DataError as error:  # what was noticed while reading may be the reason
         said = (f for f in relevant(model, study) if f not in error.findings)
