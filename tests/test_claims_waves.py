@@ -1,8 +1,8 @@
 """Claims about change over waves: lags within units, and growth.
 
 As in test_claims, studies are made with plain NumPy: such in which the claim is so, is not, and
-such that fool a naive analysis. Models with lags are sampled by NUTS, so that those tests are slow
-ones; what they compile to, what they lack and how draws are ruled on is tested without sampling.
+such that fool a naive analysis. What claims compile to, what they lack and how draws are ruled on
+is tested without sampling.
 """
 
 from pathlib import Path
@@ -213,10 +213,9 @@ def test_error_of_measurement_is_no_regression_to_the_mean(tmp_path: Path) -> No
     assert verdict(f, table, engine="collapsed") not in ("supported", "unusable")
 
 
-# --- lags, by NUTS --------------------------------------------------------------------------
+# --- lags, by hmc ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lags_of", "more", "want"),
     [

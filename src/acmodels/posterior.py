@@ -187,6 +187,19 @@ def effective(draws: Array, drawn: Posterior) -> dict[str, Array]:
     return out
 
 
+def least_effective(draws: Array) -> float:
+    """Return the smallest bulk or tail ESS of quantities of chains, constant ones aside.
+
+    Args:
+        draws: shape (chain, draw, quantity).
+    """
+    moving = draws[:, :, np.ptp(draws, axis=(0, 1)) > 0]
+    if not moving.shape[2]:
+        return float("inf")
+    found = _precision(moving, None, means=False)
+    return float(min(np.min(found["ess_bulk"]), np.min(found["ess_tail"])))
+
+
 def _precision(draws: Array, drawn: Posterior | None, *, means: bool = True) -> dict[str, Array]:
     """R-hat, ESS and MCSE of quantities that vary; MCSE of chains only where `means` are read."""
     if not draws.shape[2]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from acmodels.engines.hmc.mode import (
 )
 from acmodels.engines.hmc.sampler import chain
 from acmodels.errors import EngineError
-from acmodels.posterior import Posterior
+from acmodels.posterior import Posterior, least_effective
 from acmodels.priors import Priors
 from acmodels.rng import child_seed, stream
 from acmodels.system import Layout, Responses, parameters
@@ -40,6 +40,9 @@ CLOSE = 0.2
 RIDGES = (0.0, *(0.01 * 4.0**k for k in range(10)))
 """Ridges on the Hessian, tried in turn: a climb may end on a saddle, where an sd and what mirrors
 with its sign are zero. Draws are exact by any metric, and it is taken anew in the warm-up."""
+ENOUGH, SHARE_OF_DRAWS, MOST_TIMES = 500.0, 0.2, 10
+"""Effective draws below which chains go on, or a share of the draws asked for where that is less;
+and up to how many times as long."""
 ACCEPT = 0.85
 ANGLE, JITTER = 1.5, 0.3
 """Turn of a trajectory: near a quarter, where draws are least correlated; tuned for tails."""
@@ -192,7 +195,45 @@ def draw(
     drawn = _run(
         d, A, starts, seeds, second, sampling.draws, run.step, sampling.cores, tell, keep=True
     )
-    return drawn, found
+    return _enough(d, A, starts, seed, drawn, sampling, tell) if d.chart else drawn, found
+
+
+def _enough(
+    d: Design, A: Any, starts: list[Array], seed: int, drawn: Drawn, sampling: Sampling,
+    tell: _Teller,
+) -> Drawn:  # fmt: skip
+    """Go on where draws of states that rest on each other depend much, and keep one of several.
+
+    Variances of traits and lags, or a loading and a residual sd, can make ridges along which chains
+    move slowly. A step takes a millisecond: to draw more is quicker than any other engine.
+    """
+    n = sampling.chains * sampling.draws
+    want = min(ENOUGH, SHARE_OF_DRAWS * n)
+    least = least_effective(drawn.fixed)
+    if least >= want:
+        return drawn
+    times = int(min(MOST_TIMES, np.ceil(1.3 * want / max(least, 1.0))))
+    tell.total += sampling.chains * sampling.draws * (times - 1)
+    every = np.arange(sampling.draws) * times
+    pieces = [_some(drawn, every[every < sampling.draws])]
+    for k in range(1, times):
+        seeds = [child_seed(seed, "more", k, c) for c in range(sampling.chains)]
+        more = _run(
+            d, A, starts, seeds, 0, sampling.draws, drawn.step, sampling.cores, tell, keep=True
+        )
+        here = every - k * sampling.draws
+        pieces.append(_some(more, here[(here >= 0) & (here < sampling.draws)]))
+    fixed, effects, stats = (
+        np.concatenate([getattr(p, name) for p in pieces], axis=1)
+        for name in ("fixed", "effects", "stats")
+    )
+    return Drawn(fixed, effects, stats, drawn.step, d)
+
+
+def _some(drawn: Drawn, at: Index) -> Drawn:
+    return replace(
+        drawn, fixed=drawn.fixed[:, at], effects=drawn.effects[:, at], stats=drawn.stats[:, at]
+    )
 
 
 def _warm(sampling: Sampling) -> tuple[int, int]:
