@@ -20,24 +20,24 @@ from acmodels.system import build_system
 from test_missing_density import CASES, Case, gone, prior, units
 
 OTHERS = {"factors", "predictors of units", "means"}
-"""What hmc leaves to NUTS: discrete missing values beside others, means of incomplete values."""
+"""Cases left to NUTS: discrete missing values beside others, means of incomplete values."""
 TAKEN = [name for name in CASES if name not in OTHERS]
 
 type Found = tuple[dict[str, float], dict[str, Any], dict[str, Any]]
 
 
-def designs(name: str) -> tuple[Case, list[Design]]:
+def designs(name: str, joint: bool | None = None) -> tuple[Case, list[Design]]:
     """A case, and the components of its model that hmc samples."""
     table, lost, hand = CASES[name]
     data = gone(**lost)
     model = load_model({"name": "test", **table})
     system = build_system(model, study(data))
-    joint = system.sampled
-    priors = resolve_priors(model.priors, joint.layout, joint.responses)
-    assert engine("hmc").unfit(joint.layout, priors) is None
+    both = system.sampled
+    priors = resolve_priors(model.priors, both.layout, both.responses)
+    assert engine("hmc").unfit(both.layout, priors) is None
     case = Case(data, system, priors, None, None, None, None, None, hand)
-    found = components(joint.layout)
-    return case, [design(joint.layout, priors, joint.responses, of) for of in found]
+    found = components(both.layout)
+    return case, [design(both.layout, priors, both.responses, of, joint=joint) for of in found]
 
 
 def somewhere(d: Design, rng: np.random.Generator) -> Any:
@@ -47,7 +47,7 @@ def somewhere(d: Design, rng: np.random.Generator) -> Any:
 
 
 def natural(d: Design, x: Any) -> Found:
-    """What coordinates stand for."""
+    """Return what coordinates stand for."""
     neff = int(d.arrays.sizes[0])
     u = mode.slopes(d, x)[3][1 : 1 + neff]
     fixed = x[None, None, neff:]
@@ -89,9 +89,16 @@ def by_hand(case: Case, found: Found) -> float:
     return prior(case, values, groups) + float(case.hand(rows, values, groups))
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_the_density_is_the_one_by_hand(name: str) -> None:
-    case, parts = designs(name)
+WAYS = [
+    *((name, None) for name in TAKEN),
+    *((name, False) for name in TAKEN if "panel" not in CASES[name][0]),  # as beside discrete ones
+]
+"""Cases with the coordinates that they have, and with those of each block."""
+
+
+@pytest.mark.parametrize(("name", "joint"), WAYS)
+def test_the_density_is_the_one_by_hand(name: str, joint: bool | None) -> None:
+    case, parts = designs(name, joint)
     rng = np.random.default_rng(11)
     parts = [mode.anchored(d, somewhere(d, rng))[0] for d in parts]
     ours, theirs = [], []
@@ -108,10 +115,10 @@ def test_the_density_is_the_one_by_hand(name: str) -> None:
     np.testing.assert_allclose(gaps, gaps[0], rtol=0, atol=1e-6 * max(map(abs, theirs)) + 1e-5)
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_gradients_are_slopes_of_the_density(name: str) -> None:
+@pytest.mark.parametrize(("name", "joint"), WAYS)
+def test_gradients_are_slopes_of_the_density(name: str, joint: bool | None) -> None:
     rng = np.random.default_rng(4)
-    for d in designs(name)[1]:
+    for d in designs(name, joint)[1]:
         there, _ = mode.anchored(d, somewhere(d, rng))
         for at in (d, there):
             x = somewhere(at, rng)

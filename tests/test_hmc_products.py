@@ -117,8 +117,6 @@ def somewhere(d: Design, rng: np.random.Generator) -> Any:
 @pytest.mark.parametrize("name", MODELS)
 def test_gradients_are_slopes_of_the_density(tmp_path: Path, name: str, joint: bool | None) -> None:
     """At the start, and in coordinates anchored elsewhere, with information and scores."""
-    if joint is False and name == "missing, residuals":
-        pytest.skip("residuals of missing values have joint coordinates alone")
     rng = np.random.default_rng(4)
     for d in designs(tmp_path, MODELS[name], table(2), joint=joint)[2]:
         there, _ = mode.anchored(d, somewhere(d, rng))
