@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from acmodels.data.scales import scales as scales
     from acmodels.data.writing import export as export
     from acmodels.effects.bayes_factors import bayes_factor as bayes_factor
+    from acmodels.effects.ceilings import bottlenecks as bottlenecks
     from acmodels.effects.maximum_likelihood import maximum_likelihood as maximum_likelihood
     from acmodels.effects.predictions import comparisons as comparisons
     from acmodels.effects.predictions import predictions as predictions
@@ -57,6 +58,7 @@ _PUBLIC = {
     "acmodels.data.scales": "scales",
     "acmodels.data.writing": "export",
     "acmodels.effects.bayes_factors": "bayes_factor",
+    "acmodels.effects.ceilings": "bottlenecks",
     "acmodels.effects.maximum_likelihood": "maximum_likelihood",
     "acmodels.effects.predictions": "comparisons predictions slopes",
     "acmodels.effects.sizes": "icc r2 standardized",

@@ -192,6 +192,8 @@ class Kind:
         continuous: whether draws can be any number, so that chains can be compared and a
             density drawn.
         calibrated: whether the rank of a truth among draws can be uniform.
+        each_value: whether it is of the values of constructs and of missing cells themselves, and
+            no average over rows, so that it takes many completed data sets.
         bounds: between which numbers it lies whatever the data are.
         judged: which of its rows, by `at`, a proposition is about that does not say which.
         denominator: what it rests on, such as what it is divided by, so that it is not reported
@@ -214,6 +216,7 @@ class Kind:
     heading: str = ""
     continuous: bool = True
     calibrated: bool = True
+    each_value: bool = False
     bounds: Callable[[Any], tuple[float, float]] = lambda _settings: (-np.inf, np.inf)
     judged: Callable[[Sequence[str]], list[str]] = list
     denominator: Callable[[Any], Question | None] = lambda _question: None

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from acmodels.errors import InputError, did_you_mean
-from acmodels.estimands import Context, Ground, denominators, evaluate, steps
+from acmodels.estimands import Context, Ground, denominators, evaluate, kind, steps
 from acmodels.estimands import warnings as estimand_warnings
-from acmodels.inference.imputation import Imputations, over_worlds
+from acmodels.inference.imputation import MOST, WORLDS, Imputations, over_worlds
 from acmodels.inference.judging import EffectRow, Effects, meant
 from acmodels.posterior import Array, Diagnostics, Posterior, summarize
 from acmodels.spec.model import Model
@@ -68,7 +68,8 @@ def evaluate_draws(
             shown[:] = [effect_rows(context_of(model, world, parameter))]
             return shown[0].arrays
 
-        draws = over_worlds(system, values, posterior, one)
+        each = any(kind(e.kind).each_value for e in model.estimands.values())
+        draws = over_worlds(system, values, posterior, one, MOST if each else WORLDS)
         found = shown[0].of(draws)
     rows = found.withheld(prob)
     said = [f"{model.source}: estimands.{r.withheld}" for r in rows if r.withheld]

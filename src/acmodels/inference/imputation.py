@@ -140,25 +140,30 @@ def completed(system: System, values: Mapping[str, Array]) -> System:
 
 
 def over_worlds(
-    system: System, found: Imputations, posterior: Posterior, one: "World"
+    system: System,
+    found: Imputations,
+    posterior: Posterior,
+    one: "World",
+    most: int = WORLDS,
 ) -> list[Array]:
     """Evaluate quantities on completed data sets, each for its share of the draws.
 
     Quantities that are averages over rows of data are thus averaged over the missing values too,
-    each draw with one of `WORLDS` sets of them.
+    each draw with one of `most` sets of them.
 
     Args:
         system: the model on its data.
         found: the missing values.
         posterior: all draws.
         one: from a completed system and a look-up of parameters to draws, each (1, draws).
+        most: completed data sets.
 
     Returns:
         The quantities, each (chain, draw).
     """
     chains, draws, _ = posterior.values.shape
     flat = posterior.values.reshape(1, chains * draws, -1)
-    picks = np.linspace(0, len(found.picked) - 1, min(WORLDS, len(found.picked))).astype(int)
+    picks = np.linspace(0, len(found.picked) - 1, min(most, len(found.picked))).astype(int)
     share = np.arange(chains * draws) % len(picks)
     out: list[Array] = []
     for world, b in enumerate(picks):

@@ -12,6 +12,7 @@ from acmodels.reporting import filled
 from acmodels.reporting import sections as s
 from acmodels.reporting import words as w
 from acmodels.reporting.cards import cards, glance
+from acmodels.reporting.ceilings import ceiling_figures
 from acmodels.reporting.check_figures import check_figures
 from acmodels.reporting.checks import REPLICATES, Check, predictive_checks
 from acmodels.reporting.constructs import construct_sections
@@ -128,6 +129,7 @@ def _estimates(
         ],
         "estimands": s.estimand_forests(fit, effects),
         "proportions": s.proportions(fit),
+        "ceilings": ceiling_figures(fit),
         "coefficients": s.coefficient_forests(fit, found),
         "spread": s.spread_table(fit, estimates),
     }

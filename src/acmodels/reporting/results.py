@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acmodels.effects.ceilings import bottlenecks
 from acmodels.effects.measurement import constructs, measurement
 from acmodels.effects.sizes import effect_sizes
 from acmodels.errors import ModelError
@@ -57,6 +58,9 @@ def write_fit(fit: Fit, folder: Path, command: Sequence[str] = ()) -> None:
     if len(found):
         write_table(found, folder / "parts.csv")
     write_table(effect_sizes(fit).table, folder / "r2.csv")
+    required = bottlenecks(fit)
+    if len(required):
+        write_table(required, folder / "bottlenecks.csv")
     if fit.system.layout.measures:
         write_table(measurement(fit), folder / "measurement.csv")
         write_table(constructs(fit), folder / "constructs.csv")
