@@ -38,6 +38,7 @@ PUBLIC = [
     "InputError",
     "assess",
     "bayes_factor",
+    "bottlenecks",
     "calibrate",
     "comparisons",
     "confounding",

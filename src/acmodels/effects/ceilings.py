@@ -75,7 +75,7 @@ def bottlenecks(fit: "Fit", steps: int = 10) -> "pd.DataFrame":
         for line in LINES:
             draws = b.required[line]
             low, high = intervals(draws[None], fit.interval, fit.prob)
-            rows += [
+            rows.extend(
                 {
                     "estimand": b.estimand, "from": b.source, "to": b.to, "line": line,
                     "outcome": float(b.levels[k]), "required": float(draws[:, k].mean()),
@@ -84,7 +84,7 @@ def bottlenecks(fit: "Fit", steps: int = 10) -> "pd.DataFrame":
                     "beyond": float(b.beyond[line][k]),
                 }
                 for k in range(len(b.levels))
-            ]  # fmt: skip
+            )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

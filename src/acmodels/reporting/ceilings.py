@@ -34,8 +34,8 @@ def _figure(fit: "Fit", b: Bottleneck) -> Figure:
     interval = w.interval_words(fit.interval, fit.prob)
     said = (
         f"The highest level of {b.to} found at each level of {b.source}, in percent of the range "
-        "of each: the envelope of the points as steps, and the line through its corners. The tinted "
-        "corner is empty: such an outcome was seen nowhere with so little of the condition."
+        "of each: the envelope of the points as steps, and the line through its corners. The "
+        "tinted corner is empty: such an outcome was seen nowhere with so little of the condition."
     )
     if several:
         said += f" Dashed curves are the {interval} over draws of what was not observed."
