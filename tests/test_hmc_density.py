@@ -127,3 +127,18 @@ def test_gradients_are_slopes_of_the_density(name: str, joint: bool | None) -> N
                 way, h = rng.normal(size=len(x)) * ~d.frozen, 1e-5
                 rise = (mode.slopes(at, x + h * way)[0] - mode.slopes(at, x - h * way)[0]) / (2 * h)
                 assert rise == pytest.approx(float(g @ way), rel=3e-5, abs=3e-3)
+
+
+def test_ratings_change_how_it_is_computed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, [d] = designs("constructs")
+    monkeypatch.setattr("acmodels.engines.hmc.arrays.ratings", lambda *_: [])
+    _, [plain] = designs("constructs")
+    assert len(d.arrays.rate) > 1
+    assert len(plain.arrays.rate) == 1 < len(plain.arrays.pair_k)
+    x = somewhere(d, np.random.default_rng(4))
+    lp, g, *_ = mode.slopes(d, x)
+    other, slope, *_ = mode.slopes(plain, x)
+    assert lp == pytest.approx(other, rel=1e-7)
+    assert g == pytest.approx(slope, rel=1e-4, abs=1e-4)

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.engines.hmc.anchor import anchored_at
-from acmodels.engines.hmc.chart import Chart, chart
+from acmodels.engines.hmc.chart import Chart, Rate, chart
 from acmodels.engines.hmc.densities import density
 from acmodels.engines.hmc.design import Design, Level, Monotonic, Parts, Residual
 from acmodels.engines.hmc.forms import FLAT, form
 from acmodels.engines.hmc.links import Link, Links
 from acmodels.engines.hmc.places import COLUMNS, JOINT, REAL, TABLES, VECTORS, Arrays
 from acmodels.engines.hmc.products import GroupEffect, Known, Products, Values
+from acmodels.engines.hmc.ratings import Rating, multiplier, ratings, reader
 from acmodels.priors import Prior, Priors, held_matrix, turned
 from acmodels.spec.parameters import coefficient, cor, cor1
 from acmodels.system import EquationLayout, Layout, Responses
@@ -99,6 +100,8 @@ class _Build:
         self.values.add(int(self.block0[-1]))
         self.joint = self._together() if joint is None else joint
         self.links: list[list[Link]] = []
+        self.rated: list[tuple[int, list[Link]]] = []
+        self.rates: list[Rate] = []
         self.extra: dict[str, list[tuple[int, int, int, Index, Array]]] = {}
         self.parts: dict[str, Parts] = {}
         self.eta: dict[str, int] = {}
@@ -561,10 +564,18 @@ class _Build:
         )  # fmt: skip
         products = Products(known)
         links = Links(products, self._root, self._first) if self.joint else None
+        rated = ratings(self.layout, products, self.equations) if self.joint else []
+        readers = {r: n for n, x in enumerate(rated) for r in x.readers}
         for i, e in zip(self.positions, self.equations, strict=True):
-            products.equation(e)
+            reads = readers.get(e.response)
+            if reads is None:
+                products.equation(e)
+            else:
+                self._reads(products, e, rated, reads)
             self._terms(e)
-            if links is not None:
+            if reads is not None:
+                self.links.append([])
+            elif links is not None:
                 self.links.append(self._linked(links, i, e))
             for r in residual:
                 if i in r.members and r.waves < 1:
@@ -573,9 +584,37 @@ class _Build:
                     first = [x.root for x in residual if x.members == r.members and x.waves == 1]
                     products.residual(these, r.root, len(r.members), first[0] if first else None)
             products.done()
+        self._rated(rated, links)
         self.lists |= products.arrays()
         self.lists |= products.read([(x.J, x.K) for x in self.levels])
         self._seen()
+
+    def _reads(
+        self, products: Products, e: EquationLayout, rated: Sequence[Rating], n: int
+    ) -> None:
+        """Add a rating times a coefficient to an equation that reads nothing else that moves."""
+        found = reader(self.layout, products, e)
+        if found is None:
+            raise AssertionError(e.response)
+        at = products.coefficient(e.response, found.term.position or 0)
+        z, level = multiplier(products, e, found), rated[n].readers[e.response]
+        before = sum(x.size for x in rated[:n])
+        self.rates.append(Rate(self.equations.index(e), at, before + level, z))
+        self._keep(e.response, at, len(self.levels), n, level, z)
+
+    def _rated(self, rated: Sequence[Rating], links: Links | None) -> None:
+        """Add ratings: places like those of effects, and what each is the sum of."""
+        for rating in rated:
+            self._add(rated_at=rating.first, rated_term0=len(self.lists["effect"]))
+            self._add(eff0=rating.first - 1)
+            for of in rating.effects:
+                for k, w in enumerate(of.weights):
+                    if w:
+                        self._term(of.block, k, of.level, np.full(rating.size, w))
+            if links is not None:
+                every = [x for of in rating.effects for x in links.effect(of, np.ones(rating.size))]
+                self.rated.append((rating.size, every))
+        self._add(rated_at=0, rated_term0=len(self.lists["effect"]))
 
     def _keep(self, response: str, at: int, b: int, k: int, level: Index, z: Array) -> None:
         """Keep an effect times a quantity, to be added to an equation's predictor."""
@@ -613,7 +652,7 @@ class _Build:
         """Add what joint coordinates of states need."""
         E = len(self.equations)
         if not self.joint:
-            self._add(link0=0, pair0=0, gauss_member0=0, gauss_at=0)
+            self._add(link0=0, pair0=0, gauss_member0=0, gauss_at=0, rated_row0=0, rate0=0, meet0=0)
             self._add(exact=[-1] * E, tilts=[0] * E, tilt0=[0] * E, anchor0=[0] * E)
             return None
         sets = [([self.positions.index(i) for i in r.members], r.root, r.waves) for r in residual]
@@ -625,7 +664,9 @@ class _Build:
         read = [self.lists["pars"][k] + self.lists["cuts"][k] for k in range(E)]
         rows = [e.n for e in self.equations]
         first_row = np.concatenate(self.lists["first_row"]).astype(np.int64)
-        made, arrays = chart(self.links, rows, sets, int(self.block0[-1]), read, first_row)
+        made, arrays = chart(
+            self.links, rows, sets, int(self.block0[-1]), read, first_row, self.rated, self.rates
+        )
         self.lists |= {k: [v] for k, v in arrays.items()}
         owner = {e: r for r, (members, *_) in enumerate(sets) for e in members}
         sizes = made.tilts * np.array(rows)
@@ -648,6 +689,7 @@ class _Build:
             anchor=np.zeros(len(standard)), standard=standard,
             own=standard[made.pattern.state_of],
             link_z=np.zeros(int(arrays["link0"][-1])), pair_k=np.zeros(int(arrays["pair0"][-1])),
+            rate_k=np.zeros(len(arrays["rate_z"])),
         )  # fmt: skip
         return made
 
@@ -718,15 +760,15 @@ _REAL = frozenset((*VECTORS, *JOINT)) - {
     "level", "form", "par_form", "seen_at", "cells", "cell_row", "residual_member", "sizes", "bin",
     "alternative0", "first_row", "link_row", "link_state", "pair_entry", "gauss_member",
     "state_of", "entry_row", "entry_column", "entry0", "diagonal", "triple0", "triple_left",
-    "triple_right",
+    "triple_right", "rate_row", "rate_node", "meet_entry", "meet_node",
 }  # fmt: skip
 
 
-_SINGLE = {"link_z", "pair_k", "tilt"}
+_SINGLE = {"link_z", "pair_k", "tilt", "rate_z", "rate_k", "meet_k"}
 """Numbers that only move coordinates, and are many."""
 _UNSIGNED = {
     "level", "link_row", "link_state", "pair_entry", "state_of", "entry_row", "entry_column",
-    "diagonal", "triple_left", "triple_right",
+    "diagonal", "triple_left", "triple_right", "rate_row", "rate_node", "meet_entry", "meet_node",
 }  # fmt: skip
 """Read as places of arrays in inner loops, where no sign need be looked at."""
 

@@ -37,6 +37,23 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """What an equation gives a rating.
+
+    Attributes:
+        equation: which.
+        place: in V, of the coefficient.
+        node: which value each of its rows reads, of all ratings.
+        z: known factor, by row.
+    """
+
+    equation: int
+    place: int
+    node: Index
+    z: Array
+
+
+@dataclass(frozen=True)
 class Chart:
     """Hold what does not change when the anchor moves.
 
@@ -44,8 +61,9 @@ class Chart:
         links: of all equations.
         homes: the equation of each.
         pairs: of links.
+        rates: what equations give ratings.
         pattern: of the root.
-        row0: first row of each equation, and their number.
+        row0: first row of each equation, then of each rating, and their number.
         exact: which equations are normal.
         tilts: how many parameters the scores of each equation move with.
     """
@@ -53,6 +71,7 @@ class Chart:
     links: tuple[Link, ...]
     homes: Index
     pairs: tuple[Pair, ...]
+    rates: tuple[Rate, ...]
     pattern: Pattern
     row0: Index
     exact: tuple[bool, ...]
@@ -69,9 +88,15 @@ class Chart:
             )
             for p in self.pairs
         ]
+        rows = [slice(self.row0[r.equation], self.row0[r.equation + 1]) for r in self.rates]
+        rate = [r.z**2 * info[s] for r, s in zip(self.rates, rows, strict=True)]
         kept = [x[link.state >= 0] for x, link in zip(z, self.links, strict=True)]
         single = np.float32
-        return {"link_z": _joined(kept).astype(single), "pair_k": _joined(k).astype(single)}
+        return {
+            "link_z": _joined(kept).astype(single),
+            "pair_k": _joined(k).astype(single),
+            "rate_k": _joined(rate).astype(single),
+        }
 
 
 def chart(
@@ -81,6 +106,8 @@ def chart(
     states: int,
     tilts: Sequence[int],
     first_row: Index,
+    rated: Sequence[tuple[int, Sequence[Link]]],
+    rates: Sequence[Rate],
 ) -> tuple[Chart, dict[str, Any]]:
     """Lay out the links, pairs and root of a component.
 
@@ -92,14 +119,18 @@ def chart(
         states: how many there are.
         tilts: by equation, parameters that its rows read.
         first_row: 1 for rows of first waves, of all equations.
+        rated: of each rating, how many values it has and their links.
+        rates: what equations give ratings.
 
     Returns:
         The chart, and arrays for the density: those that stay.
     """
-    row0 = np.cumsum([0, *rows])
-    first = np.cumsum([0, *(len(x) for x in links)])
-    homes = np.repeat(np.arange(len(links)), [len(x) for x in links])
-    flat = [x for these in links for x in these]
+    every = [*links, *(x for _, x in rated)]
+    row0 = np.cumsum([0, *rows, *(n for n, _ in rated)])
+    first = np.cumsum([0, *(len(x) for x in every)])
+    homes = np.repeat(np.arange(len(every)), [len(x) for x in every])
+    flat = [x for these in every for x in these]
+    single: dict[int, int] = {}
     found: list[tuple[int, int, int, int]] = []
     exact = [False] * len(links)
     at, gauss0, member, gauss_at = 0, [0], [], [0]
@@ -116,6 +147,7 @@ def chart(
             found += [(a, b, at + i * K + j, waves) for a, b in both]
         for e in members:
             exact[e] = True
+            single[e] = at
         at += K * K
         member += list(members)
         gauss0.append(len(member))
@@ -132,11 +164,20 @@ def chart(
         own = np.flatnonzero(both)
         if len(own):
             meets.append((a, b, scale, own))
+    met = [
+        pair
+        for e in range(len(links), len(every))
+        for pair in combinations_with_replacement(range(first[e], first[e + 1]), 2)
+    ]
     none = np.zeros(0, np.int64)
     shape = pattern(
         states,
-        np.concatenate([none, *(flat[a].state[own] for a, _, _, own in meets)]),
-        np.concatenate([none, *(flat[b].state[own] for _, b, _, own in meets)]),
+        np.concatenate(
+            [none, *(flat[a].state[own] for a, *_, own in meets), *(flat[a].state for a, _ in met)]
+        ),
+        np.concatenate(
+            [none, *(flat[b].state[i] for _, b, _, i in meets), *(flat[b].state for _, b in met)]
+        ),
     )
     pairs: list[Pair] = []
     for a, b, scale, own in meets:
@@ -145,12 +186,31 @@ def chart(
         twice = np.where((sa == sb) & (a != b), 2.0, 1.0)
         pairs.append(Pair(a, b, scale, row0[homes[a]] + own, own, entries, inverse, twice))
     made = Chart(
-        tuple(flat), homes, tuple(pairs), shape, row0, tuple(exact),
+        tuple(flat), homes, tuple(pairs), tuple(rates), shape, row0, tuple(exact),
         np.array([0 if x else n for x, n in zip(exact, tilts, strict=True)], np.int64),
     )  # fmt: skip
     here = [np.flatnonzero(x.state >= 0) for x in flat]
     sizes = np.cumsum([0, *(len(x) for x in here)])
+    total = row0[len(links)]
+    sides = [(flat[a], flat[b], a != b) for a, b in met]
     return made, {
+        "rated_row0": row0[len(links) :] - total,
+        "rate_at": [r.place for r in rates],
+        "rate_scale": [single.get(r.equation, -1) for r in rates],
+        "rate0": np.cumsum([0, *(len(r.node) for r in rates)]),
+        "rate_row": _joined([row0[r.equation] + np.arange(len(r.node)) for r in rates]),
+        "rate_node": _joined([r.node for r in rates]),
+        "rate_z": _joined([r.z for r in rates]),
+        "meet_a": [a for a, _ in met],
+        "meet_b": [b for _, b in met],
+        "meet0": np.cumsum([0, *(len(a.state) for a, _, _ in sides)]),
+        "meet_entry": _joined([shape.entries(a.state, b.state) for a, b, _ in sides]),
+        "meet_node": _joined(
+            [row0[homes[a]] - total + np.arange(len(flat[a].state)) for a, _ in met]
+        ),
+        "meet_k": _joined(
+            [a.z * b.z * np.where((a.state == b.state) & other, 2.0, 1.0) for a, b, other in sides]
+        ),
         "link_at": [x.place for x in flat],
         "link0": sizes,
         "link_row": _joined([row0[h] + x for h, x in zip(homes, here, strict=True)]),

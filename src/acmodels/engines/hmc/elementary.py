@@ -19,6 +19,8 @@ from numba.extending import intrinsic
 PLAIN = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "nogil": True}
 SUMS = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}, "nogil": True}
 inlined = numba.njit(**PLAIN)
+merged = numba.njit(forceinline=True, **PLAIN)
+"""For what is called for every equation: what is passed holds a hundred arrays, by value."""
 summed = numba.njit(**SUMS)
 
 ROUND = 6755399441055744.0

@@ -22,7 +22,7 @@ import numpy as np
 
 from acmodels.engines.hmc import places
 from acmodels.engines.hmc.effects import root_of, scales_back
-from acmodels.engines.hmc.elementary import inlined
+from acmodels.engines.hmc.elementary import inlined, merged
 from acmodels.engines.hmc.parameters import (
     parameters_back,
     parameters_forward,
@@ -31,12 +31,21 @@ from acmodels.engines.hmc.parameters import (
 )
 from acmodels.engines.hmc.places import MOST_EFFECTS
 from acmodels.engines.hmc.predictors import (
+    add,
+    dot,
+    met,
+    met_twice,
     predictor_back,
     predictor_forward,
     products_back,
     products_forward,
+    ratings_back,
+    ratings_forward,
     rows_density,
 )
+
+LEAST, MOST_RUN = 1e-200, 1e100
+"""Of a squared diagonal entry; and of products of these, whose logs are taken together."""
 
 
 @inlined
@@ -179,8 +188,7 @@ def scores(M, R):
         for k in range(M.equation[e, places.tilts]):
             d = R.V[par + k] - M.par_anchor[M.equation[e, places.anchor0] + k]
             o = M.equation[e, places.tilt0] + k * n
-            for i in range(n):
-                R.t[r0 + i] += d * M.tilt[o + i]
+            add(d, M.tilt[o : o + n], R.t[r0 : r0 + n])
     for r in range(M.gauss.shape[0] - 1):
         m0 = M.gauss[r, places.gauss_member0]
         K = M.gauss[r + 1, places.gauss_member0] - m0
@@ -224,10 +232,7 @@ def scores_back(M, R):
         par = M.equation[e, places.row_par_at]
         for k in range(M.equation[e, places.tilts]):
             o = M.equation[e, places.tilt0] + k * n
-            d = 0.0
-            for i in range(n):
-                d += R.g_t[r0 + i] * M.tilt[o + i]
-            R.G[par + k] += d
+            R.G[par + k] += dot(R.g_t[r0 : r0 + n], M.tilt[o : o + n])
     for r in range(M.gauss.shape[0] - 1):
         m0 = M.gauss[r, places.gauss_member0]
         K = M.gauss[r + 1, places.gauss_member0] - m0
@@ -277,19 +282,34 @@ def factorized(M, R):
             c *= R.precision[M.pair[q, places.pair_scale]]
         for i in range(M.pair[q, places.pair0], M.pair[q + 1, places.pair0]):
             R.chol[M.pair_entry[i]] += c * M.pair_k[i]
-    total = 0.0
+    R.rated[:] = 0.0
+    for q in range(M.rate.shape[0] - 1):
+        c = R.V[M.rate[q, places.rate_at]] ** 2
+        if M.rate[q, places.rate_scale] >= 0:
+            c *= R.precision[M.rate[q, places.rate_scale]]
+        for i in range(M.rate[q, places.rate0], M.rate[q + 1, places.rate0]):
+            R.rated[M.rate_node[i]] += c * M.rate_k[i]
+    for q in range(M.meeting.shape[0] - 1):
+        c = R.V[M.link[M.meeting[q, places.meet_a], places.link_at]]
+        c *= R.V[M.link[M.meeting[q, places.meet_b], places.link_at]]
+        for i in range(M.meeting[q, places.meet0], M.meeting[q + 1, places.meet0]):
+            R.chol[M.meet_entry[i]] += c * M.meet_k[i] * R.rated[M.meet_node[i]]
+    total, run = 0.0, 1.0
     for p in range(M.entry_row.size):
         v = R.chol[p]
         for q in range(M.triple0[p], M.triple0[p + 1]):
             v -= R.chol[M.triple_left[q]] * R.chol[M.triple_right[q]]
         b = M.entry_column[p]
         if M.entry_row[p] == b:
-            v = max(v, 1e-280)
-            total += 0.5 * math.log(v)
+            v = max(v, LEAST)
+            run *= v
+            if run > MOST_RUN or run < 1.0 / MOST_RUN:
+                total += math.log(run)
+                run = 1.0
             R.chol[p] = 1.0 / math.sqrt(v)
         else:
             R.chol[p] = v * R.chol[M.diagonal[b]]
-    return total
+    return 0.5 * (total + math.log(run))
 
 
 @inlined
@@ -314,9 +334,8 @@ def factorized_back(M, R):
     for q in range(M.pair.shape[0] - 1):
         a = M.link[M.pair[q, places.pair_a], places.link_at]
         b = M.link[M.pair[q, places.pair_b], places.link_at]
-        d = 0.0
-        for i in range(M.pair[q, places.pair0], M.pair[q + 1, places.pair0]):
-            d += R.g_chol[M.pair_entry[i]] * M.pair_k[i]
+        i0, i1 = M.pair[q, places.pair0], M.pair[q + 1, places.pair0]
+        d = met(M.pair_k[i0:i1], R.g_chol, M.pair_entry[i0:i1])
         va, vb = R.V[a], R.V[b]
         scale = 1.0
         at = M.pair[q, places.pair_scale]
@@ -325,6 +344,26 @@ def factorized_back(M, R):
             R.g_precision[at] += d * va * vb
         R.G[a] += d * scale * vb
         R.G[b] += d * scale * va
+    R.g_rated[:] = 0.0
+    for q in range(M.meeting.shape[0] - 1):
+        a = M.link[M.meeting[q, places.meet_a], places.link_at]
+        b = M.link[M.meeting[q, places.meet_b], places.link_at]
+        va, vb = R.V[a], R.V[b]
+        i0, i1 = M.meeting[q, places.meet0], M.meeting[q + 1, places.meet0]
+        for i in range(i0, i1):
+            R.g_rated[M.meet_node[i]] += va * vb * M.meet_k[i] * R.g_chol[M.meet_entry[i]]
+        d = met_twice(M.meet_k[i0:i1], R.g_chol, M.meet_entry[i0:i1], R.rated, M.meet_node[i0:i1])
+        R.G[a] += d * vb
+        R.G[b] += d * va
+    for q in range(M.rate.shape[0] - 1):
+        at, scale = M.rate[q, places.rate_at], M.rate[q, places.rate_scale]
+        i0, i1 = M.rate[q, places.rate0], M.rate[q + 1, places.rate0]
+        d = met(M.rate_k[i0:i1], R.g_rated, M.rate_node[i0:i1])
+        v = R.V[at]
+        if scale >= 0:
+            R.g_precision[scale] += d * v * v
+            d *= R.precision[scale]
+        R.G[at] += 2.0 * d * v
 
 
 @inlined
@@ -334,6 +373,12 @@ def solved(M, z, R):
     h = R.h
     for k in range(N):
         h[k] = -M.standard[k] * M.anchor[k]
+    rows = M.info_row.size
+    R.t[rows:] = 0.0
+    for q in range(M.rate.shape[0] - 1):
+        c = R.V[M.rate[q, places.rate_at]]
+        for i in range(M.rate[q, places.rate0], M.rate[q + 1, places.rate0]):
+            R.t[rows + M.rate_node[i]] += c * M.rate_z[i] * R.t[M.rate_row[i]]
     for a in range(M.link.shape[0] - 1):
         c = R.V[M.link[a, places.link_at]]
         for i in range(M.link[a, places.link0], M.link[a + 1, places.link0]):
@@ -387,16 +432,23 @@ def links_back(M, R):
     for a in range(M.link.shape[0] - 1):
         at = M.link[a, places.link_at]
         c = R.V[at]
-        d = 0.0
-        for i in range(M.link[a, places.link0], M.link[a + 1, places.link0]):
-            back = M.link_z[i] * R.h[M.link_state[i]]
-            r = M.link_row[i]
-            R.g_t[r] += c * back
-            d += back * R.t[r]
-        R.G[at] += d
+        i0, i1 = M.link[a, places.link0], M.link[a + 1, places.link0]
+        for i in range(i0, i1):
+            R.g_t[M.link_row[i]] += c * M.link_z[i] * R.h[M.link_state[i]]
+        R.G[at] += met_twice(M.link_z[i0:i1], R.h, M.link_state[i0:i1], R.t, M.link_row[i0:i1])
+    rows = M.info_row.size
+    for q in range(M.rate.shape[0] - 1):
+        at = M.rate[q, places.rate_at]
+        c = R.V[at]
+        i0, i1 = M.rate[q, places.rate0], M.rate[q + 1, places.rate0]
+        for i in range(i0, i1):
+            R.g_t[M.rate_row[i]] += c * M.rate_z[i] * R.g_t[rows + M.rate_node[i]]
+        R.G[at] += met_twice(
+            M.rate_z[i0:i1], R.g_t[rows:], M.rate_node[i0:i1], R.t, M.rate_row[i0:i1]
+        )
 
 
-@inlined
+@merged
 def cells_density(M, e, R):
     """Log density of an equation's missing values given its predictor; slopes go to G."""
     lp = 0.0
@@ -440,6 +492,7 @@ def joint_density(M, x, g, R):
     products_forward(M, 0, V)
     V1[:] = V
     states_forward(M, M.anchor, V1)
+    ratings_forward(M, V1)
     for e in range(E):
         products_forward(M, e + 1, V1)
         predictor_forward(M, e, V1)
@@ -448,6 +501,7 @@ def joint_density(M, x, g, R):
     lp -= factorized(M, R)
     solved(M, x, R)
     states_forward(M, R.e, V)
+    ratings_forward(M, V)
     for k in range(N):
         lp -= 0.5 * M.standard[k] * R.e[k] * R.e[k]
     for e in range(E):
@@ -457,6 +511,7 @@ def joint_density(M, x, g, R):
     for e in range(E - 1, -1, -1):
         predictor_back(M, e, V, G)
         products_back(M, e + 1, V, G)
+    ratings_back(M, G)
     for k in range(N):
         R.g_state[k] = -M.standard[k] * R.e[k]
     states_back(M, R.e, V, G, R.g_state)
@@ -470,6 +525,7 @@ def joint_density(M, x, g, R):
     for e in range(E - 1, -1, -1):
         predictor_back(M, e, V1, G1)
         products_back(M, e + 1, V1, G1)
+    ratings_back(M, G1)
     states_back(M, M.anchor, V1, G1, R.r)
     for k in range(1 + N, G.size):
         G[k] += G1[k]

@@ -8,10 +8,10 @@ import math
 
 from acmodels.engines.hmc import places
 from acmodels.engines.hmc.effects import prior
-from acmodels.engines.hmc.elementary import inlined
+from acmodels.engines.hmc.elementary import inlined, merged
 
 
-@inlined
+@merged
 def parameters_forward(M, e, x, V, G):
     """Fill in an equation's parameters; returns the log density of priors and of coordinates.
 
@@ -84,7 +84,7 @@ def parameters_forward(M, e, x, V, G):
     return lp
 
 
-@inlined
+@merged
 def parameters_back(M, e, x, V, G, g):
     """Take slopes in an equation's parameters to those in its coordinates."""
     p, q, K = M.equation[e, places.p], M.equation[e, places.raw], M.equation[e, places.cuts]

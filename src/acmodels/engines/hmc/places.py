@@ -33,11 +33,14 @@ PRODUCT = ("to", "first", "second")
 LINK = ("link_at", "link0")
 PAIR = ("pair_a", "pair_b", "pair_scale", "pair0")
 GAUSS = ("gauss_member0", "gauss_root", "gauss_at", "gauss_first")
+RATING = ("rated_at", "rated_term0", "rated_row0")
+RATE = ("rate_at", "rate_scale", "rate0")
+MEETING = ("meet_a", "meet_b", "meet0")
 
 TABLES = {
     "equation": EQUATION, "block": BLOCK, "member": MEMBER, "sd": SD, "term": TERM, "step": STEP,
     "residual": RESIDUAL, "read": READ, "prior": PRIOR, "number": NUMBER, "product": PRODUCT,
-    "link": LINK, "pair": PAIR, "gauss": GAUSS,
+    "link": LINK, "pair": PAIR, "gauss": GAUSS, "rating": RATING, "rate": RATE, "meeting": MEETING,
 }  # fmt: skip
 REAL = frozenset({"sd", "prior", "number"})
 """Tables that do not hold whole numbers."""
@@ -65,6 +68,9 @@ to, first, second = range(len(PRODUCT))
 link_at, link0 = range(len(LINK))
 pair_a, pair_b, pair_scale, pair0 = range(len(PAIR))
 gauss_member0, gauss_root, gauss_at, gauss_first = range(len(GAUSS))
+rated_at, rated_term0, rated_row0 = range(len(RATING))
+rate_at, rate_scale, rate0 = range(len(RATE))
+meet_a, meet_b, meet0 = range(len(MEETING))
 
 VECTORS = (
     "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
@@ -76,7 +82,8 @@ JOINT = (
     "link_row", "link_state", "link_z", "pair_entry", "pair_k", "gauss_member", "info_row",
     "score_row", "eta_row", "response_row", "tilt", "par_anchor", "anchor", "standard",
     "state_of", "entry_row", "entry_column", "entry0", "diagonal", "own", "triple0",
-    "triple_left", "triple_right",
+    "triple_left", "triple_right", "rate_row", "rate_node", "rate_z", "rate_k", "meet_entry",
+    "meet_node", "meet_k",
 )  # fmt: skip
 """Arrays of the joint coordinates of states, empty where each block has its own."""
 
@@ -142,6 +149,15 @@ class Arrays(_fields):
     parameters from `par_anchor`; `response_row` of normal rows. By state: the `anchor`, and
     whether it is a `standard` normal one. The root of Q: see `pattern`; `own` is what its diagonal
     starts from.
+
+    Ratings are values that several equations read times a coefficient each: a construct's value
+    plus the deviation of a rater. Rating c is at `rated_at`, of terms from `rated_term0` on, and
+    its values are numbered from `rated_row0` on. An equation that reads it, and nothing else that
+    moves, gives it information, the square of V[`rate_at`] times `rate_k`, and a score,
+    V[`rate_at`] times `rate_z` times its row's: from `rate0` on, of rows `rate_row` to values
+    `rate_node`, with the precision at `rate_scale` where that is not -1. Links of ratings are
+    among the others, their rows after all rows; pairs of these are `meeting`, `meet_k` times the
+    information of `meet_node` in entries `meet_entry`.
     """
 
     __slots__ = ()

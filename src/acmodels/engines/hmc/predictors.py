@@ -11,20 +11,20 @@ import numpy as np
 
 from acmodels.engines.hmc import places
 from acmodels.engines.hmc.densities import CHUNK
-from acmodels.engines.hmc.elementary import called, inlined, summed
+from acmodels.engines.hmc.elementary import called, inlined, merged, summed
 
 Room = namedtuple(
     "Room",
     "W V G e root move shift alternative V1 G1 inverse precision g_inverse g_precision g_root "
-    "t g_t innovation chol g_chol h y v r q g_state",
+    "t g_t innovation chol g_chol h y v r q g_state rated g_rated",
 )
 """Where a density works: `W` (8, CHUNK); `V` and `G`, see `density`; by effect `e`, `move` and
 `shift`, which is added to effects and their products (zero, but for differences); `root`, as
 `info`; `alternative`, of each configuration of discrete missing values the likelihood, then
 probability. Of joint coordinates: `V1` and `G1` at the anchor; residual roots' `inverse` and
 `precision`; by row `t`, the score at the anchor, and `innovation`; `chol`, the root of the states'
-precision; by state `h`, the gradient at the anchor, solutions `y`, `v`, `r` and `q`. What begins
-with g_ holds slopes."""
+precision; by state `h`, the gradient at the anchor, solutions `y`, `v`, `r` and `q`; by rating its
+information, `rated`. What begins with g_ holds slopes."""
 
 
 @inlined
@@ -38,14 +38,16 @@ def room(M):
     rows = M.info_row.size
     entries = M.entry_row.size
     n = M.anchor.size
+    ratings = M.rating[M.rating.shape[0] - 1, places.rated_row0]
     return Room(
         np.empty((8, CHUNK)), np.empty(M.V0.size), np.empty(M.V0.size), np.empty(neff),
         np.empty(M.info.size), np.empty(neff), np.zeros(seen),
         np.empty(M.alternative0[M.alternative0.size - 1]),
         np.empty(size), np.empty(size), np.empty(small), np.empty(small), np.empty(small),
-        np.empty(small), np.empty(small), np.empty(rows), np.empty(rows), np.empty(rows),
+        np.empty(small), np.empty(small), np.empty(rows + ratings), np.empty(rows + ratings),
+        np.empty(rows),
         np.empty(entries), np.empty(entries), np.empty(n), np.empty(n), np.empty(n), np.empty(n),
-        np.empty(n), np.empty(n),
+        np.empty(n), np.empty(n), np.empty(ratings), np.empty(ratings),
     )  # fmt: skip
 
 
@@ -97,6 +99,24 @@ def scatter(c, d, level, z, ones, out):
 
 
 @summed
+def met(k, x, index):
+    """Sum of k times what is at other places."""
+    s = 0.0
+    for i in range(k.size):
+        s += k[i] * x[index[i]]
+    return s
+
+
+@summed
+def met_twice(k, x, index, y, other):
+    """Sum of k times what is at two other places."""
+    s = 0.0
+    for i in range(k.size):
+        s += k[i] * x[index[i]] * y[other[i]]
+    return s
+
+
+@summed
 def meeting(d, u, level, z, ones):
     """Sum of slopes times group effects."""
     s = 0.0
@@ -109,7 +129,7 @@ def meeting(d, u, level, z, ones):
     return s
 
 
-@inlined
+@merged
 def products_forward(M, e, V):
     """Add a list of products."""
     for i in range(M.equation[e, places.product0], M.equation[e + 1, places.product0]):
@@ -118,7 +138,7 @@ def products_forward(M, e, V):
         )
 
 
-@inlined
+@merged
 def products_back(M, e, V, G):
     """Slopes in these, the last first."""
     for i in range(M.equation[e + 1, places.product0] - 1, M.equation[e, places.product0] - 1, -1):
@@ -130,6 +150,46 @@ def products_back(M, e, V, G):
 
 
 @inlined
+def ratings_forward(M, V):
+    """Fill in ratings, once effects and missing values are there."""
+    u = V[1:]
+    for c in range(M.rating.shape[0] - 1):
+        at = M.rating[c, places.rated_at]
+        n = M.rating[c + 1, places.rated_row0] - M.rating[c, places.rated_row0]
+        for t in range(M.rating[c, places.rated_term0], M.rating[c + 1, places.rated_term0]):
+            z0 = max(M.term[t, places.Z0], 0)
+            l0 = M.term[t, places.zero_level]
+            gather(
+                1.0,
+                u[M.member[M.term[t, places.effect], places.eff0] :],
+                M.level[l0 : l0 + n],
+                M.Z[z0 : z0 + n],
+                M.term[t, places.Z0] < 0,
+                V[at : at + n],
+            )
+
+
+@inlined
+def ratings_back(M, G):
+    """Slopes in what ratings are made of."""
+    gu = G[1:]
+    for c in range(M.rating.shape[0] - 1):
+        at = M.rating[c, places.rated_at]
+        n = M.rating[c + 1, places.rated_row0] - M.rating[c, places.rated_row0]
+        for t in range(M.rating[c, places.rated_term0], M.rating[c + 1, places.rated_term0]):
+            z0 = max(M.term[t, places.Z0], 0)
+            l0 = M.term[t, places.zero_level]
+            scatter(
+                1.0,
+                G[at : at + n],
+                M.level[l0 : l0 + n],
+                M.Z[z0 : z0 + n],
+                M.term[t, places.Z0] < 0,
+                gu[M.member[M.term[t, places.effect], places.eff0] :],
+            )
+
+
+@merged
 def predictor_forward(M, e, V):
     """Add known columns times slopes, the constant and group effects to an equation's predictor."""
     r0 = M.equation[e, places.row0]
@@ -161,7 +221,7 @@ def predictor_forward(M, e, V):
         first += m
 
 
-@inlined
+@merged
 def predictor_back(M, e, V, G):
     """Slopes in the slopes, the constant, group effects and what these are multiplied by."""
     r0 = M.equation[e, places.row0]
@@ -191,7 +251,7 @@ def predictor_back(M, e, V, G):
         first += m
 
 
-@inlined
+@merged
 def waves_density(M, e, R):
     """Log density of normal rows whose residual sd is another one in first waves."""
     r0 = M.equation[e, places.row0]
@@ -208,7 +268,7 @@ def waves_density(M, e, R):
     return lp
 
 
-@inlined
+@merged
 def rows_density(M, e, R):
     """Log density of an equation's rows; leaves slopes in its predictor and parameters in G.
 

@@ -253,7 +253,7 @@ class Products:
         moved = {f.part for f in found}
         stays = replace(t.column, parts=tuple(p for p in t.column.parts if p not in moved))
         rest = column_values(stays, e.rows, self.data)[rows]
-        if len(found) == 1 and _plain(found[0].part.operand):
+        if len(found) == 1 and plain(found[0].part.operand):
             for m in self.moves(e, found[0], rows):
                 here, factor = m.rows, m.factor * rest[m.rows]
                 if at is not None and self._added(e, at, m, factor, to):
@@ -389,7 +389,7 @@ class Products:
         return at
 
     def _form(self, operand: Operand, at: Slots) -> Slots:
-        if operand.inner is None or _plain(operand):
+        if operand.inner is None or plain(operand):
             return at
         inner = self._form(operand.inner, at)
         n = len(at)
@@ -450,6 +450,6 @@ def _listed(to: Any, first: Any, second: Any, factor: Any) -> tuple[Index, Index
     )
 
 
-def _plain(o: Operand) -> bool:
+def plain(o: Operand) -> bool:
     """Whether an operand is its value itself."""
     return o.inner is None or o.unit is not None or o.function == "lag"
