@@ -155,9 +155,9 @@ def test_families_go_by_the_values() -> None:
 
 
 def test_raters_deviate_only_where_a_unit_has_several() -> None:
-    assert layout_of(table(F=F), answers()).measures[0].raters is not None
+    assert layout_of(table(F=F), answers()).measures[0].raters
     alone = layout_of(table(F=F), answers(1))
-    assert alone.measures[0].raters is None
+    assert not alone.measures[0].raters
     assert not alone.blocks
     rows = layout_of(table(F={"items": ["a1", "a2", "a3"]}), answers())
     assert rows.equation("F").n == UNITS * RATERS

@@ -49,6 +49,7 @@ def frame() -> pd.DataFrame:
             "s": np.array(["A", "B", "C"])[rng.permutation(np.arange(N) % 3)].astype(object),
             "w": rng.normal(size=J)[code],
             "wave": np.arange(N) // J + 1,
+            "half": [f"h{k % 2}" for k in code],
             "d": np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])[code],
             "m": m,
             "b": (np.arange(N) % 2).astype(float),
@@ -265,6 +266,59 @@ def cross_lags(rows: list[Row], v: Values, u: Effects) -> float:
     return total
 
 
+def item(r: Row, name: str, level: float, v: Values) -> float:
+    """One answer, 0 where there is none."""
+    if r[name] != r[name]:
+        return 0.0
+    if f"{name} | t1" not in v:
+        return normal(r[name], v[f"{name} ~ 1"] + level, v[f"sigma({name})"])
+    cuts = [v[f"{name} | t{k}"] for k in (1, 2) if f"{name} | t{k}" in v]
+    low = 1 if name == "k" else 0
+    return probit(int(r[name]) - low, level, cuts)
+
+
+def lagged_constructs(rows: list[Row], v: Values, u: Effects) -> float:
+    """Constructs in waves: lags and cross-lags of deviations, lasting differences of each item."""
+    total = 0.0
+    at = {(group(r), r["wave"]): r for r in rows}
+    trait = u["F ~ 1, H ~ 1 | g"]
+    for r in rows:
+        g, first = group(r), r["wave"] == 1
+        means: list[float] = []
+        for k, n in enumerate("FH"):
+            mean = trait[g, k] + v[f"{n} ~ z"] * r["z"]
+            for j, o in enumerate("FH" if not first else ""):
+                before = at[g, r["wave"] - 1][o] - trait[g, j]
+                mean += v[f"{n} ~ within(lag({o}), g)"] * before
+            means.append(mean)
+        s, w = (v[f"sigma{'1' if first else ''}({n})"] for n in "FH")
+        cov = v["cor1(F, H)" if first else "cor(F, H)"] * s * w
+        law: Any = stats.multivariate_normal(means, [[s**2, cov], [cov, w**2]])
+        total += float(law.logpdf([r["F"], r["H"]]))
+        for n, items in (("F", "ykx"), ("H", "mvb")):
+            for i in items:
+                level = v[f"{n} =~ {i}"] * r[n] + u[f"{i} ~ 1 | g"][g, 0]
+                total += item(r, i, level, v)
+    return total
+
+
+def raters_in_waves(rows: list[Row], v: Values, u: Effects) -> float:
+    """Raters who differ for good and in each wave, of a construct that nothing is said of."""
+    total = 0.0
+    cells = sorted({(r["half"], r["wave"]) for r in rows}, key=lambda c: (c[1], c[0]))
+    value = {c: next(r["F"] for r in rows if (r["half"], r["wave"]) == c) for c in cells}
+    for (half, wave), f in value.items():
+        h = int(half[1:])
+        mean = u["F ~ 1 | half"][h, 0]
+        mean += v[f"F ~ factor(wave)[{wave}]"] if wave > 1 else 0.0
+        total += normal(f, mean, 1.0)
+    for place, r in enumerate(rows):
+        f = r["F"] + u["F ~ 1 | g"][group(r), 0] + u["F ~ 1 | g:wave"][place, 0]
+        for i in "ykx":
+            total += item(r, i, v[f"F =~ {i}"] * f + u[f"{i} ~ 1 | half"][int(r["half"][1:]), 0], v)
+    return total
+
+
 def dynamic(rows: list[Row], v: Values, u: Effects) -> float:
     """A dynamic panel: the first observation rests on the unit effects, by a coefficient."""
     total = 0.0
@@ -286,6 +340,7 @@ def dynamic(rows: list[Row], v: Values, u: Effects) -> float:
     return total
 
 
+FAMILIES = {"y": "gaussian", "x": "gaussian"}
 PANEL = {"panel": {"unit": "g", "wave": "wave"}}
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
@@ -379,6 +434,32 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, list[int]], Any]] = {
         },
         {"m": [0, 3, 14, 25], "y": [0, 9, 21]},
         cross_lags,
+    ),
+    "lagged constructs": (
+        {
+            "measures": {
+                "F": {"items": ["y", "k", "x"], "family": FAMILIES, "level": "g"},
+                "H": {"items": ["m", "v", "b"], "level": "g"},
+            },
+            "equations": {
+                n: {"formula": f"{n} ~ z + within(lag(F), g) + within(lag(H), g) + (1 |u| g)"}
+                for n in ("F", "H")
+            },
+            "residual_correlation": [["F", "H"]],
+            **PANEL,
+        },
+        {"y": [5, 6], "k": [3]},
+        lagged_constructs,
+    ),
+    "raters in waves": (
+        {
+            "measures": {
+                "F": {"items": ["y", "k", "x"], "family": FAMILIES, "level": "half", "rater": "g"}
+            },
+            "panel": {"unit": "half", "wave": "wave"},
+        },
+        {"y": [5, 6], "k": [3]},
+        raters_in_waves,
     ),
     "a dynamic panel": (
         {"equations": {"y": {"formula": "y ~ lag(y) + x + z + lag(x) + (1 | g)"}}, **PANEL},

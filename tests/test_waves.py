@@ -62,6 +62,7 @@ def column(system: System, response: str, name: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("written", "name"),
     [
+        ("lead(x)", "lead(x)"),
         ("lag(x)", "lag(x)"),
         ("lag(x, 1)", "lag(x)"),
         ("lag( x , 2)", "lag(x, 2)"),
@@ -83,6 +84,8 @@ def test_names_of_lags(written: str, name: str) -> None:
         ("lag(x, 0)", "from 1 to"),
         ("lag(x, 1.5)", "whole number"),
         ("lag(x, z)", "lag(x, 2)"),
+        ("lead(x, 2)", "lead(x)"),
+        ("lead(log(x))", "takes a variable"),
         ("lag(log(x))", "takes a variable"),
         ("lag(within(x, g))", "write within(lag(x), g)"),
         ("between(lag(x), g)", "write between(x, g)"),
@@ -114,6 +117,18 @@ def test_a_lag_is_the_value_of_the_wave_before_whatever_the_order_of_rows() -> N
         data["person"][late], data["wave"][late], strict=True)]  # fmt: skip
     np.testing.assert_array_equal(B[late], want)
     assert not B[~late].any()
+
+
+def test_a_lead_is_the_value_of_the_wave_after_and_no_first_wave() -> None:
+    data = frame()
+    found = joined({"y": "y ~ lead(x) + (1 | person)"}, data)
+    want = data.groupby("person", sort=False)["x"].shift(-1).fillna(0.0)
+    np.testing.assert_array_equal(column(found, "y", "lead(x)"), want)
+    assert found.layout.equation("y").first is None
+    both = joined({"y": "y ~ lead(x) + within(lag(y), person) + (1 | person)"}, data)
+    first = both.layout.equation("y").first
+    assert first is not None
+    assert list(np.flatnonzero(first)) == list(range(0, UNITS * WAVES, WAVES))
 
 
 def test_deviations_of_the_wave_before_are_zero_in_the_first() -> None:
@@ -259,6 +274,7 @@ def test_waves_that_cannot_be(change: Any, words: tuple[str, ...]) -> None:
         ("y ~ lag(wave)", PANEL, ("lag(wave)", "wave, which has no earlier value")),
         ("y ~ lag(x)", {"unit": "wave", "wave": "wave"}, ("the same column",)),
         ("y ~ lag(x)", {"unit": "y", "wave": "wave"}, ("panel.unit", "equation of its own")),
+        ("y ~ lead(y)", PANEL, ("lead(y)", "what comes a wave later cannot act")),
         ("y ~ lag(x)", {**PANEL, "initial": "fixed"}, ("panel.initial", "stationary")),
         ("y ~ lag(x)", {**PANEL, "waves": "t"}, ("panel", "unknown key 'waves'")),
     ],

@@ -188,8 +188,8 @@ class _At:
         """What raters add to a construct as an item reads it, (n,) or (R, n)."""
         total: Array | float = 0.0
         for s in t.sources:
-            if s.raters is not None:
-                block, k = self.layout.blocks[s.raters[0]], s.raters[1]
+            for b, k in s.raters:
+                block = self.layout.blocks[b]
                 total = total + self.effects[block.key][..., block.code[t.rows], k]
         return total
 

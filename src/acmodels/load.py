@@ -248,9 +248,4 @@ def _not_yet(model: Model) -> list[str]:
             'panel.initial: first-wave deviations that the process implies ("stationary") are not '
             'fitted yet by this version; use initial = "free"'
         )
-    if model.panel is not None and model.measures:
-        out.append(
-            "[measures] beside [panel]: constructs in waves are not fitted yet by this version; "
-            "take scores of the items, or leave [panel] out"
-        )
     return out

@@ -15,6 +15,7 @@ from acmodels.system.arrays import Index
 from acmodels.system.layout import Layout, Measure
 from acmodels.system.missing import observed
 from acmodels.system.spreads import spread
+from acmodels.system.terms import group_terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,9 @@ def measurement(fit: "Fit") -> "pd.DataFrame":
     Of `f =~ item`, `standardized` is the correlation of the item's latent response with the
     construct as the rater sees it. Of `f`: `omega`, the share of the variance of a unit's average
     over its items and raters that is the construct's (McDonald, 1999; at unit level with raters,
-    Geldhof, Preacher & Zyphur, 2014); `icc1`, the share of the variance of raters' views of the
-    construct that lies between units, and `icc2`, the same of the average over a unit's raters
+    Geldhof, Preacher & Zyphur, 2014), in a panel that of a unit in a wave, of which lasting
+    differences of single items are no part; `icc1`, the share of the variance of raters' views of
+    the construct that lies between units, and `icc2`, the same of the average over a unit's raters
     (Bliese, 2000), both free of the error of items; `determinacy`, the correlation of estimated
     scores with the construct.
 
@@ -70,7 +72,7 @@ def measurement(fit: "Fit") -> "pd.DataFrame":
             found.append(_standardized(fit, i, name, v))
         names.append((m.name, "omega"))
         found.append(_omega(fit, m, v))
-        if m.raters is not None:
+        if m.raters:
             agreement = v.construct / (v.construct + v.raters)
             names += [(m.name, "icc1"), (m.name, "icc2")]
             found += [agreement, _stepped_up(agreement, v.number)]
@@ -111,7 +113,7 @@ def constructs(fit: "Fit") -> "pd.DataFrame":
                 {
                     "construct": m.name,
                     "unit": list(m.units),
-                    "wave": "",
+                    "wave": list(m.waves) if m.waves else "",
                     "mean": scores.mean(axis=(0, 1)),
                     "sd": scores.std(axis=(0, 1), ddof=1),
                 }
@@ -125,17 +127,17 @@ def variances(fit: "Fit", m: Measure) -> Variances:
     """Compute the variances of a construct."""
     layout, draws = fit.system.layout, fit.draws
     total = spread(layout, m.name, (), fit.system.responses, draws.__getitem__) ** 2
-    if m.raters is None:
-        return Variances(total, np.zeros_like(total), 1.0)
-    sd = layout.blocks[m.raters[0]].sds[m.raters[1]]
-    return Variances(total, draws[sd] ** 2, raters_per_unit(layout, m))
+    raters = np.zeros_like(total)
+    for b, k in m.raters:
+        raters = raters + draws[layout.blocks[b].sds[k]] ** 2
+    return Variances(total, raters, raters_per_unit(layout, m))
 
 
 def raters_per_unit(layout: Layout, m: Measure) -> float:
-    """Return the harmonic mean, over units, of the number of raters who answered."""
-    if m.raters is None:
+    """Return the harmonic mean, over units (in each wave), of the number of raters who answered."""
+    if not m.raters:
         return 1.0
-    code = layout.blocks[m.raters[0]].code
+    code = layout.blocks[m.raters[-1][0]].code
     carry = layout.equations[m.equation].carry
     rows = np.unique(np.concatenate([_answered(layout, i) for i in m.items]))
     if not len(rows):
@@ -160,13 +162,22 @@ def _omega(fit: "Fit", m: Measure, v: Variances) -> Array:
     layout, draws = fit.system.layout, fit.draws
     loadings = np.zeros_like(v.construct)
     errors = np.zeros_like(v.construct)
+    lasting = np.zeros_like(v.construct)
     for i in m.items:
         e = layout.equations[i]
         sign = -1.0 if e.response in m.reverse else 1.0
         loadings = loadings + sign * draws[named.loading(m.name, e.response)]
         errors = errors + (draws[e.sigma] ** 2 if e.has_sigma else 1.0)
+        for name in _lasting(layout, m, e.response):
+            lasting = lasting + draws[name] ** 2
     own = loadings**2 * v.construct
-    return own / (own + (loadings**2 * v.raters + errors) / v.number)
+    return own / (own + lasting + (loadings**2 * v.raters + errors) / v.number)
+
+
+def _lasting(layout: Layout, m: Measure, item: str) -> list[str]:
+    """Names of the sds of an item's own lasting differences between units, in a panel."""
+    mine = (b for b, _ in group_terms(layout, item) if b.columns != (m.by,))
+    return [b.sd(x) for b in mine for x in b.members if x.response == item]
 
 
 def _stepped_up(reliability: Array, number: float) -> Array:

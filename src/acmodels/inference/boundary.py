@@ -143,7 +143,7 @@ def rough_notes(layout: Layout, responses: Responses) -> list[str]:
         responses: by name.
     """
     low: list[str] = []
-    for e in layout.equations:
+    for e in (e for e in layout.equations if not e.measured):  # scores of constructs are of items
         sds = {t.effect: t.parameter for t in terms(layout, e.response)}
         X = design_matrix(layout, e, responses)
         if e.codes:

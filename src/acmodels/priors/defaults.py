@@ -187,12 +187,12 @@ def _of_items(layout: Layout, scales: Mapping[str, tuple[float, float]]) -> dict
             if name in held:
                 out[name] = Prior(name, constant(1.0))
             of = 1.0 if not e.has_sigma else scales[e.response][1]
-            for t in (t for _, mine in group_terms(layout, e.response) for t in mine):
+            groups = (g for b, g in group_terms(layout, e.response) if b.columns == (m.by,))
+            for t in (t for mine in groups for t in mine):
                 sd = of if t.intercept else size
                 out[t.parameter] = Prior(t.parameter, half_normal(INVARIANCE * sd))
-        if m.raters is not None:
-            block = layout.blocks[m.raters[0]]
-            name = block.sds[m.raters[1]]
+        for b, k in m.raters:
+            name = layout.blocks[b].sds[k]
             out[name] = Prior(name, half_normal(RATERS * m.scale))
     return out
 

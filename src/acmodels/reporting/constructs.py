@@ -77,13 +77,12 @@ def _section(
 def _words(fit: "Fit", m: "Measure") -> str:
     e = fit.system.layout.equations[m.equation]
     of = "data row" if e.level is None else e.level
+    wave = " in each wave" if m.waves else ""
     many = w.several(len(m.items), "item")
-    said = f"{m.name} is measured by {many}, with one value for each {of}"
-    if m.raters is not None:
-        said += (
-            f"; a unit has {number(raters_per_unit(fit.system.layout, m), 2)} raters (harmonic "
-            "mean), who may differ about it"
-        )
+    said = f"{m.name} is measured by {many}, with one value for each {of}{wave}"
+    if m.raters:
+        many = number(raters_per_unit(fit.system.layout, m), 2)
+        said += f"; a unit{wave} has {many} raters (harmonic mean), who may differ about it"
     scale = (
         "Its standard deviation, given its predictors, is 1."
         if m.marker is None
@@ -146,7 +145,7 @@ def _invariance(
         (b.sd(x), *with_interval(s["mean"], s["lower"], s["upper"]))
         for b in fit.system.layout.blocks
         for x in b.members
-        if x.response in of and not b.raters
+        if x.response in of and not b.raters and b.columns == (m.by,)
         for s in [estimates[b.sd(x)]]
     ]
     caption = f"How far items differ between groups of {m.by}: sds of loadings and of locations"

@@ -13,12 +13,14 @@ from pkgutil import iter_modules
 
 from acmodels.spec.names import quoted
 
+PLAIN = ("lag", "lead")
+"""Functions that are the variable itself, in another wave."""
 TRANSFORMS = ("square", "log", "sqrt", "standardize", "center")
 """Functions of one numeric variable."""
 EXTREMES = ("min", "max")
 """Functions of several variables, row by row."""
 
-OTHERS = ("factor", "spline", *EXTREMES, "offset", "mo", "lag")
+OTHERS = ("factor", "spline", *EXTREMES, "offset", "mo", "lead", "lag")
 """Functions that are no transform and take no unit."""
 
 
@@ -52,7 +54,7 @@ class Operand:
         ref: the reference level of `factor`.
         df: the degrees of freedom of `spline`.
         others: what `min` and `max` are applied to, after `inner`.
-        waves: of `lag`, how many waves earlier the value is.
+        waves: of `lag`, how many waves earlier the value is; -1 of `lead`, one wave later.
     """
 
     variable: str
@@ -66,7 +68,7 @@ class Operand:
 
     @property
     def lag(self) -> int:
-        """How many waves earlier its value is; 0 for the wave of the row."""
+        """How many waves earlier its value is; 0 for the wave of the row, -1 for the next one."""
         return self.waves or (0 if self.inner is None else self.inner.lag)
 
     @property

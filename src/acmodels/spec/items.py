@@ -7,7 +7,7 @@ from acmodels.spec import parameters as named
 from acmodels.spec.equation import Equation
 from acmodels.spec.formula import INTERCEPT
 from acmodels.spec.measures import Measure
-from acmodels.spec.model import Model
+from acmodels.spec.model import Model, Panel
 from acmodels.spec.names import quoted
 from acmodels.spec.parsing import parse_formula
 
@@ -33,13 +33,13 @@ def with_items(model: Model, families: Mapping[str, str]) -> Model:
     equations: dict[str, Equation] = {}
     for r, e in model.equations.items():
         equations[r] = _of_construct(e, model.measures[r]) if r in model.measures else e
-    for m in model.measures.values():
-        if m.name not in equations:
-            alone = parse_formula(_formula(m.name, ["1"]))
-            bare = Equation(m.name, alone, exogenous=True)
-            equations[m.name] = _of_construct(bare, m)
+    alone = [m for m in model.measures.values() if m.name not in equations]
+    for m in alone:
+        written = parse_formula(_formula(m.name, _exogenous(m, alone, model.panel)))
+        equations[m.name] = _of_construct(Equation(m.name, written, exogenous=True), m)
     for item, of in items_of(model.measures).items():
-        equations[item] = _of_item(item, of, families.get(item, "ordinal"))
+        lasting = _lasting(of, model.panel)
+        equations[item] = _of_item(item, of, families.get(item, "ordinal"), lasting)
     return replace(model, equations=equations)
 
 
@@ -97,12 +97,41 @@ def _formula(response: str, terms: Sequence[str]) -> str:
     return quoted(response) + " ~ " + " + ".join(terms)
 
 
-def _of_item(item: str, of: tuple[Measure, ...], family: str) -> Equation:
+def _exogenous(m: Measure, alone: Sequence[Measure], panel: Panel | None) -> list[str]:
+    """Write the terms of a construct without an equation of its own.
+
+    In a panel it has its trend and its lasting differences, which correlate with those of the other
+    such constructs of its level, as the rest does.
+    """
+    if panel is None:
+        return ["1"]
+    unit = m.level or panel.unit
+    several = sum((o.level or panel.unit) == unit for o in alone) > 1
+    bar = f"|exogenous_{_word(unit)}|" if several else "|"
+    return [f"factor({quoted(panel.wave)})", f"(1 {bar} {quoted(unit)})"]
+
+
+def _word(name: str) -> str:
+    return "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+
+
+def _lasting(of: tuple[Measure, ...], panel: Panel | None) -> tuple[str, ...]:
+    """List the kinds of unit that an item differs between for good: those of its constructs."""
+    if panel is None:
+        return ()
+    return tuple(dict.fromkeys(m.level or panel.unit for m in of))
+
+
+def _of_item(
+    item: str, of: tuple[Measure, ...], family: str, lasting: tuple[str, ...] = ()
+) -> Equation:
     names = [m.name for m in of]
     terms = [quoted(n) for n in names]
     by = next((m.by for m in of if m.by is not None), None)
     if by is not None:
         terms.append(f"(1 + {' + '.join(terms)} || {quoted(by)})")
+    # or stability of items would pass for that of constructs
+    terms += [f"(1 | {quoted(unit)})" for unit in lasting if unit != by]
     return Equation(
         item,
         parse_formula(_formula(item, terms)),

@@ -17,7 +17,7 @@ from acmodels.spec.strict import Strict
 
 ItemFamily = Literal["ordinal", "gaussian"]
 
-REFUSED = ("factor", "mo", "log", "sqrt", "min", "max", "offset")
+REFUSED = ("factor", "mo", "log", "sqrt", "min", "max", "offset", "lead")
 """Functions that a construct, whose values are on the whole line, cannot enter by."""
 
 

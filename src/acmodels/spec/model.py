@@ -288,6 +288,12 @@ def panel_problems(
             'and the column of waves, as [panel] unit = "department" wave = "wave"'
             for r, o in lagged
         ]
+    out += [
+        f"{source}: equations.{r}.formula: {o.text}: '{o.variable}' has an equation; what comes a "
+        "wave later cannot act on this one, so lead() takes a variable without an equation only"
+        for r, o in lagged
+        if o.lag < 0 and o.variable in equations
+    ]
     where = f"{source}: panel"
     if panel.unit == panel.wave:
         out.append(f"{where}: unit and wave are the same column, '{panel.unit}'")
@@ -298,7 +304,8 @@ def panel_problems(
     ]
     out += [
         f"{source}: equations.{r}.formula: {o.text}: '{o.variable}' is the panel's "
-        f"{'unit' if o.variable == panel.unit else 'wave'}, which has no earlier value"
+        f"{'unit' if o.variable == panel.unit else 'wave'}, which has no "
+        f"{'later' if o.lag < 0 else 'earlier'} value"
         for r, o in lagged
         if o.variable in (panel.unit, panel.wave)
     ]

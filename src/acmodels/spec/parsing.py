@@ -192,6 +192,8 @@ def _call(name: str, inner: Operand, options: list[Any], text: str) -> Operand:
         return _spline(inner, options, text)
     if name == "lag":
         return _lag(inner, options, text)
+    if name == "lead":
+        return _lead(inner, options, text)
     unit: str | None = None
     ref: str | None = None
     for option in options:
@@ -239,6 +241,16 @@ def _lag(inner: Operand, options: list[Any], text: str) -> Operand:
             f"not {said}"
         )
     return Operand(inner.variable, "lag", inner, waves=int(said))
+
+
+def _lead(inner: Operand, options: list[Any], text: str) -> Operand:
+    """Read `lead(x)`."""
+    if inner.function is not None or options:
+        raise FormulaError(
+            f"lead() in '{text}' takes a variable, whose value one wave later it is, and nothing "
+            f"else: lead({quoted(inner.variable)})"
+        )
+    return Operand(inner.variable, "lead", inner, waves=-1)
 
 
 def _column(tree: Any, name: str, text: str) -> str:

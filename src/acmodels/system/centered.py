@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acmodels.sources import unit_function
-from acmodels.spec.formula import Operand
+from acmodels.spec.formula import PLAIN, Operand
 from acmodels.system.arrays import Array, Responses
 from acmodels.system.columns import apply, column_values, part_values, variable_values
 from acmodels.system.equation import Column, EquationLayout
@@ -199,7 +199,7 @@ def _centered_column(layout: Layout, e: EquationLayout, column: Column, values: 
 
 def _centered_operand(operand: Operand, values: Array, known: np.ndarray) -> Array:
     """An operand of a centered variable; a logarithm or root is centered itself."""
-    if operand.inner is None or operand.unit is not None or operand.function == "lag":
+    if operand.inner is None or operand.unit is not None or operand.function in PLAIN:
         return values - values[known].mean()
     if operand.function in ("log", "sqrt"):
         bent = apply(operand, values)

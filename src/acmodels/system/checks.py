@@ -235,6 +235,8 @@ def _category_warnings(layout: Layout, e: EquationLayout) -> list[str]:
 
 
 def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> list[str]:
+    if e.measured:
+        return _item_group_warnings(layout, e, responses)
     out: list[str] = []
     for block, mine in group_terms(layout, e.response):
         index = block.index(e)
@@ -270,6 +272,27 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
                 f'level = "{block.group}" in equations.{e.response} so that each counts once'
             )
         out += _slope_warnings(layout, e, block, mine, responses)
+    return out
+
+
+def _item_group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> list[str]:
+    """Warn of what tells nothing of how an item differs between groups, or of change."""
+    out: list[str] = []
+    of = layout.measure(e.measured[0])
+    for block, _ in group_terms(layout, e.response):
+        index = block.index(e)
+        by = of is not None and block.columns == (of.by,)
+        groups = len(np.unique(index))
+        if by and groups < 5:
+            out.append(
+                f"the groups of '{block.group}' are {groups}; with fewer than 5 how far "
+                f"'{e.response}' differs between them rests on the prior"
+            )
+        if not by and np.bincount(index).max() > 1 and _constant_in(index, responses[e.response]):
+            out.append(
+                f"'{e.response}', an item of {e.measured[0]}, has one value in each "
+                f"'{block.group}' in all waves, so that it tells nothing of change"
+            )
     return out
 
 

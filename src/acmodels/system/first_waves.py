@@ -54,7 +54,7 @@ def with_first_waves(layout: Layout) -> Layout:
 def _deepest(layout: Layout, e: EquationLayout) -> int:
     columns = [m.column for b in layout.blocks for m in b.members if m.response == e.response]
     sources = (s for c in (*e.columns, *columns) for s in c.sources)
-    return max((layout.derived[s].lag for s in sources if s in layout.derived), default=0)
+    return max((0, *(layout.derived[s].lag for s in sources if s in layout.derived)))
 
 
 def with_own_first_waves(layout: Layout, panel: Panel, waves: Waves) -> Layout:
@@ -73,7 +73,7 @@ def with_own_first_waves(layout: Layout, panel: Panel, waves: Waves) -> Layout:
             d.variable
             for s in dict.fromkeys(s for c in e.columns for s in c.sources)
             for d in [layout.derived.get(s)]
-            if d is not None and d.lag and d.plain
+            if d is not None and d.lag > 0 and d.plain
         ]
         if not lagged or e.first is None:
             continue

@@ -41,6 +41,8 @@ def read_known(model: Model, study: Study, missing: Mapping[str, np.ndarray]) ->
     everything = np.ones(study.n_rows, dtype=bool)
     plain = Rows(study, everything)
     units = {c: codes_of([plain.labels(c)])[0] for c in keys_of(model)}
+    # what has an equation has a value of a unit in each wave
+    waves = None if model.panel is None else plain.labels(model.panel.wave)
     level: dict[str, str | None] = {}
     code: dict[str, Index | None] = {}
     taken: dict[str, Index] = {}
@@ -48,6 +50,8 @@ def read_known(model: Model, study: Study, missing: Mapping[str, np.ndarray]) ->
     for column, gaps in missing.items():
         level[column] = _level(model, study, column, units)
         code[column] = units.get(level[column] or "")
+        if waves is not None and code[column] is not None and column in model.equations:
+            code[column] = codes_of([plain.labels(str(level[column])), waves])[0]
         taken[column] = donors(gaps, code[column])
         gone[column] = gaps & (taken[column] == np.arange(len(gaps)))
     support = {

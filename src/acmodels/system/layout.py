@@ -14,6 +14,7 @@ import numpy as np
 from acmodels.errors import listing
 from acmodels.sources import unit_function
 from acmodels.spec import parameters as named
+from acmodels.spec.formula import PLAIN
 from acmodels.system.arrays import Array, Index
 from acmodels.system.equation import Curves, EquationLayout
 from acmodels.system.groups import Block, Correlations
@@ -44,7 +45,8 @@ class Derived:
         function: its name, a file in `acmodels.sources`.
         code: the unit of each data row, shape (N,).
         levels: labels of the units, shape (J,).
-        lag: how many waves earlier it is taken; `lag(x)` itself has the function `lag`.
+        lag: how many waves earlier it is taken, -1 for one later; `lag(x)` itself has the function
+            `lag`, `lead(x)` the function `lead`.
     """
 
     variable: str
@@ -56,8 +58,8 @@ class Derived:
 
     @property
     def plain(self) -> bool:
-        """Whether it is the variable itself, of an earlier wave."""
-        return self.function == "lag"
+        """Whether it is the variable itself, of another wave."""
+        return self.function in PLAIN
 
     @property
     def constant(self) -> bool:
@@ -112,23 +114,26 @@ class Measure:
         name: of the construct.
         equation: its own, all of whose values are missing.
         items: the equations of its items.
-        raters: (block, member) of the deviations of raters, or None.
+        raters: (block, member) of the deviations of raters: none, one, or in a panel a lasting
+            part and one by wave.
         marker: the item (a response) whose loading is 1, or None: then `sigma(NAME)` is 1.
         reverse: the items (responses) that load negatively.
         by: the column of rater groups between which items may differ, or None.
         scale: a rough sd of the construct's values: 1, or that of its marker.
         units: what its units are called: labels of its level, or row numbers.
+        waves: of a panel, the wave of each of them as the data number it; else none.
     """
 
     name: str
     equation: int
     items: tuple[int, ...]
-    raters: tuple[int, int] | None = None
+    raters: tuple[tuple[int, int], ...] = ()
     marker: str | None = None
     reverse: tuple[str, ...] = ()
     by: str | None = None
     scale: float = 1.0
     units: tuple[str, ...] = ()
+    waves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from acmodels.spec import measures as spec
 from acmodels.spec.formula import INTERCEPT
 from acmodels.spec.items import items_of, lowered, with_items
 from acmodels.spec.model import Model
+from acmodels.spec.names import quoted
 from acmodels.system.arrays import Array, Index
 from acmodels.system.equation import Column, EquationLayout
 from acmodels.system.groups import Block, Member
@@ -163,25 +164,23 @@ def measured(model: Model, layout: Layout, rows: Rows) -> Layout:
     if not model.measures:
         return layout
     blocks = list(layout.blocks)
-    place: dict[str, tuple[int, int]] = {}
+    place: dict[str, tuple[tuple[int, int], ...]] = {}
     problems: list[str] = []
     for (level, rater), names in _rater_sets(model).items():
         if level is None:
             continue
-        code, labels = _raters(level, rater, rows)
-        if len(labels) == len(np.unique(rows_of_level(level, rows)[1])):
-            if rater is not None:
-                problems.append(
-                    f"{rows.study.name}: measures.{names[0]}: each '{level}' has one '{rater}' "
-                    "only, so that raters cannot be told from what they rate; leave rater out"
-                )
-            continue
-        for k, n in enumerate(names):
-            place[n] = (len(blocks), k)
+        parts = _rater_parts(model, (level, rater), names, layout.waves, rows)
+        if not parts and rater is not None:
+            problems.append(
+                f"{rows.study.name}: measures.{names[0]}: each '{level}' has one '{rater}' only"
+                f"{_in_each_wave(model)}, so that raters cannot be told from what they rate; leave "
+                "rater out"
+            )
         members = tuple(Member(n, Column(INTERCEPT.text, ())) for n in names)
-        group = model.measures[names[0]].raters
-        columns = (level, rater) if rater is not None else ()
-        blocks.append(Block(group, columns, labels, members, code, raters=True))
+        for group, columns, raters, code in parts:
+            for k, n in enumerate(names):
+                place[n] = (*place.get(n, ()), (len(blocks), k))
+            blocks.append(Block(group, columns, raters, members, code, raters=True))
     if problems:
         raise DataError(problems)
     names = layout.responses
@@ -190,12 +189,13 @@ def measured(model: Model, layout: Layout, rows: Rows) -> Layout:
             m.name,
             names.index(m.name),
             tuple(names.index(i) for i in m.items),
-            place.get(m.name),
+            place.get(m.name, ()),
             m.marker,
             m.reverse,
             m.by,
             marker_scale(m, _gaussian_numbers(model, m, rows)),
             _units(layout.equation(m.name), rows),
+            _waves(model, layout.equation(m.name), rows),
         )
         for m in model.measures.values()
     )
@@ -206,6 +206,16 @@ def _units(e: EquationLayout, rows: Rows) -> tuple[str, ...]:
     if e.level is None:
         return tuple(str(n) for n in rows.names(e.rows))
     return tuple(str(v) for v in rows.labels(e.level)[e.rows])
+
+
+def _waves(model: Model, e: EquationLayout, rows: Rows) -> tuple[str, ...]:
+    if model.panel is None:
+        return ()
+    return tuple(f"{w:g}" for w in rows.numeric(model.panel.wave, factor=False)[e.rows])
+
+
+def _in_each_wave(model: Model) -> str:
+    return "" if model.panel is None else " in each wave, and the same one in all waves"
 
 
 def _gaussian_numbers(model: Model, m: spec.Measure, rows: Rows) -> dict[str, Array]:
@@ -221,6 +231,40 @@ def _rater_sets(model: Model) -> dict[tuple[str | None, str | None], list[str]]:
     out: dict[tuple[str | None, str | None], list[str]] = {}
     for m in model.measures.values():
         out.setdefault((m.level, m.rater), []).append(m.name)
+    return out
+
+
+type Part = tuple[str, tuple[str, ...], tuple[str, ...], Index]
+"""Deviations of raters: the grouping's name, its columns, labels, and the level of each row."""
+
+
+def _rater_parts(
+    model: Model,
+    of: tuple[str, str | None],
+    names: list[str],
+    wave: Index | None,
+    rows: Rows,
+) -> list[Part]:
+    """List what raters of the same units differ by: in a panel for good, and in each wave.
+
+    A part is left out where nothing tells it from what is rated: the lasting one where each unit
+    has one rater, the one by wave where it has one in each wave. Raters who answer in one wave
+    only, or who are not known again, have one part.
+    """
+    level, rater = of
+    group = model.measures[names[0]].raters
+    code, labels = _raters(level, rater, rows)
+    cells = len(np.unique(rows_of_level(level, rows, wave)[1]))
+    if wave is None or rater is None or model.panel is None:
+        columns = (level, rater) if rater is not None else ()
+        return [(group, columns, labels, code)] if len(labels) > cells else []
+    out: list[Part] = []
+    in_waves, every = codes_of([rows.labels(level), rows.labels(rater), wave.astype(str)])
+    if len(labels) > len(np.unique(rows_of_level(level, rows)[1])):
+        out.append((group, (level, rater), labels, code))
+    if len(every) > cells and len(every) > len(labels):
+        columns = (level, rater, model.panel.wave)
+        out.append((f"{group}:{quoted(model.panel.wave)}", columns, every, in_waves))
     return out
 
 

@@ -103,11 +103,10 @@ def _add(
                 form.effects.append((t, times * z, weight))
             continue
         scaled = weight * parameter(t.parameter)
-        for s in t.sources:
-            if s.raters is not None:
-                deviation = _raters(layout, s.raters)
-                if _holds(layout, deviation, level):
-                    form.effects.append((deviation, times, scaled))
+        for place in (p for s in t.sources for p in s.raters):
+            deviation = _raters(layout, place)
+            if _holds(layout, deviation, level):
+                form.effects.append((deviation, times, scaled))
         if inner is None:
             if not t.intercept and _holds(layout, t, level):
                 form.fixed.append((times * _product(layout, t.factors, responses), scaled))

@@ -30,8 +30,8 @@ class Source:
         derived: what is taken of the variable within units, or None for the variable itself.
         latent: position of the latent unit mean that it is or is taken from, or None.
         missing: position of the variable's missing values among those that are modeled, or None.
-        raters: (block, member) of the deviations of raters that are added to the values, or None:
-            of a construct as its items read it.
+        raters: (block, member) of the deviations of raters that are added to the values of a
+            construct as its items read it; in a panel these have a lasting part and one by wave.
         lag: how many waves earlier its values are; `Layout.at` says on which data rows.
     """
 
@@ -41,7 +41,7 @@ class Source:
     derived: Derived | None = None
     latent: int | None = None
     missing: int | None = None
-    raters: tuple[int, int] | None = None
+    raters: tuple[tuple[int, int], ...] = ()
     lag: int = 0
 
     @property
@@ -129,7 +129,7 @@ class Term:
     @property
     def rated(self) -> bool:
         """Whether raters' deviations are added to its values."""
-        return any(s.raters is not None for s in self.sources)
+        return any(s.raters for s in self.sources)
 
     def values(self, layout: Layout, responses: Responses) -> Array:
         """What is multiplied, on the equation's rows, (n,); (R, n) where it rests on R data sets.
@@ -222,7 +222,7 @@ def source(layout: Layout, e: EquationLayout, key: str) -> Source:
         pairs = [(m.variable, m.unit) for m in latent_means(layout)]
         latent = pairs.index((d.variable, d.unit))
     measure = layout.measure(variable) if variable in e.measured else None
-    raters = None if measure is None else measure.raters
+    raters = () if measure is None else measure.raters
     lag = 0 if d is None else d.lag
     return Source(key, variable, equation, d, latent, missing, raters, lag)
 

@@ -9,7 +9,7 @@ from acmodels.data import kind
 from acmodels.data.coding import named_levels
 from acmodels.data.columns import date_advice
 from acmodels.errors import DataError, InputError, ModelError
-from acmodels.spec.formula import FormulaTerm, Operand
+from acmodels.spec.formula import PLAIN, FormulaTerm, Operand
 from acmodels.spec.model import Model
 from acmodels.system import checks
 from acmodels.system.arrays import Index
@@ -60,7 +60,9 @@ def _variable(
         return Variable(name, values)
     if not as_factor and kind(rows.study, name) == "date":
         raise DataError(f"'{name}' holds dates, not numbers; {date_advice(rows.study, name)}")
-    bare = next((o for o in operands if o.functions not in ((), ("factor",), ("lag",))), None)
+    bare = next(
+        (o for o in operands if o.functions not in ((), ("factor",), *((f,) for f in PLAIN))), None
+    )
     if bare is not None:
         if as_factor:
             raise DataError(f"'{name}' is used as factor({name}) and as {bare.text}; choose one")

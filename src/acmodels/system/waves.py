@@ -35,18 +35,21 @@ class Waves:
     count: int
 
     def back(self, steps: int) -> Index:
-        """Return for each row one of the same unit so many waves earlier, -1 for none, (N,)."""
+        """Return for each row one of the same unit so many waves earlier, -1 for none, (N,).
+
+        Where `steps` is below 0, it is one so many waves later.
+        """
         first = np.full((int(self.unit.max()) + 1, self.count), -1, dtype=np.int64)
         rows = np.arange(len(self.unit), dtype=np.int64)[::-1]
         first[self.unit[rows], self.number[rows]] = rows
         earlier = self.number - steps
-        return np.where(earlier >= 0, first[self.unit, np.maximum(earlier, 0)], -1)
+        there = (earlier >= 0) & (earlier < self.count)
+        return np.where(there, first[self.unit, np.where(there, earlier, 0)], -1)
 
 
-def deepest_lag(model: Model) -> int:
-    """Return how many waves back the formulas of a model go; 0 where none goes back."""
-    operands = (o for e in model.equations.values() for o in e.formula.operands())
-    return max((o.lag for o in operands), default=0)
+def reads_other_waves(model: Model) -> bool:
+    """Return whether a formula of a model reads an earlier wave, or a later one."""
+    return any(o.lag for e in model.equations.values() for o in e.formula.operands())
 
 
 def numbered(panel: Panel, wave: Array, source: str) -> tuple[Index, int]:
@@ -112,6 +115,7 @@ def lag_problems(model: Model, waves: Waves, rows: Rows) -> list[str]:
         if o.lag and o.unit is not None and not _inside(waves.unit, rows.labels(o.unit))
     ]
     cell = waves.unit * waves.count + waves.number
+    out += _construct_problems(model, cell, rows)
     order = np.argsort(cell, kind="stable")
     same = cell[order][1:] == cell[order][:-1]
     if not same.any():
@@ -129,6 +133,25 @@ def lag_problems(model: Model, waves: Waves, rows: Rows) -> list[str]:
                 f"'{model.panel.unit}' have several rows in a wave with different values of it "
                 f"(rows {listing(rows.names(np.sort(order[off + 1])))}); what is lagged is one "
                 "value for each unit in each wave: average the rows first, or leave duplicates out"
+            )
+    return out
+
+
+def _construct_problems(model: Model, cell: Index, rows: Rows) -> list[str]:
+    """Say which lagged constructs have several values for a unit in a wave."""
+    out: list[str] = []
+    lagged = {o.variable for e in model.equations.values() for o in e.formula.operands() if o.lag}
+    for m in (m for m in model.measures.values() if m.name in lagged and model.panel is not None):
+        level = m.level
+        of = np.arange(rows.n) if level is None else codes_of([rows.labels(level)])[0]
+        pairs = np.unique(np.stack([cell, of]), axis=1)
+        if pairs.shape[1] > len(np.unique(cell)):
+            said = "each data row" if level is None else f"each '{level}'"
+            unit = "" if model.panel is None else model.panel.unit
+            out.append(
+                f"'{m.name}' is lagged, and it is a construct of {said}, of which a '{unit}' has "
+                "several in a wave; what is lagged is one value for each unit in each wave: write "
+                f'level = "{unit}" in measures.{m.name}'
             )
     return out
 
@@ -160,7 +183,7 @@ def study_of_waves(model: Model, study: Study) -> Study:
     if panel is None or not {panel.unit, panel.wave} <= set(study.names):
         return study  # columns_present says what is missing
     keys = tuple(dict.fromkeys((panel.unit, *keys_of(model))))
-    marks = (panel, deepest_lag(model) > 0, model.missing, keys)
+    marks = (panel, reads_other_waves(model), model.missing, keys)
     made = _MADE.setdefault(study, {})
     if marks not in made:
         made[marks] = _with_rows(model, panel, study, keys)
@@ -183,7 +206,7 @@ def _with_rows(model: Model, panel: Panel, study: Study, keys: tuple[str, ...]) 
             '(missing = "drop" leaves such rows out)'
         )
     number, count = numbered(panel, wave, study.name)
-    if not deepest_lag(model) or model.missing != "model" or not known.all():
+    if not reads_other_waves(model) or model.missing != "model" or not known.all():
         return study
     names = np.unique(unit.astype(str))
     code = np.searchsorted(names, unit.astype(str))
@@ -253,7 +276,7 @@ def complete_waves(
         DataError: there are gaps, and none may be; or no row is left.
     """
     panel = model.panel
-    if panel is None or not deepest_lag(model):
+    if panel is None or not reads_other_waves(model):
         return keep, []
     unit, wave = labels(study, panel.unit), numeric(study, panel.wave)
     usable = keep & np.isfinite(wave)

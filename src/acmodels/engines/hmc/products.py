@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from acmodels.engines.hmc.places import MOST_SEEN
-from acmodels.spec.formula import Operand
+from acmodels.spec.formula import PLAIN, Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, unit_means, variable_values
@@ -22,7 +22,7 @@ type Slots = Index
 type Coefficient = list[tuple[Slots, float]]
 """Places in V of a row's coefficient, with weights."""
 
-KNOWN_FORMS = frozenset({None, "square", "center", "lag"})
+KNOWN_FORMS = frozenset({None, "square", "center", *PLAIN})
 """What may be taken of a value that moves; functions of units aside."""
 
 
@@ -333,8 +333,8 @@ class Products:
                 here = np.flatnonzero(cell >= 0)
                 effect = GroupEffect(self.known.cell(s.missing), cell[here], (1.0,))
                 out.append(Move(here, none, np.ones(len(here)), effect))
-        if s.raters is not None:
-            effect = self.known.effect(e, s.raters, rows)
+        for place in s.raters:
+            effect = self.known.effect(e, place, rows)
             out.append(Move(np.arange(len(rows)), none, np.ones(len(rows)), effect))
         if s.latent is not None and s.derived is not None:
             m = latent_means(self.layout)[s.latent]
@@ -452,4 +452,4 @@ def _listed(to: Any, first: Any, second: Any, factor: Any) -> tuple[Index, Index
 
 def plain(o: Operand) -> bool:
     """Whether an operand is its value itself."""
-    return o.inner is None or o.unit is not None or o.function == "lag"
+    return o.inner is None or o.unit is not None or o.function in PLAIN

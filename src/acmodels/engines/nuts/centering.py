@@ -109,15 +109,14 @@ ANSWER = 0.6
 def _raters(layout: Layout) -> dict[tuple[int, int], Member]:
     """Say how raters' deviations from their constructs are to be sampled."""
     out: dict[tuple[int, int], Member] = {}
-    for m in layout.measures:
-        if m.raters is None:
-            continue
-        block = layout.blocks[m.raters[0]]
+    pairs = [(m, place) for m in layout.measures for place in m.raters]
+    for m, place in pairs:
+        block = layout.blocks[place[0]]
         answers = np.zeros(len(block.levels))
         for i in m.items:
             answers += np.bincount(block.index(layout.equations[i]), minlength=len(answers))
         ratio = RATER_SD**2 * ANSWER * answers
-        out[m.raters] = Member(RATER_SD * m.scale, ratio / (1.0 + ratio))
+        out[place] = Member(RATER_SD * m.scale, ratio / (1.0 + ratio))
     return out
 
 

@@ -15,7 +15,7 @@ from acmodels.engines.nuts.forms import joined
 from acmodels.engines.nuts.group_effects import GroupEffects
 from acmodels.engines.nuts.population import Population
 from acmodels.engines.nuts.rows import Stack
-from acmodels.spec.formula import Operand
+from acmodels.spec.formula import PLAIN, Operand
 from acmodels.system import EquationLayout, Layout, Responses
 from acmodels.system.arrays import Array, Index
 from acmodels.system.columns import column_values, variable_values
@@ -78,7 +78,7 @@ def is_linear(layout: Layout, m: Moved) -> bool:
     if m.term is not None or len(moves) > 1:
         return False
     o = moves[0].operand
-    if o.inner is None or o.function == "lag":
+    if o.inner is None or o.function in PLAIN:
         return True
     return is_latent(layout, e, o.source) and not layout.derived[o.source].constant
 
@@ -269,8 +269,8 @@ def _linear(part: GroupEffects, population: Population, versions: Versions) -> L
             coefficient = len(population.slopes) + part.at(*m.effect).start + level
         rest = _spread(versions, i, stays)[here]
         found.append((first[i] + here, what.starts[g] + 1 + cell[here], rest, coefficient))
-        raters = find_source(layout, e, moves.parts[0].operand.source).raters
-        if raters is not None:  # they are added to the construct's value
+        for raters in find_source(layout, e, moves.parts[0].operand.source).raters:
+            # they are added to the construct's value
             level = part.blocks[raters[0]].index(e)[source][here]
             value = 1 + what.size + part.at(*raters).start + level
             found.append((first[i] + here, value, rest, coefficient))
