@@ -141,7 +141,10 @@ def test_of_several_events_those_that_are_there_are_tested(tmp_path: Path) -> No
         (lambda d: d.drop(columns="event"), "lack the event 'event'"),
         (lambda d: d.drop(columns="y"), "lack the outcome 'y'"),
         (lambda d: d[d["wave"] < 3], "have 2 waves"),
-        (lambda d: d.assign(event=(d["district"] == "d1") * d["wave"]), "the waves of 1 districts; it takes"),
+        (
+            lambda d: d.assign(event=(d["district"] == "d1") * d["wave"]),
+            "the waves of 1 districts; it takes",
+        ),
         (lambda d: d.assign(event=d["event"].map({0: "none", 1: "left"})), "holds text"),
     ],
 )
