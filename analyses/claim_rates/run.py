@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 import comparisons
+import corners
 import effects
 import mediations
 import moderations
@@ -55,6 +56,7 @@ CLASSES: tuple[Class, ...] = (
     *moderations.THROUGH,
     *shapes.SURFACES,
     *comparisons.AGGREGATES,
+    *corners.CLASSES,
 )
 COLUMNS = (
     "kind", "class", "pattern", "world", "truth", "holds", "limit", "districts", "studies",

@@ -57,6 +57,13 @@ class Panel:
     initial: Literal["free", "stationary"] = "free"
 
 
+class NormalScoresTable(Strict):
+    """One `[normal_scores]` variable: `{ of = ["trust"], unit = "department" }`."""
+
+    of: Annotated[list[str], Field(min_length=1)]
+    unit: str | None = None
+
+
 class ModelTable(Strict):
     """A whole model file; tables owned by other rooms stay raw here."""
 
@@ -69,6 +76,7 @@ class ModelTable(Strict):
         default_factory=list
     )
     composites: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(default_factory=dict)
+    normal_scores: dict[str, NormalScoresTable] = Field(default_factory=dict)
     equations: dict[str, EquationTable] = Field(default_factory=dict)
     measures: dict[str, MeasureTable] = Field(default_factory=dict)
     panel: PanelTable | None = None
@@ -80,6 +88,24 @@ class ModelTable(Strict):
 
 
 @dataclass(frozen=True)
+class NormalScores:
+    """A variable by its order alone: the normal scores of a column, or of a composite of several.
+
+    Attributes:
+        of: columns, a minus before one that is reversed.
+        unit: the id column over whose units, each with its mean, the order goes; rows if None.
+    """
+
+    of: tuple[str, ...]
+    unit: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that it reads, as composites list them."""
+        return self.of if self.unit is None else (*self.of, self.unit)
+
+
+@dataclass(frozen=True)
 class Model:
     """A model file, read and checked for itself (not yet against data).
 
@@ -88,6 +114,7 @@ class Model:
             equation of their own are added where the model meets data (`with_items`).
         composites: variables that are the mean of the z-scores of other columns, standardized
             again; by name, the columns, with a minus before one that is reversed.
+        normal_scores: variables by their order, by name.
         panel: the unit and the waves of a panel, or None.
         estimands, priors: raw tables, checked by the rooms that own them.
         measures: constructs and their items, by construct.
@@ -103,6 +130,7 @@ class Model:
     missing: Missing = "model"
     residual_correlation: tuple[tuple[str, str], ...] = ()
     composites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    normal_scores: Mapping[str, NormalScores] = field(default_factory=dict[str, NormalScores])
     priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     estimands: Mapping[str, Any] = field(default_factory=dict)
     propositions: Mapping[str, Proposition] = field(default_factory=dict)
@@ -171,6 +199,10 @@ def model_from_table(
         missing=t.missing,
         residual_correlation=tuple((a, b) for a, b in t.residual_correlation),
         composites={plain(k): _parts(v) for k, v in t.composites.items()},
+        normal_scores={
+            plain(k): NormalScores(_parts(v.of), None if v.unit is None else plain(v.unit))
+            for k, v in t.normal_scores.items()
+        },
         equations=equations,
         priors={parameter(k, names): v for k, v in t.priors.items()},
         estimands={k: _spelled_estimand(v, names) for k, v in t.estimands.items()},

@@ -7,9 +7,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from acmodels.data import Finding, Study, labels, numeric, row_names, study_of, truth_values
+from acmodels.data import (
+    Finding,
+    Study,
+    label_codes,
+    labels,
+    numeric,
+    row_names,
+    study_of,
+    truth_values,
+)
 from acmodels.errors import DataError, did_you_mean, listing
-from acmodels.spec.model import Equation, Model
+from acmodels.spec.model import Equation, Model, NormalScores
 from acmodels.system.arrays import Array, Index
 
 
@@ -93,7 +102,7 @@ def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, 
         for column, role in uses(e, with_responses=with_responses):
             if column in constructs:
                 continue
-            parts = model.composites.get(column)
+            parts = _made_of(model, column)
             simulated = not with_responses and column in model.equations
             if parts is None or simulated:
                 out.append((column, role, e.response))
@@ -106,19 +115,27 @@ def columns_of(model: Model, *, with_responses: bool = True) -> list[tuple[str, 
     return out
 
 
+def _made_of(model: Model, column: str) -> tuple[str, ...] | None:
+    """Return the columns that a composite or normal scores are made of; None of a column."""
+    if column in model.normal_scores:
+        return model.normal_scores[column].columns
+    return model.composites.get(column)
+
+
 def study_for(model: Model, study: Study) -> Study:
     """The rows of a study of several tables that a model needs: the fewest with all its columns.
 
-    Composites are made of their columns, where the study has them.
+    Composites and normal scores are made of their columns, where the study has them.
 
     Raises:
         DataError: a composite has the name of a column that is there.
     """
     rows = study_of(study, [c for c, _, _ in columns_of(model)])
+    every: dict[str, tuple[str, ...] | NormalScores] = {**model.composites, **model.normal_scores}
     wanted = {
-        name: parts
-        for name, parts in model.composites.items()
-        if all(c.removeprefix("-") in rows.names for c in parts)
+        name: how
+        for name, how in every.items()
+        if all(c.removeprefix("-") in rows.names for c in _made_of(model, name) or ())
     }
     return _with_composites(rows, wanted, model.source) if wanted else rows
 
@@ -127,18 +144,22 @@ _MADE: WeakKeyDictionary[Study, dict[Any, Study]] = WeakKeyDictionary()
 """Studies with composites made before, so that a study stays one and the same object."""
 
 
-def _with_composites(study: Study, wanted: Mapping[str, tuple[str, ...]], source: str) -> Study:
+def _with_composites(
+    study: Study, wanted: Mapping[str, tuple[str, ...] | NormalScores], source: str
+) -> Study:
     key = tuple(wanted.items())
     made = _MADE.setdefault(study, {})
     if key not in made:
         new: dict[str, Array] = {}
-        for name, parts in wanted.items():
+        for name, how in wanted.items():
+            scores = isinstance(how, NormalScores)
             if name in study.names:
+                table = "normal_scores" if scores else "composites"
                 raise DataError(
-                    f"{source}: composites.{name}: {study.name} has a column of that name; call "
+                    f"{source}: {table}.{name}: {study.name} has a column of that name; call "
                     "the composite something else"
                 )
-            new[name] = composite(study, parts)
+            new[name] = normal_scores(study, how) if scores else composite(study, how)
         made[key] = replace(study, frame=study.frame.assign(**new))
     return made[key]
 
@@ -172,6 +193,53 @@ def composite(study: Study, parts: Sequence[str]) -> Array:
     out = _standardized(np.where(count > 0, mean, np.nan))
     if out is None:
         raise DataError(f"{study.name}: the mean of {listing(parts)} does not vary")
+    return out
+
+
+def normal_scores(study: Study, how: NormalScores) -> Array:
+    """Return a variable by its order: in each place the mean of a normal variable's share there.
+
+    Ties are one category; its score is the mean of a standard normal variable between the two
+    quantiles that cut the category's share off.
+
+    Args:
+        study: the table.
+        how: the columns, and the units whose means are ordered.
+
+    Returns:
+        Shape (rows,), NaN where there is no value.
+
+    Raises:
+        DataError: a column is not numeric.
+    """
+    first = how.of[0]
+    sign = -1.0 if first.startswith("-") else 1.0
+    many = len(how.of) > 1
+    x = composite(study, how.of) if many else sign * numeric(study, first.removeprefix("-"))
+    if how.unit is None:
+        return scores_of(x)
+    codes, levels = label_codes(study, how.unit)
+    seen = (codes >= 0) & np.isfinite(x)
+    count = np.bincount(codes[seen], minlength=len(levels))
+    total = np.bincount(codes[seen], x[seen], len(levels))
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(codes >= 0, scores_of(mean)[codes], np.nan)
+
+
+def scores_of(x: Array) -> Array:
+    """Return the normal scores of values, NaN where there is none; see `normal_scores`."""
+    from scipy.special import ndtri
+
+    seen = np.isfinite(x)
+    if not seen.any():
+        return np.full(len(x), np.nan)
+    values = np.round(x[seen] / max(float(np.abs(x[seen]).max()), 1e-300), 12)
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    share = count / count.sum()
+    edges = ndtri(np.clip(np.r_[0.0, np.cumsum(share)], 0.0, 1.0))
+    density = np.where(np.isfinite(edges), np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi), 0.0)
+    out = np.full(len(x), np.nan)
+    out[seen] = ((density[:-1] - density[1:]) / share)[place]
     return out
 
 

@@ -182,7 +182,9 @@ def _p_prior(
         ]
     except AcmodelsError:
         return None
-    return _joined(compiled, answers, terms).holds
+    rules = [c.at_prior or c.rule for c in compiled]
+    found = [r(a, terms) for r, a in zip(rules, answers, strict=True)]
+    return jointly(found, terms.probability).holds
 
 
 def _joined(

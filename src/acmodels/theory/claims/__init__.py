@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Direction = Literal["+", "-"]
 
-LATER = ("necessary", "sufficient", "conjunction", "structure",
+LATER = ("conjunction", "structure",
          "duration", "ties")  # fmt: skip
 """Kinds that a framework may state and that are not compiled yet."""
 
@@ -83,6 +83,7 @@ class Compiled:
         notes: what a reader must know, as sentences.
         rule_words: the rule, as a person says it.
         rows: the setting of the models, where it is not the one that was given.
+        at_prior: the rule before the data, where it rests on more of them than draws.
     """
 
     models: "tuple[ModelFile, ...]"
@@ -94,6 +95,7 @@ class Compiled:
     notes: tuple[str, ...] = ()
     rule_words: tuple[str, ...] = field(default=())
     rows: "Setting | None" = None
+    at_prior: Callable[[Answers, Terms], Ruling] | None = None
 
 
 @dataclass(frozen=True)
