@@ -144,7 +144,7 @@ def compiled(keys: Keys, s: Setting, name: str, *, sufficient: bool, said: str) 
         )
     parameter = named.coefficient(quoted(order), piece.claim)
     asked = (
-        f"P(share of {place} {keys.to} among {level.name}s {side} in {keys.from_} < {LIMIT:g}), and "
+        f"P(share of {place} {keys.to} among {level.name}s {side} in {keys.from_} < {LIMIT:g}) and "
         "P(share below what an additive model with the same slope predicts)"
     )
     scored: dict[str, object] = {"of": list(scores.of)}
