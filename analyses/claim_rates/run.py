@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 import comparisons
+import conjunctions
 import corners
 import effects
 import mediations
@@ -57,6 +58,7 @@ CLASSES: tuple[Class, ...] = (
     *shapes.SURFACES,
     *comparisons.AGGREGATES,
     *corners.CLASSES,
+    *conjunctions.CLASSES,
 )
 COLUMNS = (
     "kind", "class", "pattern", "world", "truth", "holds", "limit", "districts", "studies",

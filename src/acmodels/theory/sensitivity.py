@@ -18,6 +18,9 @@ from acmodels.theory.ruling import Array, Ruling, decide, jointly
 PRIOR_DRAWS = 400
 """Draws of the prior: a probability is then known within 0.05 (2 Monte Carlo errors)."""
 
+EVIDENCE = "/evidence"
+"""The end of the name under which a rule finds a log marginal likelihood."""
+
 HIGHEST_K = 0.7
 """The Pareto k up to which weights of other priors are trusted (Vehtari et al., 2024)."""
 
@@ -45,12 +48,18 @@ class Sensitivity:
 
 
 def answers_of(fit: Fit, called: Mapping[str, str]) -> dict[str, Array]:
-    """Return the draws of a fit's estimands, by the names that a claim has for them."""
+    """Return the draws of a fit's estimands, by the names that a claim has for them.
+
+    `NAME/evidence` is the log marginal likelihood of the model that estimand NAME is of, (1,),
+    where the engine can tell.
+    """
     out: dict[str, Array] = {}
     back = _back(called)
     for row in fit.effects.rows:
         for own in back.get(row.name, ()):
             out |= _named(own, row.at, row.draws, row.steps)
+            if fit.log_marginal_likelihood is not None:
+                out[f"{own}{EVIDENCE}"] = np.array([fit.log_marginal_likelihood])
     return out
 
 
@@ -86,13 +95,14 @@ def prior_answers(fit: Fit, called: Mapping[str, str], seed: int) -> dict[str, A
     return out
 
 
-def weights_at(fit: Fit, factor: float) -> Array | None:
+def weights_at(fit: Fit, factor: float) -> tuple[Array, float] | None:
     """Return weights of the draws under priors whose sds are `factor` times as large.
 
     Importance weights, smoothed by PSIS (Vehtari, Simpson, Gelman, Yao & Gabry, 2024, *JMLR* 25).
 
     Returns:
-        Shape (S,), adding up to 1; None where their tail is too long to be trusted.
+        Shape (S,), adding up to 1, and by how much the log marginal likelihood is larger under
+        those priors (the log of the mean ratio); None where their tail is too long to be trusted.
     """
     from arviz_stats.base.array import array_stats
 
@@ -103,7 +113,8 @@ def weights_at(fit: Fit, factor: float) -> Array | None:
     if float(np.max(k)) > HIGHEST_K:
         return None
     w = np.exp(np.asarray(log).reshape(-1) - np.max(log))
-    return w / w.sum()
+    top = float(ratio.max())
+    return w / w.sum(), top + float(np.log(np.mean(np.exp(ratio - top))))
 
 
 def replace_priors(_old: Priors, new: Mapping[str, Prior]) -> Priors:
@@ -155,11 +166,13 @@ def sensitivity(
         for fits in used:
             mine: dict[str, Array] = {}
             for f, called in fits:
-                w = weights_at(f, factor)
-                if w is None:
+                found_weights = weights_at(f, factor)
+                if found_weights is None:
                     found = None
                     break
-                mine |= resampled(answers_of(f, called), w)
+                w, more = found_weights
+                again = resampled(answers_of(f, called), w)
+                mine |= {k: v + more if k.endswith(EVIDENCE) else v for k, v in again.items()}
             if found is None:
                 break
             found.append(mine)

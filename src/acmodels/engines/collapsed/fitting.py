@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from acmodels.engines import Batch, Sampling
+from acmodels.engines.collapsed.bridge import bridge
 from acmodels.engines.collapsed.group_effects import group_effects
 from acmodels.engines.collapsed.hyper import (
     Hyper,
@@ -251,6 +252,10 @@ def _target(problem: Problem) -> Target:
     return lambda x, which: density(problem, x, which, bare=True).log
 
 
+LEAST_BRIDGE = 2000
+"""Draws of the proposal from which a marginal likelihood is bridged."""
+
+
 @dataclass(frozen=True)
 class Weighted:
     """Weighted points of one data set.
@@ -407,9 +412,11 @@ def _single(
             weighted.log_marginal, np.sqrt(max(1 / weighted.ess - 1 / weighted.x.shape[1], 0.0)),
         )  # fmt: skip
         if not weighted.trusted:
-            weighted = _walk(problem, region, weighted, shape, rng, sampling)
+            weighted, log, mcse = _walk(problem, region, weighted, shape, rng, sampling)
             points = np.arange(shape[0] * shape[1])[None]
-            part = SampledPart(names, "metropolis")
+            part = SampledPart(
+                names, "metropolis", log_marginal_likelihood=log, log_marginal_mcse=mcse
+            )
     z = rng.standard_normal((1, points.shape[1], len(h.component.coefficients)))
     values, beta = _draws(problem, weighted.x, weighted.values, points, z, np.zeros(1, np.int64))
     later = np.random.default_rng(seed.spawn(1)[0])
@@ -458,8 +465,12 @@ def _walk(
     shape: tuple[int, int],
     rng: np.random.Generator,
     sampling: Sampling,
-) -> Weighted:
-    """Draws by Metropolis steps, from where the weighted points are; all of one weight."""
+) -> tuple[Weighted, float, float]:
+    """Draw by Metropolis steps, from where the weighted points are; all of one weight.
+
+    Returns:
+        The draws, and the log marginal likelihood with its Monte Carlo error.
+    """
     h = region.hyper
     chains, draws = shape
     each = min(WALKERS, draws)
@@ -470,7 +481,7 @@ def _walk(
     q = refit(weighted.x, flat)
     everywhere = folds(h, region.folded)
 
-    def independent(n: int) -> Array:
+    def independent(n: int, rng: np.random.Generator = rng) -> Array:
         standard = rng.standard_normal((n, h.size)) * np.sqrt(DF / rng.chisquare(DF, (n, 1)))
         return place(q, standard[None])[0]
 
@@ -492,7 +503,15 @@ def _walk(
     )  # fmt: skip
     x = walked.reshape(chains, each * kept, h.size)[:, :draws].reshape(1, chains * draws, h.size)
     x = unfold(h, x)  # a walker may stand at a point's mirror image
-    return replace(weighted, x=x, values=density(problem, x, which))
+    values = density(problem, x, which)
+    own = np.random.default_rng(h.size)  # of its own, so that no draw depends on it
+    made = independent(max(chains * draws, LEAST_BRIDGE), own)
+    ok = inside(h, made[None], region.folded)[0]
+    made = unfold(h, made[None])
+    there = target(made, which)[0] - log_density(q, made, region.flips)[0]
+    here = values.log[0] - log_density(q, x, region.flips)[0]
+    log, mcse = bridge(here, np.where(ok, there, -np.inf))
+    return replace(weighted, x=x, values=values), log, mcse
 
 
 def _draws(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Direction = Literal["+", "-"]
 
-LATER = ("conjunction", "structure",
+LATER = ("structure",
          "duration", "ties")  # fmt: skip
 """Kinds that a framework may state and that are not compiled yet."""
 
