@@ -48,6 +48,12 @@ claim-rates: $(STAMP) ## error rates of verdicts by kind of claim, at three size
 docs: $(STAMP) ## the documentation site, in docs/site/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs/site docs/site/_build
 
+pages: $(STAMP) ## run the blocks of the site's tutorials and put their output on the pages
+	$(BIN)/python scripts/run_pages.py
+
+check-pages: $(STAMP) ## the tutorials show what their blocks print; minutes
+	$(BIN)/python scripts/run_pages.py --check
+
 course: $(STAMP) ## run the six lessons
 	cd course && for f in lesson_*.py; do echo $$f; ../$(BIN)/python $$f || exit 1; done
 
@@ -83,5 +89,5 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	$(BIN)/acmodels compile
 	@touch $(STAMP)
 
-.PHONY: help setup course docs demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
+.PHONY: help setup course docs pages check-pages demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
 	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines claim-rates

@@ -9,10 +9,12 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 import acmodels as ac
 from acmodels import estimands
+from acmodels.cli import main
 from acmodels.data.wide import ItemTable, TargetTable, WideTable
 from acmodels.families import family_names
 from acmodels.framework import files as framework_files
@@ -25,14 +27,18 @@ from acmodels.spec.proposition import ClaimTable, PropositionTable, RegionTable
 from acmodels.theory import claims
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+run_pages = import_module("run_pages")
 SITE = ROOT / "docs" / "site"
-PAGES = ("start.md", "how_to.md", "theory.md")
+PAGES = ("start.md", "how_to.md", "theory.md", "planning.md", "worlds.md")
+"""Pages whose commands are run; `scripts/run_pages.py` runs those that show output."""
 
 
-def commands(page: Path) -> list[str]:
+def commands(page: Path) -> list[list[str]]:
     text = page.read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [line.strip() for b in blocks for line in b.splitlines() if line.startswith("acmodels")]
+    lines = [line for b in blocks for line in b.splitlines() if line.startswith("acmodels")]
+    return [shlex.split(line, comments=True) for line in lines]
 
 
 def scripts(page: Path) -> list[str]:
@@ -125,8 +131,49 @@ def test_every_function_is_in_the_reference() -> None:
     assert [n for n in verbs if f"autofunction:: acmodels.{n}\n" not in text] == []
 
 
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted(SITE.glob("*.md"))], ids=lambda p: p.stem
+)
+def test_every_command_has_its_options(page: Path) -> None:
+    for _, name, *rest in commands(page):
+        command = main.get_command(click.Context(main), name)
+        assert command is not None, name
+        command.make_context(name, list(rest))  # an unknown option or a lacking argument raises
+
+
+def test_an_option_that_is_not_there_is_found() -> None:
+    command = main.get_command(click.Context(main), "fit")
+    assert command is not None
+    with pytest.raises(click.UsageError):
+        command.make_context("fit", ["m.toml", "d.csv", "--leave", "g"])
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", (ROOT / "README.md").read_text("utf-8")):
+        assert (ROOT / target).exists(), target
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", run_pages.PAGES)
+def test_pages_show_what_their_blocks_print(page: str) -> None:
+    assert run_pages.main(["--check", page]) == 0
+
+
+def test_another_output_is_seen() -> None:
+    """Numbers may differ a little between machines, words and the number of lines may not."""
+    shown = "H1 supported 0.41\nTime: read 1 s.\n"
+    assert run_pages.differs(shown, "H1 supported 0.42\nTime: read 9 s.\n") is None
+    for other in (
+        "H1 undecided 0.41\nTime: x\n",
+        "H1 supported 0.61\nTime: x\n",
+        "H1 supported 0.41\n",
+    ):
+        assert run_pages.differs(shown, other) is not None
+    assert run_pages.cut("a\nb\nc\nd\n", "1\n...\n2\n") == "a\n...\nd\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["../../README.md", *PAGES])
 def test_every_command_works(page: str, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -136,7 +183,7 @@ def test_every_command_works(page: str, tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
     for line in found:
         done = subprocess.run(
-            shlex.split(line), cwd=tmp_path, env=environment, capture_output=True, text=True,
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, (line, done.stderr[-600:])

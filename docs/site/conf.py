@@ -13,12 +13,12 @@ project = "acmodels"
 author = "the acmodels authors"
 version = release = installed("acmodels")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 2
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_prev_next": False, "header_links_before_dropdown": 9}
-html_sidebars = {"**": []}
+html_theme_options = {"show_prev_next": False, "header_links_before_dropdown": 4}
+html_sidebars = {"index": []}
 html_copy_source = False
 html_title = "acmodels"
 autodoc_typehints = "description"
