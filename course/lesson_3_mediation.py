@@ -108,7 +108,7 @@ answer = None
 check("3.4", answer)
 
 # %% [markdown]
-# ## What a lottery for the cause does not give
+# ## What random assignment of the cause does not give
 #
 # Treatment was drawn by lot; the mediator was not. Whatever moves both mediator and outcome (a new
 # superintendent, say) makes b something else than an effect. If it is standard normal and moves the one

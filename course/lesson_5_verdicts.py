@@ -9,7 +9,7 @@
 # # 5. From proposition to verdict
 #
 # "District capacity raises learning by way of the interactions that it makes possible" (P41) is a
-# sentence. To test it one has to say which number would bear it out (an *estimand*), which values
+# sentence. To test it one has to say which number would support it (an *estimand*), which values
 # of it (a *region*), which are too small to matter (a *rope*), and how sure one must be (a *probability*).
 
 # %%
@@ -101,7 +101,7 @@ answer = None
 check("5.4", answer)
 
 # %% [markdown]
-# ## Does it hang on the prior?
+# ## Does it depend on the prior?
 #
 # A normal prior and a normal likelihood make a posterior whose mean weighs both by their precisions, one
 # over the variance.
@@ -115,7 +115,7 @@ check("5.5", answer)
 
 # %% [markdown]
 # The column `prior_sensitive` says where a verdict's estimate moves with the prior (power-scaling,
-# Kallioinen and others, 2024). Whether it hangs on a single district takes a refit without each:
+# Kallioinen and others, 2024). Whether it depends on a single district takes a refit without each:
 # `acmodels fit interaction_mediation data/synthetic/partnerships --leave-out district`.
 
 # %%

@@ -241,11 +241,11 @@ TABLES: dict[str, tuple[Content, Equations, tuple[str, ...]]] = {
     ),
     "binary coded 1 and 2": (
         {"yes": lambda f: f["yes"] + 1}, family("bernoulli"),
-        ("study.csv", "'yes'", "holds 1, 2", "wants 0 and 1", "1 to 0 and 2 to 1", "rows"),
+        ("study.csv", "'yes'", "holds 1, 2", "needs 0 and 1", "1 to 0 and 2 to 1", "rows"),
     ),
     "binary of three values": (
         put("yes", [6, 8], 2), family("bernoulli"),
-        ("'yes'", "3 values (0, 1, 2)", "wants 0 and 1", "rows 6, 8)"),
+        ("'yes'", "3 values (0, 1, 2)", "needs 0 and 1", "rows 6, 8)"),
     ),
     "binary in words": (
         {"yes": lambda f: np.where(f["yes"] == 1, "Yes", "No")}, family("bernoulli"),
@@ -345,7 +345,7 @@ MODELS: dict[str, tuple[Equations, str, tuple[str, ...]]] = {
         ("equations", "is a cycle", "m -> y -> m", "recursive"),
     ),
     "mediator equal to outcome": (
-        {"y": "y ~ x + y"}, "", ("equations.y.formula", "'y' stands on both sides", "mediator"),
+        {"y": "y ~ x + y"}, "", ("equations.y.formula", "'y' is on both sides", "mediator"),
     ),
     "via is the outcome": (
         PATH, INDIRECT.replace('["m"]', '["y"]'), ("estimands.ie", "no arrow from 'y' to 'y'"),

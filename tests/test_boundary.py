@@ -55,7 +55,7 @@ def test_a_group_sd_at_zero_is_a_note_before_and_after_the_fit() -> None:
     frame["y"] -= frame.groupby("g")["y"].transform("mean")  # groups alike: the sd is 0 by lmer
     (after,) = said(frame)
     assert "sd(y ~ 1 | g)" in after
-    assert "clearly above 0" in after
+    assert "clearly from 0" in after
     (before,) = noted(frame)
     assert "sd(y ~ 1 | g)" in before
 

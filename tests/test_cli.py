@@ -644,7 +644,7 @@ def test_ml_writes_a_table_and_a_section(call: Call, engine: FakeEngine, tmp_pat
     assert {"m ~ x:z", "sd(y ~ 1 | district)", "sigma(m)"} <= set(table["name"])
     assert table["note"].notna().all()
     page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
-    assert "Beside maximum likelihood" in page
+    assert "Comparison with maximum likelihood" in page
     assert page.count("REML (MixedLM)") >= 8
     assert "ml" in json.loads((tmp_path / "o" / "run.json").read_text())["seconds"]
 

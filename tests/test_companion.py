@@ -350,10 +350,10 @@ def test_hostile_names_are_inert_in_the_report(tmp_path: Path) -> None:
     path = report(fitted, tmp_path / "r.html", ml=maximum_likelihood(fitted))
     page = path.read_text(encoding="utf-8")
     assert "<script" not in page
-    assert "Beside maximum likelihood" in page
+    assert "Comparison with maximum likelihood" in page
     assert "&lt;script&gt;" in page
 
 
 def test_without_the_table_there_is_no_section(tmp_path: Path) -> None:
     page = report(fake_fit(model("y ~ x"), fake_frame()), tmp_path / "r.html").read_text()
-    assert "Beside maximum likelihood" not in page
+    assert "Comparison with maximum likelihood" not in page

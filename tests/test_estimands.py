@@ -663,7 +663,7 @@ def test_variance_share_counts_only_its_own_equation() -> None:
         ({"y": "y ~ w", "m": "m ~ x"}, {"kind": "direct", "from": "x", "to": "y"}, ("no arrow",)),
         (PARALLEL, indirect(at={"w": [1]}), ("'w' moderates no step",)),
         (PARALLEL, {"kind": "slope_at", "from": "x", "to": "y"}, ("needs at",)),
-        (MODERATED, indirect(at={"ww": [1]}), ("'ww' stands in no formula", "did you mean 'w'?")),
+        (MODERATED, indirect(at={"ww": [1]}), ("'ww' is in no formula", "did you mean 'w'?")),
         ({"m": "m ~ x*s", "y": "y ~ m"}, indirect(at={"s": ["D"]}), ("no level 'D'", "A, B, C")),
         ({"m": "m ~ x*w", "y": "y ~ m"}, indirect(at={"w": ["a"]}), ("number", "'a'")),
         ({"y": "y ~ s"}, {"kind": "direct", "from": "s", "to": "y"}, ("3 levels", "s[C]")),

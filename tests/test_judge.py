@@ -171,19 +171,16 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             990,
             Proposition("P", "e", 0.0, INF),
             "supported",
-            (
-                "Supported, since the probability that it lies above 0 is 0.990, at least "
-                "the 0.975 asked for."
-            ),
+            ("Supported, since the probability that it lies above 0 is 0.990 (threshold 0.975)."),
         ),
         (
             990,
             Proposition("P", "e", 0.0, INF, rope=(-0.1, 0.1)),
             "supported",
             (
-                "Supported, since the probability that it lies above 0 is 0.990, at least the "
-                "0.975 asked for, and the probability that it is negligible (-0.1 to 0.1) is "
-                "below 0.001, below 0.025."
+                "Supported, since the probability that it lies above 0 is 0.990 (threshold "
+                "0.975), and the probability that it is negligible (-0.1 to 0.1) is "
+                "below 0.001 (must be below 0.025)."
             ),
         ),
         (
@@ -191,8 +188,8 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             Proposition("P", "e", 0.0, INF),
             "contradicted",
             (
-                "Contradicted, since the probability that it does not lie above 0 is 0.990, at "
-                "least the 0.975 asked for."
+                "Contradicted, since the probability that it does not lie above 0 is 0.990 "
+                "(threshold 0.975)."
             ),
         ),
         (
@@ -201,7 +198,7 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             "contradicted",
             (
                 "Contradicted, since the probability that it is negligible (0 to 2) is above "
-                "0.999, at least the 0.975 asked for."
+                "0.999 (threshold 0.975)."
             ),
         ),
         (
@@ -209,8 +206,8 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             Proposition("P", "e", -INF, 0.5, probability=0.9),
             "undecided",
             (
-                "Undecided: the probability that it lies below 0.5 is 0.500, where 0.9 either way "
-                "would decide."
+                "Undecided: the probability that it lies below 0.5 is 0.500, and the threshold is "
+                "0.9 in either direction."
             ),
         ),
         (

@@ -61,7 +61,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "family": (table(F={**F, "family": "probit"}), "'probit' is not one of"),
     "no items": (table(F={"level": "unit"}), "needs either items"),
     "both": (table(F={**F, "construct": "trust"}), "one of the two only"),
-    "twice": (table(F={**F, "items": ["a1", "a1", "a2"]}), "a1 is there twice"),
+    "twice": (table(F={**F, "items": ["a1", "a1", "a2"]}), "a1 appears twice"),
     "reverse": (table(F={**F, "reverse": ["a4"]}), "'a4' is none of its items"),
     "marker": (table(F={**F, "marker": "b1"}), "measures.F.marker: 'b1' is none of its items"),
     "reversed marker": (table(F={**F, "marker": "a1", "reverse": ["a1"]}), "a marker's loading"),
@@ -368,7 +368,7 @@ def test_the_report_shows_constructs_and_no_equations_of_items(tmp_path: Path) -
     assert "How well F is measured" in page
     assert "Agreement of raters (ICC1)" in page
     assert "How far items differ between groups of role" in page
-    assert "What is left between items" in page
+    assert "Residual correlations of items" in page
     assert "u07" not in page  # no unit of the data
 
 

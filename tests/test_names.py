@@ -321,7 +321,7 @@ def test_a_name_in_both_unicode_forms_is_refused_twice(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"'é' \(2 times\) with different spelling of accents"):
             study(source)
     twice = {"name": "t", "equations": {n: {"formula": f"{n} ~ x"} for n in both}}
-    with pytest.raises(ModelError, match="the key 'é' is there twice, with its accents typed"):
+    with pytest.raises(ModelError, match="the key 'é' appears twice, with its accents typed"):
         load_model(twice)
 
 

@@ -232,7 +232,7 @@ SPOILS: dict[str, tuple[Callable[[Tables], object], str]] = {
     ),
     "a share below 0": (
         lambda t: t["guidance"].loc.__setitem__((2, "share_tacit"), -0.1),
-        "guidance.csv: shares lie outside 0 to 1 (row 4)",
+        "guidance.csv: shares are outside 0 to 1 (row 4)",
     ),
     "unit unknown": (
         lambda t: t["unit_measures"].loc.__setitem__((0, "unit_id"), "777"),

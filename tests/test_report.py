@@ -234,7 +234,7 @@ def test_unusable_is_said_at_once(tmp_path: Path) -> None:
     assert "These results cannot be used: a diagnostic failed." in head
     assert why in head
     assert "3 unusable" in page.text
-    assert "It leans on the prior" in page.text
+    assert "It is sensitive to the prior" in page.text
     assert "Supported" not in page.text
 
 

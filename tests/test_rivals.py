@@ -119,7 +119,7 @@ def test_the_report_of_a_test_shows_all_three(tmp_path: Path) -> None:
         cli(["test", str(tmp_path / "small.csv"), "--propositions", "P17", "--rivals", "--quiet",
              "--out", str(tmp_path / "out"), "--draws", "200"])  # fmt: skip
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "Accounts that cannot both hold" in page
+    assert "Rival accounts" in page
     assert "Does interaction carry all of prior knowledge" in page
     assert "8 districts in turn" in page
     assert (tmp_path / "out" / "rivals.csv").exists()

@@ -472,7 +472,7 @@ def test_proportion_mediated_and_where_it_is_withheld(fit: Any, model: Any) -> N
     flat = pd.DataFrame(noise, columns=["x", "z", "m", "y"]).assign(
         district=[f"d{i % 10}" for i in range(120)]
     )
-    assert "not said, since the interval of total" in proportions(ac.fit(model, flat))[0]
+    assert "not reported, since the interval of total" in proportions(ac.fit(model, flat))[0]
 
 
 def test_the_estimand_is_the_ratio_and_is_withheld_where_the_total_may_be_zero(

@@ -118,7 +118,7 @@ def test_a_preregistration_says_every_setting_and_scale() -> None:
         "with w at 18 and 30", "that it (at w = 18) lies above 0",
         "x moves from 1234567 to 1234568",
         "at the second of the two values", "where it is a maximum",
-        "by slopes of the linear predictor of m, which is no unit of y",
+        "by slopes of the linear predictor of m, which is not in units of y",
     ):  # fmt: skip
         assert said in text
 

@@ -281,8 +281,10 @@ def test_the_main_results_of_robustness_on_a_terminal(
     out = capsys.readouterr().out
     assert "Each of 20 units of district left out in turn:" in out
     assert "i moves most without 'd" in out
-    assert re.search(r"H1 is supported: the same whichever is left out; 'd\d+' moves it most", out)
+    assert re.search(
+        r"H1 is supported: the same whichever unit is left out; 'd\d+' moves it most", out
+    )
     assert "An unmeasured confounder of m and y" in out
-    assert re.search(r"i: 0\.\d+ \[.*\] without a confounder; the interval tips at", out)
+    assert re.search(r"i: 0\.\d+ \[.*\] without a confounder; the interval reaches 0 at", out)
     run = json.loads((tmp_path / "o" / "run.json").read_text(encoding="utf-8"))
     assert run["propositions"]["H1"]["region"] == [0.0, None]

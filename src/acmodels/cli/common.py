@@ -31,9 +31,9 @@ def options_of(*names: str) -> Decorator:
         ),
         "prob": click.option("--prob", type=float, default=0.95, show_default=True),
         "workers": click.option(
-            "--workers", type=int, help="Cores to use; changes the time, never the numbers."
+            "--workers", type=int, help="Number of cores; results do not depend on it."
         ),
-        "quiet": click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        "quiet": click.option("--quiet", is_flag=True, help="Print errors only."),
         "columns": click.option(
             "--columns",
             type=click.Path(path_type=Path),

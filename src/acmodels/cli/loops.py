@@ -27,17 +27,23 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options of the commands that refit many times."""
     for made in (
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option("--quiet", is_flag=True, help="Say nothing but errors."),
+        click.option("--quiet", is_flag=True, help="Print errors only."),
+        click.option("--workers", type=int, help="Number of cores; results do not depend on it."),
         click.option(
-            "--workers", type=int, help="Cores to use; changes the time, never the numbers."
+            "--chains", type=int, help="Chains of each fit. Default: 4 with hmc and nuts."
         ),
-        click.option("--chains", type=int, help="Of each fit; 4 by hmc and nuts."),
         click.option(
             "--draws",
             type=int,
-            help="Of each chain; 150 by hmc, 500 by nuts, more where too few.",
+            help="Draws of each chain. Default: 150 with hmc, 500 with nuts, and more where "
+            "these are too few.",
         ),
-        click.option("--replications", "--n", type=int, help="Instead of the file's number."),
+        click.option(
+            "--replications",
+            "--n",
+            type=int,
+            help="Number of simulated studies. Default: the file's.",
+        ),
         click.option("--slurm", type=int, metavar="JOBS", help="Run on so many SLURM jobs."),
         click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster."),
     ):
@@ -50,7 +56,7 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 @_run_options
 @options_of("interval", "prob")
 def recover(design: str, **options: Any) -> None:
-    """Simulate DESIGN and refit its model, many times: bias, coverage, width."""
+    """Simulate DESIGN and refit its model, many times: bias, coverage, interval width."""
     from acmodels.load import load_design
     from acmodels.replication.recovery import recover as go
 
@@ -73,7 +79,7 @@ def recover(design: str, **options: Any) -> None:
 @click.argument("design", required=False, shell_complete=designs)
 @_run_options
 def calibrate(model: str, design: str | None, **options: Any) -> None:
-    """Rank truths from MODEL's priors among posterior draws (SBC), on data of DESIGN."""
+    """Check MODEL by simulation-based calibration (SBC), on data of DESIGN."""
     from acmodels.load import design_of, load_design, load_model
     from acmodels.replication.calibration import calibrate as go
     from acmodels.spec.design import with_model
@@ -91,10 +97,14 @@ def calibrate(model: str, design: str | None, **options: Any) -> None:
 @main.command()
 @click.argument("plan", shell_complete=plans)
 @_run_options
-@click.option("--mcse", type=float, help="Stop at a design whose Monte Carlo error is below this.")
+@click.option(
+    "--mcse",
+    type=float,
+    help="Stop simulating a design once its Monte Carlo standard error is below this.",
+)
 @click.option("--confirm", is_flag=True, help="Simulate the design chosen again, with fresh seeds.")
 def power(plan: str, **options: Any) -> None:
-    """Say how often a study succeeds over PLAN's grid, and which design is cheapest."""
+    """Estimate power over PLAN's grid, and find the cheapest design that reaches the target."""
     from acmodels.load import load_plan
     from acmodels.replication.power import power as go
 
@@ -247,4 +257,8 @@ def _print_run(command: str, found: Any, out: Path, options: dict[str, Any]) -> 
         )
         echo(f"Report: {out / 'report.html'}")
     if not found.trusted:
-        echo(f"No answer: {failed} of {total} fits failed, more than 5 % somewhere.", err=True)
+        echo(
+            f"No power is reported: {failed} of {total} fits failed, more than 5 % for some "
+            "design.",
+            err=True,
+        )

@@ -29,7 +29,7 @@ from acmodels.spec.names import plain
 @click.argument("model", shell_complete=shipped)
 @click.argument("data", type=click.Path(path_type=Path))
 @options_of("columns", *FITTING)
-@click.option("--ml", is_flag=True, help="Fit by maximum likelihood too, and compare: ml.csv.")
+@click.option("--ml", is_flag=True, help="Also fit by maximum likelihood, and compare: ml.csv.")
 @click.option(
     "--confounding",
     metavar="M:Y[@G]",
@@ -76,7 +76,7 @@ def demo(**options: Any) -> None:
 
     def notice(fitted: Any) -> str:
         seed = options["seed"]
-        return f"Simulated data (seed {seed}), no evidence of anything: {hit(fitted)}."
+        return f"Simulated data (seed {seed}), not evidence about real districts: {hit(fitted)}."
 
     def also(folder: Path, _: Any) -> None:
         from acmodels.reporting.results import write_simulation
@@ -243,7 +243,7 @@ def _check_more(model: Any, study: Any, options: dict[str, Any]) -> None:
     if by and plain(by) not in study.names:
         raise click.UsageError(f"--leave-out: no column '{by}'{did_you_mean(by, study.names)}")
     if (by or options.get("confounding")) and not model.estimands:
-        raise click.UsageError(f"{model.source}: has no [estimands] to look at")
+        raise click.UsageError(f"{model.source}: has no [estimands] to refit")
 
 
 @main.command()

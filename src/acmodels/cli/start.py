@@ -66,8 +66,8 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
-@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 for any free port.")
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @options_of("workers", "quiet")
 def planner(port: int, *, no_browser: bool, **options: Any) -> None:
     """Plan a study in a browser, on this machine."""

@@ -25,7 +25,7 @@ from acmodels.numbers import table_text
 @click.argument("model", required=False, shell_complete=shipped)
 @options_of("columns", "quiet", "json")
 def check(data: Path, model: str | None, **options: Any) -> None:
-    """Say what DATA hold, and what is wrong with them for MODEL."""
+    """Describe DATA and check them, for MODEL if it is given."""
     from acmodels.data import read_study
     from acmodels.reporting.describe import describe_model, describe_study, refused
 
@@ -201,7 +201,7 @@ def export(data: Path, form: str, **options: Any) -> None:
 @click.argument("data", type=click.Path(path_type=Path))
 @options_of("columns", "out", "quiet", "json")
 def scales(data: Path, **options: Any) -> None:
-    """Say how well the items of DATA measure, and how far raters agree."""
+    """Describe the items of DATA: reliability, and agreement of raters."""
     from acmodels.data import read_study
     from acmodels.data.scales import scales as describe
     from acmodels.folder import result_folder

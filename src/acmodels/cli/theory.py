@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--propositions", "only", help="Ids with commas between them, as P01,P41; all if left out."
+    "--propositions", "only", help="Ids separated by commas, such as P01,P41. Default: all."
 )
 @click.option(
     "--framework",
     "theory",
     type=click.Path(path_type=Path),
-    help="A folder with a framework of your own; see `acmodels new --framework`.",
+    help="Folder with a framework of your own; see `acmodels new --framework`.",
 )
-@click.option("--scores", is_flag=True, help="Take averages of items for constructs.")
 @click.option(
-    "--rivals", "with_rivals", is_flag=True, help="Compare accounts that cannot both hold too."
+    "--scores", is_flag=True, help="Use averages of items as constructs (always so at present)."
 )
+@click.option("--rivals", "with_rivals", is_flag=True, help="Also compare rival accounts.")
 @click.option(
     "--family-wise",
     is_flag=True,
-    help="Ask more of each proposition the more are tested, so that any false support is rare.",
+    help="Raise the probability threshold with the number of propositions tested (Bonferroni).",
 )
 @click.option(
     "--missing",
@@ -62,7 +62,7 @@ def test(
     missing: Any,
     **options: Any,
 ) -> None:
-    """Say of each proposition of a framework what DATA say."""
+    """Test the propositions of a framework on DATA."""
     from acmodels.data import read_study
     from acmodels.folder import result_folder
     from acmodels.framework.files import load_framework
@@ -240,7 +240,7 @@ def framework(folder: Path | None, **options: Any) -> None:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="A Markdown file; else it is printed.")
 def preregister(model: str, design: str | None, power_run: Path | None, out: Path | None) -> None:
-    """Write down MODEL's hypotheses, rules and priors before data are seen."""
+    """Write a preregistration: MODEL's hypotheses, decision rules and priors."""
     from acmodels.folder import unwritable
     from acmodels.load import design_of, load_design, load_model
     from acmodels.reporting.preregistration import preregistration
@@ -273,10 +273,10 @@ def preregister(model: str, design: str | None, power_run: Path | None, out: Pat
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--only", help="Names of pairs with commas between them; all if left out.")
+@click.option("--only", help="Names of pairs, separated by commas. Default: all.")
 @options_of("columns", "out", "seed", "quiet", "json")
 def rivals(data: Path, only: str | None, **options: Any) -> None:
-    """Compare accounts that cannot both hold: regions, Bayes factors, districts left out."""
+    """Compare rival accounts: probabilities, Bayes factors, prediction of left-out districts."""
     from acmodels.data import read_study
     from acmodels.folder import result_folder
     from acmodels.progress import Reporter
@@ -334,4 +334,4 @@ def propositions(identifier: str | None, theory: Path | None, **options: Any) ->
     for e in every:
         mark = "*" if e["executable"] else " "
         click.echo(f"{e['id']} {mark} {e['statement']}")
-    click.echo("* it compiles to a model; `acmodels model ID DATA` prints it")
+    click.echo("* can be tested; `acmodels model ID DATA` prints its model")

@@ -1,4 +1,4 @@
-"""Data: tables in, read as a careful colleague would, and asked column by column.
+"""Data: tables in, read with warnings and notes, and asked column by column.
 
 Cells of a CSV file stay text, exactly as written. `numeric` and `labels` say what they mean when
 a model asks, and refuse what they cannot know. Rows in messages are numbered as a spreadsheet

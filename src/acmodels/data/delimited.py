@@ -69,8 +69,8 @@ def read_delimited(
     findings: list[Finding] = []
     if encoding in {"cp1252", "latin-1"}:
         message = (
-            f"{where}: is not UTF-8, so it was read as Latin-1 (Windows-1252); "
-            "look at names with accents, or save the file as UTF-8."
+            f"{where}: is not UTF-8, so it was read as Latin-1 (Windows-1252); check names with "
+            "accents, or save the file as UTF-8."
         )
         findings.append(Finding("note", message))
     layout = _layout(where, body, encoding)

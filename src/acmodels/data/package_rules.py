@@ -250,7 +250,7 @@ def _guidance(tables: Tables) -> Iterator[str]:
         values = np.stack([numeric(t, c) for c in shares], axis=1)
         bad = (values < 0).any(axis=1) | (values > 1).any(axis=1)
         if bad.any():
-            yield f"{t.name}: shares lie outside 0 to 1 ({_rows(t, bad)})"
+            yield f"{t.name}: shares are outside 0 to 1 ({_rows(t, bad)})"
         off = ~bad & (np.abs(values.sum(axis=1) - 1) > 1e-6)
         if off.any():
             yield f"{t.name}: the three shares do not sum to 1 ({_rows(t, off)})"
@@ -294,8 +294,8 @@ def said_of(tables: Tables) -> Iterator[Finding]:
         if len(per) < 10:
             yield Finding(
                 "warning",
-                f"{p.name}: {len(per)} districts have partnerships; what differs between districts "
-                "is hardly known from fewer than ten",
+                f"{p.name}: {len(per)} districts have partnerships; with fewer than ten, "
+                "differences between districts are estimated poorly",
             )
         if "partner_id" in p.names:
             yield from _crossing(p)
@@ -312,8 +312,8 @@ def said_of(tables: Tables) -> Iterator[Finding]:
     if w is not None and w.n_rows < 3:
         yield Finding(
             "note",
-            f"{w.name}: {w.n_rows} waves; a model that tells change within units from differences "
-            "between them (RI-CLPM) needs three",
+            f"{w.name}: {w.n_rows} waves; a model that separates change within units from "
+            "differences between them (RI-CLPM) needs three",
         )
     yield from _response_rates(tables)
     r = tables.get("responses")
@@ -362,15 +362,15 @@ def _crossing(p: Study) -> Iterator[Finding]:
     if not (several >= 2).any():
         yield Finding(
             "warning",
-            f"{p.name}: no district works with two partners, so districts and partners cannot be "
-            "told apart by crossing",
+            f"{p.name}: no district works with two partners, so effects of districts and of "
+            "partners cannot be separated",
         )
     parts = _components(pairs["district_id"].tolist(), pairs["partner_id"].tolist())
     if parts > 1:
         yield Finding(
             "warning",
-            f"{p.name}: districts and partners fall into {parts} sets that share nobody; effects "
-            "of districts and partners are compared within sets only",
+            f"{p.name}: districts and partners fall into {parts} sets with no unit in common; "
+            "effects of districts and partners can be compared only within a set",
         )
 
 

@@ -37,7 +37,7 @@ class Scales:
             raters or more, `agreed` the share of those with rwg of at least .70, `missing` the
             share of items that persons left out; NaN where something cannot be stated.
         items: one row an item: `construct, item, label, mean, sd, missing, reverse, item_rest`.
-        findings: what a careful colleague would say.
+        findings: warnings and notes.
     """
 
     table: pd.DataFrame
@@ -245,7 +245,7 @@ def _against(item: Mapping[str, Any]) -> list[Finding]:
     """Return whether an item goes against the others of its construct."""
     if not item["item_rest"] < 0:
         return []
-    fix = "is it turned by mistake" if item["reverse"] else "is it worded the other way"
+    fix = "was it reversed by mistake" if item["reverse"] else "is it a reversed item"
     said = (
         f"items: '{item['item']}' goes against the other items of '{item['construct']}' (item-rest "
         f"correlation {decimal(item['item_rest'], 2)}); {fix}? See 'reverse'"
@@ -268,19 +268,19 @@ def _said(row: Mapping[str, Any]) -> list[Finding]:
     name = row["construct"]
     if row["items"] < FEW_ITEMS:
         out.append(
-            Finding("warning", f"{name}: {row['items']} items; a scale of fewer than three tells "
-                               "little of how well it measures")
+            Finding("warning", f"{name}: {row['items']} items; with fewer than three, "
+                "reliability is hard to assess")
         )  # fmt: skip
     low = [f"{what} {decimal(row[what], 2)}" for what in ("alpha", "omega") if row[what] < LOW]
     if low and row["items"] >= FEW_ITEMS:
-        out.append(Finding("warning", f"{name}: {' and '.join(low)}; its items share little"))
+        out.append(Finding("warning", f"{name}: {' and '.join(low)}; its items correlate weakly"))
     if row["target"] != "self" and row["icc1"] < 0.05:
         out.append(
             Finding(
                 "warning",
                 f"{name}: ICC(1) is {decimal(row['icc1'], 2)}: raters of one {row['target']} "
-                "agree hardly "
-                "more than raters of different ones, so that a mean over them says little",
+                "hardly agree more than raters of different ones, so the mean over raters is not "
+                "reliable",
             )
         )
     return out
@@ -320,7 +320,7 @@ def _categories(
         return []
     used = set(np.unique(value))
     if len(used) == 1:
-        said = f"items: '{item}': everybody chose {next(iter(used)):g}; it tells nothing apart"
+        said = f"items: '{item}': everybody chose {next(iter(used)):g}; it carries no information"
         findings.append(Finding("warning", said, "item_id"))
         return []
     low, high = int(row["min"]), int(row["max"])

@@ -54,7 +54,7 @@ class TableStructure:
         groupings: the ones with the fewest groups first.
         relations: for pairs of them, in words.
         levels: by column that is constant within a grouping, the one with the fewest groups.
-        findings: what a careful colleague would say of them.
+        findings: warnings and notes about them.
     """
 
     groupings: tuple[Grouping, ...]
@@ -113,8 +113,8 @@ def _alike(study: Study, name: str, words: Sequence[str]) -> Iterator[Finding]:
     for a, b in near_duplicate_labels(words)[:3]:
         yield Finding(
             "warning",
-            f"{study.name}: '{shown(name)}': '{shown(a)}' and '{shown(b)}' differ only by "
-            "space, case or Unicode form and are taken for two",
+            f"{study.name}: '{shown(name)}': '{shown(a)}' and '{shown(b)}' differ only by space, "
+            "case or Unicode form and count as two values",
             name,
         )
 
@@ -126,8 +126,8 @@ def _few(study: Study, groupings: Sequence[Grouping]) -> Iterator[Finding]:
         if ids and g.groups < FEW and g.name.removesuffix("_id") not in ("wave", "time", "year"):
             yield Finding(
                 "warning",
-                f"{study.name}: '{shown(g.name)}' has {g.groups} groups; how much they differ is "
-                f"hardly known from fewer than {FEW}, and rests on the prior",
+                f"{study.name}: '{shown(g.name)}' has {g.groups} groups; with fewer than {FEW}, "
+                "their variation is estimated poorly and depends on the prior",
                 g.name,
             )
 
@@ -177,8 +177,8 @@ def _relation(
     if sets == 1:
         return said, ""
     return said, (
-        f"'{shown(a)}' and '{shown(b)}' fall into {sets} sets that share nobody; their effects are "
-        "compared within sets only"
+        f"'{shown(a)}' and '{shown(b)}' fall into {sets} sets with no unit in common; their "
+        "effects can be compared only within a set"
     )
 
 

@@ -19,7 +19,7 @@ CELL_LENGTH = 40
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a careful colleague would say about a table.
+    """A warning or a note about a table.
 
     Attributes:
         severity: `error` (it cannot be used so), `warning` (look at it), `note` (handled).

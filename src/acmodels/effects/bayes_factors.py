@@ -19,8 +19,8 @@ from acmodels.system import parameters
 class BayesFactor:
     """How much better one model predicted the data than another, on the log scale.
 
-    A Bayes factor hangs on the width of the priors of what the models do not share, so it is given
-    at half and double their standard deviation too (Kass & Raftery, 1995, section 5).
+    A Bayes factor depends on the width of the priors of what the models do not share, so it is
+    given at half and double their standard deviation too (Kass & Raftery, 1995, section 5).
 
     Attributes:
         models: names; the factor is the first's marginal likelihood over the second's.
@@ -84,7 +84,8 @@ def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
     ]
     if defaults:
         raise InputError(
-            "a Bayes factor hangs on the priors of what the models do not share; state those of "
+            "a Bayes factor depends on the priors of the parameters that the models do not "
+            "share; state those of "
             f"{listing(defaults)} under [priors]"
         )
     changed = [

@@ -105,8 +105,8 @@ def _say_if_empty(p: Predictor, rows: Rows, some: np.ndarray) -> None:
         ]
         if hit:
             warnings.warn(
-                f"{p.fit.spec.source}: no row of the data has {listing(hit, 5)}; "
-                f"predictions of '{a.response}' there rest on the other terms of the model",
+                f"{p.fit.spec.source}: no row of the data has {listing(hit, 5)}; predictions of "
+                f"'{a.response}' there come from the other terms of the model",
                 stacklevel=4,
             )
 

@@ -45,7 +45,7 @@ def measurement(fit: "Fit") -> "pd.DataFrame":
     """Compute standardized loadings, and each construct's reliability and agreement of raters.
 
     Of `f =~ item`, `standardized` is the correlation of the item's latent response with the
-    construct as the rater sees it. Of `f`: `omega`, the share of the variance of a unit's average
+    construct as this rater sees it. Of `f`: `omega`, the share of the variance of a unit's average
     over its items and raters that is the construct's (McDonald, 1999; at unit level with raters,
     Geldhof, Preacher & Zyphur, 2014), in a panel that of a unit in a wave, of which lasting
     differences of single items are no part; `icc1`, the share of the variance of raters' views of

@@ -103,7 +103,7 @@ def _codes(p: Predictor, table: "Study") -> dict[str, np.ndarray]:
         unseen = list(dict.fromkeys(str(v) for v in np.asarray(found)[code < 0]))
         if unseen and p.groups == "observed":
             raise DataError(
-                f"{table.name}: the fit has seen no {block.group} "
+                f"{table.name}: the fit has no {block.group} "
                 f"{listing([repr(v) for v in unseen])}, so there is no effect to predict with; "
                 'use groups="new" for groups not seen (levels fitted: '
                 f"{listing(block.levels, 12)})"

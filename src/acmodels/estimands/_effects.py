@@ -229,7 +229,8 @@ def check_moderators(
         variable = node_variable(name)
         if not any(moderates(layout, variable, p) for p in all_paths):
             raise EstimandError(
-                f"{estimand.where}.at: '{name}' moderates no step of this effect; it needs an "
+                f"{estimand.where}.at: '{name}' does not moderate any step of this effect; it "
+                "needs an "
                 "interaction or a curved term with a variable of the path"
             )
 

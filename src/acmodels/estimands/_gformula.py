@@ -96,8 +96,8 @@ def _expectations(asked: Scenario, draws: Draws) -> Worlds:
         found = _simulate(_Run(asked, draws, flat))
     if not all(np.isfinite(y).all() for y in found.values()):
         raise EstimandError(
-            f"{asked.where}: the expected '{asked.to}' is not finite at some draws; do effects "
-            "explode beyond its link?"
+            f"{asked.where}: the expected '{asked.to}' is not finite at some draws; are effects "
+            "very large on the scale of its link?"
         )
     return {w: y.reshape(shape) for w, y in found.items()}
 

@@ -78,7 +78,7 @@ def node(text: str, layout: Layout, where: str, to: str | None = None) -> Node:
     if operand.function is not None:
         if operand.text not in known:
             raise EstimandError(
-                f"{where}: '{text}' stands in no formula of the model"
+                f"{where}: '{text}' is in no formula of the model"
                 f"{did_you_mean(operand.text, known)}"
             )
         if operand.function == "spline":
@@ -231,7 +231,7 @@ def held_at(name: str, value: Held, layout: Layout, where: str) -> tuple[str, st
     levels = known.levels if known is not None else ()
     if known is None and variable not in layout.responses:
         raise EstimandError(
-            f"{where}: '{name}' stands in no formula of the model"
+            f"{where}: '{name}' is in no formula of the model"
             f"{did_you_mean(name, (*layout.variables, *layout.responses))}"
         )
     if levels:

@@ -159,7 +159,7 @@ def _links(estimand: Estimand, i: int, t: Term) -> list[Link]:
     if len(moving) > 1:
         raise EstimandError(
             f"{estimand.where}: '{t.column.name}' in equations.{t.response} is a product of two "
-            "variables that change over waves, so that a change has no one effect"
+            "variables that change over waves, so a change has no single effect"
         )
     for f in t.factors:
         given = f.source.equation is None
@@ -173,8 +173,8 @@ def _links(estimand: Estimand, i: int, t: Term) -> list[Link]:
         if not _straight(f):
             if moving and f is moving[0]:
                 raise EstimandError(
-                    f"{estimand.where}: '{t.column.name}' in equations.{t.response} is no straight "
-                    f"line in '{f.source.variable}', so that a change has no one effect"
+                    f"{estimand.where}: '{t.column.name}' in equations.{t.response} is not "
+                    f"linear in '{f.source.variable}', so a change has no single effect"
                 )
             continue
         rest = Column("", tuple(p for p in t.column.parts if p is not f.part))
@@ -203,8 +203,8 @@ def _linear(estimand: Estimand, layout: Layout, links: Sequence[Link]) -> None:
         if e.link != "identity":
             raise EstimandError(
                 f"{estimand.where}: '{k.source}' has a {e.link} link and enters "
-                f"equations.{layout.equations[k.to].response}, so that a change of its linear "
-                "predictor has no one effect over waves"
+                f"equations.{layout.equations[k.to].response}, so a change of its linear "
+                "predictor has no single effect over waves"
             )
 
 

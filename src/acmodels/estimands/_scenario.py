@@ -43,7 +43,7 @@ class Scenario:
         where: the estimand, for messages.
         move, to, held: as asked: what moves, the outcome, values at which variables are held.
         active: the equations that see the first index of a world.
-        linked: whether what is averaged is no straight line in group effects.
+        linked: whether what is averaged is not linear in group effects.
         rows: the data rows that are averaged over: those of the outcome's equation.
         terms: of the equations that are run.
         reach: which indices of a world each response depends on.

@@ -87,14 +87,14 @@ def standard(layout: Layout, start: Node, to: str, where: str) -> Standard:
     rows = units_of(layout.equation(to).rows, found.level)
     if len(rows) < 2:
         raise EstimandError(
-            f"{where}.scale: a standard deviation takes two or more units between which "
+            f"{where}.scale: a standard deviation needs at least two units between which "
             f"'{start.text}' varies"
         )
     known = layout.variables.get(start.variable)
     if known is None and start.operand is not None and start.operand not in layout.derived:
         raise EstimandError(
             f"{where}.scale: '{start.text}' is a transform of '{start.variable}', which has an "
-            "equation, so that its sd does not follow from the model's variances; give from = "
+            "equation, so its sd does not follow from the model's variances; give from = "
             f'"{start.variable}"'
         )
     if known is not None and not known.levels and np.ptp(known.values[rows]) == 0:

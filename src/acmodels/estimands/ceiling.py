@@ -108,8 +108,8 @@ def resolve(estimand: Estimand, scope: Scope) -> Asked:
     variable = layout.variables.get(source)
     if variable is not None and len(variable.levels) > 2:
         raise EstimandError(
-            f"{where}.from: '{source}' is a factor with {len(variable.levels)} levels, which are "
-            "not more or less of anything"
+            f"{where}.from: '{source}' is a factor with {len(variable.levels)} levels, whose "
+            "levels have no order"
         )
     asked = Asked(source, to, FEWER if _latent(layout, source, to) else PERMUTATIONS)
     _check(asked, scope, where)

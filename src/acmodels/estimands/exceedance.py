@@ -142,7 +142,7 @@ def _values(estimand: Estimand, layout: Layout, source: str) -> tuple[tuple[str,
         found = [(label, value) for label, _, value in held]
     labels = tuple(label for label, _ in found)
     if len(set(labels)) < len(labels):
-        raise EstimandError(f"{where}: a value stands there twice (to the digits shown)")
+        raise EstimandError(f"{where}: a value is given twice (to the digits shown)")
     binary = source in layout.responses and layout.equation(source).distribution.binary()
     if binary and {v for _, v in found} - {0.0, 1.0}:
         raise EstimandError(f"{where}: '{source}' is 0 or 1, and can be set to nothing else")

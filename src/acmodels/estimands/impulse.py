@@ -52,7 +52,7 @@ def resolve(estimand: Estimand, scope: Scope) -> Impulse:
     s = estimand.settings
     found = system(estimand, scope.layout)
     if len(set(s.horizon)) < len(s.horizon):
-        raise EstimandError(f"{estimand.where}.horizon: a horizon stands there twice")
+        raise EstimandError(f"{estimand.where}.horizon: a horizon is given twice")
     source = source_of(estimand, scope.layout, found, s.from_)
     return Impulse(found, source, end_of(estimand, scope.layout, s.to), tuple(s.horizon))
 

@@ -83,7 +83,7 @@ def resolve(estimand: Estimand, scope: Scope) -> Index:
     n = node(settings.moderator, layout, where)
     moved = [moderates(layout, n.variable, p) for p in found]
     if not any(moved):
-        raise EstimandError(f"{where}: '{n.text}' moderates no step of this effect")
+        raise EstimandError(f"{where}: '{n.text}' does not moderate any step of this effect")
     if any(len(m) > 1 for m in moved):
         raise EstimandError(
             f"{where}: '{n.text}' moderates more than one step of a path, so the effect is not "

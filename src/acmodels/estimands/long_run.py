@@ -63,8 +63,8 @@ def doubt(draws: Array, prob: float) -> str:
     del prob
     return (
         f"the probability that shocks fade (spectral radius below 1) is "
-        f"{probability(float((draws < 1).mean()))}, below {FADES}, and a sum that may not end has "
-        "no meaning"
+        f"{probability(float((draws < 1).mean()))}, below {FADES}, and a sum that may not "
+        "converge has no meaning"
     )
 
 

@@ -90,8 +90,9 @@ class TurningPoint:
             scale = np.abs(first) + np.abs(last) + 1e-300
             if np.max(np.abs(bend) / scale) > 1e-8:
                 raise EstimandError(
-                    f"{self.where}: the effect of '{self.variable}' on '{self.to}' is no parabola, "
-                    "so it need not turn once; a turning point needs x and square(x), and no other "
+                    f"{self.where}: the effect of '{self.variable}' on '{self.to}' is not a "
+                    "parabola, so it may not have a single turning point; a turning point needs "
+                    "x and square(x), and no other "
                     "transform"
                 )
             rise = last - first
@@ -120,7 +121,10 @@ def resolve(estimand: Estimand, scope: Scope) -> TurningPoint:
         )
     variable = start.variable
     if variable in {node_variable(name) for name in settings.at}:
-        raise EstimandError(f"{estimand.where}.at: '{variable}' is what turns; it cannot be held")
+        raise EstimandError(
+            f"{estimand.where}.at: '{variable}' is the variable whose turning "
+            "point is asked for; it cannot be held"
+        )
     if start.operand is not None or start.level is not None:
         raise EstimandError(
             f"{estimand.where}.from: name the variable itself, as it stands in square(...), not "
@@ -152,7 +156,7 @@ def _parabola(estimand: Estimand, layout: Layout, start: Node, to: str) -> None:
         if start.variable in p.operand.variables and (p.curve or p.operand.others):
             raise EstimandError(
                 f"{estimand.where}: '{start.text}' enters equations.{to} as {p.operand.text}, "
-                "which need not turn once as a parabola does; a turning point needs x and "
+                "which may not have a single turning point; a turning point needs x and "
                 'square(x). kind = "curvature" gives the slopes of any curve'
             )
 

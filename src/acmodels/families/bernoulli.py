@@ -25,9 +25,9 @@ class Bernoulli(Binomial):
         shown = ", ".join(f"{v:g}" for v in values[:6])
         if len(values) == 2:
             advice = f"recode it, for example {values[0]:g} to 0 and {values[1]:g} to 1"
-            return [f"holds {shown} where the family bernoulli wants 0 and 1; {advice}"]
+            return [f"holds {shown} where the family bernoulli needs 0 and 1; {advice}"]
         many = f"{len(values)} values ({shown})"
-        return [f"holds {many} where the family bernoulli wants 0 and 1; recode it"]
+        return [f"holds {many} where the family bernoulli needs 0 and 1; recode it"]
 
     def draw_alike(self, noise: Noise, eta: Array, first: Array) -> Array:
         """Compare the same uniform numbers with the probability of every world."""

@@ -38,7 +38,7 @@ class Beta(Family):
             percents = 1 < most <= 100 and np.all(y >= 0)
             advice = "if these are percentages, divide by 100" if percents else "rescale it"
             said = (
-                f"runs from {np.min(y):g} to {np.max(y):g} where the family beta wants "
+                f"runs from {np.min(y):g} to {np.max(y):g} where the family beta needs "
                 f"proportions between 0 and 1; {advice}"
             )
             return [said]

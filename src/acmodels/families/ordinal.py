@@ -42,7 +42,7 @@ class Ordinal(Family):
         if np.any(y != np.round(y)):
             odd = y[y != np.round(y)][0]
             said = (
-                f"holds {odd:g} where the family ordinal wants categories coded in whole numbers, "
+                f"holds {odd:g} where the family ordinal needs categories coded in whole numbers, "
                 "such as 1 to 5; recode its values in their order (half steps: times 2), or use "
                 "the family gaussian for an average of items"
             )
@@ -66,7 +66,7 @@ class Ordinal(Family):
         shown = ", ".join(map(str, unused[:6])) + (" …" if len(unused) > 6 else "")
         said = (
             f"has no row in category {shown}, between its lowest and its highest; the thresholds "
-            "about it rest on the prior. If it is no category, recode the others without a gap"
+            "next to it depend on the prior. If it is no category, recode the others without a gap"
         )
         return [said]
 

@@ -78,17 +78,17 @@ def boundary_notes(system: System, priors: Priors, posterior: Posterior) -> tupl
     out: list[str] = []
     if low:
         names = listing([s.name for s in low], 6)
-        rests = "the lower end of its interval rests"
+        rests = "the lower end of its interval depends"
         if len(low) > 1:
-            rests = "the lower ends of their intervals rest"
-        out.append(f"The data do not put {names} clearly above 0, so {rests} on the prior.")
+            rests = "the lower ends of their intervals depend"
+        out.append(f"The data do not separate {names} clearly from 0, so {rests} on the prior.")
     for s, now, then in high:
         hardly = "The data hardly inform" if s.name in both else "The data hardly bound"
         above = "" if s.name in both else " from above"
         out.append(
             f"{hardly} {s.name}{above} ({s.groups} groups): with a prior half as wide, the upper "
-            f"end of its 95 % interval would be {number(then, 2)} and not {number(now, 2)}, so its "
-            "interval rests on the prior."
+            f"end of its 95 % interval would be {number(then, 2)} and not {number(now, 2)}, so "
+            "its interval depends on the prior."
         )
     return tuple(out)
 
@@ -158,8 +158,8 @@ def rough_notes(layout: Layout, responses: Responses) -> list[str]:
     if not low:
         return []
     each = "it" if len(low) == 1 else "each"
-    said = f"by a rough look, the data do not put {listing(low, 6)} clearly above 0"
-    return [f"{said}; the lower end of the interval of {each} will rest on the prior"]
+    said = f"by a rough estimate, the data do not separate {listing(low, 6)} clearly from 0"
+    return [f"{said}; the lower end of the interval of {each} will depend on the prior"]
 
 
 SIZES: Sequence[float] = tuple(np.geomspace(1e-3, 1e2, 26))

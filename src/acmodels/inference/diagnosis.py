@@ -85,7 +85,7 @@ def _weights(posterior: Posterior) -> tuple[float | None, list[str]]:
         if p.pareto_k is not None and p.threshold is not None
     ]
     said = [
-        f"The weights of the points behind {listing(of, 3)} cannot be trusted: Pareto k is "
+        f"The importance weights for {listing(of, 3)} are not reliable: Pareto k is "
         f"{decimal(k, 2)}, not below {decimal(most, 2)}; use --engine nuts."
         for of, k, most in weighted
         if not k < most
@@ -118,7 +118,7 @@ def _notes(posterior: Posterior) -> list[str]:
         bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
         if np.min(bfmi) < 0.3:
             out.append(
-                f"The sampler explored the energy slowly (BFMI {decimal(np.min(bfmi), 2)}, "
+                f"The sampler moved slowly between energy levels (BFMI {decimal(np.min(bfmi), 2)}, "
                 "below 0.3); "
                 "tails may be short (Betancourt, 2016)."
             )
@@ -128,8 +128,8 @@ def _notes(posterior: Posterior) -> list[str]:
         if p.method == "importance" and p.rounds > 2
     ]
     out += [
-        f"{listing(p.names, 3)} were drawn by Metropolis steps, since weighted points could not be "
-        "trusted."
+        f"{listing(p.names, 3)} were drawn by Metropolis steps, since importance weights were "
+        "not reliable."
         for p in posterior.parts
         if p.method == "metropolis"
     ]

@@ -232,7 +232,7 @@ def rehearse(model: Model, data: Any) -> System:
 
     Returns:
         The model on the data, with every finding that a fit would have, and a rough look at
-        which group sds the data do not put above zero, which a fit then tells from its draws.
+        which group sds the data do not separate from 0, which a fit then tells from its draws.
 
     Raises:
         InputError: a model and data that do not go together; every problem is named.

@@ -1,4 +1,4 @@
-"""How much an estimand hangs on the prior: power-scaling by ArviZ.
+"""How sensitive an estimand is to the prior: power-scaling by ArviZ.
 
 Only the priors of structural parameters are scaled; the distribution of group effects
 is part of the model (Kallioinen, Paananen, Bürkner & Vehtari, 2024, section 2.3).

@@ -42,15 +42,15 @@ def reason(
         return _side_reason(p, status, x, rope)
     lies = f"the probability that it lies {region_words(c)} is {_probability(x.region)}"
     if status == "supported":
-        tail = f", and {rope}, below {rest}" if rope else ""
-        return f"Supported, since {lies}, at least the {need} asked for{tail}."
+        tail = f", and {rope} (must be below {rest})" if rope else ""
+        return f"Supported, since {lies} (threshold {need}){tail}."
     if status == "contradicted":
         if x.rope is not None and x.rope >= p.probability:
-            return f"Contradicted, since {rope}, at least the {need} asked for."
-        return f"Contradicted, since {_missed(c, x)}, at least the {need} asked for."
+            return f"Contradicted, since {rope} (threshold {need})."
+        return f"Contradicted, since {_missed(c, x)} (threshold {need})."
     if x.region >= p.probability:
-        return f"Undecided: {lies}, but {rope}, not below {rest}."
-    return f"Undecided: {lies}, where {need} either way would decide."
+        return f"Undecided: {lies}, but {rope} (must be below {rest})."
+    return f"Undecided: {lies}, and the threshold is {need} in either direction."
 
 
 def _missed(c: Claim, x: Chances) -> str:
@@ -86,13 +86,13 @@ def _side_reason(p: Proposition, status: Status, x: Chances, rope: str) -> str:
     reached = max(share_of(x.above), share_of(x.below)) + (1 - p.probability) / 2 >= 1 - 1e-12
     lies = f"the probability that it lies {side}"
     if status == "supported":
-        tail = f", and {rope}, below {rest}" if rope else ""
-        return f"Supported, since {lies}, at least the {need} asked for on one side{tail}."
+        tail = f", and {rope} (must be below {rest})" if rope else ""
+        return f"Supported, since {lies} (threshold for one side {need}){tail}."
     if reached:
-        return f"Undecided: {lies}, but {rope}, not below {rest}."
+        return f"Undecided: {lies}, but {rope} (must be below {rest})."
     return (
-        f"Undecided: the probability that it lies {above}, and {below}, where {need} on one side, "
-        f"or {stated(p.probability)} between them, would decide."
+        f"Undecided: the probability that it lies {above}, and {below}. The threshold is {need} "
+        f"on one side, or {stated(p.probability)} between them."
     )
 
 
@@ -112,20 +112,20 @@ def _joint_reason(p: Proposition, status: Status, seen: Sequence[Chances], said:
                 continue
             small = x.rope is not None and x.rope >= p.probability
             why = _rope_words(c, x) if small else _missed(c, x)
-            return f"Contradicted, since of {_label(c)} {why}, at least the {need} asked for."
+            return f"Contradicted, since of {_label(c)} {why} (threshold {need})."
     sides = sum(c.outside for c in p.claims)
     least = stated(1 - (1 - p.probability) / 2**sides)
     lies = f"the probability that all {len(pairs)} parts hold is {_probability(said.region)}"
     small = [(c, x) for c, x in pairs if x.rope is not None and x.rope + p.probability >= 1]
     if status == "supported":
         tail = f", and none is negligible with a probability of {rest}" if said.rope else ""
-        return f"Supported, since {lies}, at least the {least} asked for{tail}."
+        return f"Supported, since {lies} (threshold {least}){tail}."
     if said.region + (1 - p.probability) / 2**sides >= 1 - 1e-12 and small:
         c, x = small[0]
-        return f"Undecided: {lies}, but of {_label(c)} {_rope_words(c, x)}, not below {rest}."
+        return f"Undecided: {lies}, but of {_label(c)} {_rope_words(c, x)} (must be below {rest})."
     return (
-        f"Undecided: {lies}, where {least} would support it, and {need} against any one part "
-        "would contradict it."
+        f"Undecided: {lies}. The threshold to support it is {least}, and to contradict any one "
+        f"part {need}."
     )
 
 

@@ -37,7 +37,7 @@ def serve(port: int, workers: int, opened: "Callable[[str], None]") -> None:
     """Serve the planner until the process is interrupted.
 
     Args:
-        port: to listen on; 0 takes a free one.
+        port: to listen on; 0 for any free port.
         workers: that fit at once.
         opened: told of the page's address once it can be opened.
 

@@ -24,7 +24,7 @@ def confirmed_words(plan: Plan, row: Mapping[str, Any]) -> str:
     if math.isnan(row["power"]):
         return f"With fresh seeds{said} too many fits failed to state a power."
     word = (
-        "which bears it out"
+        "which confirms it"
         if row["lower"] >= target
         else "which does not contradict it"
         if row["upper"] >= target

@@ -190,7 +190,7 @@ def _batch(
     reasons: list[str] = []
     for ok, k, ess in zip(b.usable, b.pareto_k, b.ess, strict=True):
         if not ok:
-            reasons.append(f"weights cannot be trusted: Pareto k is {decimal(k, 2)}")
+            reasons.append(f"importance weights are not reliable: Pareto k is {decimal(k, 2)}")
         elif ess < LEAST_ESS:
             reasons.append(f"too few effective points: {decimal(ess, 0)}, below {LEAST_ESS}")
         else:

@@ -159,8 +159,8 @@ def _until(
             progress("fitting", min(count, total), total)
     except BrokenProcessPool:
         raise EngineError(
-            "a worker process died (out of memory, or killed); what was finished is kept: run the "
-            "same command to go on"
+            "a worker process died (out of memory, or killed); finished replicates are kept: run "
+            "the same command to continue"
         ) from None
     finally:
         for f in waiting:

@@ -218,7 +218,7 @@ class _plainly:  # noqa: N801
                     f"{self.path}: is damaged and cannot be read ({said}); nothing was changed: "
                     "name another --out, or remove the file to start over"
                 ) from None
-            full = "; free some space and run the same command to go on" if "full" in said else ""
+            full = "; free some space and run it again to continue" if "full" in said else ""
             raise InputError(f"{self.path}: cannot be used: {said}{full}") from None
 
 

@@ -43,7 +43,7 @@ class ConstructSection:
 def construct_sections(
     fit: "Fit", estimates: Mapping[str, Summary]
 ) -> tuple[tuple[ConstructSection, ...], Table | None, str]:
-    """Return a section for each construct, and what is left between items, in a table and words."""
+    """Return a section for each construct, and residual correlations of items."""
     if not fit.system.layout.measures:
         return (), None, ""
     found = {(r["name"], r["quantity"]): r for r in measurement(fit).to_dict("records")}
@@ -167,8 +167,8 @@ def _pair_words(pairs: Sequence[ItemPair]) -> str:
     flagged = [f"{p.first} with {p.second}" for p in pairs if p.flagged]
     base = f"Residuals of items, in the data and in data drawn from {DRAWS} posterior draws. "
     if not flagged:
-        return base + "No pair of items shares clearly more or less than its constructs explain."
+        return base + "No pair of items correlates more or less than its constructs explain."
     return base + (
-        f"More than the model explains is shared by {w.joined(flagged[:6])}; similar wording or a "
+        f"Correlated beyond what the model explains: {w.joined(flagged[:6])}; similar wording or a "
         "facet of its own may be why."
     )

@@ -1,4 +1,4 @@
-"""Accounts that cannot both hold, as the page shows them."""
+"""Rival accounts, as the page shows them."""
 
 from typing import TYPE_CHECKING, Any
 

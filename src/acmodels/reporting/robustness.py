@@ -1,4 +1,4 @@
-"""Sections about how far effects hang on an unmeasured confounder and on single units."""
+"""Sections on how sensitive effects are to an unmeasured confounder and to single units."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,10 +62,11 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
     moving = _moving(found)
     words = [
         (
-            f"Something that is not in the model may raise both {found.mediator} and "
-            f"{found.outcome}. It would leave the {what} of the two correlated; explaining a share "
-            "r of what is unexplained in each, by r. The data hardly say how large that is, so the "
-            "model was fitted anew with the correlation held at each value below."
+            f"A confounder that is not in the model may affect both {found.mediator} and "
+            f"{found.outcome}. It would make the {what} of the two correlate: by r, if it "
+            "explained a share r of the unexplained variance of each. The data hardly tell how "
+            "large that correlation is, so the model was fitted again with it held at each "
+            "value below."
         ),
         _reading(found),
     ]
@@ -85,7 +86,7 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
     words += found.notes
     if still:
         words.append(
-            "These move by less than half of their posterior sd over the whole grid: "
+            "These change by less than half of their posterior sd over the whole grid: "
             f"{w.joined(still)}."
         )
     figures: list[Figure] = []
@@ -94,7 +95,7 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
         known = rows.loc[rows["mean"].notna()]
         title = _name(rows.iloc[0])
         band = Band("", *(known[c].to_list() for c in ("rho", "mean", "lower", "upper")))
-        chart = strength_chart(band, f"{title} along the correlation that a confounder leaves")
+        chart = strength_chart(band, f"{title} by the correlation that a confounder would cause")
         interval = w.interval_words(found.interval, found.prob)
         figures.append(Figure(title, chart, f"Mean and {interval}."))
     tipping = tuple(
@@ -102,7 +103,7 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
         for _, r in found.tipping.iterrows()
         if (r["estimand"], r["at"]) in moving
     )
-    heads = ("Effect", "Interval tips at", "Verdict", "Verdict tips at")
+    heads = ("Effect", "Interval reaches 0 at", "Verdict", "Verdict changes at")
     benchmarks = tuple(
         (r["covariate"], percent(r["r2_mediator"]), percent(r["r2_outcome"]), fixed(r["rho"], 3))
         for _, r in found.benchmarks.iterrows()
@@ -110,9 +111,9 @@ def confounding_section(found: "Confounding") -> ConfoundingSection:
     of = (found.mediator, found.outcome)
     return ConfoundingSection(
         tuple(words), tuple(figures),
-        Table("The correlation nearest to 0 at which an answer changes", heads, tipping),
+        Table("The correlation nearest to 0 at which a conclusion changes", heads, tipping),
         Table(
-            "What leaving out a measured covariate would leave",
+            "The correlation that leaving out a measured covariate would cause",
             ("Covariate", *(f"Partial R2 with {v}" for v in of), "Correlation"), benchmarks,
         ),
     )  # fmt: skip
@@ -128,19 +129,19 @@ def confounding_lines(found: "Confounding") -> tuple[str, ...]:
     lines = [plain(_reading(found))]
     for _, r in found.tipping.iterrows():
         if (r["estimand"], r["at"]) not in moving:
-            lines.append(f"  {_name(r)}: hardly moves")
+            lines.append(f"  {_name(r)}: hardly changes")
             continue
         rows = found.table.loc[
             (found.table["estimand"] == r["estimand"]) & (found.table["at"] == r["at"])
         ]
         at = rows.loc[rows["rho"] == 0].iloc[0]
         tips = (
-            f"the interval tips at a correlation of {plain(_rho(r['rho']))}"
+            f"the interval reaches 0 at a correlation of {plain(_rho(r['rho']))}"
             if np.isfinite(r["rho"])
-            else "the interval tips at none of the correlations tried"
+            else "the interval reaches 0 at none of the correlations tried"
         )
         verdict = (
-            f"; the verdict, {r['verdict']}, tips at {plain(_rho(r['verdict_rho']))}"
+            f"; the verdict, {r['verdict']}, changes at {plain(_rho(r['verdict_rho']))}"
             if r["verdict"] and np.isfinite(r["verdict_rho"])
             else ""
         )
@@ -150,7 +151,7 @@ def confounding_lines(found: "Confounding") -> tuple[str, ...]:
     what = "residuals" if found.unit is None else f"effects of {found.unit}"
     head = (
         f"An unmeasured confounder of {found.mediator} and {found.outcome}, by the correlation "
-        f"that it leaves in their {what}:"
+        f"that it would cause between their {what}:"
     )
     return (head, *lines)
 
@@ -165,9 +166,9 @@ def influence_lines(found: "Influence") -> tuple[str, ...]:
     out = [f"Each of {len(units)} units of {found.by} left out in turn:"]
     for _, r in found.most.iterrows():
         held = (
-            "the same whichever is left out"
+            "the same whichever unit is left out"
             if not r["changed_by"]
-            else f"another without {r['changed_by']} of them"
+            else f"different if one of {r['changed_by']} units is left out"
         )
         out.append(
             f"  {r['proposition']} is {r['status']}: {held}; '{r['unit']}' moves it most: "
@@ -200,18 +201,20 @@ def _reading(found: "Confounding") -> str:
     """Return how strong the measured covariates are beside what it takes."""
     tips = found.tipping.loc[found.tipping["rho"].notna()]
     if not len(tips):
-        said = "No interval crosses zero at any of the correlations looked at."
+        said = "No interval reaches 0 at any of the correlations tried."
     else:
         nearest = tips.iloc[int(np.argmin(np.abs(tips["rho"].to_numpy(float))))]
         said = (
-            f"The first to tip is {_name(nearest)}, at a correlation of {fixed(nearest['rho'], 2)}."
+            f"The first interval to reach 0 is that of {_name(nearest)}, at a correlation of "
+            f"{fixed(nearest['rho'], 2)}."
         )
     if not len(found.benchmarks):
         return f"{said} The equations share no measured covariate at this level to compare with."
     strongest = found.benchmarks.iloc[0]
     return (
-        f"{said} The strongest measured covariate of both, {strongest['covariate']}, would leave "
-        f"{fixed(strongest['rho'], 3)} if it were left out (Cinelli & Hazlett, 2020)."
+        f"{said} The strongest measured covariate of both, {strongest['covariate']}, would cause "
+        f"a correlation of {fixed(strongest['rho'], 3)} if it were left out (Cinelli & Hazlett, "
+        "2020)."
     )
 
 
@@ -225,7 +228,7 @@ def influence_section(found: "Influence") -> InfluenceSection:
     units = table.drop_duplicates("unit")
     how = units["how"].value_counts().to_dict()
     named = {
-        "refit": "by fitting anew without it",
+        "refit": "by fitting the model again without it",
         "psis": "by Pareto-smoothed importance weights",
         "not possible": "not at all, since the model cannot be fitted without it",
     }
@@ -248,9 +251,7 @@ def influence_section(found: "Influence") -> InfluenceSection:
     )  # fmt: skip
     if verdicts:
         firm = sum(1 for r in verdicts if r[2] == "0")
-        words.append(
-            f"{firm} of {len(verdicts)} verdicts stay as they are whichever unit is left out."
-        )
+        words.append(f"{firm} of {len(verdicts)} verdicts are the same whichever unit is left out.")
     told = ("Proposition", "Verdict", "Units that change it", "Moves it most", "P(claim)",
             "P(claim) without", "Verdict without")  # fmt: skip
     figures: list[Figure] = []
@@ -262,7 +263,7 @@ def influence_section(found: "Influence") -> InfluenceSection:
                 known["shift"].to_list(), f"Shifts of {title} when a unit is left out"
             )
             figures.append(
-                Figure(title, chart, "Each mark is a unit: how far the mean moves without it.")
+                Figure(title, chart, "Each mark is a unit: how far the mean changes without it.")
             )
     largest = tuple(
         (_name(r), label(r["unit"]), fixed(r["shift"], 2),

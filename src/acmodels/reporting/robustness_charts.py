@@ -9,7 +9,7 @@ WIDTH, LEFT, RIGHT = 760.0, 74.0, 20.0
 
 
 def strength_chart(band: Band, label: str) -> str:
-    """An effect with its interval along the correlation that a confounder leaves."""
+    """An effect with its interval by the correlation that a confounder would cause."""
     top, floor, height = 16.0, 250.0, 300.0
     xs = [float(v) for v in band.x]
     marks_at = ticks(min(0.0, *band.lower), max(0.0, *band.upper), 6)
@@ -41,7 +41,7 @@ def strength_chart(band: Band, label: str) -> str:
             class_="area c0"),
         tag("path", d=line_path(zip(at, [up(v) for v in band.mean], strict=True)),
             class_="line c0"),
-        tag("text", text="correlation left by the confounder", x=(LEFT + WIDTH - RIGHT) / 2,
+        tag("text", text="correlation caused by the confounder", x=(LEFT + WIDTH - RIGHT) / 2,
             y=floor + 42, class_="tick", text_anchor="middle"),
     ]  # fmt: skip
     return tag(
@@ -51,7 +51,7 @@ def strength_chart(band: Band, label: str) -> str:
 
 
 def shift_chart(shifts: Sequence[float], label: str) -> str:
-    """A mark for each unit: how far the mean moves without it, in posterior sds."""
+    """A mark for each unit: how far the mean changes without it, in posterior sds."""
     top, floor, height = 10.0, 50.0, 84.0
     marks_at = ticks(min(-0.5, *shifts), max(0.5, *shifts), 7)
     low, high = marks_at[0], marks_at[-1]

@@ -47,7 +47,7 @@ def _context(found: "Scales", name: str) -> dict[str, Any]:
         "title": f"The scales of {name}",
         "lead": f"{count(len(rows))} constructs from {count(len(set(found.items['item'])))} items.",
         "good": not warnings,
-        "status": "Nothing speaks against these scales."
+        "status": "No problem was found with these scales."
         if not warnings
         else f"{count(len(warnings))} things to look at.",
         "sentences": [f"{w[:1].upper()}{w[1:]}." for w in warnings],

@@ -92,7 +92,7 @@ def proportions(fit: "Fit") -> tuple[str, ...]:
         low, high = table["lower"].iloc[k], table["upper"].iloc[k]
         if low <= 0 <= high:
             said = (
-                f"not said, since the interval of {whole.name}, "
+                f"not reported, since the interval of {whole.name}, "
                 f"{between(low, high, decimals(high - low))}, covers 0"
             )
         else:
@@ -247,7 +247,7 @@ def worst_table(estimates: Mapping[str, Summary], most: int = 10) -> Table:
         for name, s in hardest
     )  # fmt: skip
     heads = ("Quantity", "R-hat", "Bulk ESS", "Tail ESS", "MCSE of mean")
-    return Table("Hardest parameters and estimands first", heads, rows)
+    return Table("Lowest effective sample sizes and largest R-hats first", heads, rows)
 
 
 def prior_table(fit: "Fit") -> Table:

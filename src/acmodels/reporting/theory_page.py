@@ -178,7 +178,7 @@ def _region(main: Part) -> _Region:
 
 def _chances(ruling: Ruling, moved: "Sensitivity | None") -> list[tuple[str, str]]:
     before = "" if moved is None or moved.p_prior is None else (
-        f"; by the prior alone {probability(moved.p_prior)}"
+        f"; prior probability {probability(moved.p_prior)}"
     )  # fmt: skip
     out = [
         (
@@ -212,7 +212,7 @@ def _parts(ruling: Ruling | None) -> Table | None:
             )
         )  # fmt: skip
     heads = ("Part", "Effect", "Estimate", "P(direction)", "P(negligible)", "Alone")
-    return Table("What the verdict rests on", heads, tuple(rows))
+    return Table("Parts of the verdict", heads, tuple(rows))
 
 
 def _would(ruling: Ruling | None, status: str, moved: "Sensitivity | None") -> str:
@@ -221,18 +221,20 @@ def _would(ruling: Ruling | None, status: str, moved: "Sensitivity | None") -> s
         return ""
     out: list[str] = []
     if status == "undecided":
-        out.append("More units, or a wider range of the cause, would narrow it.")
+        out.append(
+            "More units, or a wider range of the cause, would make the estimate more precise."
+        )
     main = ruling.main
     if status in ("supported", "contradicted") and main is not None and main.region in ("+", "-"):
         toward = main.draws if (main.region == "+") == (status == "supported") else -main.draws
         shift = float(np.quantile(toward, 1 - ruling.probability))
         if shift > 0:
             out.append(
-                f"It would be undecided if the estimate were {number(shift, 2)} sd nearer to the "
-                "other side, by a confounder say."
+                f"It would be undecided if the estimate were {number(shift, 2)} sd closer to the "
+                "other side, for example because of a confounder."
             )
     if moved is not None and moved.moves:
-        out.append("It moves with the prior, so another prior might change it.")
+        out.append("It is sensitive to the prior: another prior might change it.")
     return " ".join(out)
 
 

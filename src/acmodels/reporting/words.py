@@ -164,8 +164,8 @@ def diagnostics_words(d: "Diagnostics", total: int) -> list[str]:
         )
     if d.min_ess_bulk is not None and d.min_ess_tail is not None:
         out.append(
-            f"The draws are worth at least {count(d.min_ess_bulk)} independent ones for means and "
-            f"{count(d.min_ess_tail)} for interval ends (400 are asked for)."
+            f"The smallest effective sample size is {count(d.min_ess_bulk)} for means (bulk) and "
+            f"{count(d.min_ess_tail)} for interval ends (tail); both should be at least 400."
         )
     if d.pareto_k is not None:
         out.append(f"The largest Pareto k of the importance weights is {fixed(d.pareto_k, 2)}.")
@@ -185,7 +185,7 @@ def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
     apart = [abs(float(r["distance"])) for r in rows if math.isfinite(r["distance"])]
     without = len(rows) - len(apart)
     if not apart:
-        return "None of the quantities has a maximum-likelihood estimate to be compared with."
+        return "None of the quantities has a maximum-likelihood estimate to compare with."
     near = sum(d <= FAR for d in apart)
     said = (
         f"Of {several(len(apart), 'quantity', 'quantities')} with a maximum-likelihood estimate, "
@@ -200,13 +200,13 @@ def ml_words(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def sensitivity_words(value: float | None) -> str:
-    """Say how much a result hangs on the prior."""
+    """Say how sensitive a result is to the prior."""
     if value is None:
         return "Sensitivity to the prior was not computed."
     said = fixed(value, 2)
     if value >= SENSITIVE:
         return (
-            f"It leans on the prior: a somewhat stronger or weaker prior would move it "
+            "It is sensitive to the prior: a somewhat stronger or weaker prior would change it "
             f"(power-scaling sensitivity {said}, {SENSITIVE} or more)."
         )
     return f"It hardly depends on the prior (power-scaling sensitivity {said}, below {SENSITIVE})."
@@ -303,7 +303,9 @@ def _mediated(s: Any, graph: Graph) -> str:
     )
     if not linked:
         return ""
-    return f", by slopes of the linear predictor of {joined(linked)}, which is no unit of {s.to}"
+    return (
+        f", by slopes of the linear predictor of {joined(linked)}, which is not in units of {s.to}"
+    )
 
 
 def estimand_words(e: "Estimand", graph: Graph) -> str:

@@ -136,7 +136,7 @@ def sampled_confounder(fit: Fit, mediator: str, outcome: str, unit: str | None) 
     if unit is None:
         if not np.array_equal(m.rows, y.rows):
             raise InputError(
-                f"{where}: '{mediator}' and '{outcome}' do not stand on the same rows; name the "
+                f"{where}: '{mediator}' and '{outcome}' are not on the same rows; name the "
                 f"grouping at which the confounder acts: {mediator_at(m, y)}"
             )
         code, units = np.arange(layout.n_rows, dtype=np.int64), layout.n_rows
@@ -177,8 +177,8 @@ def _unexplained(fit: Fit, e: EquationLayout) -> tuple[float, bool]:
         return float(np.sqrt(found.mean())), True
     raise InputError(
         f"{fit.spec.source}: '{e.response}' ({e.family}) has no residual on the scale of its "
-        "linear predictor, of which a confounder of the rows could take a share; one of a "
-        "grouping's units can be looked at"
+        "linear predictor on which a confounder of the rows could act; a confounder of the "
+        "units of a grouping is possible"
     )
 
 
@@ -194,8 +194,8 @@ def check_pair(fit: Fit, mediator: str, outcome: str) -> None:
     y = layout.equation(outcome)
     if mediator not in {v for c in y.columns for v in c.variables}:
         raise InputError(
-            f"{fit.spec.source}: '{mediator}' does not predict '{outcome}', so it mediates nothing "
-            "there"
+            f"{fit.spec.source}: '{mediator}' does not predict '{outcome}', so it is not a "
+            "mediator there"
         )
     if fit.system.joint is not None:
         raise InputError(
@@ -239,14 +239,14 @@ def _by_rows(fit: Fit, layout: Layout, m: EquationLayout, y: EquationLayout) -> 
             )
     if not np.array_equal(m.rows, y.rows):
         raise InputError(
-            f"{where}: '{m.response}' and '{y.response}' do not stand on the same rows; name the "
+            f"{where}: '{m.response}' and '{y.response}' are not on the same rows; name the "
             f"grouping at which the confounder acts: {mediator_at(m, y)}"
         )
     i, j = (layout.responses.index(e.response) for e in (m, y))
     if any({i, j} & set(s) for s in layout.residual):
         raise InputError(
             f"{where}: residual_correlation already frees a correlation of '{m.response}' or "
-            f"'{y.response}', so nothing is held at zero"
+            f"'{y.response}', so no correlation is held at 0"
         )
     first, second = sorted((i, j))
     changed = replace(layout, residual=(*layout.residual, (first, second)))
@@ -279,7 +279,7 @@ def _by_unit(
         if not blocks:
             raise InputError(
                 f"{where}: equations.{e.response} has no (1 | {unit}), so a confounder of {unit} "
-                "would have nothing to act through"
+                "would have no effect to act on"
             )
         mine.append(blocks[0])
     if mine[0].key == mine[1].key:

@@ -147,7 +147,7 @@ def _grid(fit: Fit, rho: Sequence[float], prior: float | None) -> list[float]:
     if prior is not None and not prior > 0:
         raise InputError(f"the prior's standard deviation must be above 0, not {stated(prior)}")
     if not fit.spec.estimands:
-        raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
+        raise InputError(f"{fit.spec.source}: has no [estimands] to refit")
     return grid
 
 
@@ -160,8 +160,8 @@ def _confounded(
     check_pair(fit, mediator, outcome)
     if prior is not None:
         raise InputError(
-            "averaging over a prior of the correlation needs the exact engine, which tells how "
-            "well the data agree with each value; leave the prior out"
+            "averaging over a prior of the correlation needs the marginal likelihood, which only "
+            "the exact engine gives; leave the prior out"
         )
     return sampled_confounder(fit, mediator, outcome, unit)
 

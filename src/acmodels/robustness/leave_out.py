@@ -121,7 +121,7 @@ def influence(
     if by not in table.names:
         raise InputError(f"{table.name}: no column '{by}'{did_you_mean(by, table.names)}")
     if not fit.spec.estimands:
-        raise InputError(f"{fit.spec.source}: has no [estimands] to look at")
+        raise InputError(f"{fit.spec.source}: has no [estimands] to refit")
     labels = np.asarray(labels_of(table, by), dtype=object)
     missing = np.array([v is None for v in labels])
     units = sorted({str(v) for v, gone in zip(labels, missing, strict=True) if not gone})

@@ -178,7 +178,7 @@ def _check_correlations(design: Design, layout: Layout, truth: Mapping[str, floa
         if np.linalg.eigvalsh(correlations.matrix(lambda n: truth[n]))[0] < -1e-8:
             said = listing([f"{name} = {truth[name]:g}" for _, _, name in correlations.entries])
             raise ModelError(
-                f"{design.source}: truth: these correlations are not possible together, since "
+                f"{design.source}: truth: these correlations are impossible together, since "
                 "their "
                 f"matrix is not positive semi-definite: {said}"
             )

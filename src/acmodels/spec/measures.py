@@ -89,7 +89,7 @@ def read_measures(
     for key, t in tables.items():
         name = plain(key)
         if name in out:
-            problems.append(f"{source}: measures: '{name}' is there twice")
+            problems.append(f"{source}: measures: '{name}' appears twice")
         out[name] = _measure(name, t, source, problems)
     for m in out.values():
         problems += item_problems(m, out, equations, source)
@@ -108,7 +108,7 @@ def _measure(name: str, t: MeasureTable, source: str, problems: list[str]) -> Me
     items = tuple(plain(i) for i in t.items or ())
     twice = sorted({i for i in items if items.count(i) > 1})
     if twice:
-        problems.append(f"{where}.items: {listing(twice)} is there twice")
+        problems.append(f"{where}.items: {listing(twice)} appears twice")
     families: dict[str, str] = {}
     if isinstance(t.family, str):
         families = dict.fromkeys(items, t.family)

@@ -287,11 +287,11 @@ def _equations(t: ModelTable, source: str, problems: list[str]) -> dict[str, Equ
             )
         if key in formula.present():
             problems.append(
-                f"{where}.formula: '{key}' stands on both sides; an outcome cannot be its own "
+                f"{where}.formula: '{key}' is on both sides; an outcome cannot be its own "
                 "predictor or mediator"
             )
         if not formula.terms and not formula.groups:
-            problems.append(f"{where}.formula: nothing stands on the right-hand side")
+            problems.append(f"{where}.formula: the right-hand side is empty")
         fields = {k: getattr(e, k) for k in EquationTable.model_fields if k != "formula"}
         out[key] = Equation(response=key, formula=formula, **fields)
     problems += _shared_id_problems(out, source)
@@ -402,8 +402,8 @@ def _residual_problems(t: ModelTable, equations: Mapping[str, Equation], source:
         levels = {equations[n].level for n in pair if n in equations}
         if len(levels) > 1:
             problems.append(
-                f"{where}: {pair[0]} and {pair[1]} have different levels, so their residuals "
-                "do not stand in the same rows"
+                f"{where}: {pair[0]} and {pair[1]} have different levels, so their residuals are "
+                "not on the same rows"
             )
     return problems
 

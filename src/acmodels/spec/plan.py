@@ -265,9 +265,9 @@ def _criterion(t: CriterionTable, source: str) -> Criterion:
     if rule == "rope" and t.rope is None and t.proposition is None:
         problems.append(f'{where}: rule = "rope" needs rope = [low, high]')
     if rule == "width" and t.value is None:
-        problems.append(f'{where}: rule = "width" needs value, the widest interval that will do')
+        problems.append(f'{where}: rule = "width" needs value, the widest interval accepted')
     if rule != "width" and t.value is not None:
-        problems.append(f'{where}.value: only rule = "width" has a use for it')
+        problems.append(f'{where}.value: only rule = "width" takes it')
     if t.rope is not None and not t.rope[0] < t.rope[1]:
         problems.append(f"{where}.rope: must rise, not {t.rope}")
     bounds = (0.0, float("inf"), False) if t.region is None else region_bounds(t.region)

@@ -69,7 +69,7 @@ def composed_table(table: Mapping[str, Any], source: str) -> dict[str, Any]:
             name = composed(key) if isinstance(key, str) else key
             if name in out:
                 raise ModelError(
-                    f"{source}: the key '{name}' is there twice, with its accents typed in two "
+                    f"{source}: the key '{name}' appears twice, with its accents typed in two "
                     "ways; keep one of them"
                 )
             out[name] = one(inner)

@@ -172,7 +172,7 @@ def _row(
             else:
                 reasons = list(_reasons(fit, p, response, f, distance))
             if not reasons and not f.words:
-                reasons = ["for no reason that this table can see; look at the data and the fit"]
+                reasons = ["for a reason not detected here; check the data and the fit"]
             words.append(f"apart by {decimal(abs(distance), 2)} se" + (": " if reasons else ""))
             words[-1] += "; ".join(reasons)
     row["note"] = "; ".join(words)
@@ -225,7 +225,7 @@ def _pulled(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) 
     if pull * distance > 0 and abs(pull) > 0.4 * abs(distance):
         sd = prior.distribution.parameters.get("sigma") if prior is not None else None
         own = f"; its own prior has an sd of {number(sd / se, 2)} ML se" if sd else ""
-        yield f"the priors pull (they alone would move it by {signed(pull, 2)} se{own})"
+        yield f"the priors shift it (alone, by {signed(pull, 2)} se{own})"
 
 
 def _reasons(fit: "Fit", p: Parameter, response: str, f: Found, distance: float) -> Iterator[str]:
