@@ -84,6 +84,52 @@ def test_the_methods_paragraph_has_versions_and_seed(result: Path) -> None:
     assert "240 rows" in said
 
 
+def test_the_methods_paragraph_is_in_words(result: Path) -> None:
+    """Priors, families, missing values and the sampler are said as a journal says them."""
+    found = read(result)
+    priors = {
+        "* ~ *": {"dist": "Normal", "mu": 0, "sigma": 1},
+        "sd(*)": {"dist": "HalfNormal", "sigma": 1},
+        "sd(y ~ 1 | g)": {"dist": "HalfNormal", "sigma": 1},
+        "x ~ 1": {"dist": "Constant", "value": 0.5},
+    }
+    lost = [{"column": "x", "rows": 1200, "units": 1200}, {"column": "y", "rows": 5, "units": 0}]
+    said = methods_words(replace(found, run={**found.run, "priors": priors, "missing": lost}))
+    assert "normal (mean 0, SD 1) for regression coefficients; half-normal (scale 1) for" in said
+    assert "group effects and the standard deviation of the intercept of y across g" in said
+    assert "fixed at 0.5 for the intercept of x" in said
+    assert "Missing values of x (1,200) were estimated" in said
+    assert "Rows without a value of y (5)" in said
+    assert "at least 0.975" in said
+    assert "*" not in said
+    sampled = replace(
+        found,
+        run={**found.run, "engine": "hmc"},
+        diagnostics={**found.diagnostics, "max_r_hat": 1.001, "divergences": 0},
+    )
+    assert "Hamiltonian Monte Carlo" in methods_words(sampled)
+    assert "nutpie" not in methods_words(sampled)
+    other = replace(sampled, run={**found.run, "engine": "nuts"})
+    assert "No-U-Turn sampler (nutpie" in methods_words(other)
+
+
+def test_rows_of_the_apa_table_are_in_words(result: Path) -> None:
+    """No backticks and no formulas; equations of missing predictors are left out and counted."""
+    found = read(result)
+    given = dict(found.estimates[0])
+    more = [
+        {**given, "name": n}
+        for n in ("y ~ `part (cap)`", "sd(y ~ 1 | g)", "cor(y ~ 1, y ~ x | g)", "cor(m, y)",
+                  "y | t2", "f =~ i1", "z ~ 1", "z ~ x", "sigma(z)")
+    ]  # fmt: skip
+    table = paper_tables(replace(found, estimates=tuple(more)), "apa")[0]
+    assert [r[0] for _, rows in table.groups for r in rows] == [
+        "part (cap)", "Intercept of y across g", "Intercept of y with slope of y on x, across g",
+        "m with y", "Threshold 2 of y", "Loading of i1 on f",
+    ]  # fmt: skip
+    assert "3 parameters of equations of predictors with missing values" in table.note
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_hostile_names_are_inert(result: Path, tmp_path: Path, style: Any) -> None:
     found = hostile(read(result))
@@ -168,7 +214,7 @@ def test_rows_are_those_with_an_observed_response(tmp_path: Path) -> None:
     fit = ac.fit(model, frame, draws=200)
     write_fit(fit, tmp_path, ["acmodels"])
     said = "60 rows (55 with m, 50 with y and c in 12 units of d)"
-    assert f"fitted to {said} with acmodels" in methods_words(read(tmp_path))
+    assert f"(m) to {said}" in methods_words(read(tmp_path))
     assert "N = 60 rows (55 with m" in paper_tables(read(tmp_path), "apa")[0].note
     page = ac.report(fit, tmp_path / "r.html").read_text(encoding="utf-8")
     assert f"fitted to {said}" in page

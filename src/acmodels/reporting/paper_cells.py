@@ -33,6 +33,55 @@ class ParameterName:
         return found[1] if found else self.term
 
 
+_OTHER = {
+    "sigma": "Residual SD of {}",
+    "sigma1": "SD of {} in first waves",
+    "nu": "Degrees of freedom of {}",
+    "phi": "Precision (phi) of {}",
+    "zi": "Probability of extra zeros of {}",
+}
+
+
+def label(n: ParameterName, name: str) -> str:
+    """Write a parameter as a row of a journal's table: in words, without backticks.
+
+    Args:
+        n: the name taken apart.
+        name: the whole name, for what has no words.
+
+    >>> [label(parsed(p), p) for p in ("sd(y ~ 1 | g)", "cor(y ~ 1, y ~ x | g)", "sigma(y)")]
+    ['Intercept of y across g', 'Intercept of y with slope of y on x, across g', 'Residual SD of y']
+    """
+    said = name
+    if n.kind == "coefficient":
+        said = n.plain
+    elif n.kind == "sd":
+        said = f"{_effect(n.response, n.term)} across {n.group}"
+    elif n.kind == "cor":
+        pair = re.fullmatch(r"(.+) ~ (.+), (.+) ~ (.+)", n.term)
+        if pair:
+            one, two = _effect(pair[1], pair[2]), _effect(pair[3], pair[4])
+            said = f"{one} with {two[0].lower()}{two[1:]}, across {n.group}"
+        else:
+            said = n.term.replace(", ", " with ", 1)
+    elif n.term.startswith("threshold"):
+        said = f"{n.term[0].upper()}{n.term[1:]} of {n.response}"
+    elif n.term in _OTHER:
+        said = _OTHER[n.term].format(n.response)
+    elif found := re.fullmatch(r"(.+) =~ (.+)", name):
+        said = f"Loading of {found[2]} on {found[1]}"
+    return bare(said)
+
+
+def bare(text: str) -> str:
+    """Leave backticks out."""
+    return text.replace("`", "")
+
+
+def _effect(response: str, term: str) -> str:
+    return f"Intercept of {response}" if term == "1" else f"Slope of {response} on {term}"
+
+
 def parsed(name: str) -> ParameterName:
     """Take a parameter's name apart."""
     if found := re.fullmatch(r"sd\((.+?) ~ (.+) \| (.+)\)", name):

@@ -13,9 +13,11 @@ from acmodels.effects.sizes import kind_words
 from acmodels.numbers import probability, stated
 from acmodels.reporting.paper_cells import (
     ParameterName,
+    bare,
     cells_of,
     four_cells,
     grouped_by,
+    label,
     number_in,
     parsed,
     sampler_cells,
@@ -64,29 +66,49 @@ def paper_tables(found: Written, style: Style = "apa") -> tuple[PaperTable, ...]
 
 def _apa(found: Written) -> PaperTable:
     places = table_places(found.estimates)
-    named = [(parsed(r["name"]), r) for r in found.estimates]
+    named = _of_the_model(found)
     groups: list[tuple[str, tuple[tuple[str, ...], ...]]] = []
     responses = dict.fromkeys(n.response for n, _ in named if n.kind == "coefficient")
     for y in responses:
         mine = [(n, r) for n, r in named if n.kind == "coefficient" and n.response == y]
         for part, rows in grouped_by(mine, lambda p: p[0].part).items():
-            head = f"{y}, {part} part" if part else y
-            groups.append((head, tuple((n.plain, *cells_of(r, places)) for n, r in rows)))
+            head = bare(f"{y}, {part} part" if part else y)
+            groups.append((head, tuple((label(n, ""), *cells_of(r, places)) for n, r in rows)))
     spread = [(n, r) for n, r in named if n.kind != "coefficient"]
     titles = {
         "sd": "Group standard deviations",
         "cor": "Correlations",
-        "other": "Residual and further",
+        "other": "Residual standard deviations and further parameters",
     }
     for kind, rows in grouped_by(spread, lambda p: p[0].kind).items():
-        groups.append((titles[kind], tuple((r["name"], *cells_of(r, places)) for _, r in rows)))
+        rows_said = tuple((label(n, r["name"]), *cells_of(r, places)) for n, r in rows)
+        groups.append((titles[kind], rows_said))
     labels = "; ".join(f"{c}: {said}" for c, said in found.run.get("labels", {}).items())
     note = (
         f"N = {rows_fitted(found.run)}. M = posterior mean; SD = posterior standard deviation; "
-        f"CI = {interval_kind(found)}.{f' {labels}.' if labels else ''}"
+        f"CI = {interval_kind(found)}.{f' {bare(labels)}.' if labels else ''}"
     )
+    others = len(found.estimates) - len(named)
+    if others:
+        note += (
+            f" Not shown: {others} parameters of equations of predictors with missing values "
+            "(estimates.csv has them)."
+        )
     ci = f"{stated(100 * found.run['prob'])}% CI"
     return PaperTable("Posterior Estimates", ("Parameter", "M", "SD", ci), tuple(groups), note)
+
+
+def _of_the_model(found: Written) -> list[tuple[ParameterName, Mapping[str, str]]]:
+    """Leave out parameters of equations that only serve to model missing predictors."""
+    named = [(parsed(r["name"]), r) for r in found.estimates]
+    equations = {bare(y) for y in found.run.get("equations", {})}
+    served = {
+        bare(n.response)
+        for n, _ in named
+        if equations and n.kind == "coefficient" and bare(n.response) not in equations
+    }
+    loaded = {bare(n.term.partition(" =~ ")[2]) for n, _ in named if " =~ " in n.term}
+    return [(n, r) for n, r in named if bare(n.response) not in served - loaded]
 
 
 def _brms(found: Written) -> PaperTable:
@@ -174,7 +196,7 @@ def _lavaan(found: Written) -> PaperTable:
 
 
 def _estimand(row: Mapping[str, str]) -> str:
-    return f"{row['name']} [{row['at']}]" if row.get("at") else row["name"]
+    return bare(f"{row['name']} [{row['at']}]" if row.get("at") else row["name"])
 
 
 def _estimands(found: Written) -> PaperTable:
@@ -241,8 +263,9 @@ def _own_scale(run: Mapping[str, Any], name: str) -> str:
 def _verdicts(found: Written) -> PaperTable:
     rows = tuple(
         (
-            _claim(found, r["proposition"]), r["estimand"], probability(number_in(r, "p_region")),
-            probability(number_in(r, "p_rope")), r["status"].replace("_", " "),
+            _claim(found, r["proposition"]), _judged(found, r),
+            probability(number_in(r, "p_region")), probability(number_in(r, "p_rope")),
+            r["status"].replace("_", " "),
         )
         for r in found.verdicts
     )  # fmt: skip
@@ -253,6 +276,12 @@ def _verdicts(found: Written) -> PaperTable:
         "the model asks for (0.975 unless it says otherwise) and the second is below 1 minus that."
     )
     return PaperTable("Propositions and Verdicts", columns, (("", rows),), note)
+
+
+def _judged(found: Written, row: Mapping[str, str]) -> str:
+    """Write the estimand of a verdict, with the values of moderators at which it was judged."""
+    at = found.run.get("propositions", {}).get(row["proposition"], {}).get("at")
+    return bare(f"{row['estimand']} [{at}]" if at else row["estimand"])
 
 
 def _claim(found: Written, proposition: str) -> str:
