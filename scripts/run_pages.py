@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
-PAGES = ("first_analysis.md", "testing.md", "likert.md", "python.md")
+PAGES = ("first_analysis.md", "testing.md", "python.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 VARIES = ("Time: ",)
