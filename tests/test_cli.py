@@ -195,7 +195,7 @@ def test_propositions_are_listed(call: Call) -> None:
     assert len(lines) == 97
     assert lines[0].startswith("P01 ")
     assert any(line.startswith("P41 *") for line in lines)
-    assert lines[-1].startswith("* it compiles to a model")
+    assert lines[-1].startswith("* can be tested")
 
 
 def test_propositions_as_json(call: Call) -> None:

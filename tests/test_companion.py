@@ -327,7 +327,7 @@ def test_a_narrow_prior_is_found_out(mediation: Fit) -> None:
     near = allowed(found["mcse_mean"], np.std(of) / np.sqrt(found["ess_bulk"]))
     exact = (np.mean(of) - row["ml_estimate"]) / row["ml_se"]
     assert abs(row["distance"] - exact) < near / row["ml_se"]
-    assert "the priors pull" in row["note"]
+    assert "the priors shift it" in row["note"]
     assert f"an sd of {0.05 / row['ml_se']:.2g} ML se" in row["note"]
     near = table.loc[["m ~ 1", "m ~ x"]]
     assert near["distance"].abs().lt(FAR).all()

@@ -272,7 +272,7 @@ INDEX = {"kind": "index_of_moderated_mediation", "from": "x", "to": "y"}
     ("equations", "moderator", "word"),
     [
         ({"m": "m ~ x*w", "y": "y ~ m*w"}, "w", "more than one step"),
-        ({"m": "m ~ x + w", "y": "y ~ m"}, "w", "moderates no step"),
+        ({"m": "m ~ x + w", "y": "y ~ m"}, "w", "does not moderate any step"),
         ({"m": "m ~ x*square(w)", "y": "y ~ m"}, "w", "curve"),
         ({"m": "m ~ x:w", "y": "y ~ m + v"}, "u", "predicts nothing"),
         ({"m": "m ~ x*s", "y": "y ~ m"}, "s", "3 levels"),
@@ -661,7 +661,7 @@ def test_variance_share_counts_only_its_own_equation() -> None:
         (PARALLEL, {"kind": "total", "from": "m", "to": "n"}, ("no path leads",)),
         (PARALLEL, {"kind": "total", "from": "m", "to": "m"}, ("same variable",)),
         ({"y": "y ~ w", "m": "m ~ x"}, {"kind": "direct", "from": "x", "to": "y"}, ("no arrow",)),
-        (PARALLEL, indirect(at={"w": [1]}), ("'w' moderates no step",)),
+        (PARALLEL, indirect(at={"w": [1]}), ("'w' does not moderate any step",)),
         (PARALLEL, {"kind": "slope_at", "from": "x", "to": "y"}, ("needs at",)),
         (MODERATED, indirect(at={"ww": [1]}), ("'ww' is in no formula", "did you mean 'w'?")),
         ({"m": "m ~ x*s", "y": "y ~ m"}, indirect(at={"s": ["D"]}), ("no level 'D'", "A, B, C")),

@@ -92,7 +92,8 @@ def test_outside_does_not_know_left_from_right(mean: float, sd: float, p: float)
 def test_reasons_of_a_difference_name_the_side() -> None:
     p = outside(-0.05, 0.05)
     assert (
-        "below -0.05 is above 0.999, at least the 0.9875" in judged(p, e=normal(-1, 0.1))["reason"]
+        "below -0.05 is above 0.999 (threshold for one side 0.9875)"
+        in judged(p, e=normal(-1, 0.1))["reason"]
     )
     assert "one side" in judged(p, e=normal(0, 1))["reason"]
     assert "lies between -0.05 and 0.05" in judged(p, e=normal(0, 0.01))["reason"]

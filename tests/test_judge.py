@@ -216,7 +216,7 @@ def test_prior_sensitivity(value: float | None, wanted: bool | None) -> None:
             "undecided",
             (
                 "Undecided: the probability that it lies between -2 and 2 is above 0.999, but the "
-                "probability that it is negligible (-2 to -0.5) is 0.100, not below 0.025."
+                "probability that it is negligible (-2 to -0.5) is 0.100 (must be below 0.025)."
             ),
         ),
     ],

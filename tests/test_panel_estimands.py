@@ -188,7 +188,7 @@ def test_a_sum_that_may_not_end_is_withheld(share: float) -> None:
         (
             {"kind": "long_run", "from": "x", "to": "y"},
             {**PLAIN, "y": "y ~ square(x) + lag(x)"},
-            ("no straight line in 'x'",),
+            ("not linear in 'x'",),
         ),
     ],
 )

@@ -145,7 +145,7 @@ def test_an_item_that_was_not_turned_is_named() -> None:
     assert any("'a3' goes against the other items of 'climate'" in s for s in said)
     made["items"]["reverse"] = [0, 0, 1, 1]
     said = [f.message for f in ac.scales(packed(made)).findings]
-    assert any("'a4' goes against" in s and "turned by mistake" in s for s in said)
+    assert any("'a4' goes against" in s and "reversed by mistake" in s for s in said)
 
 
 def test_a_short_scale_one_answer_and_no_agreement_are_warned_of() -> None:
