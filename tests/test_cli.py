@@ -225,7 +225,7 @@ def test_one_proposition(call: Call) -> None:
 def test_a_proposition_without_a_model_says_so(call: Call) -> None:
     every = json.loads(call("propositions", "--json")[1])
     name = next(p["id"] for p in every if not p["executable"])
-    assert "Not yet executable" in call("propositions", name)[1]
+    assert "Cannot be tested yet" in call("propositions", name)[1]
 
 
 @pytest.mark.parametrize(

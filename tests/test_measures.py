@@ -110,7 +110,7 @@ def test_what_is_wrong_with_the_data_is_said() -> None:
         (table(F={**F, "items": ["a1", "a2", "a9"]}), data, "no column 'a9', the item of measures"),
         (table(F={**F, "rater": "who"}), data.groupby("unit").head(1), "has one 'who' only"),
         (table(F={**F, "level": "department"}), data, "no column 'department'"),
-        (table(F=F), data.assign(a2=3.0), "it tells nothing of a construct"),
+        (table(F=F), data.assign(a2=3.0), "it carries no information about a construct"),
         (
             table(F={**F, "family": "ordinal"}),
             data.assign(a1=data["a1"] + 0.5),

@@ -49,7 +49,8 @@ def _framework() -> str:
             out += [f"- Tier: {p.tier}"]
             if _later(p):
                 kinds = ", ".join(_later(p))
-                out.append(f"- Not yet executable: claims of the kind {kinds} are not compiled yet")
+                out.append(f"- Cannot be tested yet: claims of the kind {kinds} are not compiled "
+                    f"yet")
             else:
                 out += [f"- Claim ({c.kind}): {claim_words(f, c)}" for c in p.claims]
             if p.rivals:

@@ -72,8 +72,8 @@ def examined(layout: Layout, responses: Responses, rows: "Rows") -> list[Finding
 def _without_weight(layout: Layout) -> list[str]:
     """Say how many rows have weight 0."""
     return [
-        f"equations.{e.response}: {e.n - e.counted} of {e.n} rows have weight 0 and say nothing of "
-        f"'{e.response}'; they count for nothing, as if they were left out"
+        f"equations.{e.response}: {e.n - e.counted} of {e.n} rows have weight 0 and carry no "
+        f"information about '{e.response}', as if they were left out"
         for e in layout.equations
         if e.counted < e.n
     ]

@@ -124,8 +124,8 @@ def response_problems(layout: Layout, responses: Responses, rows: RowNames) -> l
             out += [f"'{e.response}' {p} (rows {bad})" for p in found]
         if np.ptp(y) == 0 and e.measured:
             out.append(
-                f"'{e.response}', an item of {e.measured[0]}, has the value {y[0]:g} in every row; "
-                "it tells nothing of a construct, so leave it out of the items"
+                f"'{e.response}', an item of {e.measured[0]}, has the value {y[0]:g} in every "
+                "row; it carries no information about a construct, so leave it out of the items"
             )
         elif np.ptp(y) == 0 and e.trials is None:
             out.append(
@@ -188,7 +188,8 @@ def _design_problems(layout: Layout, e: EquationLayout, X: Array) -> list[str]:
             continue
         problems.append(
             f"equations.{e.response}: the predictor '{e.columns[k].name}' has the same value "
-            f"({X[0, k]:g}) in every row, so its effect cannot be told from the intercept; leave "
+            f"({X[0, k]:g}) in every row, so its effect cannot be distinguished from the "
+            "intercept; leave "
             "it out"
         )
     if problems:
@@ -213,8 +214,8 @@ def _design_warnings(e: EquationLayout, X: Array) -> list[str]:
     many = X.shape[1] + len(e.thresholds)
     if len(X) <= many:
         out.append(
-            f"equations.{e.response} has {many} coefficients and only {len(X)} rows; the "
-            "priors decide"
+            f"equations.{e.response} has {many} coefficients and only {len(X)} rows; the result "
+            "depends on the priors"
         )
     return out
 
@@ -245,12 +246,12 @@ def _group_warnings(layout: Layout, e: EquationLayout, responses: Responses) -> 
         if len(counts) < 5:
             out.append(
                 f"the grouping '{block.group}' has {len(counts)} groups in "
-                f"equations.{e.response}; with fewer than 5 its sd rests on the prior"
+                f"equations.{e.response}; with fewer than 5 its sd depends on the prior"
             )
         if counts.max() == 1 and e.has_sigma:
             out.append(
                 f"every group of '{block.group}' has a single row in equations.{e.response}; "
-                "its sd cannot be told from the residual sd"
+                "its sd cannot be distinguished from the residual sd"
             )
         else:
             out += _many_effects(layout, e, block, len(counts))
@@ -286,7 +287,7 @@ def _item_group_warnings(layout: Layout, e: EquationLayout, responses: Responses
         if by and groups < 5:
             out.append(
                 f"the groups of '{block.group}' are {groups}; with fewer than 5 how far "
-                f"'{e.response}' differs between them rests on the prior"
+                f"'{e.response}' differs between them depends on the prior"
             )
         if not by and np.bincount(index).max() > 1 and _constant_in(index, responses[e.response]):
             out.append(
@@ -304,7 +305,7 @@ def _many_effects(layout: Layout, e: EquationLayout, block: Block, groups: int) 
     if not e.has_sigma or each * groups < e.n:
         return []
     effects = f"{each * groups} effects of '{block.group}' ({each} for each of {groups} groups)"
-    left = "their sds cannot be told from the residual sd"
+    left = "their sds cannot be distinguished from the residual sd"
     return [f"equations.{e.response} has {effects} and only {e.n} rows; {left}"]
 
 
@@ -340,7 +341,7 @@ def _residual_warnings(layout: Layout) -> list[str]:
             out += [
                 f"'{m}' predicts '{e.response}' and their residuals may correlate; unless some "
                 f"predictor of '{m}' has no arrow to '{e.response}', the data cannot tell the two "
-                "apart and the priors decide"
+                "apart and the result depends on the priors"
                 for m in sorted(own)
             ]
     return out

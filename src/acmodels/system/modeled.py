@@ -229,9 +229,9 @@ def _treatments(
             if left:
                 are = "is" if left == 1 else "are"
                 said = f"{_count(left, 'row')} {are} left out of its own equation"
-                parts.append(f"{said}, since nothing else reads the value")
+                parts.append(f"{said}, since the value is used nowhere else")
         elif rows > told and column not in by:
-            parts.append("the other rows are read by no equation")
+            parts.append("the other rows are used in no equation")
         said = f"{_count(rows, 'row')} without a value: " + "; ".join(parts)
         out.append(Treatment(column, role, level, rows, units, said, formula))
     return tuple(out)

@@ -303,9 +303,9 @@ def _message(
         kind = "separation"
     why = why or [_together(e, complete=complete)]
     data = "the data do" if rows.all() else f"the {int(rows.sum())} rows without missing values do"
-    rest = "Its estimate and interval rest"
+    rest = "Its estimate and interval depend"
     if len(several) > 1:
-        rest = "Their estimates and intervals rest"
+        rest = "Their estimates and intervals depend"
     groups = (
         " Only the population-level terms were checked, without the group effects."
         if group_terms(layout, e.response)

@@ -85,7 +85,7 @@ def _variable(
     if len(levels) < 2:
         raise DataError(
             f"the predictor '{name}' has one category only ('{''.join(levels)}'), so its effect "
-            "cannot be told from the intercept"
+            "cannot be distinguished from the intercept"
         )
     if len(levels) > max(20, rows.n // 2):
         raise DataError(

@@ -93,9 +93,8 @@ class Assessment:
         out: list[str] = []
         if any(a.past for a in claims):
             out.append(
-                "The theory has effects act back over time, so one wave does not identify effects "
-                "of what is fed by its own consequences: these verdicts are about adjusted "
-                "associations."
+                "The theory has feedback over time. One wave of data does not identify effects "
+                "in a feedback loop, so these verdicts are about adjusted associations."
             )
         return tuple(out)
 
@@ -410,7 +409,7 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
         holds = f"that the claim holds is {chance(r.holds)}"
     if status == "supported":
         return (
-            f"Supported: the probability {holds}, with {need} asked for, and that of a negligible "
+            f"Supported: the probability {holds} (threshold {need}), and that of a negligible "
             f"effect is {chance(r.negligible)}."
         )
     if how == "reversed":
@@ -432,7 +431,7 @@ def _reason(r: Ruling, status: str, how: str, bad: Sequence[Fit], c: CompiledPro
     if len(r.each) > 1:
         every = ", ".join(chance(p) for p in r.each)
         return (
-            f"Undecided: its {len(r.each)} claims hold with probabilities {every}; all must hold, "
-            f"and {need} for all together would decide."
+            f"Undecided: its {len(r.each)} claims hold with probabilities {every}; all must "
+            f"hold, and the threshold for all together is {need}."
         )
-    return f"Undecided: the probability {holds}, and {need} would decide."
+    return f"Undecided: the probability {holds}; the threshold is {need}."

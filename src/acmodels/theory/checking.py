@@ -95,8 +95,8 @@ def _claim(f: Framework, claim: Claim, where: str, warnings: list[str], *, loop:
     for cause, effect in roles.steps:
         if not leads(f, cause, effect, lags=True):
             warnings.append(
-                f"{where}: no arrows lead from '{cause}' to '{effect}', so nothing is adjusted for "
-                "on the theory's word; add an arrow to arrows.toml"
+                f"{where}: no arrows lead from '{cause}' to '{effect}', so the theory does not "
+                "say what to adjust for; add an arrow to arrows.toml"
             )
     return []
 

@@ -115,7 +115,7 @@ def sentence(framework: Framework, claim: Claim) -> str:
     hidden = [w for w in found if not w.holds and not w.limit and w.false > w.studies / 2]
     if hidden:
         names = ", ".join(dict.fromkeys(w.world.removesuffix(" (not measured)") for w in hidden))
-        out += f"; what no study measures ({names}) misleads it more often than not"
+        out += f"; an unmeasured cause ({names}) leads to false support in most of these studies"
     return f"{out[:1].upper()}{out[1:]}."
 
 

@@ -96,7 +96,7 @@ def page(one: dict[str, Any]) -> str:
         ]
     elif not one["executable"]:
         later = ", ".join(k for k in one["kind"] if k in LATER)
-        lines += ["", f"Not yet executable: claims of the kind {later} are not compiled yet."]
+        lines += ["", f"Cannot be tested yet: claims of the kind {later} are not compiled yet."]
     return "\n".join(lines)
 
 

@@ -61,7 +61,7 @@ def confounding(f: Framework, found: CompiledProposition, adjusted: tuple[str, .
         s for claim in found.compiled for a in claim.adjustment for s in a.shared
     )
     out += [
-        "Not adjusted for, since nobody measures it: what is common to "
+        "Not adjusted for, since it is not measured: the common cause of "
         + ", ".join(name.get(c, c) for c in group)
         for group in shared
     ]
@@ -84,7 +84,7 @@ def past(found: CompiledProposition) -> list[str]:
         return []
     return [
         (
-            "Not adjusted for: the past. The theory has effects act back over time, so that one "
-            "wave does not identify this effect."
+            "Not adjusted for: earlier waves. The theory has feedback over time, so one wave of "
+            "data does not identify this effect."
         )
     ]

@@ -71,7 +71,7 @@ def _with_others(
     for c, p in also:
         text, value = scaled(p, eq.column(s, c)), _z(s, p)
         name = s.framework.constructs[c].name
-        why = f"so that {name} does not pass for what it stands beside"
+        why = f"so that {name} is not mistaken for the product"
         out += [_product([text, t], [value, v], [p, q], [0, 1], why, SHRUNKEN) for t, v, q in terms]
     return out
 
@@ -192,7 +192,7 @@ def _square(s: Setting, column: str) -> Piece:
     x = s.values(column)
     z = (x - np.nanmean(x)) / s.spread(x)
     return Piece((text,), {text: SHRUNKEN}, {text: 1.0}, text,
-                 "curvature, which would pass for the product", (), (z * z,))  # fmt: skip
+                 "curvature, which could be mistaken for the product", (), (z * z,))  # fmt: skip
 
 
 def _with_covariates(
@@ -221,7 +221,7 @@ def _with_covariates(
                 return out
             piece = _product(
                 [text, f"standardize({quoted(column)})"], [v, z], [*pieces, *pieces], [k, k],
-                f"so that {s.framework.constructs[c].name} does not pass for the moderator",
+                f"so that {s.framework.constructs[c].name} is not mistaken for the moderator",
                 SHRUNKEN,
             )  # fmt: skip
             if span.add(piece):

@@ -184,10 +184,7 @@ def _notes(p: waves.Panel, constructs: Sequence[str]) -> tuple[str, ...]:
         f"apart from the lags; what changes within {p.unit.name}s over time and moves both "
         f"{' and '.join(names[:2])} is not held fixed"
     )
-    other = (
-        "variables are taken as measured: error of measurement that differs between waves pulls "
-        "lags towards 0"
-    )
+    other = "variables are taken as measured without error; measurement error biases lags toward 0"
     return one, other
 
 

@@ -246,7 +246,7 @@ def _notes(one: _Strike) -> tuple[str, ...]:
     apart = (
         f"{unit}s that have more events for good, events that follow a bad wave, and changes that "
         "all share in a wave are apart from the effect; what strikes in the same wave as an event "
-        "and is not measured passes for it"
+        "and is not measured can be mistaken for it"
     )
     step = (
         f"that {names[one.condition.construct].name} moves {names[one.outcome.construct].name} "

@@ -88,8 +88,8 @@ def panel(
     enough = int((waves >= LEAST_WAVES).sum())
     if enough < steps.LEAST_UNITS:
         raise NotTestable(
-            f"{where}, and {enough} {level.name}s have {LEAST_WAVES} waves or more; no rule can "
-            f"decide with fewer than {steps.LEAST_UNITS}"
+            f"{where}, and {enough} {level.name}s have {LEAST_WAVES} waves or more; a verdict "
+            f"needs at least {steps.LEAST_UNITS}"
         )
     number, _ = _numbers(made, str(made.wave), where)
     return Panel(made, level, own, str(made.wave), number, (*level.notes, *notes))

@@ -82,8 +82,8 @@ def level_of(
     size = unit.size if unit is not None else s.n
     if size < LEAST_UNITS:
         raise NotTestable(
-            f"the claim is about {name}s and the data have {size}; no rule can decide with fewer "
-            f"than {LEAST_UNITS}"
+            f"the claim is about {name}s and the data have {size}; a verdict needs at least "
+            f"{LEAST_UNITS}"
         )
     return Level(name, unit if unit is not None and unit.repeated else None, size, tuple(notes))
 
@@ -178,7 +178,7 @@ def require(s: Setting, construct: str, role: str, *, labels: bool = False) -> t
     if text and not labels:
         held = listing([f"'{v}'" for v in s.levels(text[0])], 4)
         raise NotTestable(
-            f"the {role} '{text[0]}' holds text ({held}), whose order nobody can tell; recode it "
+            f"the {role} '{text[0]}' holds text ({held}), which has no known order; recode it "
             "as numbers, such as 0 and 1"
         )
     return tuple(p for p in found if p not in flat)
@@ -306,7 +306,9 @@ def covariates(
             continue
         needed = c in found.needed
         why = f"adjusted for ({s.framework.constructs[c].name}): " + (
-            "it has a part in the causes of both sides" if needed else "a cause of the outcome"
+            "it lies on a path that confounds cause and outcome"
+            if needed
+            else "a cause of the outcome"
         )
         at, units = (level.unit, split) if needed else (None, ())
         home = s.home(column)
@@ -517,7 +519,7 @@ def _with_latent_means(
     for c in few:
         r = eq.response(s, c)
         beside = [
-            replace(p, why="what it may go with, so that its mean is predicted")
+            replace(p, why="it may correlate with this variable and helps to predict its unit mean")
             for p in others
             if r.home is None or all(eq.is_constant(v, r.home) for v in p.values)
         ]
@@ -552,7 +554,7 @@ def left_out(before: Sequence[Drafted], after: Sequence[Drafted], level: Level) 
     names = {g.name for d in before for g in d.groups} - {g.name for d in after for g in d.groups}
     return tuple(
         f"intercepts of each {n}, which cross {level.name}s, are left out of equations that share "
-        "latent means; what they add goes to the rows"
+        "latent means; their variance becomes part of the residual variance"
         for n in sorted(names)
     )
 
