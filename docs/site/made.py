@@ -49,8 +49,9 @@ def _framework() -> str:
             out += [f"- Tier: {p.tier}"]
             if _later(p):
                 kinds = ", ".join(_later(p))
-                out.append(f"- Cannot be tested yet: claims of the kind {kinds} are not compiled "
-                    f"yet")
+                out.append(
+                    f"- Cannot be tested yet: claims of the kind {kinds} are not compiled yet"
+                )
             else:
                 out += [f"- Claim ({c.kind}): {claim_words(f, c)}" for c in p.claims]
             if p.rivals:
