@@ -461,37 +461,6 @@ def test_every_family_has_a_row_density() -> None:
     assert set(known()) == set(family_names())
 
 
-def test_code_of_changed_files_is_not_run(tmp_path: Path) -> None:
-    """Numba's stamp of a function rests on every file of its folder."""
-    from acmodels.engines import compiling
-
-    (tmp_path / "a.py").write_text("x = 1\n")
-    (tmp_path / "b.py").write_text("y = 1\n")
-    before = compiling.digest.__wrapped__(tmp_path)
-    assert compiling.digest.__wrapped__(tmp_path) == before
-    (tmp_path / "b.py").write_text("y = 2\n")
-    assert compiling.digest.__wrapped__(tmp_path) != before
-
-
-def test_what_another_version_left_is_not_read(tmp_path: Path) -> None:
-    """An index that names classes that are no more is stale, not an error."""
-    from acmodels.engines import compiling
-
-    (tmp_path / "a.py").write_text("x = 1\n")
-
-    class File:
-        _source_stamp = (1.0, 2)
-
-        def _load_index(self) -> dict[Any, Any]:
-            raise AttributeError("Can't get attribute 'Arrays'")
-
-    class Cached:
-        _cache = type("Cache", (), {"_cache_file": File()})()
-
-    found: Any = compiling.stamped(Cached(), tmp_path)
-    assert found._cache._cache_file._load_index() == {}
-
-
 def test_everything_that_is_compiled_once_can_be_compiled_ahead() -> None:
     """Every family goes through every engine that can take it."""
     from acmodels.inference.ahead import compile_ahead

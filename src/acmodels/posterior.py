@@ -40,6 +40,25 @@ class SampledPart:
 
 
 @dataclass(frozen=True)
+class Marginal:
+    """The marginal likelihood of the responses of an independent part of a model.
+
+    Attributes:
+        names: of the structural parameters in it.
+        log: its natural logarithm, priors normalized; None where it cannot be trusted.
+        mcse: Monte Carlo standard error of that.
+        ess: effective number of draws or points behind it; None where it is exact.
+        reason: why there is none, as a clause; empty where there is one.
+    """
+
+    names: tuple[str, ...]
+    log: float | None = None
+    mcse: float = 0.0
+    ess: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Deferred(Mapping[str, Array]):
     """Group effects that are drawn when first asked for.
 
@@ -82,6 +101,8 @@ class Posterior:
         engine_model: what the engine built (a `pm.Model`), where it built one.
         parts: independent parts, from an engine that integrates; none for one that does not.
         imputed: by continuous variable, draws of its missing values, (chain, draw, M).
+        marginals: works out the marginal likelihood of each part, where an engine that does not
+            integrate can do so.
     """
 
     names: tuple[str, ...]
@@ -93,6 +114,21 @@ class Posterior:
     engine_model: Any = None
     parts: tuple[SampledPart, ...] = ()
     imputed: Mapping[str, Array] = field(default_factory=dict)
+    marginals: Callable[[], tuple[Marginal, ...]] | None = None
+
+    @cached_property
+    def marginal_likelihoods(self) -> tuple[Marginal, ...]:
+        """Marginal likelihoods of independent parts; none from an engine that gives none."""
+        if self.marginals is not None:
+            return self.marginals()
+        walked = "the weights of its points cannot be trusted"
+        return tuple(
+            Marginal(
+                p.names, p.log_marginal_likelihood, p.log_marginal_mcse, p.ess,
+                walked if p.log_marginal_likelihood is None else "",
+            )
+            for p in self.parts
+        )  # fmt: skip
 
     @property
     def points(self) -> tuple[NDArray[np.int64], ...]:
@@ -198,6 +234,12 @@ def least_effective(draws: Array) -> float:
         return float("inf")
     found = _precision(moving, None, means=False)
     return float(min(np.min(found["ess_bulk"]), np.min(found["ess_tail"])))
+
+
+def mean_effective(draws: Array) -> float:
+    """Return the effective sample size of the mean of a quantity, (chain, draw)."""
+    found = _array_stats().ess(draws[..., None], method="mean", chain_axis=0, draw_axis=1)
+    return float(np.asarray(found)[0])
 
 
 def _precision(draws: Array, drawn: Posterior | None, *, means: bool = True) -> dict[str, Array]:

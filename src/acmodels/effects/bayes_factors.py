@@ -10,9 +10,15 @@ from acmodels.errors import InputError, listing
 from acmodels.inference.fitting import Fit
 from acmodels.inference.refitting import again
 from acmodels.numbers import decimal, stated
+from acmodels.posterior import Array
 from acmodels.priors import Prior, Priors
 from acmodels.rng import child_seed
+from acmodels.spec.distribution import stretched
 from acmodels.system import parameters
+from acmodels.system.missing import observed
+
+CHAINS = 4
+"""Chains of a refit at half or double a prior's sd, by an engine that runs chains."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +65,33 @@ class BayesFactor:
 def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
     """Compare two fits of the same responses by their marginal likelihoods.
 
+    The exact engine (`collapsed`) knows the marginal likelihood of a gaussian model. The compiled
+    sampler (`hmc`) works out that of any model it fits by bridge sampling, the first time it is
+    asked for, which takes about as long as the fit.
+
     Args:
-        first: from `fit`, by an engine that gives the marginal likelihood (`collapsed`).
+        first: from `fit`, by an engine that gives the marginal likelihood.
         second: likewise.
 
     Raises:
-        InputError: the fits are of different data or by an engine that does not know marginal
-            likelihoods, or a parameter that the models do not share has a default prior.
+        InputError: the fits are of different data or by an engine that gives no marginal
+            likelihood; a parameter that the models do not share has a default prior; or a marginal
+            likelihood cannot be trusted, and why.
+
+    Examples:
+        >>> import acmodels as ac
+        >>> design = ac.load_design("interaction_conditions")
+        >>> data = ac.simulate(design, seed=1).study
+        >>> fit = ac.fit(design.model, data)
+        >>> ac.bayes_factor(fit, fit).log
+        0.0
     """
     for f in (first, second):
-        if f.log_marginal_likelihood is None:
+        if not f.draws.marginal_likelihoods:
+            engines = listing([f'engine="{n}"' for n in with_marginal_likelihood()])
             raise InputError(
                 f"{f.spec.source} was fitted by {f.draws.engine}, which does not give the marginal "
-                "likelihood; a Bayes factor needs a gaussian model fitted with "
-                f'engine="{with_marginal_likelihood()}"'
+                f"likelihood; fit both models with one of {engines}"
             )
     _same_data(first, second)
     own, other = _differing(first, second), _differing(second, first)
@@ -103,17 +122,34 @@ def bayes_factor(first: Fit, second: Fit) -> BayesFactor:
 
 
 def _same_data(first: Fit, second: Fit) -> None:
-    one, two = first.system.responses, second.system.responses
-    if set(one) != set(two):
+    one, two = _values(first), _values(second)
+    own, other = set(first.system.responses), set(second.system.responses)
+    if own != other:
         raise InputError(
-            f"the models explain different responses ({listing(sorted(one))}; "
-            f"{listing(sorted(two))}), so their marginal likelihoods cannot be compared"
+            f"the models explain different responses ({listing(sorted(own))}; "
+            f"{listing(sorted(other))}), so their marginal likelihoods cannot be compared"
         )
-    unlike = [r for r in one if not np.array_equal(np.sort(one[r]), np.sort(two[r]))]
+    alone = sorted(set(one) ^ set(two))
+    if alone:
+        raise InputError(
+            f"one of the models has missing values of {listing(alone)} modeled and the other has "
+            "not, so their marginal likelihoods are of different data; fit both to complete rows"
+        )
+    unlike = [r for r in one if not np.array_equal(one[r], two[r])]
     if unlike:
         raise InputError(
             f"the fits hold different values of {listing(unlike)}; fit both models to the same rows"
         )
+
+
+def _values(f: Fit) -> dict[str, Array]:
+    """Observed values of all responses and of predictors that are modeled, in order."""
+    joint = f.system.sampled
+    return {
+        e.response: np.sort(joint.responses[e.response][observed(joint.layout, e)])
+        for e in joint.layout.equations
+        if not e.construct
+    }
 
 
 def _differing(f: Fit, other: Fit) -> list[str]:
@@ -136,28 +172,25 @@ def _log_ratio(
     """Log Bayes factor with the prior sds of some coefficients multiplied, and its error."""
     total, variance = 0.0, 0.0
     for f, names, sign in ((first, changed[0], 1.0), (second, changed[1], -1.0)):
-        parts = f.draws.parts
+        posterior = f.draws
         if factor != 1.0 and names:
             ready = again(f, priors=_widened(f.priors, names, factor))
             seed = child_seed(f.seed, "bayes factor")
-            few = Sampling(draws=100, chains=1)
-            parts = ready.prepared.sample(f.system.responses, seed, few).parts
-        for p in parts:
-            if p.log_marginal_likelihood is None:
-                raise InputError(
-                    f"{f.spec.source}: the weights cannot be trusted at {stated(factor)} times "
-                    "the prior "
-                    "sd, so there is no marginal likelihood"
-                )
-            total += sign * p.log_marginal_likelihood
-            variance += p.log_marginal_mcse**2
+            few = Sampling(draws=100, chains=1 if ready.choice.engine.exact else CHAINS)
+            posterior = ready.prepared.sample(f.system.sampled.responses, seed, few)
+        for p in posterior.marginal_likelihoods:
+            if p.log is None:
+                at = "" if factor == 1.0 else f" at {stated(factor)} times the prior sd"
+                raise InputError(f"{f.spec.source} has no marginal likelihood{at}: {p.reason}")
+            total += sign * p.log
+            variance += p.mcse**2
     return total, float(np.sqrt(variance))
 
 
 def _widened(priors: Priors, names: list[str], factor: float) -> Priors:
     out: dict[str, Prior] = dict(priors)
     for n in names:
-        d = priors[n].distribution
-        wider = {**d.parameters, "sigma": factor * d.parameters["sigma"]}
-        out[n] = replace(priors[n], distribution=replace(d, parameters=wider))
+        wider = stretched(priors[n].distribution, factor)
+        if wider is not None:
+            out[n] = replace(priors[n], distribution=wider)
     return out

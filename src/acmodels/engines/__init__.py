@@ -136,7 +136,7 @@ class Engine(Protocol):
         suits: why a model that it can take is given to it, as a clause.
         exact: whether draws are independent and come from weighted points, not from chains.
         batches: whether what it prepares is `Batched`.
-        marginal_likelihood: whether it gives the model's marginal likelihood.
+        marginal_likelihood: whether its posteriors give the model's marginal likelihood.
         block_size: replicates of a loop that share predictors and groupings, and a call to it.
         loop_draws: of each chain in a loop of many fits, where a person does not say.
         loop_tune: steps of warm-up that go with them.
@@ -223,9 +223,9 @@ def is_exact(name: str) -> bool:
     return name in engine_names() and _load(name).exact
 
 
-def with_marginal_likelihood() -> str:
-    """Name the first engine that gives the marginal likelihood."""
-    return next(n for n in engine_names() if _load(n).marginal_likelihood)
+def with_marginal_likelihood() -> tuple[str, ...]:
+    """Name the engines that give the marginal likelihood, those that know it exactly first."""
+    return tuple(n for n in engine_names() if _load(n).marginal_likelihood)
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,12 @@ class Fit:
 
     @property
     def log_marginal_likelihood(self) -> float | None:
-        """Log density of all responses, priors normalized; None where the engine cannot tell."""
-        values = [p.log_marginal_likelihood for p in self.draws.parts]
+        """Log density of all responses, priors normalized; None where the engine cannot tell.
+
+        The exact engine knows it from the fit; the compiled sampler works it out when it is first
+        asked for, by bridge sampling, which takes about as long as the fit.
+        """
+        values = [p.log for p in self.draws.marginal_likelihoods]
         known = [v for v in values if v is not None]
         return float(sum(known)) if values and len(known) == len(values) else None
 

@@ -95,7 +95,7 @@ def provenance(fit: Fit, command: Sequence[str]) -> dict[str, Any]:
         "seed": fit.seed,
         "engine": fit.draws.engine,
         "engine_note": fit.engine_note,
-        "log_marginal_likelihood": fit.log_marginal_likelihood,
+        "log_marginal_likelihood": fit.log_marginal_likelihood if fit.draws.parts else None,
         "chains": int(fit.draws.values.shape[0]),
         "draws": int(fit.draws.values.shape[1]),
         "interval": fit.interval,

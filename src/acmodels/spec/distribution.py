@@ -167,6 +167,14 @@ def constant(value: float) -> Distribution:
     return Distribution("Constant", {"value": value})
 
 
+def stretched(d: Distribution, factor: float) -> Distribution | None:
+    """Return the same with so many times the scale; None where no parameter is its scale."""
+    key = {"Cauchy": "beta", "HalfCauchy": "beta", "Laplace": "b"}.get(d.name, "sigma")
+    if key not in d.parameters or d.name == "LogNormal":
+        return None
+    return Distribution(d.name, {**d.parameters, key: factor * d.parameters[key]})
+
+
 def log_density(d: Distribution, x: Array) -> Array:
     """Log density of a real or positive distribution at x, elementwise; 0 of a constant."""
     if d.name == "Constant":
@@ -178,6 +186,17 @@ def log_density(d: Distribution, x: Array) -> Array:
         inside = -0.5 * z * z - np.log(d.scale) + 0.5 * np.log(2 / np.pi)
         return np.where(z >= 0, inside, -np.inf)
     return np.asarray(_frozen(d).logpdf(z)) - np.log(d.scale)
+
+
+def cdf(d: Distribution, x: Array) -> Array:
+    """Probability of a real or positive distribution below x, elementwise."""
+    z = (np.asarray(x, dtype=np.float64) - d.location) / d.scale
+    if d.name in ("Normal", "HalfNormal"):
+        from scipy.special import ndtr
+
+        below = np.asarray(ndtr(z))
+        return below if d.name == "Normal" else np.maximum(2 * below - 1, 0.0)
+    return np.asarray(_frozen(d).cdf(z))
 
 
 def median(d: Distribution, above: float = 0.0) -> float:
@@ -297,6 +316,9 @@ class _HalfT:
 
     def logpdf(self, z: Array) -> Array:
         return np.where(z >= 0, self.t.logpdf(z) + np.log(2.0), -np.inf)
+
+    def cdf(self, z: Array) -> Array:
+        return np.maximum(2.0 * self.t.cdf(z) - 1.0, 0.0)
 
     def sf(self, z: float) -> float:
         return 2.0 * float(self.t.sf(z))

@@ -170,7 +170,7 @@ def _compare(
     with_, without = _model(f"{name}, with", r.formula), _model(f"{name}, without", r.without)
     rows = study_for(with_, table)
     try:
-        exact = with_marginal_likelihood()
+        exact = with_marginal_likelihood()[0]
         options: dict[str, Any] = {"seed": seed, "engine": exact, "draws": draws}
         complete = replace(with_, missing="drop"), replace(without, missing="drop")
         rows = _complete(rows, with_)

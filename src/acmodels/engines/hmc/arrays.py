@@ -204,12 +204,15 @@ class _Build:
         numbers, bounds, rhos = self._numbers(e, own, scale)
         p, q, K = len(free), len(raw), len(e.thresholds)
         lin_at = self.values.add(p + q + int(constant >= 0) + K)
-        par_at = self.values.add(len(numbers) + K + 1, [0.0] * (len(numbers) + K) + [1.0])
+        ones = int(e.distribution.has_sigma and not e.has_sigma)  # errors are known: an sd of one
+        size = len(numbers) + K
+        row_par_at = self.values.add(ones + size, [1.0] * ones + [0.0] * size)
+        par_at = row_par_at + ones
         self._add(
             address=given.address, row0=self.lists["row0"][-1] + n,
             data0=self._length("data"), X0=self._length("X"), p=p, raw=q, slope0=slope0,
             constant=constant, cut0=cut0, cuts=K, par0=par0, pars=len(numbers), lin_at=lin_at,
-            par_at=par_at, row_par_at=par_at, first_par_at=par_at + 1 if e.has_sigma1 else -1,
+            par_at=par_at, row_par_at=row_par_at, first_par_at=par_at + 1 if e.has_sigma1 else -1,
             first_row=(np.zeros(e.n) if e.first is None else e.first)[rows.source],
             plain=0 if e.construct else int(np.sum(rows.bin < 0)),
         )  # fmt: skip

@@ -447,6 +447,19 @@ def to_w(f: HessianRoot, A: Any, x: Array) -> Array:
     return np.concatenate([wd + f.F @ away[A.border], wb])
 
 
+def from_w(f: HessianRoot, A: Any, w: Array) -> Array:
+    """Take places of the sampler, (n, D), to coordinates, as `sampler.to_x` does for one."""
+    n = len(A.primary)
+    x = np.repeat(A.x0[None], len(w), axis=0)
+    b = w[:, n:] @ A.G.T
+    x[:, A.border] += b
+    if n:
+        J, K = f.D.shape[:2]
+        back = (w[:, :n] - b @ f.F.T).reshape(-1, J, K)
+        x[:, A.primary] += np.einsum("jlk,njl->njk", np.linalg.inv(f.D), back).reshape(len(w), -1)
+    return x
+
+
 def settle(design: Design, x: Array) -> tuple[Design, Array]:
     """Move the effects to their mode given everything else, and with them a joint anchor."""
     if design.chart is not None:

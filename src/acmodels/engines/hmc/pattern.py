@@ -5,7 +5,6 @@
 # pyright: reportCallIssue=false, reportGeneralTypeIssues=false
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ def pattern(n: int, a: Index, b: Index) -> Pattern:
     return Pattern(state_of, position, row, columns, first, triple0, left, right)
 
 
-@entry(Path(__file__).parent, **PLAIN)
+@entry(**PLAIN)
 def rows_of(start, index):
     """Columns of the entries of each row of the root, in order (Liu, 1990: the elimination tree).
 
@@ -120,7 +119,7 @@ def rows_of(start, index):
     return first, room[:size].copy()
 
 
-@entry(Path(__file__).parent, **PLAIN)
+@entry(**PLAIN)
 def triples_of(first, column):
     """Pairs of entries whose products are taken from each entry."""
     n = first.size - 1

@@ -15,7 +15,6 @@ Gelman, 2014).
 
 import math
 from collections import namedtuple
-from pathlib import Path
 
 import numpy as np
 
@@ -123,7 +122,7 @@ def rotate(A, w, p, angle):
         left -= t
 
 
-@entry(Path(__file__).parent, **PLAIN)
+@entry(**PLAIN)
 def differences(M, x, at, first, h, out, levels):
     """Gradients, and how they change where sets of coordinates or of effects change.
 
@@ -174,7 +173,7 @@ def differences(M, x, at, first, h, out, levels):
     return lp, V0, G0, e0, V1
 
 
-@entry(Path(__file__).parent, **PLAIN)
+@entry(**PLAIN)
 def chain(M, A, w, seed, warm, draws, step, target, angle, jitter, fixed, effects, stats, done):  # noqa: PLR0915
     """Run a chain; adapt the step size during warm-up.
 

@@ -12,10 +12,12 @@ from acmodels.engines import Sampling
 from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.design import Design, components
 from acmodels.engines.hmc.draws import coefficient_draws, group_draws, residual_draws
+from acmodels.engines.hmc.marginal import Chains, Marginals
 from acmodels.engines.hmc.mode import (
     Guide,
     HessianRoot,
     find_mode,
+    from_w,
     guided,
     metric,
     order,
@@ -84,17 +86,20 @@ class PreparedHmc:
         imputed: dict[str, Array] = {}
         stats: list[Array] = []
         steps: list[Array] = []
+        chains: list[Chains] = []
         found = [c for c in components(self.layout) if self._asked(c, sampling.wanted)]
         tell = _Teller(sampling, len(found))
         for n, of in enumerate(found):
             arranged = design(self.layout, self.priors, responses, of)
-            drawn, self.guides[n] = draw(
+            drawn, stand, self.guides[n] = draw(
                 arranged, child_seed(seed, "component", n), sampling, tell, self.guides.get(n)
             )
             d = drawn.design  # with the coordinates that were sampled
-            values |= coefficient_draws(d, drawn.fixed) | residual_draws(d, drawn.fixed)
+            mine = coefficient_draws(d, drawn.fixed) | residual_draws(d, drawn.fixed)
             got, groups, cells = group_draws(d, drawn.fixed, drawn.effects)
-            values |= got
+            mine |= got
+            values |= mine
+            chains.append(replace(stand, names=tuple(mine)))
             effects |= groups
             imputed |= cells
             stats.append(drawn.stats)
@@ -111,7 +116,11 @@ class PreparedHmc:
         }
         table = np.stack([np.broadcast_to(values[k], shape) for k in names], axis=-1)
         seconds = {"sample": time.perf_counter() - started}
-        return Posterior(names, table, effects, "hmc", kept, seconds, imputed=imputed)
+        whole = Marginals(tuple(chains), responses, sampling.cores)
+        return Posterior(
+            names, table, effects, "hmc", kept, seconds, imputed=imputed,
+            marginals=whole if sampling.wanted is None else None,
+        )  # fmt: skip
 
     def _asked(self, of: tuple[list[int], list[int]], wanted: frozenset[str] | None) -> bool:
         """Return whether a component holds a parameter that is asked for."""
@@ -161,7 +170,7 @@ class Drawn:
 
 def draw(
     d: Design, seed: int, sampling: Sampling, tell: _Teller, guide: Guide | None = None
-) -> tuple[Drawn, Guide]:
+) -> tuple[Drawn, Chains, Guide]:
     """Find the mode, warm up, take the metric anew at the mean of a few draws, and draw.
 
     Args:
@@ -170,6 +179,9 @@ def draw(
         sampling: how much.
         tell: hears of progress.
         guide: a fit of like data, where the search begins.
+
+    Returns:
+        Draws, where the chains stand, and what the next fit of like data can begin with.
 
     Raises:
         EngineError: no mode was found.
@@ -187,7 +199,7 @@ def draw(
     at[neff:] = run.fixed.reshape(-1, run.fixed.shape[-1]).mean(axis=0)
     d, at = settle(d, at)
     moved = metric(d, at)
-    ends = [_to_x(A, f, w) for w in starts]
+    ends = from_w(f, A, np.stack(starts))
     if moved is not None:
         A, f = moved
         starts = [to_w(f, A, end) for end in ends]
@@ -195,7 +207,11 @@ def draw(
     drawn = _run(
         d, A, starts, seeds, second, sampling.draws, run.step, sampling.cores, tell, keep=True
     )
-    return _enough(d, A, starts, seed, drawn, sampling, tell) if d.chart else drawn, found
+    if d.chart:
+        drawn = _enough(d, A, starts, seed, drawn, sampling, tell)
+    later = child_seed(seed, "marginal likelihood")
+    turn = (ACCEPT, ANGLE, JITTER)
+    return drawn, Chains(d, A, f, tuple(starts), drawn.step, turn, (), later), found
 
 
 def _enough(
@@ -267,18 +283,6 @@ def _start(A: Any, rng: np.random.Generator) -> Array:
         if np.all(A.x0[A.border[A.walls]] + A.G[A.walls] @ w[len(A.primary) :] >= 0):
             return w
     return np.zeros(n)
-
-
-def _to_x(A: Any, f: Any, w: Array) -> Array:
-    n = len(A.primary)
-    x = A.x0.copy()
-    b = A.G @ w[n:]
-    x[A.border] += b
-    if n:
-        J, K = f.D.shape[:2]
-        back = (w[:n] - f.F @ b).reshape(J, K, 1)
-        x[A.primary] += np.linalg.solve(f.D.transpose(0, 2, 1), back).reshape(-1)
-    return x
 
 
 def _run(

@@ -6,16 +6,13 @@ from typing import Any
 
 import numba
 
-from acmodels.engines.compiling import cache_folder, stamped
+from acmodels.engines.compiling import kept
 
 _numba: Any = numba
-_HERE = Path(__file__).parent
 _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract", "nsz", "arcp"},
 }
-
-cache_folder(_HERE)
 
 
 def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
@@ -31,9 +28,9 @@ def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
         before = _numba.config.SLP_VECTORIZE
         _numba.config.SLP_VECTORIZE = 1
         try:
-            made = stamped(
-                _numba.njit(nogil=True, cache=True, _nrt=allocates, **_OPTIONS)(function), _HERE
-            )
+            options = {"nogil": True, "_nrt": allocates, **_OPTIONS}
+            file = Path(function.__code__.co_filename)
+            made = kept(lambda cache: _numba.njit(cache=cache, **options)(function), file)
             made.compile(signature)
             made.disable_compile()
         finally:

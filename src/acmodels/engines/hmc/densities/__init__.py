@@ -29,7 +29,7 @@ from typing import Any, NamedTuple, cast
 from numba import types
 from numba.core.ccallback import CFunc
 
-from acmodels.engines.compiling import cache_folder, stamped
+from acmodels.engines.compiling import kept
 from acmodels.engines.hmc.elementary import PLAIN
 from acmodels.system import EquationLayout
 from acmodels.system.arrays import Array
@@ -40,13 +40,16 @@ _SIGNATURE: Any = (types.int64, types.int64, *[_P] * 8), types.float64
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a row density, kept on disk for as long as no file of the engine changes."""
-    here = Path(__file__).parent
-    cache_folder(here)
+    """Compile a row density, kept on disk for as long as no file that it is made of changes."""
     options = {k: v for k, v in PLAIN.items() if k != "nogil"}
-    found = CFunc(function, _SIGNATURE, locals={}, options=options)
-    found.enable_caching()
-    stamped(stamped(found, here), here.parent)
+
+    def make(cache: bool) -> Any:  # noqa: FBT001
+        found = CFunc(function, _SIGNATURE, locals={}, options=options)
+        if cache:
+            found.enable_caching()
+        return found
+
+    found = kept(make, Path(function.__code__.co_filename))
     found.compile()
     return found
 
