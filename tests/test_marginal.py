@@ -1,4 +1,4 @@
-"""Marginal likelihoods by bridge sampling, held to quadrature, closed forms and the exact engine."""
+"""Marginal likelihoods by bridge sampling, held to quadrature and to the exact engine."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -97,9 +97,7 @@ NORMAL = {"dist": "Normal", "mu": 0.2, "sigma": 0.8}
         ),
     ],
 )  # fmt: skip
-def test_it_is_the_exact_engine_s(
-    equations: Mapping[str, Any], priors: Mapping[str, Any]
-) -> None:
+def test_it_is_the_exact_engine_s(equations: Mapping[str, Any], priors: Mapping[str, Any]) -> None:
     """Priors of every kind of parameter, correlations, held ones, standard errors and weights."""
     more = {"residual_correlation": [list(equations)]} if len(equations) > 1 else {}
     exact = fitted(equations, priors, engine="collapsed", **more)
@@ -132,12 +130,12 @@ def test_quadrature_over_an_intercept_and_a_further_parameter(family: str) -> No
     found = fitted({family: equation}, priors)
     e = found.system.layout.equations[0]
     y = found.system.responses[family]
-    grid = {name: np.linspace(-4.8, 5.2, 801)}
+    grid = {name: np.linspace(-4.8, 5.2, 401)}
     logs = [log_density(found.priors[name].distribution, grid[name])]
     if own:
         prior = found.priors[f"{own[0]}({family})"]
         low, high = prior.lower, min(prior.upper, 400.0)
-        u = np.linspace(0, 1, 1201)[1:-1]
+        u = np.linspace(0, 1, 501)[1:-1]
         t = low + (high - low) * u**3
         grid[prior.name] = t
         inside = np.diff(cdf(prior.distribution, np.array([prior.lower, prior.upper])))[0]
@@ -166,7 +164,9 @@ def test_quadrature_over_thresholds_in_order() -> None:
         "ordinal | t1": {"dist": "Normal", "mu": 0.5, "sigma": 1},
         "ordinal | t2": {"dist": "StudentT", "nu": 4, "mu": 0, "sigma": 1.5},
     }
-    found = fitted({"ordinal": {"formula": "ordinal ~ 1", "family": "ordinal", "link": "probit"}}, priors)
+    found = fitted(
+        {"ordinal": {"formula": "ordinal ~ 1", "family": "ordinal", "link": "probit"}}, priors
+    )
     t = np.linspace(-6, 6, 1201)
     a, b = np.meshgrid(t, t, indexing="ij")
     log = sum(
@@ -208,22 +208,24 @@ def test_quadrature_over_group_effects() -> None:
 def weighed(
     found: Fit, names: list[str], log: Callable[[dict[str, Any]], Any]
 ) -> tuple[float, float]:
-    """Importance sampling of a density that is written out by hand, positive ones by their logs.
+    """Weigh points of a t by a density that is written out by hand: its log integral, and error.
 
     Args:
         found: whose draws say where the mass lies.
-        names: of all free parameters; sds by their logs.
-        log: of prior and likelihood, up to nothing, of arrays by name.
+        names: of all free parameters; those that never change their sign are taken by their logs.
+        log: of prior and likelihood, whole, of arrays by name.
     """
-    positive = [n.startswith(("sd", "sigma")) for n in names]
     draws = np.stack([found.draws[n].ravel() for n in names], axis=1)
-    draws[:, positive] = np.log(draws[:, positive])
+    sign = np.array([np.sign(found.draws[n].mean()) if "=~" in n or n[0] == "s" else 0
+                     for n in names])  # fmt: skip
+    signed = sign != 0
+    draws[:, signed] = np.log(np.abs(draws[:, signed]))
     t = stats.multivariate_t(draws.mean(axis=0), 1.2 * np.cov(draws.T), df=7, seed=4)
     at = np.asarray(t.rvs(40_000)).reshape(-1, len(names))
     values = at.copy()
-    values[:, positive] = np.exp(at[:, positive])
+    values[:, signed] = sign[signed] * np.exp(at[:, signed])
     w = log({n: values[:, k] for k, n in enumerate(names)})
-    w = w + at[:, positive].sum(axis=1) - t.logpdf(at)
+    w = w + at[:, signed].sum(axis=1) - t.logpdf(at)
     share = np.exp(w - logsumexp(w))
     return float(logsumexp(w) - np.log(len(w))), float(np.sqrt(np.sum(share**2)))
 
@@ -231,7 +233,11 @@ def weighed(
 def test_shares_of_a_monotonic_effect() -> None:
     """With known errors all but the share is normal: quadrature over the share."""
     data = frame()
-    priors = {"gaussian ~ *": NORMAL, "gaussian ~ 1": NORMAL, "simo(*)*": {"dist": "Dirichlet", "alpha": 1.5}}
+    priors = {
+        "gaussian ~ *": NORMAL,
+        "gaussian ~ 1": NORMAL,
+        "simo(*)*": {"dist": "Dirichlet", "alpha": 1.5},
+    }
     equation = {"formula": "gaussian ~ 1 + mo(level)", "se": "se"}
     found = fitted({"gaussian": equation}, priors, data)
     share = np.linspace(0, 1, 401)[1:-1]
@@ -264,6 +270,67 @@ def test_a_predictor_with_missing_values() -> None:
         out = out + stats.norm.logpdf(x, m, t).sum(axis=1)
         out = out + stats.norm.logpdf(y, a + b * x, s).sum(axis=1)
         return out + stats.norm.logpdf(rest, a + b * m, np.hypot(s, b * t)).sum(axis=1)
+
+    agrees(found, *weighed(found, names, log))
+
+
+def test_a_predictor_of_ones_and_zeros_with_missing_values() -> None:
+    """A row without it has a mixture of two normals, summed over what it can be."""
+    data = frame()
+    ones = (data["z"] > 0).astype(float)
+    data["z"] = ones.where(np.arange(N) > 11)
+    names = ["gaussian ~ 1", "gaussian ~ z", "sigma(gaussian)", "z ~ 1"]
+    equations = {
+        "gaussian": {"formula": "gaussian ~ z"},
+        "z": {"formula": "z ~ 1", "family": "bernoulli"},
+    }
+    priors = {"* ~ 1": NORMAL, "* ~ *": NORMAL, "sigma(*)": {"dist": "HalfNormal", "sigma": 2}}
+    found = fitted(equations, priors, data, missing="model")
+    y, z = data["gaussian"].to_numpy(), data["z"].to_numpy()
+
+    def log(v: dict[str, Any]) -> Any:
+        out = sum(stats.norm.logpdf(v[n], 0.2, 0.8) for n in names if "sigma" not in n)
+        out = out + stats.halfnorm.logpdf(v["sigma(gaussian)"], scale=2)
+        a, b, s, c = (v[n][:, None] for n in names)
+        each = [
+            stats.norm.logpdf(y, a + b * k, s) - np.logaddexp(0, c * (1 - 2 * k)) for k in (0, 1)
+        ]
+        every = np.where(z == 1, each[1], np.where(z == 0, each[0], np.logaddexp(*each)))
+        return out + every.sum(axis=1)
+
+    agrees(found, *weighed(found, names, log))
+
+
+def test_a_construct_with_a_reversed_item() -> None:
+    """Of normal items given the parameters: one multivariate normal a row, loadings of one sign."""
+    rng = np.random.default_rng(3)
+    f = rng.normal(size=N)
+    data = pd.DataFrame(
+        {
+            n: b * f + 0.6 * rng.normal(size=N)
+            for n, b in (("y", 0.5), ("i", 1), ("j", 0.8), ("k", -0.7))
+        }
+    )
+    measures = {"F": {"items": ["i", "j", "k"], "reverse": ["k"]}}
+    found = fitted({"y": {"formula": "y ~ F"}}, data=data, measures=measures)
+    names = [n for n in found.draws.names if n != "sigma(F)"]
+    columns = ["y", "i", "j", "k"]
+    values = data[columns].to_numpy()
+
+    def log(v: dict[str, Any]) -> Any:
+        out: Any = 0.0
+        for n in names:
+            prior = found.priors[n]
+            inside = np.diff(cdf(prior.distribution, np.array([prior.lower, prior.upper])))[0]
+            out = out + log_density(prior.distribution, v[n]) - np.log(inside if "=~" in n else 1)
+        mean = np.stack([v[f"{c} ~ 1"] for c in columns], axis=1)
+        sd = np.stack([v[f"sigma({c})"] for c in columns], axis=1)
+        slope = np.stack([v["y ~ F"], *(v[f"F =~ {c}"] for c in "ijk")], axis=1)
+        cov = slope[:, :, None] * slope[:, None, :] + sd[:, :, None] ** 2 * np.eye(4)
+        L = np.linalg.cholesky(cov)
+        e = np.linalg.solve(L, (values[:, :, None] - mean.T[None]).transpose(2, 1, 0))
+        volume = np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1) + 2 * np.log(2 * np.pi)
+        return out - 0.5 * np.sum(e**2, axis=(1, 2)) - N * volume
 
     agrees(found, *weighed(found, names, log))
 

@@ -7,14 +7,13 @@ stale when any file that it is made of changes, lies in a folder for each kind o
 version of the compiler, and is made anew wherever it cannot be kept.
 """
 
-import ast
 import hashlib
 import os
-import pickle
+import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +21,21 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba.core.caching import IndexDataCacheFile
+from numba.core import caching
 from numba.core.registry import cpu_target
 
 _config: Any = numba.config  # pyright: ignore[reportPrivateImportUsage]
-_UNREADABLE = (AttributeError, ImportError, EOFError, ValueError, OSError, pickle.UnpicklingError)
+_files: Any = caching
+_UNREADABLE = (
+    AttributeError, ImportError, EOFError, ValueError, OSError, _files.pickle.UnpicklingError,
+)  # fmt: skip
 """What reading a file raises that another version wrote, or that is damaged."""
+
+
+_IMPORTS = re.compile(
+    r"^\s*(?:from (acmodels[\w.]*) import (\([^)]*\)|.*)|import (acmodels[\w.]*))", re.MULTILINE
+)
+"""Parsing the files takes a hundred times as long, of every start of a command."""
 
 
 @lru_cache
@@ -64,7 +72,7 @@ def _user_folders() -> list[Path]:
 def _mine(folder: Path) -> bool:
     """Make a folder that nobody else can write to; False where another user made it.
 
-    Compiled code is run as it is read, so that a folder that others can write to is no place for it.
+    Compiled code is run as it is read: a folder that others can write to is no place for it.
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -129,46 +137,48 @@ def made_of(file: Path) -> set[Path]:
         if one in found:
             continue
         found.add(one)
-        for module in _imported(ast.parse(one.read_text(encoding="utf-8"))):
+        for module in _imported(one):
             at = root.joinpath(*module.split(".")[1:])
-            for path in (at.with_suffix(".py"), at / "__init__.py"):
-                if engine in path.parents and path != engine / "__init__.py" and path.exists():
-                    ahead.append(path)
+            ahead += [
+                path
+                for path in (at.with_suffix(".py"), at / "__init__.py")
+                if engine in path.parents and path != engine / "__init__.py" and path.exists()
+            ]
     return found
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """Names of modules of this package that are imported anywhere in a file."""
-    for node in ast.walk(tree):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
-        yield from (n for n in names if n.split(".")[0] == "acmodels")
+@lru_cache
+def _imported(file: Path) -> tuple[str, ...]:
+    """Names of modules of this package that a file imports, and of what may be some."""
+    out: list[str] = []
+    for module, names, plain in _IMPORTS.findall(file.read_text(encoding="utf-8")):
+        out += [module, *(f"{module}.{n}" for n in re.findall(r"\w+", names)), plain]
+    return tuple(n for n in out if n)
 
 
-def kept(make: Callable[[bool], Any], file: Path) -> Any:
+def kept(make: Callable[..., Any], file: Path) -> Any:
     """Make a compiled function whose code is kept on disk where that can be.
 
     Args:
-        make: makes it, not yet called, with caching by Numba or without.
+        make: makes it, not yet called; `cache` says whether Numba keeps its code.
         file: of its source.
     """
     place, others = folders(file.parent)
     if place is None and not any(p.exists() for p in others):
-        return make(False)
+        return make(cache=False)
     try:
         with _kept_in(place or Path(tempfile.gettempdir())):
-            made = make(True)
+            made = make(cache=True)
     except RuntimeError:  # no file can be written anywhere
-        return make(False)
+        return make(cache=False)
     cache = made._cache  # noqa: SLF001  (Numba has no public way)
     cache._impl.locator.ensure_cache_path = lambda: None  # noqa: SLF001  (it was, just now)
     stamp = (digest(file), machine())
     base = cache._cache_file._index_name.removesuffix(".nbi")  # noqa: SLF001
     where = Path(cache.cache_path).name
     cache._cache_file = _Files(  # noqa: SLF001
-        None if place is None else IndexDataCacheFile(cache.cache_path, base, stamp),
-        [IndexDataCacheFile(str(p / where), base, stamp) for p in others],
+        None if place is None else _files.IndexDataCacheFile(cache.cache_path, base, stamp),
+        [_files.IndexDataCacheFile(str(p / where), base, stamp) for p in others],
     )
     return made
 
@@ -210,7 +220,7 @@ class _Files:
 
 
 @contextmanager
-def _kept_in(place: Path) -> Iterator[None]:
+def _kept_in(place: Path) -> Generator[None]:
     """Let Numba put what it compiles into a folder."""
     before = _config.CACHE_DIR
     _config.CACHE_DIR = str(place)
@@ -229,6 +239,6 @@ def entry(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compiled(function: Callable[..., Any]) -> Any:
         file = Path(function.__code__.co_filename)
-        return kept(lambda cache: numba.njit(cache=cache, **options)(function), file)
+        return kept(lambda *, cache: numba.njit(cache=cache, **options)(function), file)
 
     return compiled

@@ -51,14 +51,14 @@ def answers_of(fit: Fit, called: Mapping[str, str]) -> dict[str, Array]:
     """Return the draws of a fit's estimands, by the names that a claim has for them.
 
     `NAME/evidence` is the log marginal likelihood of the model that estimand NAME is of, (1,),
-    where the engine can tell.
+    where the engine knows it from the fit.
     """
     out: dict[str, Array] = {}
     back = _back(called)
     for row in fit.effects.rows:
         for own in back.get(row.name, ()):
             out |= _named(own, row.at, row.draws, row.steps)
-            if fit.log_marginal_likelihood is not None:
+            if fit.draws.parts and fit.log_marginal_likelihood is not None:
                 out[f"{own}{EVIDENCE}"] = np.array([fit.log_marginal_likelihood])
     return out
 

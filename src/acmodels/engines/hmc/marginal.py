@@ -169,9 +169,7 @@ def _densities(c: Chains, w: Array, pool: ThreadPoolExecutor) -> Array:
     def some(rows: Array) -> Array:
         out = np.empty((1, size))
         first, h = np.zeros(1, np.int64), np.zeros(0)
-        return np.array(
-            [differences(M, row, none, first, h, out, levels=False)[0] for row in rows]
-        )
+        return np.array([differences(M, row, none, first, h, out, levels=False)[0] for row in rows])
 
     inside = np.all(x[:, c.design.walls] >= 0, axis=1)
     log = np.full(len(x), -np.inf)
@@ -268,4 +266,3 @@ def _exp(x: Array) -> Array:
 def _spread(x: Array) -> float:
     """Squared coefficient of variation."""
     return float(np.var(x) / np.mean(x) ** 2)
-

@@ -30,7 +30,7 @@ def kernel(signature: Any, *, allocates: bool = False) -> Callable[[Any], Any]:
         try:
             options = {"nogil": True, "_nrt": allocates, **_OPTIONS}
             file = Path(function.__code__.co_filename)
-            made = kept(lambda cache: _numba.njit(cache=cache, **options)(function), file)
+            made = kept(lambda *, cache: _numba.njit(cache=cache, **options)(function), file)
             made.compile(signature)
             made.disable_compile()
         finally:

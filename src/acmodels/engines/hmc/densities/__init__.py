@@ -43,7 +43,7 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a row density, kept on disk for as long as no file that it is made of changes."""
     options = {k: v for k, v in PLAIN.items() if k != "nogil"}
 
-    def make(cache: bool) -> Any:  # noqa: FBT001
+    def make(*, cache: bool) -> Any:
         found = CFunc(function, _SIGNATURE, locals={}, options=options)
         if cache:
             found.enable_caching()
