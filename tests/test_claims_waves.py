@@ -156,6 +156,37 @@ def test_the_rule_on_a_lag() -> None:
     assert status(0.05, **beyond) == "contradicted reversed"
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_claim_where_there_are_waves_is_left_out_where_there_are_not(
+    tmp_path: Path, count: int
+) -> None:
+    also = {**LAG, "waves": 0, "where_waves": True}
+    claim = {"all": [{"kind": "effect", "from": "x", "to": "y", "sign": "+"}, also]}
+    f = theory(tmp_path / "w", LEVELS, ["x > y"], claim)
+    found = compiled(f, waves(1, B, count=count))
+    assert not found.lacking
+    assert len(found.compiled) == (1 if count == 1 else 2)
+    said = [n for n in found.compiled[0].notes if "over waves nothing is asked" in n]
+    assert bool(said) == (count == 1)
+    alone = theory(tmp_path / "a", LEVELS, ["x > y"], also)
+    assert bool(compiled(alone, waves(1, B, count=count)).lacking) == (count == 1)
+
+
+def test_the_rule_on_an_effect_in_the_same_wave() -> None:
+    from acmodels.theory.ruling import decide
+
+    rng = np.random.default_rng(1)
+    for r, want in ((0.4, "supported"), (0.0, "contradicted"), (-0.4, "contradicted")):
+        draws = {
+            "together": r + 0.01 * rng.standard_normal(4000),
+            "sigma_from": np.full(4000, 2.0), "sigma_to": np.full(4000, 1.0),
+        }  # fmt: skip
+        found = lags.same_wave(draws, TERMS, keys=keys(waves=0), scale=2.0)
+        assert decide(found)[0] == want
+        assert found.main is not None
+        assert float(found.main.draws.mean()) == pytest.approx(r, abs=1e-3)
+
+
 def test_heterogeneity_is_never_supported_by_ignorance() -> None:
     from acmodels.theory.ruling import decide
 

@@ -352,3 +352,19 @@ def test_ticks_hold_what_they_should(low: float, high: float) -> None:
     assert found[0] <= low + 1e-12
     assert found[-1] >= high - 1e-12
     assert 2 <= len(found) <= 9
+
+
+def test_a_loop_is_drawn_with_its_lags_and_changes_wave_by_wave() -> None:
+    from acmodels.reporting.waves import Lag, loop_chart, response_chart
+
+    names = ("learning", "capacity", "trust")
+    loop = [Lag(a, b, 2 if a == "trust" else 1, f"{a} {b}") for a in names for b in names]
+    said = {k.parameter: (0.3, -0.1 if k.to == "trust" else 0.1, 0.5) for k in loop}
+    drawn = loop_chart(loop, said, "The loop")
+    assert drawn.count("marker-end") == 6
+    assert drawn.count('stroke-dasharray="4 4"') == 2  # whose intervals cover 0
+    assert drawn.count(">itself 0.30") == 3
+    assert drawn.count("(2 waves)") == 3
+    chart = response_chart([1, 2, 3], ([0.3, 0.2, 0.1], [0.1, 0.0, -0.1], [0.5, 0.4, 0.3]), "x")
+    assert chart.count("<circle") == 3
+    assert 'class="zero"' in chart

@@ -21,6 +21,7 @@ from acmodels.reporting.pieces import Summary
 from acmodels.reporting.robustness import confounding_section, influence_section
 from acmodels.reporting.strengths import Strength, at_means, strengths
 from acmodels.reporting.variance import variance_shares
+from acmodels.reporting.waves import wave_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,7 @@ def _estimates(
         "estimands": s.estimand_forests(fit, effects),
         "proportions": s.proportions(fit),
         "ceilings": ceiling_figures(fit),
+        "waves": wave_figures(fit, effects),
         "coefficients": s.coefficient_forests(fit, found),
         "spread": s.spread_table(fit, estimates),
     }

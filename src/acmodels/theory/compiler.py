@@ -69,6 +69,7 @@ def compile_proposition(
         terms = replace(terms, smallest=p.smallest)
     done: list[Compiled] = []
     lacking: list[str] = []
+    unasked: list[str] = []  # of claims that are made where there are waves
     rows: list[Setting] = []
     for number, claim in enumerate(p.claims, 1):
         name = p.id if len(p.claims) == 1 else f"{p.id}_{number}"
@@ -76,11 +77,14 @@ def compile_proposition(
         try:
             compiled, s = compile_claim(framework, claim, study, name, where, schematic=schematic)
         except NotTestable as why:
-            lacking.append(str(why))
+            (unasked if claim.keys.get("where_waves") else lacking).append(str(why))
             continue
         done.append(compiled)
         rows.append(s)
-    lost = tuple(dict.fromkeys(lacking))
+    if unasked and done:
+        over = tuple(f"over waves nothing is asked: {why}" for why in dict.fromkeys(unasked))
+        done[0] = replace(done[0], notes=(*done[0].notes, *over))
+    lost = tuple(dict.fromkeys([*lacking, *(() if done else unasked)]))
     return CompiledProposition(p, tuple(done), terms, lost, tuple(rows))
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from acmodels.errors import ModelError
 from acmodels.numbers import number
 from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
@@ -45,12 +46,18 @@ class Other(Strict):
 
 
 class Keys(Common):
-    """The keys of a lag."""
+    """The keys of a lag.
+
+    With `waves = 0` it is what both change by in the same wave, given the wave before; with
+    `where_waves` the claim is left out where a study has too few waves, and others decide.
+    """
 
     from_: Annotated[str, Field(alias="from")]
     to: str
     sign: Literal["+", "-", "differs"]
     beyond: list[Other] = Field(default_factory=list[Other])
+    waves: Literal[0, 1] = 1
+    where_waves: bool = False
 
 
 def roles(keys: Keys) -> Roles:
@@ -66,7 +73,8 @@ def words(keys: Keys, name: Callable[[str], str]) -> str:
             f"how far {name(keys.from_)} moves {name(keys.to)} one wave later differs between units"
         )
     does = "raises" if keys.sign == "+" else "lowers"
-    said = f"{name(keys.from_)} {does} {name(keys.to)} one wave later"
+    when = "one wave later" if keys.waves else "within units over waves"
+    said = f"{name(keys.from_)} {does} {name(keys.to)} {when}"
     more = [f"{name(o.from_)} moves {name(o.to)}" for o in keys.beyond]
     return said + (f", more than {' and '.join(more)}" if more else "")
 
@@ -121,12 +129,14 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     others = [c for o in keys.beyond for c in (o.from_, o.to)]
     p = waves.panel(s, [keys.from_], [keys.to, *others], keys.level)
     constructs = tuple(dict.fromkeys([keys.from_, keys.to, *others]))
+    if not keys.waves and (keys.beyond or keys.sign == DIFFERS):
+        raise ModelError("lag: waves = 0 takes a sign + or - and nothing that it must exceed")
     m = _Model(p, {c: waves.variable(p, c) for c in constructs})
     differs = keys.sign == DIFFERS
     drafted = tuple(
         m.drafted(c, keys.from_ if differs and c == keys.to else None) for c in constructs
     )
-    estimands = {"effect": _effect(m, keys.from_, keys.to)}
+    estimands = {"effect": _effect(m, keys.from_, keys.to)} if keys.waves else _together(m, keys)
     for k, o in enumerate(keys.beyond, 1):
         estimands[f"other_{k}"] = _effect(m, o.from_, o.to)
     scale = waves.inside(p, m.variables[keys.from_].name) / waves.inside(
@@ -148,6 +158,8 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     }
     file = ModelFile(name, said, drafted, estimands, _priors(m, keys, scale), top=top)
     rule_ = bound(heterogeneity, keys=keys, scale=scale) if differs else bound(rule, keys=keys)
+    if not keys.waves:
+        rule_ = bound(same_wave, keys=keys, scale=scale)
     return Compiled(
         (file,), rule_, said, p.level.name,
         notes=(*p.notes, *_notes(p, constructs), *steps.partial(s, keys.from_),
@@ -159,6 +171,15 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
 
 def _effect(m: _Model, source: str, to: str) -> dict[str, object]:
     return steps.standard("direct", m.term(source), m.variables[to].name)
+
+
+def _together(m: _Model, keys: Keys) -> dict[str, dict[str, object]]:
+    """Estimands of what two variables change by in the same wave."""
+    x, y = (quoted(m.variables[c].name) for c in (keys.from_, keys.to))
+    parameters = {
+        "together": named.cor(x, y), "sigma_from": named.sigma(x), "sigma_to": named.sigma(y),
+    }  # fmt: skip
+    return {k: {"kind": "coefficient", "parameter": v} for k, v in parameters.items()}
 
 
 def _priors(m: _Model, keys: Keys, scale: float) -> dict[str, Any]:
@@ -194,6 +215,8 @@ def _rule_words(keys: Keys) -> tuple[str, ...]:
             "P(sd of the lag over units > the smallest effect)",
             f"odds of that at least {EVIDENCE:g} times those of the prior",
         )
+    if not keys.waves:
+        return (asked(keys.sign, "effect in the same wave within units, given the wave before"),)
     out = [asked(keys.sign, "lagged effect within units")]
     return (*out, *("P(it exceeds the other lag)" for _ in keys.beyond))
 
@@ -216,6 +239,18 @@ def rule(answers: Answers, terms: Terms, *, keys: Keys) -> Ruling:
         parts.append(Part("excess over the lag", o.from_, o.to, excess, "+", s, p))
     against = max([found.reversed_, *(float(np.mean(x.draws < 0)) for x in parts[1:])])
     return replace(found, holds=float(holds.mean()), reversed_=against, parts=tuple(parts))
+
+
+def same_wave(answers: Answers, terms: Terms, *, keys: Keys, scale: float) -> Ruling:
+    """Rule on what the outcome changes by with the cause in the same wave, given the one before.
+
+    The residuals of both have the covariance r s_x s_y, so that the slope is r s_y / s_x.
+    """
+    p, s = terms.probability, terms.smallest
+    slope = _draws(answers, "together") * _draws(answers, "sigma_to")
+    draws = scale * slope / _draws(answers, "sigma_from")
+    main = Part("effect within units over waves", keys.from_, keys.to, draws, keys.sign, s, p)
+    return of_effect(draws, keys.sign, s, p, main, [main])
 
 
 def heterogeneity(answers: Answers, terms: Terms, *, keys: Keys, scale: float) -> Ruling:
