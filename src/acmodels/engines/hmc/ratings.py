@@ -73,7 +73,7 @@ def reader(layout: Layout, products: Products, e: EquationLayout) -> Reader | No
     if len(some) != 1 or any(t.effect is not None for t in every) or len(some[0][1]) != 1:
         return None
     term, (factor,) = some[0]
-    if factor.source.raters is None or not plain(factor.part.operand):
+    if not factor.source.raters or not plain(factor.part.operand):
         return None
     parts = products.moves(e, factor, np.arange(e.n))
     effects = [m.effect for m in parts if m.effect is not None and len(m.rows) == e.n]
