@@ -45,6 +45,12 @@ mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of
 claim-rates: $(STAMP) ## error rates of verdicts by kind of claim, at three sizes; resumes; a night
 	$(BIN)/python analyses/claim_rates/run.py 200 --districts 30,60,120 --workers 2
 
+lag-rates: $(STAMP) ## false support of lagged effects under traits alone, and power; slow, resumes
+	$(BIN)/python analyses/lag_rates/run.py 200 100
+
+feedback: $(STAMP) ## what data/synthetic/panel says of feedback, beside its truth; minutes
+	$(BIN)/python analyses/feedback/run.py
+
 docs: $(STAMP) ## the documentation site, in docs/site/_build
 	$(BIN)/sphinx-build -q -W --keep-going docs/site docs/site/_build
 
@@ -90,4 +96,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	@touch $(STAMP)
 
 .PHONY: help setup course docs pages check-pages demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
-	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines claim-rates
+	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines claim-rates lag-rates feedback
