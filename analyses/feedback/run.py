@@ -8,8 +8,6 @@ estimands.csv what the loop of learning and capacity does over waves, by model.t
 import json
 from pathlib import Path
 
-import pandas as pd
-
 import acmodels as ac
 
 HERE = Path(__file__).parent
@@ -35,10 +33,8 @@ def main() -> None:
     parts = parts.assign(truth=[true_effect(truth, a, b) for a, b in pairs])
     parts.to_csv(HERE / "parts.csv", index=False, float_format="%.3g")
     fit = ac.fit(ac.load_model(HERE / "model.toml"), study, seed=1)
-    effects = ac.estimate(fit)
-    table = effects if isinstance(effects, pd.DataFrame) else fit.estimands
     kept = ["name", "kind", "at", "mean", "lower", "upper", "p_positive"]
-    table[kept].to_csv(HERE / "estimands.csv", index=False, float_format="%.3g")
+    fit.effects.table[kept].to_csv(HERE / "estimands.csv", index=False, float_format="%.3g")
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ def main() -> None:
 def count(studies: pd.DataFrame) -> pd.DataFrame:
     """Count verdicts by world and size."""
     out: list[dict[str, object]] = []
-    for (world, units, waves), mine in studies.groupby(["world", "units", "waves"]):
+    for key, mine in studies.groupby(["world", "units", "waves"]):
+        world, units, waves = key if isinstance(key, tuple) else (key, 0, 0)
         status = mine["status"]
         out.append(
             {
