@@ -97,7 +97,10 @@ def load_model_text(text: str) -> Any:
     [
         (lambda d: d.drop(columns="wave"), ("one wave, or no column 'wave'", "3 waves or more")),
         (lambda d: d[d["wave"] == 1], ("one wave",)),
-        (lambda d: d[d["wave"] < 3], ("have 2 waves", "fewer than 3")),
+        (
+            lambda d: d[d["wave"] < 3],
+            ("have 2 waves", "fewer than 3", "1 more wave of the same", "150 rows", "plan_panel"),
+        ),
         (lambda d: d.drop(columns="department"), ("no id column of departments",)),
         (lambda d: d.assign(wave=d["wave"].replace({5: 9})), ("equal steps", "1, 2, 3, 4, 9")),
         (lambda d: d[d["department"].isin(["d1", "d2"])], ("departments", "fewer than 8")),

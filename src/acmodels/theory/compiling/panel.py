@@ -16,6 +16,13 @@ LEAST_WAVES = 3
 """Waves below which a lag within units cannot be told from stable differences between them."""
 
 
+PLAN = (
+    "; `acmodels power plan_panel`, with your numbers of units and prices, says how many waves and "
+    "units a lag takes and what they cost"
+)
+"""Where a person finds what more waves would buy."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """The rows of a claim about change.
@@ -65,7 +72,7 @@ def panel(
     if s.wave is None:
         raise NotTestable(
             f"{where}, and the data have one wave, or no column '{s.framework.wave}' that says "
-            f"which; it takes {LEAST_WAVES} waves or more of the same {level.name}s"
+            f"which; it takes {LEAST_WAVES} waves or more of the same {level.name}s{PLAN}"
         )
     unit = s.unit(level.name)
     if unit is None or id_column(s.framework, level.name, s.study.names) is None:
@@ -75,9 +82,12 @@ def panel(
         )
     number, count = _numbers(s, s.wave, where)
     if count < LEAST_WAVES:
+        more = LEAST_WAVES - count
+        a_wave = int(np.bincount(number[np.isfinite(number)].astype(np.int64)).max())
         raise NotTestable(
             f"{where}, and the data have {count} waves; with fewer than {LEAST_WAVES} a lag cannot "
-            f"be told from stable differences between {level.name}s"
+            f"be told from stable differences between {level.name}s. It takes {more} more "
+            f"wave{'s' * (more > 1)} of the same {level.name}s, {a_wave} rows each as now{PLAN}"
         )
     constructs = [x for c in (*causes, *others) for x in eq.available(s, c)]
     made, notes = _one_row_each(s, unit, s.wave, number, constructs)
