@@ -99,7 +99,13 @@ def load_model_text(text: str) -> Any:
         (lambda d: d[d["wave"] == 1], ("one wave",)),
         (
             lambda d: d[d["wave"] < 3],
-            ("have 2 waves", "fewer than 3", "1 more wave of the same", "150 rows", "plan_panel"),
+            (
+                "have 2 waves",
+                "fewer than 3",
+                "1 more wave of the same",
+                "150 rows",
+                "acmodels power",
+            ),
         ),
         (lambda d: d.drop(columns="department"), ("no id column of departments",)),
         (lambda d: d.assign(wave=d["wave"].replace({5: 9})), ("equal steps", "1, 2, 3, 4, 9")),
