@@ -109,7 +109,7 @@ def load_model_text(text: str) -> Any:
         ),
         (lambda d: d.drop(columns="department"), ("no id column of departments",)),
         (lambda d: d.assign(wave=d["wave"].replace({5: 9})), ("equal steps", "1, 2, 3, 4, 9")),
-        (lambda d: d[d["department"].isin(["d1", "d2"])], ("departments", "fewer than 8")),
+        (lambda d: d[d["department"].isin(["d1", "d2"])], ("departments", "needs at least 8")),
         (lambda d: d.drop(columns="y"), ("lack the construct 'y'",)),
     ],
 )

@@ -17,8 +17,8 @@ LEAST_WAVES = 3
 
 
 PLAN = (
-    "; `acmodels power`, on a plan whose [grid] has waves and units and whose [cost] has their prices, "
-    "says how many of each a lag takes and what they cost"
+    "; `acmodels power`, on a plan whose [grid] has waves and units and whose [cost] has their "
+    "prices, says how many of each a lag takes and what they cost"
 )
 """Where a person finds what more waves would buy."""
 
