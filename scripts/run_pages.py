@@ -21,12 +21,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "docs" / "site"
-PAGES = ("first_analysis.md", "testing.md", "python.md")
+PAGES = ("first_analysis.md", "testing.md", "likert.md", "python.md")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 VARIES = ("Time: ",)
 """Starts of lines that differ between runs."""
-PROGRESS = re.compile(r"^.+ …$|^\w+: (collapsed|hmc|nuts), since")
+PROGRESS = re.compile(r"^.+ …$|^\w+: (collapsed|hmc|nuts), since|^\w+: \d+ of \d+ \(")
 """Lines that say how far a command is."""
 
 
