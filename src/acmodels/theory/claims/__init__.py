@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 type Direction = Literal["+", "-"]
 
-LATER = ("structure",
-         "duration", "ties")  # fmt: skip
+LATER = ("structure", "ties")  # fmt: skip
 """Kinds that a framework may state and that are not compiled yet."""
 
 
