@@ -23,7 +23,7 @@ def test_a_known_integral(seed: int) -> None:
     )
 
     def ratio(x: np.ndarray) -> np.ndarray:
-        return np.log(3) - x**2 / 2 - stats.t(4, 0.7, 1.5).logpdf(x)
+        return np.log(3) - x**2 / 2 - stats.t.logpdf(x, 4, 0.7, 1.5)
 
     log, mcse = bridge(ratio(posterior), ratio(proposal))
     assert 0 < mcse < 0.1

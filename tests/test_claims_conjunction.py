@@ -68,7 +68,7 @@ def test_evidence_under_other_priors_is_that_of_a_fit_with_them(three: Any) -> N
         for p in fit.priors.values()
     }
     for p in table["priors"].values():
-        p["sigma"] = p["sigma"] / 2
+        p["sigma"] = float(p["sigma"]) / 2
     other = ac.fit(ac.load_model(table), drawn(3, lambda a, b, c: 0.3 * (a + b + c)), draws=1000)
     before, after = fit.log_marginal_likelihood, other.log_marginal_likelihood
     assert before is not None
