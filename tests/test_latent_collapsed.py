@@ -109,6 +109,13 @@ SPLIT = {
         "m2": "m2 ~ m + between(m, g) + (1 |i| g)",
         "y": "y ~ m + m2 + between(m, g) + between(m2, g) + (1 |i| g) + (1 | s)",
     },
+    "abreast": {
+        "m": "m ~ z + (1 |i| g) + (1 |k| s)",
+        "m2": "m2 ~ x + (1 |i| g) + (1 |k| s)",
+        "w": "w ~ z + (1 |i| g)",
+        "y": "y ~ m + m2 + w + between(m, g) + between(m2, g) + between(w, g) + between(m, s) "
+             "+ between(m2, s) + (1 | g)",
+    },
 }  # fmt: skip
 MODELS |= SPLIT
 

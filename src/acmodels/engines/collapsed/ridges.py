@@ -15,12 +15,16 @@ u = A u + e for effects given those before them, and means of means w = u + B w,
 A + B - A B. Where units lie in larger units whose effects correlate too, b stands in their sum as
 well, so that their regressions move with the units' own.
 
+Where y's equation has the means of several variables whose effects of the unit correlate, the data
+know what each of independent effects does to y: with u = D L e, the coordinates are L' D b. In b
+itself there is a long ridge where a correlation is near one.
+
 What is over an sd fades out near zero. All of it keeps the signs: turning that of an sd turns
 the partial correlations with it, before and after.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,11 +49,19 @@ class Ridge:
         conditioned: its position among the conditioned ones.
         sd: block and member of the group effect that tells most of it.
         pairs: effects of the outcome and of the mean that correlate, most levels first.
+        abreast: places in the block of `sd` of the effects of this mean and others in the equation,
+            with the position of each one's coefficient; none where it stands alone.
     """
 
     conditioned: int
     sd: tuple[int, int]
     pairs: tuple[Pair, ...]
+    abreast: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def later(self) -> tuple[tuple[int, int], ...]:
+        """Those of `abreast` that stand after its own."""
+        return tuple((k, at) for k, at in self.abreast if k > self.sd[1])
 
 
 def ridges(component: Component, layout: Layout, free: Collection[int]) -> tuple[Ridge, ...]:
@@ -61,6 +73,7 @@ def ridges(component: Component, layout: Layout, free: Collection[int]) -> tuple
         free: blocks of which nothing is held.
     """
     found: list[Ridge] = []
+    outcomes: list[int] = []
     blocks = sorted(component.blocks, key=lambda b: -len(layout.blocks[b].levels))
     place = {c: i for i, c in enumerate(component.copies.conditioned)}
     for e, i in enumerate(component.equations):
@@ -80,7 +93,23 @@ def ridges(component: Component, layout: Layout, free: Collection[int]) -> tuple
                 pairs += [(b, of, k) for k in on for of in own if of > k]
             if sds:
                 found.append(Ridge(at, sds[0], tuple(pairs)))
-    return tuple(sorted(found, key=lambda r: [of for _, of, _ in r.pairs]))
+                outcomes.append(e)
+    found = _abreast(found, outcomes)
+    return tuple(sorted(found, key=lambda r: ([of for _, of, _ in r.pairs], -r.sd[1])))
+
+
+def _abreast(found: Sequence[Ridge], outcomes: Sequence[int]) -> list[Ridge]:
+    """Say which means of one equation have effects in one block, that of the outcome not in it."""
+    sets: dict[tuple[int, int], list[Ridge]] = {}
+    for r, e in zip(found, outcomes, strict=True):
+        if not r.pairs:
+            sets.setdefault((e, r.sd[0]), []).append(r)
+    of = {
+        r.conditioned: tuple((o.sd[1], o.conditioned) for o in some)
+        for some in sets.values() if len({o.sd[1] for o in some}) == len(some) > 1
+        for r in some
+    }  # fmt: skip
+    return [replace(r, abreast=of.get(r.conditioned, ())) for r in found]
 
 
 def bent(
@@ -125,9 +154,19 @@ def bent(
         slopes[b] = _regressions((d * unit / left)[..., :, None] * L * share[..., None, :])
     for r in ridges:
         at = conditioned[r.conditioned]
-        root = np.sqrt(x[..., blocks[r.sd[0]].sds[r.sd[1]]] ** 2 + FADE**2)
+        block, own = r.sd
+        sds = blocks[block].sds
+        sd = x[..., sds[own]]
+        L = cholesky(blocks[block], out) if r.abreast else np.ones((1, 1))
+        if r.abreast:
+            sd = sd * L[..., own, own]
+        root = np.sqrt(sd**2 + FADE**2)
         out[..., at] = x[..., at] / root
         log -= np.log(root)
+        for k, of in r.later:
+            known = out[..., conditioned[of]] * x[..., sds[k]] * L[..., k, own] * sd / root**2
+            unit = units[conditioned[of]] * units[sds[k]] / units[sds[own]] / units[at]
+            out[..., at] -= known * unit
         for b, of, on in r.pairs[:1]:
             A = slopes[b]
             less = A[..., of, on]

@@ -50,7 +50,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         (time,), {time: 0.5}, {time: spread}, time, "time: all units change alike, in a line"
     )
     groups = waves.lasting(p.setting.framework, p)
-    drafted = eq.Drafted(r, (piece,), groups, None, p.unit, time)
+    drafted = eq.Drafted(r, (piece,), groups, None, (("u", p.unit),), time)
     y = quoted(r.name)
     one, slope = named.intercept(y), named.coefficient(y, time)
     names = {

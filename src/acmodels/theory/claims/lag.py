@@ -105,10 +105,11 @@ class _Model:
             for c in self.variables
         ]  # fmt: skip
         groups = waves.lasting(p.setting.framework, p)
-        made = eq.Drafted(r, tuple(pieces), groups, p.wave, p.unit)
+        linked = (("u", p.unit),)
+        made = eq.Drafted(r, tuple(pieces), groups, p.wave, linked)
         if varying is None:
             return made
-        return _Varying(r, tuple(pieces), groups, p.wave, p.unit, varies=self.term(varying))
+        return _Varying(r, tuple(pieces), groups, p.wave, linked, varies=self.term(varying))
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,8 @@ class _Varying(eq.Drafted):
     @property
     def formula(self) -> str:
         """The formula."""
-        unit = quoted(self.linked.column) if self.linked is not None else ""
-        return f"{super().formula} + (0 + {self.varies} || {unit})"
+        ((_, unit),) = self.linked
+        return f"{super().formula} + (0 + {self.varies} || {quoted(unit.column)})"
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room

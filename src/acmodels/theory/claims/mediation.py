@@ -1,9 +1,10 @@
 """A construct works through others: every step of a path, and their product."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial as bound
-from itertools import pairwise, product
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations, pairwise, product
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,8 +12,8 @@ from pydantic import Field
 
 from acmodels.framework.graph import Framework
 from acmodels.theory.claims import Common, Compiled, Roles, Terms
+from acmodels.theory.compiling import NotTestable, steps
 from acmodels.theory.compiling import equations as eq
-from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.adjustment import confounders_moved
 from acmodels.theory.compiling.equations import Response
 from acmodels.theory.compiling.model_file import ModelFile
@@ -83,10 +84,11 @@ class Chain:
 
 
 def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the verb of the room
-    """Compile: for each path a model, with an equation for each mediator and one for the outcome.
+    """Compile: one model of all paths, with an equation for each mediator and one for the outcome.
 
-    The mediators of other paths stand in the outcome's equation with their observed means. Each
-    path's own are latent, and all paths in one model would take minutes instead of seconds.
+    What departments have in common moves the mediators of several paths together. Their means in
+    units are latent in one model, in which their intercepts and residuals correlate, or the mean of
+    one, which errs, leaves to another what is its own.
     """
     f = s.framework
     y = steps.outcome(s, keys.to)
@@ -96,60 +98,103 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     found = [p for line in stated(keys) for p in product(*(eq.available(s, m) for m in line))]
     paths = list(dict.fromkeys(found))
     level = steps.level_of(s, [keys.from_], [*roles(keys).via, keys.to], keys.level)
-    models: list[ModelFile] = []
+    made = _equations(keys, s, paths, level, y)
+    whole = tuple(x.drafted for x in made)
+    drafted = steps.of_one_nest(whole, level)
+    drafted, correlated = steps.together(drafted, abreast(paths))
+    responses = {d.response.construct: d.response for d in drafted}
+    top = {"residual_correlation": correlated} if correlated else {}
     chains: list[Chain] = []
-    every: list[Step] = []
-    notes = [*level.notes]
+    estimands: dict[str, dict[str, object]] = {}
     for p in paths:
-        label = name if len(paths) == 1 else f"{name}_through_{'_'.join(p).replace('.', '_')}"
-        others = [m for q in paths if q != p for m in q if m not in p]
-        made = _equations(keys, s, p, tuple(dict.fromkeys(others)), level, y)
-        estimands, chain = _estimands(keys, f, p, made[-1], {m: eq.response(s, m) for m in p}, y)
-        whole = tuple(x.drafted for x in made)
-        drafted = steps.of_one_nest(whole, level)
-        notes += steps.left_out(whole, drafted, level)
-        models.append(ModelFile(label, _said(keys, p, f), drafted, estimands))
+        more, chain = _through(keys, f, p, made[-1], responses, y)
+        estimands |= more
         chains.append(chain)
-        every += made
+    cause = made[-1].causes[keys.from_]
+    estimands |= steps.effect_estimands("direct", cause, y.name, "direct")
+    estimands |= steps.effect_estimands("total", cause, y.name)
+    said = words(keys, lambda c: f.constructs[c].name)
+    notes = [*level.notes, *steps.left_out(whole, drafted, level)]
     for c in (keys.from_, *roles(keys).via, keys.to):
         notes += steps.partial(s, c)
     return Compiled(
-        tuple(models),
+        (ModelFile(name, said, drafted, estimands, top=top),),
         bound(rule, keys=keys, chains=tuple(chains)),
-        words(keys, lambda c: f.constructs[c].name),
+        said,
         level.name,
-        tuple(dict.fromkeys(c for x in every for c in x.adjusted)),
-        tuple(x.adjustment for x in every),
+        tuple(dict.fromkeys(c for x in made for c in x.adjusted)),
+        tuple(x.adjustment for x in made),
         tuple(dict.fromkeys(notes)),
-        (
-            (
-                "for at least one path, P(every step in its direction), the threshold divided "
-                "among paths, and no step negligible"
-            ),
-            "no path is reversed",
-        ),
+        _rule_words(len(paths)),
     )
 
 
-def _said(keys: Keys, path: Path, f: Framework) -> str:
-    return words(keys.model_copy(update={"via": list(path)}), lambda c: f.constructs[c].name)
+def _rule_words(paths: int) -> tuple[str, ...]:
+    if paths == 1:
+        return (
+            "P(every step in its direction), and no step negligible",
+            "the path is not reversed",
+        )
+    return (
+        (
+            "for at least one path, P(every step in its direction), the threshold divided "
+            "among paths, and no step negligible"
+        ),
+        "no path is reversed, and the sum over paths is rather in the direction than against it",
+    )
+
+
+def sequence(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return the mediators of all paths, each after those that lead to it.
+
+    Raises:
+        NotTestable: two paths have mediators in opposite orders, which no one model can have.
+    """
+    graph: dict[str, set[str]] = {}
+    for p in paths:
+        for m in p:
+            graph.setdefault(m, set())
+        for before, after in pairwise(p):
+            graph[after].add(before)
+    try:
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        around = " > ".join(error.args[1])
+        raise NotTestable(f"its paths have mediators in opposite orders ({around})") from None
+
+
+def abreast(paths: Sequence[Path]) -> list[list[str]]:
+    """Return sets of mediators, none of which stands before another of its set on a path."""
+    apart = {frozenset(two) for p in paths for two in combinations(p, 2)}
+    sets: list[list[str]] = []
+    for m in sequence(paths):
+        open_ = (x for x in sets if all(frozenset((m, o)) not in apart for o in x))
+        found = next(open_, None)
+        if found is None:
+            sets.append(found := [])
+        found.append(m)
+    return sets
 
 
 def _equations(
-    keys: Keys, s: Setting, path: Path, others: Path, level: steps.Level, y: Response
+    keys: Keys, s: Setting, paths: Sequence[Path], level: steps.Level, y: Response
 ) -> list[Step]:
-    """The equations of one path: of confounders that the cause moves, mediators, outcome."""
+    """The equations: of confounders that the cause moves, mediators, outcome."""
     f = s.framework
-    moved = confounders_moved(f, [keys.from_], path, [keys.to], list(s.columns))
-    moved = tuple(c for c in moved if c not in (*path, *others))
-    responses = {m: eq.response(s, m) for m in (*moved, *path)}
-    beside = [eq.response(s, m) for m in others]
-    chained = len(path) + len(moved) > 1
+    via = sequence(paths)
+    measured = list(s.columns)
+    moved = {p: confounders_moved(f, [keys.from_], p, [keys.to], measured) for p in paths}
+    confounders = dict.fromkeys(c for some in moved.values() for c in some if c not in via)
+    responses = {m: eq.response(s, m) for m in (*confounders, *via)}
+    chained = bool(confounders) or any(len(p) > 1 for p in paths)
     out = [
-        steps.step(s, [keys.from_], responses[c], level, barred=path, slope=False) for c in moved
+        steps.step(s, [keys.from_], responses[c], level, barred=via, slope=False)
+        for c in confounders
     ]
-    for k, m in enumerate(path):
-        before = [responses[b] for b in (*moved, *path[:k])]
+    for m in via:
+        mine = [p for p in paths if m in p]
+        ahead = {c for p in mine for c in (*moved[p], *p[: p.index(m)])}
+        before = [r for c, r in responses.items() if c in ahead]
         out.append(
             steps.step(
                 s, [keys.from_], responses[m], level, mediators=before, barred=[keys.from_],
@@ -158,16 +203,17 @@ def _equations(
         )  # fmt: skip
     out.append(
         steps.step(
-            s, [keys.from_], y, level, mediators=list(responses.values()), beside=beside,
-            barred=[keys.from_], slope=False, chained=chained,
+            s, [keys.from_], y, level, mediators=list(responses.values()), barred=[keys.from_],
+            slope=False, chained=chained,
         )
     )  # fmt: skip
     return out
 
 
-def _estimands(
-    keys: Keys, f: Framework, path: Path, last: Step, responses: dict[str, Response], y: Response
+def _through(
+    keys: Keys, f: Framework, path: Path, last: Step, responses: Mapping[str, Response], y: Response
 ) -> tuple[dict[str, dict[str, object]], Chain]:
+    """The effect along a path, of each part of the cause."""
     out: dict[str, dict[str, object]] = {}
     cause = last.causes[keys.from_]
     label = f"through_{'_'.join(path)}"
@@ -180,8 +226,7 @@ def _estimands(
         parts.append((part, name))
     nodes = (keys.from_, *path, keys.to)
     signs = tuple(sign_of(f, a, b) for a, b in pairwise(nodes))
-    chain = Chain(nodes, tuple(parts), cause.weights, completed(signs, keys.sign))
-    return out | steps.effect_estimands("direct", cause, y.name, "direct"), chain
+    return out, Chain(nodes, tuple(parts), cause.weights, completed(signs, keys.sign))
 
 
 def sign_of(f: Framework, cause: str, effect: str) -> str | None:
@@ -221,55 +266,68 @@ def completed(signs: Sequence[str | None], whole: str) -> tuple[str | None, ...]
     return tuple(signs)
 
 
-def rule(answers: Answers, terms: Terms, *, keys: Keys, chains: Sequence[Chain]) -> Ruling:
-    """Rule on the paths: at least one of them holds step by step, and none is reversed.
+@dataclass(frozen=True)
+class _Found:
+    """What draws say of one path."""
 
-    Each path has a model of its own, so that no sum is formed of them.
-    """
+    whole: Array
+    holds: float
+    against: float
+    negligible: float
+    rows: tuple[Part, ...]
+
+
+def _found(c: Chain, answers: Answers, toward: float, terms: Terms, need: float) -> _Found:
     p, s = terms.probability, terms.smallest
+    whole = c.whole(answers)
+    held = toward * whole > 0
+    small: list[float] = []
+    rows: list[Part] = []
+    for k, (sign, (a, b)) in enumerate(zip(c.signs, pairwise(c.nodes), strict=True), 1):
+        x = c.step(answers, k)
+        small.append(float(np.mean(np.abs(x) <= s)))
+        if sign is not None:
+            held &= x > 0 if sign == "+" else x < 0
+        rows.append(Part(f"step {a} > {b}", a, b, x, sign or "", s, need))
+    if len(c.parts) > 1:
+        rows += [
+            Part(f"step {part} > {c.nodes[1]}", part, c.nodes[1], answers[f"{e}/1"], "", s, p)
+            for part, e in c.parts
+        ]
+    against = float(np.mean(toward * whole < 0))
+    return _Found(whole, float(np.mean(held)), against, max(small), tuple(rows))
+
+
+def rule(answers: Answers, terms: Terms, *, keys: Keys, chains: Sequence[Chain]) -> Ruling:
+    """Rule on the paths: one holds step by step, and no other nor their sum is against it."""
+    p = terms.probability
     need = 1 - (1 - p) / len(chains)
     toward = 1.0 if keys.sign == "+" else -1.0
-    holds: list[float] = []
-    reverse: list[float] = []
-    negligible: list[float] = []
-    rows: list[Part] = []
-    through: list[Part] = []
-    for c in chains:
-        whole = toward * c.whole(answers)
-        held = whole > 0
-        small: list[float] = []
-        for k, (sign, (a, b)) in enumerate(zip(c.signs, pairwise(c.nodes), strict=True), 1):
-            x = c.step(answers, k)
-            small.append(float(np.mean(np.abs(x) <= s)))
-            if sign is not None:
-                held &= x > 0 if sign == "+" else x < 0
-            rows.append(Part(f"step {a} > {b}", a, b, x, sign or "", s, need))
-        if len(c.parts) > 1:
-            rows += [
-                Part(f"step {part} > {c.nodes[1]}", part, c.nodes[1], answers[f"{e}/1"], "", s, p)
-                for part, e in c.parts
-            ]
-        holds.append(float(np.mean(held)))
-        reverse.append(float(np.mean(whole < 0)))
-        negligible.append(max(small))
-        name = f"through {', '.join(c.nodes[1:-1])}"
-        through.append(Part(name, keys.from_, keys.to, toward * whole, keys.sign, 0.0, need))
-    best = max(range(len(chains)), key=lambda k: (negligible[k] + p < 1, holds[k]))
-    direct = answers["direct"]
-    main = replace(through[best], name="indirect effect")
-    rows += [*through, Part("direct effect", keys.from_, keys.to, direct, "", s, p)]
-    if len(chains) == 1:
-        rows.append(Part("total effect", keys.from_, keys.to, direct + main.draws, "", s, p))
-    against = [c for c, r in zip(chains, reverse, strict=True) if r >= need]
-    unique = {(x.name, x.from_, x.to): x for x in rows}
+    found = [_found(c, answers, toward, terms, need) for c in chains]
+    ends = (keys.from_, keys.to)
+    through = [
+        Part(f"through {', '.join(c.nodes[1:-1])}", *ends, x.whole, keys.sign, 0.0, need)
+        for c, x in zip(chains, found, strict=True)
+    ]
+    summed = np.sum([x.whole for x in found], axis=0)
+    whole = [Part("sum over paths", *ends, summed, keys.sign, 0.0, p)] if len(chains) > 1 else []
+    beside = [
+        Part(f"{kind} effect", *ends, answers[kind], "", terms.smallest, p)
+        for kind in ("direct", "total")
+    ]
+    rows = [*(r for x in found for r in x.rows), *through, *whole, *beside]
+    contrary = [c for c, x in zip(chains, found, strict=True) if x.against >= need]
+    barred = f"the path {' > '.join(contrary[0].nodes)} is reversed" if contrary else ""
+    if not barred and float(np.mean(toward * summed > 0)) < 0.5:
+        barred = "the sum over paths is rather against it"
+    best = max(range(len(chains)), key=lambda k: (found[k].negligible + p < 1, found[k].holds))
     return Ruling(
-        holds[best],
-        # the claim is contrary where every path is
-        min(reverse),
-        min(negligible),
+        found[best].holds,
+        min(x.against for x in found),  # the claim is contrary where every path is
+        min(x.negligible for x in found),
         need,
         p,
-        main,
-        tuple(unique.values()),
-        f"the path {' > '.join(against[0].nodes)} is reversed" if against else "",
+        replace(through[best], name="indirect effect"),
+        tuple({(x.name, x.from_, x.to): x for x in rows}.values()),
+        barred,
     )

@@ -83,8 +83,9 @@ class Drafted:
         pieces: of the right side.
         groups: kinds of unit with an intercept.
         wave: the column of waves, or None.
-        linked: of these, the kind of unit whose intercepts correlate with those of other equations.
-        time: the term of waves whose slope varies over the linked kind with its intercept, or
+        linked: of these, the kinds of unit whose intercepts correlate with those of other
+            equations, each with the id that they share.
+        time: the term of waves whose slope varies over the linked kinds with their intercepts, or
             nothing.
     """
 
@@ -92,7 +93,7 @@ class Drafted:
     pieces: tuple[Piece, ...]
     groups: tuple[Kind, ...]
     wave: str | None = None
-    linked: Kind | None = None
+    linked: tuple[tuple[str, Kind], ...] = ()
     time: str = ""
 
     @property
@@ -105,8 +106,8 @@ class Drafted:
         for g in self.groups:
             slopes = [p.claim for p in self.pieces if g in p.varying]
             bar = "||" if slopes else "|"
-            if g is self.linked:
-                bar = "|" if self.time else "|u|"
+            if label := next((i for i, k in self.linked if k is g), ""):
+                bar = "|" if self.time else f"|{label}|"
                 slopes = [self.time] if self.time else []
             inner = " + ".join(["1", *slopes])
             right += f" + ({inner} {bar} {quoted(g.column)})"
@@ -343,7 +344,6 @@ def mediator(
     levels: Sequence[Kind],
     why: str,
     *,
-    latent: bool = True,
     chained: bool = False,
 ) -> Piece:
     """Write a mediator into an equation: itself, and its mean where causes on its path live.
@@ -357,7 +357,6 @@ def mediator(
         rows: the kind of unit whose rows the equation has, or None for rows of the data.
         levels: kinds of unit at which causes live, the smallest first.
         why: why it is there.
-        latent: whether it has an equation, so that its unit means are latent.
         chained: whether another mediator's unit mean follows: then it is written as its deviation
             and its mean, since what is constant in a unit is all that such a mean takes on.
     """
@@ -387,7 +386,7 @@ def mediator(
         inner = f"within({c}, {quoted(first.column)})"
         held[0] = x - _means(x, first)
         texts[0], sds[inner], priors[inner] = inner, s.spread(held[0]), sd
-    return Piece(tuple(texts), priors, sds, claim, why, (), tuple(held), latent=latent)
+    return Piece(tuple(texts), priors, sds, claim, why, (), tuple(held), latent=True)
 
 
 def values(s: Setting, r: Response) -> Array:

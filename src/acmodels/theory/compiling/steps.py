@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -404,7 +405,6 @@ def step(
     given: Collection[str] = (),
     slope: bool = True,
     sources: Sequence[str] = (),
-    beside: Sequence[Response] = (),
     chained: bool = False,
     latent: bool = False,
 ) -> Step:
@@ -421,14 +421,13 @@ def step(
         given: constructs that are adjusted for whatever the graph says.
         slope: whether the causes' slopes may vary over units.
         sources: constructs whose joint effect it is, where `also` has their terms.
-        beside: mediators of other paths, which have no equation in this model.
         chained: as for `equations.mediator`.
         latent: whether means of covariates that are taken of a few rows get equations.
     """
     written = {c: cause(s, c, r.home, level, slope=slope) for c in causes}
     own = {p for c in written.values() for p in c.parts}
     own |= {p for c in sources for p in eq.available(s, c)}
-    through = {c for m in (*mediators, *beside) for c in m.constructs}
+    through = {c for m in mediators for c in m.constructs}
     measured = _apart_from(s, {*own, *through, *r.constructs, *causes, *sources}, barred)
     asked = [*through] if mediators else [*causes, *sources]
     found = adjustment(
@@ -439,19 +438,17 @@ def step(
         found = _without(found, {*own, *causes, *sources})
     levels = _levels(s, written, level)
     inner = [
-        eq.mediator(s, m, r.home, levels, f"what {runs} through ({_name(s, m)})", **how)
-        for some, runs, how in (
-            (mediators, "the cause works", {"chained": chained}),
-            (beside, "another path runs", {"latent": False}),
+        eq.mediator(
+            s, m, r.home, levels, f"what the cause works through ({_name(s, m)})", chained=chained
         )
-        for m in some
+        for m in mediators
     ]
     pieces = [*inner, *(p for c in written.values() for p in c.pieces), *also]
-    taken = {s.columns[c] for c in own} | {m.name for m in (*mediators, *beside)}
+    taken = {s.columns[c] for c in own} | {m.name for m in mediators}
     taken |= {s.columns[c] for c in through if c in s.columns}
     more, used, left = covariates(s, found, r.home, level, taken, pieces)
     _no_copy(s, r, [*pieces, *more])
-    partly = _partly(s, found, used, beside, level)
+    partly = _partly(s, found, used, level)
     drafted = eq.drafted(s, r, [*pieces, *more])
     modeled: dict[str, Drafted] = {}
     if latent and s.wave is None and r.home is None and r.family == "gaussian":
@@ -529,7 +526,7 @@ def _with_latent_means(
 
 
 def _partly(
-    s: Setting, found: Adjustment, used: Sequence[str], beside: Sequence[Response], level: Level
+    s: Setting, found: Adjustment, used: Sequence[str], level: Level
 ) -> tuple[tuple[str, float], ...]:
     """Name what differs between the claim's units and is held fixed by the means of their rows."""
     unit = level.unit
@@ -539,7 +536,6 @@ def _partly(
     means = {  # what crosses the claim's units stands in the rows as it is
         c: s.values(s.columns[c]) for c, h in homes.items() if h is None or h.inside(unit)
     }
-    means |= {m.construct: eq.values(s, m) for m in beside}
     out: list[tuple[str, float]] = []
     for c, x in means.items():
         if not eq.is_constant(x, unit):
@@ -566,13 +562,44 @@ def of_one_nest(drafted: tuple[Drafted, ...], level: Level) -> tuple[Drafted, ..
     latent means are sampled together, and crossed intercepts in each of them would cost minutes.
     """
     unit = level.unit
-    latent = any(len(p.texts) > 1 and p.latent for d in drafted for p in d.pieces)
-    if unit is None or not latent:
+    if unit is None or not _latent_means(drafted):
         return drafted
     return tuple(
         replace(d, groups=tuple(g for g in d.groups if unit.inside(g) or g.inside(unit)))
         for d in drafted
     )
+
+
+def together(
+    drafted: tuple[Drafted, ...], sets: Sequence[Collection[str]]
+) -> tuple[tuple[Drafted, ...], list[list[str]]]:
+    """Let intercepts and residuals of responses correlate, where unit means are latent.
+
+    Args:
+        drafted: the equations.
+        sets: of constructs, none of which has an arrow into another of its set.
+
+    Returns:
+        The equations, and pairs of responses whose residuals correlate.
+    """
+    if not _latent_means(drafted):
+        return drafted, []
+    linked: dict[str, tuple[tuple[str, Kind], ...]] = {}
+    pairs: list[list[str]] = []
+    for mine in ([d for d in drafted if d.response.construct in names] for names in sets):
+        if len(mine) < 2:
+            continue
+        shared = [g for g in mine[0].groups if all(g in d.groups for d in mine)]
+        begun = len({label for some in linked.values() for label, _ in some})
+        labels = [f"u{k}" if k else "u" for k in range(begun, begun + len(shared))]
+        linked |= {d.response.name: tuple(zip(labels, shared, strict=True)) for d in mine}
+        rows = [d.response for d in mine if d.response.family == "gaussian"]
+        pairs += [[a.name, b.name] for a, b in combinations(rows, 2) if a.home is b.home]
+    return tuple(replace(d, linked=linked.get(d.response.name, ())) for d in drafted), pairs
+
+
+def _latent_means(drafted: Sequence[Drafted]) -> bool:
+    return any(len(p.texts) > 1 and p.latent for d in drafted for p in d.pieces)
 
 
 def _usable(s: Setting, construct: str) -> bool:
