@@ -19,7 +19,8 @@ from pathlib import Path
 from exercises import check
 
 import acmodels as ac
-from acmodels.framework.operating import rates
+from acmodels.framework.files import shipped
+from acmodels.theory.rates import of_claim
 
 folder = Path(ac.__file__).parents[2] / "data" / "synthetic" / "partnerships"
 model = ac.load_model("interaction_mediation")
@@ -57,13 +58,15 @@ answer = None
 check("5.2", answer)
 
 # %% [markdown]
-# Rules should have known error rates. These were measured on 200 simulated studies of each size: how
-# often each proposition is supported where it is true, and where it is not.
+# Rules should have known error rates. `acmodels test` derives a model and a rule for each proposition
+# from the framework; these rates were measured on simulated studies: in which P41 is true, in which it is not,
+# and which were made to fool a naive test.
 
 # %%
-for p in verdicts["proposition"]:
-    r = rates()[p, model.name]
-    print(p, "true:", dict(zip(r.districts, r.supported, strict=True)), "false:", r.false_support)
+framework = shipped()
+(claim,) = framework.propositions["P41"].claims
+for w in of_claim(framework, claim)[0]:
+    print(f"{w.truth}, {w.world} ({w.name}): supported in {w.supported} of {w.studies} studies")
 
 # %% [markdown]
 # ## Too small to matter

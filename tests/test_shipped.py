@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import acmodels as ac
@@ -11,6 +12,7 @@ from acmodels.load import models_folder, shipped_models
 from acmodels.reporting.preregistration import preregistration
 from acmodels.theory.registry import entries
 
+RANKS = Path(__file__).parents[1] / "analyses" / "calibration" / "ranks.csv"
 RIVAL = {"P21"}
 """Propositions that a design has at zero, since it holds the rival."""
 
@@ -139,3 +141,10 @@ def test_a_preregistration_has_the_power_that_was_found(
         cli(["preregister", plan, "--power", str(tmp_path / "none")])
     assert stop.value.code == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def test_every_hand_written_model_is_calibrated() -> None:
+    found = pd.read_csv(RANKS).set_index("model")
+    assert set(found.index) == set(shipped_models())
+    assert (found["p_model"] >= 1e-3).all()
+    assert (found["n"] >= 1000).all()

@@ -3,7 +3,7 @@
 python run.py [REPLICATIONS] [MODEL ...]: truths from each model's priors, data on the units of its
 design, and the ranks of the truths among posterior draws. One verdict a model (Bonferroni over its
 quantities). Finished replicates are in runs/, so that a stopped run goes on; the tables are
-the package's `framework/ranks.csv` and, for each model, MODEL.csv.
+ranks.csv, which the documentation shows, and, for each model, MODEL.csv.
 """
 
 import sys
@@ -18,8 +18,7 @@ from acmodels.load import shipped_models
 from acmodels.progress import Reporter
 
 HERE = Path(__file__).parent
-TABLE = HERE.parents[1] / "src" / "acmodels" / "framework" / "ranks.csv"
-"""In the package, which shows these figures with each proposition."""
+TABLE = HERE / "ranks.csv"
 
 
 def main(replications: int, names: list[str]) -> None:

@@ -1,13 +1,15 @@
 """Pages that are made from the package: the framework, and the models with their calibration."""
 
+import csv
 from pathlib import Path
 
 from acmodels.framework.files import shipped
 from acmodels.framework.graph import Framework, Proposition
-from acmodels.framework.operating import ranks, rates, smallest
 from acmodels.load import load_model, shipped_models
 from acmodels.theory.claims import LATER
 from acmodels.theory.wording import claim_words
+
+RANKS = Path(__file__).parents[2] / "analyses" / "calibration" / "ranks.csv"
 
 
 def write(folder: Path) -> None:
@@ -93,37 +95,26 @@ def _models() -> str:
         (
             "These are written by hand, for teaching and for designs. `acmodels test` does not use "
             "them: it derives models from [the framework](framework.md). `acmodels fit NAME DATA` "
-            "fits one, and judges its propositions by its own rules; the rates below are of those."
+            "fits one, and judges its propositions by the rules in its file. "
+            "`acmodels propositions ID` has the error rates of the models that `test` derives."
         ),
         "",
     ]
+    with RANKS.open(encoding="utf-8") as file:
+        ranks = {r["model"]: r for r in csv.DictReader(file)}
     for name in shipped_models():
         m = load_model(name)
         out += [f"## `{name}`", "", f"**{m.title}.** {' '.join(m.description.split())}", "", "```"]
         out += [e.formula.text for e in m.equations.values()]
         out += ["```", ""]
-        c = ranks().get(name)
+        c = ranks.get(name)
         if c is not None:
-            word = "uniform" if c.p >= 1e-3 else "not uniform"
             out += [
                 (
-                    f"Simulation-based calibration over {c.studies:,} data sets: {word} (p = "
-                    f"{c.p:.2g}, Bonferroni); {c.failed} fits could not be used."
+                    f"Simulation-based calibration over {int(c['n']):,} data sets: {c['verdict']} "
+                    f"(p = {float(c['p_model']):.2g}, Bonferroni); {c['failed']} fits could not be "
+                    "used."
                 ),
                 "",
             ]
-        rows = [r for (_, model), r in rates().items() if model == name]
-        if rows:
-            sizes = " | ".join(f"{d} districts" for d in rows[0].districts)
-            out += [
-                f"| proposition | effect | {sizes} | 80 % from | false support at most |",
-                f"| --- | --- |{' --- |' * len(rows[0].districts)} --- | --- |",
-            ]
-        for r in rows:
-            found = smallest(r)
-            shares = [f"{s:.2f}" for s in r.supported] or ["–"] * len(r.districts or (1, 1, 1))
-            size = "–" if found is None else f"{found[0]} {found[1]}"
-            cells = [r.proposition, f"{r.effect:.2g}", *shares, size, f"{r.false_support:.3f}"]
-            out.append(f"| {' | '.join(cells)} |")
-        out.append("")
     return "\n".join(out) + "\n"

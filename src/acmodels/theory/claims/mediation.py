@@ -104,6 +104,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     drafted, correlated = steps.together(drafted, abreast(paths))
     responses = {d.response.construct: d.response for d in drafted}
     top = {"residual_correlation": correlated} if correlated else {}
+    why = "residual_correlation: what moves rows of both mediators is no effect of either"
     chains: list[Chain] = []
     estimands: dict[str, dict[str, object]] = {}
     for p in paths:
@@ -118,7 +119,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     for c in (keys.from_, *roles(keys).via, keys.to):
         notes += steps.partial(s, c)
     return Compiled(
-        (ModelFile(name, said, drafted, estimands, top=top),),
+        (ModelFile(name, said, drafted, estimands, comments=(why,) * bool(top), top=top),),
         bound(rule, keys=keys, chains=tuple(chains)),
         said,
         level.name,

@@ -112,6 +112,11 @@ def _reasons(e: Drafted) -> list[str]:
     if e.groups:
         names = ", ".join(g.name for g in e.groups)
         out.append(f"an intercept of each {names}: rows of one unit are alike")
+    if e.linked and not e.time:
+        out.append(
+            "|id|: intercepts that share an id correlate, since what a unit has in common moves "
+            "them together"
+        )
     if e.wave is not None:
         out.append(f"factor({e.wave}): waves differ for all")
     return out
