@@ -237,7 +237,7 @@ def _drafted(one: _Strike, r: eq.Response, others: Sequence[str]) -> eq.Drafted:
         sds = {text: waves.inside(p, v.name)}
         why = f"{names[v.construct].name} of the {p.unit.name} one wave earlier, as it deviates"
         pieces.append(eq.Piece((text,), {text: 0.5}, sds, text, f"{why} from its own mean"))
-    return eq.Drafted(r, tuple(pieces), waves.lasting(s.framework, p), p.wave, p.unit)
+    return eq.Drafted(r, tuple(pieces), waves.lasting(s.framework, p), p.wave, (("u", p.unit),))
 
 
 def _notes(one: _Strike) -> tuple[str, ...]:
