@@ -1,10 +1,10 @@
 """Simulation-based calibration of the engine hmc, and of models fitted wrongly on purpose.
 
-python run.py [REPLICATIONS]: for each model in models/, on the design of the same name, truths from
-the priors, data from the truths, and ranks of the truths among the draws. The controls draw data by
-one model and fit another, or the same one under another prior; their ranks must not be uniform.
-Finished replicates are in runs/, so that a stopped run goes on. The tables are calibration.csv (a
-row for each model) and quantities.csv (a row for each quantity).
+python run.py [REPLICATIONS [CASE ...]]: for each model in models/, on the design of the same name,
+truths from the priors, data from the truths, and ranks of the truths among the draws. The controls
+draw data by one model and fit another, or the same one under another prior; their ranks must not be
+uniform. Finished replicates are in runs/, so that a stopped run goes on. The tables are
+calibration.csv (a row for each model) and quantities.csv (a row for each quantity).
 """
 
 import sys
@@ -41,7 +41,13 @@ CASES = (
     "student",
     "missing_predictor",
     "latent_mean",
+    "construct_cfa",
+    "construct_raters",
+    "construct_mediation",
+    "construct_moderator",
 )
+SHARE = {"construct": 2}
+"""Of cases that take longer, one in so many replications."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +57,24 @@ class Control:
     Attributes:
         case: whose data.
         equation: what the equation of `y` says instead.
+        measures: what its measures say instead.
         priors: what is stated instead.
         without: priors that the fitted model has no parameters for.
     """
 
     case: str
     equation: Mapping[str, Any] | None = None
+    measures: Mapping[str, Any] | None = None
     priors: Mapping[str, Any] | None = None
     without: tuple[str, ...] = ()
 
     def fitted(self) -> Model:
         """The model that is fitted."""
         table: Any = read_toml(HERE / "models" / f"{self.case}.toml")
-        table["equations"]["y"] |= self.equation or {}
+        if self.equation is not None:
+            table["equations"]["y"] |= self.equation
+        for name, measure in (self.measures or {}).items():
+            table["measures"][name] |= measure
         table["priors"] |= self.priors or {}
         for name in self.without:
             del table["priors"][name]
@@ -85,6 +96,12 @@ CONTROLS = {
         "latent_mean", {"formula": "y ~ m + (1 | g)"}
     ),
     "student, fitted as normal": Control("student", {"family": "gaussian"}, without=("nu(*)",)),
+    "construct, a cross-loading left out": Control(
+        "construct_cfa", measures={"g": {"items": ["g1", "g2", "g3"]}}
+    ),
+    "construct, raters ignored": Control(
+        "construct_raters", priors={"sd(* ~ 1 | *)": {"dist": "Constant", "value": 0.001}}
+    ),
     "binary at a half, fitted as it is": Control("binary_half"),
 }
 """Each must fail at the size at which the cases pass; but the last, which is fitted rightly."""
@@ -134,6 +151,11 @@ def control_ranks(name: str, number: int, *, seed: int = SEED) -> pd.DataFrame:
     return done.head(number)
 
 
+def wanted(case: str, number: int) -> int:
+    """How many replications of a case."""
+    return number // next((n for kind, n in SHARE.items() if case.startswith(kind)), 1)
+
+
 def p_values(ranks: Any) -> Any:
     """Of uniformity, one for each column."""
     from arviz_stats.base.array import array_stats
@@ -161,38 +183,43 @@ def told(model: str, names: list[str], p: Any, n: int, failed: int, seconds: flo
     return row, each
 
 
-def main(number: int) -> None:
-    """Every case, then every control."""
-    models: list[Any] = []
-    quantities: list[Any] = []
-    table = HERE / "calibration.csv"
-    before = pd.read_csv(table).set_index("model") if table.exists() else pd.DataFrame()
+def _table(name: str) -> pd.DataFrame:
+    """What a run before this one found."""
+    path = HERE / f"{name}.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=pd.Index(["model"]))
+
+
+def main(number: int, only: list[str]) -> None:
+    """Every case, then every control, or those named."""
+    tables = {n: _table(n) for n in ("calibration", "quantities")}
+    before = tables["calibration"].set_index("model")
 
     def keep(model: str, *rest: Any) -> None:
         row, each = told(model, *rest)
         if model in before.index and before.loc[model, "n"] == row["n"]:
             row["seconds"] = before.loc[model, "seconds"]  # of the run that made the replicates
-        models.append(row)
-        quantities.extend(each)
-        for name, rows in (("calibration", models), ("quantities", quantities)):
-            pd.DataFrame(rows).to_csv(HERE / f"{name}.csv", index=False, float_format="%.3g")
+        for name, rows in (("calibration", [row]), ("quantities", each)):
+            old = tables[name][tables[name]["model"] != model]
+            tables[name] = pd.concat([old, pd.DataFrame(rows)], ignore_index=True)
+            tables[name].to_csv(HERE / f"{name}.csv", index=False, float_format="%.3g")
 
-    for case in CASES:
+    for case in (c for c in CASES if not only or c in only):
         started = time.perf_counter()
         found = ac.calibrate(
-            load(case), seed=SEED, replications=number, engine="hmc", out=HERE / "runs" / case
-        )
+            load(case), seed=SEED, replications=wanted(case, number), engine="hmc",
+            out=HERE / "runs" / case,
+        )  # fmt: skip
         table = found.table
         failed = int(table["failed"].iloc[0])
         p = table["p_uniform"].to_numpy()
         keep(case, list(table["name"]), p, len(found.ranks), failed, time.perf_counter() - started)
-    for control in CONTROLS:
+    for control in (c for c in CONTROLS if not only or c in only):
         started = time.perf_counter()
-        ranks = control_ranks(control, number)
+        ranks = control_ranks(control, wanted(control, number))
         failed = int(ranks.pop("failed").sum())
         p = p_values(ranks)
         keep(control, list(ranks), p, len(ranks), failed, time.perf_counter() - started)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400, sys.argv[2:])
