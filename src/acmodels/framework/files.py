@@ -92,6 +92,7 @@ class PropositionTable(Strict):
     section: str = ""
     rivals: list[str] = Field(default_factory=list)
     readings: list[str] = Field(default_factory=list)
+    not_asked: list[str] = Field(default_factory=list)
     probability: Probability | None = None
     smallest: Smallest | None = None
 
@@ -225,7 +226,7 @@ def _propositions(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Prop
         out[key] = Proposition(
             id=key, statement=" ".join(t.statement.split()), claims=claims, source=t.source,
             tier=t.tier, section=t.section, rivals=tuple(t.rivals), readings=tuple(t.readings),
-            probability=t.probability, smallest=t.smallest,
+            not_asked=tuple(t.not_asked), probability=t.probability, smallest=t.smallest,
         )  # fmt: skip
     return out
 

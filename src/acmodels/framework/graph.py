@@ -126,6 +126,7 @@ class Proposition:
         section: the part of the theory it belongs to.
         rivals: ids of propositions that cannot hold together with it.
         readings: mutually exclusive accounts within the proposition itself.
+        not_asked: what of the statement no claim asks, as sentences.
         probability: threshold of its verdict, or None for the framework's.
         smallest: smallest effect of interest, in sd units, or None for the framework's.
     """
@@ -138,6 +139,7 @@ class Proposition:
     section: str = ""
     rivals: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
+    not_asked: tuple[str, ...] = ()
     probability: float | None = None
     smallest: float | None = None
 

@@ -148,6 +148,7 @@ def _card(found: "Assessment", row: Mapping[str, Any]) -> dict[str, Any]:
         head, _, rest = line.partition(": ")
         facts.append((head, rest))
     notes = dict.fromkeys(n for c in compiled.compiled for n in c.notes)
+    facts += [("Not asked", n) for n in p.not_asked]
     facts += [("Note", n) for n in notes]
     if ruling is not None:
         facts += [("Evidence", line) for line in ruling.said]

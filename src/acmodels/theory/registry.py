@@ -49,6 +49,7 @@ def entry(p: Proposition | str, f: Framework | None = None) -> dict[str, Any]:
         "claim": [claim_words(f, c) for c in p.claims],
         "constructs": list(dict.fromkeys(names)),
         "level": list(dict.fromkeys(levels)),
+        "not_asked": list(p.not_asked),
         "rivals": list(p.rivals),
         "probability": p.probability or f.probability,
         "smallest": f.smallest if p.smallest is None else p.smallest,
@@ -77,6 +78,7 @@ def page(one: dict[str, Any]) -> str:
         "",
         f"Source:      {one['source'] or 'none given'}",
         *(f"Claim:       {c} ({k})" for c, k in _claims(one)),
+        *(f"Not asked:   {n}" for n in one["not_asked"]),
         f"Constructs:  {', '.join(one['constructs'])}",
         f"Level:       {', '.join(one['level'])}",
         (

@@ -12,6 +12,7 @@ def told(f: Framework, found: CompiledProposition) -> str:
     """
     p = found.proposition
     out = [f"{p.id}: {p.statement}", *([f"Source: {p.source}"] if p.source else [])]
+    out += [f"Not asked: {n}" for n in p.not_asked]
     for claim in found.compiled:
         out += ["", f"Claim: {claim.question}."]
         if claim.level:

@@ -45,6 +45,8 @@ class Keys(Common):
 
     of: Annotated[list[EffectKeys], Field(min_length=2, max_length=2)]
     sign: Literal["+", "-", "differs"]
+    one_metric: bool = False
+    """Whether both causes are in one unit, as shares are, and are compared per unit."""
 
 
 def roles(keys: Keys) -> Roles:
@@ -122,12 +124,42 @@ def _causes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:
     a, b = keys.of
     r = steps.outcome(s, a.to)
     one = steps.step(s, [a.from_, b.from_], r, level)
-    estimands = steps.effect_estimands("first", one.causes[a.from_], r.name)
-    estimands |= steps.effect_estimands("second", one.causes[b.from_], r.name)
-    estimands["difference"] = {"kind": "contrast", "of": ["first", "second"]}
+    first, second = one.causes[a.from_], one.causes[b.from_]
+    if keys.one_metric:
+        estimands = _per_unit(s, first, second, r)
+    else:
+        estimands = steps.effect_estimands("first", first, r.name)
+        estimands |= steps.effect_estimands("second", second, r.name)
+        estimands["difference"] = {"kind": "contrast", "of": ["first", "second"]}
     title = words(keys, lambda c: s.framework.constructs[c].name)
     model = ModelFile(name, title, (one.drafted,), estimands)
     return _made(keys, s, model, one, level, (f"{a.from_} less {b.from_}", a.to))
+
+
+def _per_unit(
+    s: Setting, first: steps.Cause, second: steps.Cause, r: eq.Response
+) -> dict[str, dict[str, object]]:
+    """Write both effects per sd that the causes have in common, the root of their mean variance.
+
+    Raises:
+        ModelError: a cause is a composite, whose parts have units of their own.
+    """
+    both = (first, second)
+    if any(len(c.pieces) > 1 for c in both):
+        raise ModelError("contrast: one_metric is for causes of one column each")
+    sds = [s.spread(s.values(s.columns[c.parts[0]])) for c in both]
+    weight = eq.rounded(float(np.sqrt(np.mean(np.square(sds)))) / r.sd)
+    names = ("first", "second")
+    out: dict[str, dict[str, object]] = {
+        f"{n}_raw": {"kind": "total", "from": c.pieces[0].claim, "to": r.name}
+        for n, c in zip(names, both, strict=True)
+    }
+    for n in names:
+        out[n] = {"kind": "combine", "of": [f"{n}_raw"], "weights": [weight]}
+    out["difference"] = {
+        "kind": "combine", "of": [f"{n}_raw" for n in names], "weights": [weight, -weight],
+    }  # fmt: skip
+    return out
 
 
 def _outcomes(keys: Keys, s: Setting, name: str, level: Level) -> Compiled:

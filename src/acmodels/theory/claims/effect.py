@@ -1,6 +1,7 @@
 """A construct moves another in a stated direction: the total effect at the claim's level."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial as bound
 from typing import Annotated, Any, Literal
 
@@ -52,7 +53,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     level = steps.level_of(s, [keys.from_], [keys.to], keys.level)
     if keys.at:
         return _somewhere(keys, s, name, r, level)
-    one = steps.step(s, [keys.from_], r, level, latent=True)
+    one = _step(s, keys, r, level)
     cause = one.causes[keys.from_]
     title = f"{s.framework.constructs[keys.from_].name} and {s.framework.constructs[keys.to].name}"
     models = [_model(name, title, one, "effect", keys.from_, level)]
@@ -63,7 +64,7 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
     ]
     if r.parts:
         for c in r.constructs:
-            other = steps.step(s, [keys.from_], eq.response(s, c), level)
+            other = _step(s, keys, eq.response(s, c), level, latent=False)
             end = c.replace(".", "_")
             label = f"effect_on_{end}"
             models.append(_model(f"{name}_{end}", title, other, label, keys.from_, level))
@@ -77,12 +78,42 @@ def compile(keys: Keys, s: Setting, name: str) -> Compiled:  # noqa: A001 - the 
         (one.adjustment,),
         (
             *level.notes,
+            *_sides(s, keys),
             *steps.left_out(one.equations, steps.of_one_nest(one.equations, level), level),
             *steps.partial(s, keys.from_),
             *steps.partial(s, keys.to),
         ),
         (asked(keys.sign, "total effect"),),
     )
+
+
+def _beside(s: Setting, keys: Keys) -> list[str]:
+    """List the other sides of the construct that the cause is one side of, where they are there."""
+    of = s.framework.constructs[keys.from_].facet_of
+    return [
+        c.id
+        for c in s.framework.constructs.values()
+        if of is not None and c.facet_of == of and c.id != keys.from_ and c.id in s.columns
+    ]
+
+
+def _step(
+    s: Setting, keys: Keys, r: eq.Response, level: steps.Level, *, latent: bool = True
+) -> steps.Step:
+    """Draft the equation; sides of one construct go together, so that each is beside the others."""
+    also = [
+        replace(p, why=f"another side of the same construct ({s.framework.constructs[c].name})")
+        for c in _beside(s, keys)
+        for p in steps.cause(s, c, r.home, level, slope=False).pieces
+    ]
+    return steps.step(s, [keys.from_], r, level, also=also, latent=latent)
+
+
+def _sides(s: Setting, keys: Keys) -> list[str]:
+    names = [s.framework.constructs[c].name for c in _beside(s, keys)]
+    if not names:
+        return []
+    return [f"Held fixed as other sides of the same construct: {', '.join(names)}."]
 
 
 def _model(
