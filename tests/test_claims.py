@@ -607,7 +607,7 @@ def test_what_the_data_lack_is_said(plain: Any) -> None:
     few = pd.DataFrame({"x": [1.0, 2, 3, 4], "y": [2.0, 1, 4, 3]})
     row = judged(plain, few).verdicts.iloc[0]
     assert row["status"] == "not_testable"
-    assert "fewer than 8" in row["reason"]
+    assert "at least 8" in row["reason"]
 
 
 def test_aliases_are_columns_too(tmp_path: Path) -> None:
