@@ -56,7 +56,7 @@ def test(
     only: str | None,
     theory: Path | None,
     *,
-    scores: bool,  # noqa: ARG001 - constructs are scores until models can have latent ones
+    scores: bool,
     with_rivals: bool,
     family_wise: bool,
     missing: Any,
@@ -85,6 +85,7 @@ def test(
             engine=options["engine"], draws=options["draws"], chains=options["chains"],
             cores=workers_of(options["workers"]), interval=options["interval"],
             prob=options["prob"], progress=progress, family_wise=family_wise, missing=missing,
+            scores=scores,
             done=lambda name, fitted: say(f"{name}: {fitted.engine_note}"),
         )  # fmt: skip
         pairs: Any = ()
@@ -114,6 +115,9 @@ def _write_tested(found: Any, study: Any, folder: Path, pairs: Any, seed: int) -
         if name in found.fits:
             write_table(found.fits[name].estimates, folder / name / "estimates.csv")
             write_table(found.fits[name].effects.table, folder / name / "estimands.csv")
+    if any(f.system.layout.measures for f in found.fits.values()):
+        write_table(found.measurement, folder / "measurement.csv")
+        write_table(found.constructs, folder / "constructs.csv")
     name = (study.path or Path(study.name)).name
     theory_report(found, folder / "report.html", name, pairs)
     mark(
@@ -182,8 +186,11 @@ def _print_tested(found: Any, out: Path, options: dict[str, Any]) -> None:
 @click.option(
     "--framework", "theory", type=click.Path(path_type=Path), help="A folder with a framework."
 )
+@click.option("--scores", is_flag=True, help="Take averages of items for constructs.")
 @options_of("columns")
-def model(identifier: str, data: Path | None, theory: Path | None, **options: Any) -> None:
+def model(
+    identifier: str, data: Path | None, theory: Path | None, *, scores: bool, **options: Any
+) -> None:
     """Print the models that test proposition ID, on DATA or on a full study, with reasons."""
     from acmodels.data import read_study
     from acmodels.framework.files import load_framework
@@ -195,7 +202,7 @@ def model(identifier: str, data: Path | None, theory: Path | None, **options: An
     p = framework.proposition(identifier)
     study = read_study(data, options["columns"]) if data is not None else full_study(framework)
     _near_misses(framework, options["columns"])
-    found = compile_proposition(framework, p, study, schematic=data is None)
+    found = compile_proposition(framework, p, study, schematic=data is None, scores=scores)
     if not found.compiled:
         raise InputError([f"{p.id}: not testable: {why}" for why in found.lacking])
     for line in told(framework, found).splitlines():

@@ -228,6 +228,11 @@ def with_marginal_likelihood() -> tuple[str, ...]:
     return tuple(n for n in engine_names() if _load(n).marginal_likelihood)
 
 
+def of_any_model_in_seconds() -> str:
+    """Name the first engine that samples chains and compiles nothing for a model."""
+    return next(n for n in engine_names() if not _load(n).exact and not _load(n).compiles)
+
+
 @dataclass(frozen=True)
 class Choice:
     """An engine for a model.

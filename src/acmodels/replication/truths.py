@@ -1,6 +1,6 @@
 """Truths drawn from a model's priors, for each of R data sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def truths(
     rngs: Sequence[np.random.Generator],
     *,
     middle: bool = False,
+    settled: Collection[str] = (),
 ) -> dict[str, Array]:
     """Draw every structural parameter of R data sets from its prior.
 
@@ -34,6 +35,8 @@ def truths(
         priors: in force.
         rngs: the stream of each data set.
         middle: take the median of each prior (0 of a correlation) and draw nothing.
+        settled: responses whose thresholds are not drawn but taken in the middle of their priors,
+            since nothing that is asked rests on them.
 
     Returns:
         By parameter, shape (R,).
@@ -41,12 +44,17 @@ def truths(
     Raises:
         ModelError: ordered thresholds hardly ever rise under their priors.
     """
-    drawn = [_one(layout, priors, g, middle=middle) for g in rngs]
+    drawn = [_one(layout, priors, g, middle=middle, settled=settled) for g in rngs]
     return {n: np.array([d[n] for d in drawn]) for n in drawn[0]}
 
 
 def _one(
-    layout: Layout, priors: Priors, rng: np.random.Generator, *, middle: bool
+    layout: Layout,
+    priors: Priors,
+    rng: np.random.Generator,
+    *,
+    middle: bool,
+    settled: Collection[str],
 ) -> dict[str, float]:
     drawn: dict[str, float] = {}
     known = parameters(layout)
@@ -56,7 +64,8 @@ def _one(
     for e in layout.equations:
         if e.thresholds:
             mine = [priors[n] for n in e.thresholds]
-            drawn |= dict(zip(e.thresholds, _rising(mine, rng, middle=middle), strict=True))
+            found = _rising(mine, rng, middle=middle or e.response in settled)
+            drawn |= dict(zip(e.thresholds, found, strict=True))
     for matrix in layout.correlations:
         pairs = matrix.entries
         if pairs and priors[pairs[0][2]].held is not None:

@@ -1,6 +1,6 @@
 """The sections of a report on constructs: loadings, thresholds, reliability, agreement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,10 +46,19 @@ def construct_sections(
     """Return a section for each construct, and residual correlations of items."""
     if not fit.system.layout.measures:
         return (), None, ""
-    found = {(r["name"], r["quantity"]): r for r in measurement(fit).to_dict("records")}
-    sections = tuple(_section(fit, m, estimates, found) for m in fit.system.layout.measures)
     pairs = item_residuals(fit)
-    return sections, _pair_table(pairs), _pair_words(pairs)
+    return sections_of(fit, estimates), _pair_table(pairs), _pair_words(pairs)
+
+
+def sections_of(
+    fit: "Fit", estimates: Mapping[str, Summary], without: Collection[str] = ()
+) -> tuple[ConstructSection, ...]:
+    """Return a section for each construct of a fit, without some."""
+    measures = [m for m in fit.system.layout.measures if m.name not in without]
+    if not measures:
+        return ()
+    found = {(r["name"], r["quantity"]): r for r in measurement(fit).to_dict("records")}
+    return tuple(_section(fit, m, estimates, found) for m in measures)
 
 
 def _section(

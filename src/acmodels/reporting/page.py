@@ -55,7 +55,7 @@ def gather(
     """Everything that the template shows."""
     steps = 4
     progress("report", 0, steps)
-    estimates = _by_name(fit)
+    estimates = by_name(fit)
     found = strengths(fit, estimates)
     told = fit.effects.table.loc[[not r.withheld for r in fit.effects.rows]]
     effects: list[dict[str, Any]] = told.to_dict("records")
@@ -175,7 +175,8 @@ def _data(fit: "Fit") -> dict[str, Any]:
     }
 
 
-def _by_name(fit: "Fit") -> dict[str, dict[str, Any]]:
+def by_name(fit: "Fit") -> dict[str, dict[str, Any]]:
+    """Return the summary of each structural parameter by its name."""
     table = fit.estimates
     rows: list[dict[str, Any]] = table.drop(columns="name").to_dict("records")
     return dict(zip(fit.draws.names, rows, strict=True))

@@ -12,6 +12,8 @@ from acmodels.numbers import minus, number, probability, stated, with_interval
 from acmodels.reporting import cards as c_
 from acmodels.reporting import charts, write_page
 from acmodels.reporting import words as w
+from acmodels.reporting.constructs import ConstructSection, sections_of
+from acmodels.reporting.page import by_name
 from acmodels.reporting.pieces import Table
 from acmodels.reporting.rival_words import rival_card
 from acmodels.theory.rates import sentences
@@ -92,6 +94,8 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
         "glance": c_.glance([c["card"] for c in cards]),
         "false_words": _false(found, len(tested)),
         "untested": _untested(rows),
+        "constructs": _constructs(found),
+        "interval": next((w.interval_words(f.interval, f.prob) for f in found.fits.values()), ""),
         "models": [
             {"name": k, "title": found.files[k].title, "engine": f.engine_note,
              "state": "usable" if f.diagnostics.usable else "not usable"}
@@ -99,6 +103,14 @@ def _context(found: "Assessment", name: str) -> dict[str, Any]:
         ],
         "version": metadata.version("acmodels"),
     }  # fmt: skip
+
+
+def _constructs(found: "Assessment") -> list[ConstructSection]:
+    """Return a section for each construct that is latent in some model, of the first of them."""
+    out: dict[str, ConstructSection] = {}
+    for f in found.fits.values():
+        out |= {c.name: c for c in sections_of(f, by_name(f), without=out)}
+    return list(out.values())
 
 
 def _map(found: "Assessment", rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Tile]]]:

@@ -4,7 +4,7 @@ A construct is lowered to what is there already: an equation all of whose values
 as equations that read it, and group effects for the deviations of raters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -257,6 +257,8 @@ def _rater_parts(
     cells = len(np.unique(rows_of_level(level, rows, wave)[1]))
     if wave is None or rater is None or model.panel is None:
         columns = (level, rater) if rater is not None else ()
+        items = [i for n in names for i in model.measures[n].items]
+        code, labels = _who_answered((code, labels), level, items, rows)
         return [(group, columns, labels, code)] if len(labels) > cells else []
     out: list[Part] = []
     in_waves, every = codes_of([rows.labels(level), rows.labels(rater), wave.astype(str)])
@@ -275,6 +277,26 @@ def _raters(level: str, rater: str | None, rows: Rows) -> tuple[Index, tuple[str
     each = np.arange(rows.n, dtype=np.int64)
     units = rows.labels(level)
     return each, tuple(f"{u}:{k}" for u, k in zip(units, rows.names(each), strict=True))
+
+
+def _who_answered(
+    found: tuple[Index, tuple[str, ...]], level: str, items: Collection[str], rows: Rows
+) -> tuple[Index, tuple[str, ...]]:
+    """Number those raters alone who answered some item.
+
+    A row without answers to the items has the number of another row of its unit, so that who did
+    not answer has no deviation.
+    """
+    code, names = found
+    if not set(items) <= set(rows.study.names):  # they are yet to be simulated
+        return found
+    units, _ = codes_of([rows.labels(level)])
+    answered = np.any([rows.known(i) for i in items], axis=0)
+    stand_in = np.full(int(units.max(initial=-1)) + 1, -1)
+    for some in (slice(None), answered):  # rows with answers come last, and stay
+        stand_in[units[some][::-1]] = code[some][::-1]
+    kept, code = np.unique(np.where(answered, code, stand_in[units]), return_inverse=True)
+    return code.astype(np.int64), tuple(names[k] for k in kept)
 
 
 def exogenous_sets(model: Model) -> list[list[str]]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acmodels.data import Study, study
+from acmodels.effects.measurement import constructs, measurement
+from acmodels.engines import of_any_model_in_seconds
 from acmodels.errors import AcmodelsError, InputError, did_you_mean
 from acmodels.framework.files import load_framework
 from acmodels.framework.graph import Framework
@@ -15,6 +18,7 @@ from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
+from acmodels.theory.claims import Compiled
 from acmodels.theory.compiler import CompiledProposition, compile_proposition
 from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.ruling import Part, Ruling, decide, jointly
@@ -98,10 +102,31 @@ class Assessment:
             )
         return tuple(out)
 
+    @cached_property
+    def measurement(self) -> "pd.DataFrame":
+        """How well constructs are measured: the columns of `measurement.csv` after `model`."""
+        return _by_model(self.fits, measurement)
+
+    @cached_property
+    def constructs(self) -> "pd.DataFrame":
+        """Constructs unit by unit: the columns of `constructs.csv` after `model`."""
+        return _by_model(self.fits, constructs)
+
     @property
     def usable(self) -> bool:
         """Whether every fit passed its diagnostics."""
         return all(f.diagnostics.usable for f in self.fits.values())
+
+
+def _by_model(fits: Mapping[str, Fit], what: "Callable[[Fit], pd.DataFrame]") -> "pd.DataFrame":
+    import pandas as pd
+
+    found = [(k, what(f)) for k, f in fits.items() if f.system.layout.measures]
+    if not found:
+        return pd.DataFrame({"model": []})
+    for name, table in found:
+        table.insert(0, "model", name)
+    return pd.concat([t for _, t in found], ignore_index=True)
 
 
 def assess(
@@ -120,11 +145,15 @@ def assess(
     done: Callable[[str, Fit], None] | None = None,
     family_wise: bool = False,
     missing: Literal["model", "drop"] | None = None,
+    scores: bool = False,
 ) -> Assessment:
     """Test a framework's propositions on a study.
 
     Each claim is compiled to models of the columns that it needs; claims that compile to the same
     model share its fit. What the data cannot speak to is `not_testable`, with the reason.
+
+    Where a study has items, the claims' constructs are latent variables measured by them. A claim
+    whose model with constructs cannot be fitted is tested on averages, and its verdict says so.
 
     Args:
         data: a study, a DataFrame or a path.
@@ -143,6 +172,7 @@ def assess(
             (Bonferroni), so that under flat priors the chance of any false support is at most
             what one proposition has alone.
         missing: `drop` leaves out rows with missing values.
+        scores: take averages of items where constructs could be latent.
 
     Raises:
         InputError: an unknown proposition, or data that cannot be read.
@@ -150,7 +180,7 @@ def assess(
     f = framework or load_framework()
     table = data if isinstance(data, Study) else study(data)
     asked = asked_of(f, only)
-    compiled = {p: compile_proposition(f, f.propositions[p], table) for p in asked}
+    compiled = {p: compile_proposition(f, f.propositions[p], table, scores=scores) for p in asked}
     if family_wise:
         compiled = _stricter(compiled)
     groups = grouped(compiled)
@@ -159,6 +189,15 @@ def assess(
         "interval": interval, "prob": prob,
     }  # fmt: skip
     fits, refused = _fitted(groups, options, missing, progress, done)
+    again = on_averages(compiled, groups, fits, refused)
+    if again:
+        compiled |= again
+        more = grouped(again)
+        others, lost = _fitted(more, options, missing, progress, done)
+        fits, refused = fits | others, refused | lost
+        groups = grouped(compiled)
+        kept = {g.file.name for g in groups}
+        fits = {k: v for k, v in fits.items() if k in kept}
     return judged(f, compiled, groups, fits, refused, interval, prob, seed)
 
 
@@ -174,12 +213,17 @@ def _fitted(
     refused: dict[str, tuple[str, ...]] = {}
     for number, g in enumerate(groups, 1):
         name = g.file.name
+        named = options["engine"]
+        quick = g.file.measures and named == "auto"  # what takes minutes gives way to averages
+        mine: dict[str, Any] = dict(options) | {
+            "engine": of_any_model_in_seconds() if quick else named
+        }
         try:
             table_ = g.file.table() | ({"missing": missing} if missing is not None else {})
             model = load_model(table_)
             fits[name] = fit(
                 model, g.study, progress=_telling(progress, f"{name} ({number} of {len(groups)})"),
-                **options,
+                **mine,
             )  # fmt: skip
         except InputError as error:
             refused[name] = tuple(error.problems)
@@ -190,6 +234,49 @@ def _fitted(
         if done is not None:
             done(name, fits[name])
     return fits, refused
+
+
+def on_averages(
+    compiled: Mapping[str, CompiledProposition],
+    groups: Sequence[Group],
+    fits: Mapping[str, Fit],
+    refused: Mapping[str, tuple[str, ...]],
+) -> dict[str, CompiledProposition]:
+    """Compile propositions anew whose models with constructs could not be fitted.
+
+    Returns:
+        By proposition, its claims with averages of items in place of these constructs.
+    """
+    why: dict[tuple[str, int], str] = {}
+    for g in groups:
+        name = g.file.name
+        if not g.file.measures or (name in fits and fits[name].diagnostics.usable):
+            continue
+        told = refused.get(name) or fits[name].diagnostics.messages
+        for p, number, _ in g.names:
+            if compiled[p].compiled[number].averages is None:
+                continue
+            why.setdefault((p, number), _sentence(told[0]) if told else "it could not be fitted")
+    out: dict[str, CompiledProposition] = {}
+    for p, c in compiled.items():
+        if any((p, k) in why for k in range(len(c.compiled))):
+            claims = tuple(
+                _averaged(x, why[p, k]) if (p, k) in why else x for k, x in enumerate(c.compiled)
+            )
+            out[p] = replace(c, compiled=claims)
+    return out
+
+
+def _sentence(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _averaged(c: Compiled, why: str) -> Compiled:
+    """Return the claim on averages, its models under names of their own."""
+    if c.averages is None:
+        return c
+    models = tuple(replace(m, name=f"{m.name}_averages") for m in c.averages.models)
+    return replace(c.averages, models=models, fallen=f"the model with constructs: {why}")
 
 
 def _stricter(compiled: Mapping[str, CompiledProposition]) -> dict[str, CompiledProposition]:
@@ -234,14 +321,15 @@ def grouped(compiled: Mapping[str, CompiledProposition]) -> list[Group]:
     for p, c in compiled.items():
         for number, (claim, s) in enumerate(zip(c.compiled, c.settings, strict=True)):
             for m in claim.models:
-                key = (id(s.study), m.key())
+                study_ = m.study or s.study
+                key = (id(study_), m.key())
                 before = files.get(key)
                 known = dict(before.estimands) if before is not None else {}
                 called = _called(m.estimands, known)
                 new = {called[k]: _renamed(v, called) for k, v in m.estimands.items()}
                 files[key] = (before or replace(m, estimands={})).with_estimands(new)
                 names.setdefault(key, {})[p, number, m.name] = called
-                rows[key] = s.study
+                rows[key] = study_
     return [Group(files[k], names[k], rows[k]) for k in files]
 
 
@@ -335,7 +423,8 @@ def _row(
     bad = [fits[name] for name in used if not fits[name].diagnostics.usable]
     if bad:
         status, how = "unusable", ""
-    row = _plain(p, status, " ".join([_reason(ruling, status, how, bad, c), *_rest(lacking)]))
+    said = [_reason(ruling, status, how, bad, c), *_rest(lacking), *averages_said(c)]
+    row = _plain(p, status, " ".join(said))
     row |= {
         "model": ", ".join(used),
         "how": how,
@@ -352,6 +441,20 @@ def _row(
     )  # fmt: skip
     row |= {"p_prior": moved.p_prior, "prior_sensitive": moved.moves}
     return row, ruling, moved
+
+
+def averages_said(c: CompiledProposition) -> list[str]:
+    """Say what of a proposition rests on averages of items that could be latent constructs."""
+    out = [
+        f"Tested on averages of items and not on constructs, since {x.fallen}."
+        for x in c.compiled
+        if x.fallen
+    ]
+    scores = {k: v for x in c.compiled for k, v in x.scores.items() if not x.fallen}
+    if scores:
+        each = "; ".join(f"{k} ({why})" for k, why in scores.items())
+        out.append(f"Averages of items stand for: {each}.")
+    return list(dict.fromkeys(out))
 
 
 def _in_part(found: Sequence[Ruling]) -> str:

@@ -13,8 +13,8 @@ from acmodels.framework.graph import Claim, Framework, Proposition
 from acmodels.numbers import decimal
 from acmodels.theory import claims
 from acmodels.theory.claims import LATER, Compiled, NotTestable, Terms
+from acmodels.theory.compiling import latent, steps
 from acmodels.theory.compiling import setting as settings
-from acmodels.theory.compiling import steps
 from acmodels.theory.compiling.equations import available, is_constant
 from acmodels.theory.compiling.setting import Setting
 from acmodels.theory.compiling.steps import RELIABLE
@@ -48,7 +48,12 @@ class CompiledProposition:
 
 
 def compile_proposition(
-    framework: Framework, p: Proposition, study: Study, *, schematic: bool = False
+    framework: Framework,
+    p: Proposition,
+    study: Study,
+    *,
+    schematic: bool = False,
+    scores: bool = False,
 ) -> CompiledProposition:
     """Compile every claim of a proposition.
 
@@ -57,6 +62,7 @@ def compile_proposition(
         p: one of its propositions.
         study: the data.
         schematic: the data only stand for those of a full study.
+        scores: take averages of items where constructs could be latent.
 
     Returns:
         Models and rules, or what the data lack.
@@ -75,7 +81,9 @@ def compile_proposition(
         name = p.id if len(p.claims) == 1 else f"{p.id}_{number}"
         where = p.id if len(p.claims) == 1 else f"{p.id}: claim {number}"
         try:
-            compiled, s = compile_claim(framework, claim, study, name, where, schematic=schematic)
+            compiled, s = compile_claim(
+                framework, claim, study, name, where, schematic=schematic, scores=scores
+            )
         except NotTestable as why:
             (unasked if claim.keys.get("where_waves") else lacking).append(str(why))
             continue
@@ -96,8 +104,11 @@ def compile_claim(
     where: str,
     *,
     schematic: bool = False,
+    scores: bool = False,
 ) -> tuple[Compiled, Setting]:
     """Compile one claim.
+
+    Where the study has items and averages are not asked for, its constructs are latent.
 
     Raises:
         NotTestable: the data lack what it needs.
@@ -129,7 +140,43 @@ def compile_claim(
     if doubt:
         plain = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: replace(plain(a, t), doubt=doubt))
+    if not scores and not schematic and latent.has_items(study):
+        compiled = _with_constructs(compiled, s, study, roles, claim.kind)
     return compiled, s
+
+
+ALIKE = ("contrast", "order")
+"""Kinds that compare effects of causes, which are all latent or all averages."""
+
+
+def _with_constructs(
+    c: Compiled, s: Setting, study: Study, roles: claims.Roles, kind: str
+) -> Compiled:
+    """Return a claim with constructs measured by their items, where that can be."""
+    own = [leaf for x in roles.all for leaf in available(s, x)]
+    weight = {x: a.weight.get(x, 0) for a in c.adjustment for x in a.needed}
+    needed = sorted(weight, key=lambda x: -weight[x])
+    causes = [leaf for x in roles.causes for leaf in available(s, x)]
+    alike = [causes] if kind in ALIKE else []
+    barred = claims.kind(kind).averages
+    if c.rows is not None:
+        barred = "its rows are not those of the units that people answer about"
+    try:
+        made = latent.with_constructs(c.models, s, study, own, needed, alike, barred=barred)
+    except latent.NotLatentError as why:
+        return replace(c, fallen=str(why))
+    if made is None:
+        return c
+    if not made.constructs:
+        return replace(c, scores=made.scores)
+    partly = tuple(
+        replace(a, partly=tuple(p for p in a.partly if s.columns.get(p[0]) not in made.constructs))
+        for a in c.adjustment
+    )
+    return replace(
+        c, models=made.models, adjustment=partly, latent=made.constructs, scores=made.scores,
+        averages=c,
+    )  # fmt: skip
 
 
 def _noisy(s: Setting, causes: Sequence[str], level: str) -> tuple[str, ...]:

@@ -82,7 +82,9 @@ def _named(own: str, at: str, draws: Array, paths: Paths) -> dict[str, Array]:
 def prior_answers(fit: Fit, called: Mapping[str, str], seed: int) -> dict[str, Array]:
     """Return draws of the same estimands under the prior."""
     rngs = [stream(seed, "prior", k) for k in range(PRIOR_DRAWS)]
-    drawn = truths(fit.system.sampled.layout, fit.priors, rngs)
+    layout = fit.system.sampled.layout
+    items = [e.response for e in layout.equations if e.measured]
+    drawn = truths(layout, fit.priors, rngs, settled=items)
     context = Context(
         fit.system.layout, fit.system.responses, lambda name: drawn[name][None, :],
         fit.spec.estimands, fit.spec.source,

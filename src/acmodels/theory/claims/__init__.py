@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Direction = Literal["+", "-"]
 
-LATER = ("structure", "ties")  # fmt: skip
+LATER = ("ties",)
 """Kinds that a framework may state and that are not compiled yet."""
 
 
@@ -83,6 +83,10 @@ class Compiled:
         rule_words: the rule, as a person says it.
         rows: the setting of the models, where it is not the one that was given.
         at_prior: the rule before the data, where it rests on more of them than draws.
+        latent: columns of constructs that are measured by their items in the models.
+        scores: columns of constructs with items that are averages in them, with the reason.
+        averages: the same claim with averages for all of them, for where this cannot be fitted.
+        fallen: why the claim is tested on averages of items though there are items, or nothing.
     """
 
     models: "tuple[ModelFile, ...]"
@@ -95,6 +99,10 @@ class Compiled:
     rule_words: tuple[str, ...] = field(default=())
     rows: "Setting | None" = None
     at_prior: Callable[[Answers, Terms], Ruling] | None = None
+    latent: tuple[str, ...] = ()
+    scores: Mapping[str, str] = field(default_factory=dict[str, str])
+    averages: "Compiled | None" = None
+    fallen: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class ClaimKind:
         words: the claim as a phrase, of keys and names of constructs.
         compile: the models and the rule, in a setting.
         answers: whether rows are those of single answers (as of raters), where there are such.
+        averages: why its models take averages of items and no latent constructs, or nothing.
     """
 
     name: str
@@ -116,6 +125,7 @@ class ClaimKind:
     words: Callable[[Any, Callable[[str], str]], str]
     compile: "Callable[[Any, Setting, str], Compiled]"
     answers: bool = False
+    averages: str = ""
 
 
 class Common(Strict):

@@ -16,6 +16,8 @@ from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms, 
 from acmodels.theory.compiling.setting import Setting
 from acmodels.theory.ruling import DIFFERS, Answers, Ruling
 
+averages = "it is about how the scores of persons are put together"
+
 
 class Keys(Common):
     """The keys of an aggregate."""

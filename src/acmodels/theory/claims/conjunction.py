@@ -21,6 +21,8 @@ from acmodels.theory.compiling.model_file import ModelFile
 from acmodels.theory.compiling.setting import Array, Setting
 from acmodels.theory.ruling import Answers, Part, Ruling
 
+averages = "it is held against its rivals by exact marginal likelihoods"
+
 EVIDENCE = 10.0
 """The Bayes factor that is asked for over each rival."""
 

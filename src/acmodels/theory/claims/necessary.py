@@ -7,6 +7,7 @@ from acmodels.theory.compiling.setting import Setting
 
 Keys = _corners.Keys
 roles = _corners.roles
+averages = "its corners are shares of units by their averages"
 
 
 def words(keys: _corners.Keys, name: Callable[[str], str]) -> str:

@@ -22,6 +22,7 @@ from acmodels.theory.compiling.setting import Kind, Setting
 from acmodels.theory.ruling import Answers, Array, Part, Ruling
 
 answers = True
+averages = "its shares of variance are taken of the scores of single raters"
 """Rows are single answers where there are such: raters' noise is no difference of units."""
 
 FEW_UNITS = 5

@@ -37,6 +37,7 @@ class Response:
         family, link: of its distribution.
         home: the kind of unit whose rows it has, or None for rows of the data.
         constructs: what it is made of.
+        latent: whether it is a construct measured by items, whose residual sd is 1.
     """
 
     construct: str
@@ -47,6 +48,7 @@ class Response:
     link: str | None
     home: Kind | None
     constructs: tuple[str, ...]
+    latent: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Drafted:
                 if g in p.varying:
                     slope = named.sd(_coefficient(y, p.claim), group)
                     out[slope] = _half(0.5 * sd / p.sds[p.claim])
-        if self.response.family == "gaussian":
+        if self.response.family == "gaussian" and not self.response.latent:
             out[named.sigma(quoted(y))] = _half(sd)
         return out
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from acmodels.data import Study
 from acmodels.spec.parsing import parse_formula
 from acmodels.theory.compiling.equations import Drafted
 
@@ -22,6 +23,8 @@ class ModelFile:
         comments: sentences at the top.
         top: keys at the top of the file, as `panel` and `residual_correlation`.
         made: composites that equations may use, by name, with the columns of each.
+        measures: `[measures]` tables by construct.
+        study: the rows of answers that a model with constructs is fitted on, or None.
     """
 
     name: str
@@ -32,6 +35,8 @@ class ModelFile:
     comments: tuple[str, ...] = ()
     top: Mapping[str, Any] = field(default_factory=dict[str, Any])
     made: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    study: Study | None = field(default=None, repr=False, compare=False)
 
     def composites(self) -> dict[str, list[str]]:
         """Return the composites in the equations, each with the columns it is made of."""
@@ -56,6 +61,8 @@ class ModelFile:
         out: dict[str, Any] = {"name": self.name, "title": self.title, **self.top}
         if self.composites():
             out["composites"] = self.composites()
+        if self.measures:
+            out["measures"] = {k: dict(v) for k, v in self.measures.items()}
         out["equations"] = equations
         out["priors"] = priors | dict(self.priors)
         out["estimands"] = {k: dict(v) for k, v in self.estimands.items()}
@@ -65,9 +72,8 @@ class ModelFile:
         """Return what makes two models the same fit: all but the estimands and the name."""
         t = self.table()
         top = sorted(self.top.items())
-        return repr(
-            (top, t.get("composites"), t["equations"], sorted(t["priors"].items(), key=repr))
-        )
+        parts = (t.get("composites"), t.get("measures"), t["equations"])
+        return repr((top, *parts, sorted(t["priors"].items(), key=repr)))
 
     def with_estimands(self, estimands: Mapping[str, Mapping[str, Any]]) -> "ModelFile":
         """Return the same model with other estimands besides its own."""
@@ -90,6 +96,14 @@ class ModelFile:
             ]
             out += [f"{_key(k)} = {toml(v)}" for k, v in table["composites"].items()]
             out.append("")
+        for name, table_ in self.measures.items():
+            out += (
+                [f"# Who answers is a rater of the {table_['level']}."]
+                if ("rater" in table_)
+                else []
+            )
+            out.append(f"[measures.{_key(name)}]")
+            out += [*(f"{k} = {toml(v)}" for k, v in table_.items()), ""]
         for e in self.equations:
             out += [f"# {line}" for line in _reasons(e)]
             out.append(f"[equations.{_key(e.response.name)}]")

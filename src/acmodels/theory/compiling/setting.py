@@ -70,6 +70,7 @@ class Setting:
         notes: what was done to the rows.
         same: kinds of unit whose units are those of another kind, by name, with that kind's name.
         composites: columns that models make of others, by name, registered as they are needed.
+        source: the study of several tables that the rows are of, or None for one table.
     """
 
     framework: Framework
@@ -83,6 +84,7 @@ class Setting:
     notes: tuple[str, ...] = ()
     same: Mapping[str, str] = field(default_factory=dict[str, str])
     composites: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    source: Study | None = field(default=None, repr=False)
     _values: dict[str, Array] = field(default_factory=dict[str, Array], repr=False)
     _homes: dict[str, "Kind | None"] = field(default_factory=dict[str, "Kind | None"], repr=False)
 
@@ -316,6 +318,7 @@ def setting(framework: Framework, study: Study, needed: Sequence[str] = ()) -> S
         notes=(*said, *empty),
         same=same,
         composites=turned,
+        source=study if study.tables else None,
     )
 
 
