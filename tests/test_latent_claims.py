@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import acmodels as ac
-from acmodels.data import read_study
+from acmodels.data import read_study, study_of
 from acmodels.data.answers import with_answers
 from acmodels.data.table import TablePart
 from acmodels.errors import EngineError
@@ -290,6 +290,18 @@ def test_every_answer_counts_once() -> None:
     assert both.loc[("1", "a"), "j"] == 5.0
     assert np.isnan(both.loc[("1", "b"), "j"])
     assert both.loc[("4", "c"), "j"] == 7.0  # who answers about the department alone
+
+
+def test_answers_about_larger_units_are_not_repeated_in_rows_of_smaller_ones() -> None:
+    data = read_study(Path(__file__).parents[1] / "data" / "synthetic" / "rpp_effectiveness")
+    columns = ["prior_knowledge_1", "person_id", "department_id"]
+    alone = study_of(data, columns)
+    beside = study_of(data, [*columns, "policy_1", "partnership_id"])
+    assert beside.n_rows > alone.n_rows
+    for rows in (alone, beside):
+        seen = rows.frame.dropna(subset="prior_knowledge_1")
+        assert len(seen) == 102  # answers in responses.csv
+        assert not seen.duplicated(["person_id", "department_id"]).any()
 
 
 # --- structure ----------------------------------------------------------------------------

@@ -140,6 +140,7 @@ def study_of(study: Study, columns: Iterable[str]) -> Study:
     at = (*best[2], "", *items)
     if at not in made:
         frame, _, _ = _joined(best[2], parts)
+        frame = _answers_once(frame, parts[len(study.parts) :])
         head = study.name.rpartition("/")[0] or study.name
         name = f"{head}/{_called(best[2], parts)}"
         made[at] = replace(study, name=name, frame=frame, parts=(), tables={})
@@ -157,6 +158,16 @@ def _items(study: Study, wanted: set[str]) -> list[TablePart]:
     if not mine:
         return []
     return [TablePart(k, f, "responses") for k, f in item_answers(study.tables, mine)]
+
+
+def _answers_once(frame: pd.DataFrame, answers: Iterable[TablePart]) -> pd.DataFrame:
+    """Leave answers about a unit in one row of the person and the unit, or they count again."""
+    for part in answers:
+        again = frame.duplicated(list(part.keys))
+        if again.any():
+            items = [c for c in part.frame.columns if c not in part.keys]
+            frame = frame.assign(**{c: frame[c].mask(again) for c in items})
+    return frame
 
 
 def _ids(table: Study) -> list[str]:
