@@ -125,7 +125,7 @@ def _items(s: Setting, construct: str) -> Items:
     if found is None:
         raise NotTestable(f"the data have scores of '{construct}' and no answers to its items")
     if isinstance(found, str):
-        raise NotTestable(f"'{construct}' ({c.name}) cannot be told apart by its items: {found}")
+        raise NotTestable(f"'{construct}' ({c.name}) cannot be measured by its items: {found}")
     if found.level.size < LEAST_UNITS:
         raise NotTestable(
             f"'{construct}' is of {found.level.size} {found.level.name}s, and it takes "
