@@ -510,8 +510,8 @@ def _walk(
     made = unfold(h, made[None])
     there = target(made, which)[0] - log_density(q, made, region.flips)[0]
     here = values.log[0] - log_density(q, x, region.flips)[0]
-    log, mcse = bridge(here, np.where(ok, there, -np.inf))
-    return replace(weighted, x=x, values=values), log, mcse
+    evidence, mcse = bridge(here, np.where(ok, there, -np.inf))
+    return replace(weighted, x=x, values=values), evidence, mcse
 
 
 def _draws(
