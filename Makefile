@@ -39,6 +39,9 @@ hmc-calibration: $(STAMP) ## the same of the engine hmc; resumes; about ten minu
 hmc-agreement: $(STAMP) ## hmc against PyMC, 80 models; resumes; about two hours
 	$(BIN)/python analyses/hmc_agreement/run.py
 
+averages: $(STAMP) ## what averages of items cost beside latent constructs; resumes; two hours
+	$(BIN)/python analyses/averages/run.py
+
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
 	$(BIN)/python analyses/mediation_recovery/run.py 200
 
@@ -96,4 +99,4 @@ $(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh
 	@touch $(STAMP)
 
 .PHONY: help setup course docs pages check-pages demo test test-statistical test-slow lint format types data check-data models check-models lock recovery calibration \
-	hmc-calibration hmc-agreement mediation-recovery benchmark benchmark-engines claim-rates lag-rates feedback
+	hmc-calibration hmc-agreement averages mediation-recovery benchmark benchmark-engines claim-rates lag-rates feedback
