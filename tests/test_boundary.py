@@ -34,12 +34,12 @@ def data(J: int, n: int, tau: float, seed: int, slope: float = 0.0, family: str 
 def said(frame: pd.DataFrame, formula: str = "y ~ 1 + x + (1 | g)") -> list[str]:
     fitted = fit(model(formula), frame, draws=500, cores=1)
     assert fitted.diagnostics.usable
-    return [m for m in fitted.diagnostics.messages if "rest" in m and "prior" in m]
+    return [m for m in fitted.diagnostics.messages if "depend" in m and "prior" in m]
 
 
 def noted(frame: pd.DataFrame, formula: str = "y ~ 1 + x + (1 | g)", family: str = "gaussian"):
     found = rehearse(model(formula, family), frame).findings
-    return [f.message for f in found if f.severity == "note" and "rough look" in f.message]
+    return [f.message for f in found if f.severity == "note" and "rough estimate" in f.message]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -115,7 +115,7 @@ def test_a_group_sd_that_is_held_is_not_spoken_of() -> None:
         }
     )
     fitted = fit(spec, data(3, 20, 0.0, 1), draws=250, cores=1)
-    assert not [m for m in fitted.diagnostics.messages if "rest" in m]
+    assert not [m for m in fitted.diagnostics.messages if "depend" in m]
 
 
 def test_rough_notes_of_a_model_without_groups_are_none() -> None:

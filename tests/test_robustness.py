@@ -528,7 +528,7 @@ def test_a_sampled_confounder_refuses_what_it_cannot_do(
     model: Any, data: pd.DataFrame, fit: Any
 ) -> None:
     drawn = replace(fit, draws=replace(fit.draws, parts=()))  # as from a sampler
-    with pytest.raises(InputError, match="needs the exact engine"):
+    with pytest.raises(InputError, match="only the exact engine gives"):
         ac.confounding(drawn, "m", "y", prior=0.2)
     scaled = ac.load_model(
         {

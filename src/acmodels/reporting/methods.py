@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from acmodels.engines import engine, engine_names, is_exact
-from acmodels.numbers import THIN, fixed, stated
+from acmodels.numbers import THIN, count, fixed, stated
 from acmodels.reporting.paper_folder import Written, interval_kind, rows_fitted
 from acmodels.reporting.words import joined
 
@@ -17,8 +17,6 @@ _FAMILIES = {
     "ordinal": "ordinal (cumulative)",
     "poisson": "Poisson",
     "negative_binomial": "negative binomial",
-    "zero_inflated_poisson": "zero-inflated Poisson",
-    "zero_inflated_negative_binomial": "zero-inflated negative binomial",
     "beta": "beta",
 }
 _SHAPES = {
@@ -153,7 +151,7 @@ def _number(value: object) -> str:
 
 def _count(n: int | float | None) -> str:
     """Write a count with commas, as papers do."""
-    return "not known" if n is None else f"{n:,.0f}"
+    return "not known" if n is None else count(n).replace(THIN, ",")
 
 
 def _posterior(found: Written) -> str:

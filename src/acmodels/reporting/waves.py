@@ -159,7 +159,8 @@ def _arrow(
     left = np.array([way[1], -way[0]])
     begin, stop = a + _edge(way + 0.35 * left), b + _edge(-way + 0.35 * left)
     bend = (begin + stop) / 2 + 42 * left
-    path = f"M{begin[0]:.1f},{begin[1]:.1f}Q{bend[0]:.1f},{bend[1]:.1f} {stop[0]:.1f},{stop[1]:.1f}"
+    ends = [",".join(str(round(float(c), 1)) for c in p) for p in (begin, bend, stop)]
+    path = f"M{ends[0]}Q{ends[1]} {ends[2]}"
     clear = v[1] > 0 or v[2] < 0
     middle = (begin + stop) / 4 + bend / 2
     return [

@@ -14,6 +14,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from acmodels.numbers import decimal
 from acmodels.spec import parameters as named
 from acmodels.spec.names import quoted
 from acmodels.theory.claims import Common, Compiled, NotTestable, Roles, Terms
@@ -174,7 +175,8 @@ def rule(
     alike = float(max(np.mean(x >= ALIKE) for x in draws.values()))
     main = rows[list(draws).index(closest)]
     said = tuple(
-        f"log predictive density of units left out, gain by telling {a} and {b} apart: {g:.1f}"
+        f"gain in log predictive density of units left out by telling {a} and {b} apart: "
+        f"{decimal(g, 1)}"
         for (a, b), g in gained.items()
     )
     return Ruling(float(apart.mean()), alike, 0.0, p, p, main, tuple(rows), barred, said)
