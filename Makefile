@@ -39,7 +39,7 @@ hmc-calibration: $(STAMP) ## the same of the engine hmc; resumes; about ten minu
 hmc-agreement: $(STAMP) ## hmc against PyMC, 80 models; resumes; about two hours
 	$(BIN)/python analyses/hmc_agreement/run.py
 
-averages: $(STAMP) ## what averages of items cost beside latent constructs; resumes; two hours
+averages: $(STAMP) ## what averages of items cost beside latent constructs; resumes; a night
 	$(BIN)/python analyses/averages/run.py
 
 mediation-recovery: $(STAMP) ## coverage of indirect effects at every pattern of levels; resumes; minutes
