@@ -491,7 +491,7 @@ def test_eight_schools() -> None:
     tau_mean = integrate.simpson(w * tau, x=tau)
     row = e.loc["sd(y ~ 1 | school)"]
     assert abs(row["mean"] - tau_mean) < K * row["mcse_mean"]
-    error = f.draws.parts[0].log_marginal_mcse
+    error = f.draws.parts[0].marginal.mcse
     assert abs(f.log_marginal_likelihood - np.log(evidence)) < K * error
     assert 0 < error < 0.05
 
@@ -506,7 +506,7 @@ def test_marginal_likelihood_of_two_sds_by_quadrature() -> None:
     want = np.log(integrate.simpson(integrate.simpson(np.exp(log), x=grid), x=grid))
     prepared = collapsed.prepare(system.layout, priors, system.responses)
     part = prepared.sample(system.responses, 1, Sampling()).parts[0]
-    assert part.log_marginal_likelihood == pytest.approx(want, abs=K * part.log_marginal_mcse)
+    assert part.marginal.log == pytest.approx(want, abs=K * part.marginal.mcse)
 
 
 def test_a_regression_with_known_errors_is_exact() -> None:

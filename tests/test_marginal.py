@@ -10,8 +10,8 @@ from scipy import stats
 from scipy.special import expit, logsumexp
 
 import acmodels as ac
-from acmodels.engines.hmc import marginal
-from acmodels.engines.hmc.marginal import bridge
+from acmodels.engines import bridging
+from acmodels.engines.bridging import bridge
 from acmodels.inference.fitting import Fit
 from acmodels.spec.distribution import (
     Distribution,
@@ -382,16 +382,16 @@ def test_nothing_is_shown_where_the_gate_is_shut(monkeypatch: pytest.MonkeyPatch
     far = bridge(
         -0.5 * (rng.normal(size=(4, 100)) * 50) ** 2, -0.5 * (rng.normal(size=400) + 60) ** 2
     )
-    assert (far.ess or 0.0) < marginal.LEAST
+    assert (far.ess or 0.0) < bridging.LEAST
     equation = {"formula": "poisson ~ x", "family": "poisson"}
     priors = {"poisson ~ x": NORMAL}
     found = fitted({"poisson": equation}, priors)
-    monkeypatch.setattr(marginal, "LEAST", 1e9)
+    monkeypatch.setattr(bridging, "LEAST", 1e9)
     with pytest.raises(ac.InputError, match="has no marginal likelihood: the posterior is too"):
         ac.bayes_factor(found, found)
     again = fitted({"poisson": equation}, priors)
-    monkeypatch.setattr(marginal, "LEAST", 1.0)
-    monkeypatch.setattr(marginal, "WORST", 0.0)
+    monkeypatch.setattr(bridging, "LEAST", 1.0)
+    monkeypatch.setattr(bridging, "WORST", 0.0)
     with pytest.raises(ac.InputError, match="Monte Carlo error is"):
         ac.bayes_factor(again, again)
 

@@ -12,34 +12,6 @@ type Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class SampledPart:
-    """Describe how an exact engine drew a part of the posterior, independent of the rest.
-
-    Attributes:
-        names: of the structural parameters in it.
-        method: `importance` (weighted points), `metropolis` (a Markov chain on the density of sds
-            and correlations) or `exact` (there were none of these).
-        points: which of the weighted points each draw came from, (chain, draw).
-        pareto_k: shape of the tail of the weights; None where there were none.
-        threshold: up to which k the weights can be trusted at this number of points.
-        ess: effective number of weighted points.
-        rounds: proposals that were needed.
-        log_marginal_likelihood: of the responses in it, priors normalized; None if unknown.
-        log_marginal_mcse: Monte Carlo standard error of that.
-    """
-
-    names: tuple[str, ...]
-    method: Literal["importance", "metropolis", "exact"]
-    points: NDArray[np.int64] | None = None
-    pareto_k: float | None = None
-    threshold: float | None = None
-    ess: float | None = None
-    rounds: int = 1
-    log_marginal_likelihood: float | None = None
-    log_marginal_mcse: float = 0.0
-
-
-@dataclass(frozen=True)
 class Marginal:
     """The marginal likelihood of the responses of an independent part of a model.
 
@@ -56,6 +28,32 @@ class Marginal:
     mcse: float = 0.0
     ess: float | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class SampledPart:
+    """Describe how an exact engine drew a part of the posterior, independent of the rest.
+
+    Attributes:
+        names: of the structural parameters in it.
+        method: `importance` (weighted points), `metropolis` (a Markov chain on the density of sds
+            and correlations) or `exact` (there were none of these).
+        points: which of the weighted points each draw came from, (chain, draw).
+        pareto_k: shape of the tail of the weights; None where there were none.
+        threshold: up to which k the weights can be trusted at this number of points.
+        ess: effective number of weighted points.
+        rounds: proposals that were needed.
+        marginal: its marginal likelihood.
+    """
+
+    names: tuple[str, ...]
+    method: Literal["importance", "metropolis", "exact"]
+    points: NDArray[np.int64] | None = None
+    pareto_k: float | None = None
+    threshold: float | None = None
+    ess: float | None = None
+    rounds: int = 1
+    marginal: Marginal = Marginal(())
 
 
 @dataclass(frozen=True)
@@ -121,14 +119,7 @@ class Posterior:
         """Marginal likelihoods of independent parts; none from an engine that gives none."""
         if self.marginals is not None:
             return self.marginals()
-        walked = "the weights of its points cannot be trusted"
-        return tuple(
-            Marginal(
-                p.names, p.log_marginal_likelihood, p.log_marginal_mcse, p.ess,
-                walked if p.log_marginal_likelihood is None else "",
-            )
-            for p in self.parts
-        )  # fmt: skip
+        return tuple(p.marginal for p in self.parts)
 
     @property
     def points(self) -> tuple[NDArray[np.int64], ...]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from acmodels.engines import Batch, Sampling
-from acmodels.engines.collapsed.bridge import bridge
+from acmodels.engines.bridging import bridge, trusted
 from acmodels.engines.collapsed.group_effects import group_effects
 from acmodels.engines.collapsed.hyper import (
     Hyper,
@@ -42,7 +42,7 @@ from acmodels.engines.collapsed.marginal import LAPACK_FROM, Problem, Values, de
 from acmodels.engines.collapsed.metropolis import Moves, metropolis
 from acmodels.engines.collapsed.mixed import Component, components, moments, raw_coefficients, rough
 from acmodels.errors import EngineError
-from acmodels.posterior import Deferred, Posterior, SampledPart
+from acmodels.posterior import Deferred, Marginal, Posterior, SampledPart
 from acmodels.priors import Priors, held_values
 from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
@@ -402,21 +402,20 @@ def _single(
     if not h.size:
         weighted = _exact(problem)
         points = np.zeros((1, shape[0] * shape[1]), dtype=np.int64)
-        part = SampledPart(names, "exact", log_marginal_likelihood=weighted.log_marginal)
+        part = SampledPart(names, "exact", marginal=Marginal(names, weighted.log_marginal))
     else:
         weighted = _importance(problem, region, rng)
         points = resample(weighted.log_weights, rng.random((1, 1 + shape[0] * shape[1])))
+        error = np.sqrt(max(1 / weighted.ess - 1 / weighted.x.shape[1], 0.0))
         part = SampledPart(
             names, "importance", points[0].reshape(shape), weighted.k,
             threshold(weighted.x.shape[1]), weighted.ess, weighted.rounds,
-            weighted.log_marginal, np.sqrt(max(1 / weighted.ess - 1 / weighted.x.shape[1], 0.0)),
+            Marginal(names, weighted.log_marginal, float(error), weighted.ess),
         )  # fmt: skip
         if not weighted.trusted:
-            weighted, log, mcse = _walk(problem, region, weighted, shape, rng, sampling)
+            weighted, found = _walk(problem, region, weighted, shape, rng, sampling)
             points = np.arange(shape[0] * shape[1])[None]
-            part = SampledPart(
-                names, "metropolis", log_marginal_likelihood=log, log_marginal_mcse=mcse
-            )
+            part = SampledPart(names, "metropolis", marginal=replace(found, names=names))
     z = rng.standard_normal((1, points.shape[1], len(h.component.coefficients)))
     values, beta = _draws(problem, weighted.x, weighted.values, points, z, np.zeros(1, np.int64))
     later = np.random.default_rng(seed.spawn(1)[0])
@@ -465,11 +464,11 @@ def _walk(
     shape: tuple[int, int],
     rng: np.random.Generator,
     sampling: Sampling,
-) -> tuple[Weighted, float, float]:
+) -> tuple[Weighted, Marginal]:
     """Draw by Metropolis steps, from where the weighted points are; all of one weight.
 
     Returns:
-        The draws, and the log marginal likelihood with its Monte Carlo error.
+        The draws, and the marginal likelihood.
     """
     h = region.hyper
     chains, draws = shape
@@ -504,14 +503,14 @@ def _walk(
     x = walked.reshape(chains, each * kept, h.size)[:, :draws].reshape(1, chains * draws, h.size)
     x = unfold(h, x)  # a walker may stand at a point's mirror image
     values = density(problem, x, which)
-    own = np.random.default_rng(h.size)  # of its own, so that no draw depends on it
+    (own,) = rng.spawn(1)  # of its own, so that no draw depends on it
     made = independent(max(chains * draws, LEAST_BRIDGE), own)
     ok = inside(h, made[None], region.folded)[0]
     made = unfold(h, made[None])
     there = target(made, which)[0] - log_density(q, made, region.flips)[0]
     here = values.log[0] - log_density(q, x, region.flips)[0]
-    evidence, mcse = bridge(here, np.where(ok, there, -np.inf))
-    return replace(weighted, x=x, values=values), evidence, mcse
+    found = bridge(here.reshape(shape), np.where(ok, there, -np.inf))
+    return replace(weighted, x=x, values=values), trusted(found, "the walkers move too slowly")
 
 
 def _draws(

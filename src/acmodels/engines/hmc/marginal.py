@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from acmodels.engines.bridging import LEAST, bridge, trusted
 from acmodels.engines.hmc.constants import log_constant
 from acmodels.engines.hmc.design import Design
 from acmodels.engines.hmc.mode import HessianRoot, from_w
 from acmodels.engines.hmc.sampler import chain, differences
-from acmodels.numbers import decimal
-from acmodels.posterior import Marginal, mean_effective
+from acmodels.posterior import Marginal
 from acmodels.rng import child_seed, stream
 from acmodels.system import Responses
 from acmodels.system.arrays import Array
@@ -34,8 +34,6 @@ LARGEST = 20_000_000
 """Numbers that the draws of a round may hold."""
 WANTED = 0.05
 """Monte Carlo error, in log units, that ends the rounds."""
-LEAST, WORST = 100.0, 0.2
-"""Effective draws and points below which no marginal likelihood is given, and error above which."""
 
 
 @dataclass(frozen=True)
@@ -97,30 +95,13 @@ def marginal(c: Chains, responses: Responses, pool: ThreadPoolExecutor) -> Margi
     found, draws = _round(c, constant, each, 0, pool)
     for turn in range(1, ROUNDS):
         each *= MORE
-        if _good(found, WANTED) or each * len(c.ends) * size > LARGEST:
+        if (found.mcse <= WANTED and (found.ess or 0.0) >= LEAST) or each * len(
+            c.ends
+        ) * size > LARGEST:
             break
         here = replace(c, ends=tuple(draws[:, -1]))
         found, draws = _round(here, constant, each, turn, pool)
-    if _good(found, WORST):
-        return found
-    return replace(found, log=None, reason=_why(found))
-
-
-def _good(found: Marginal, error: float) -> bool:
-    return (found.ess or 0.0) >= LEAST and found.mcse <= error
-
-
-def _why(found: Marginal) -> str:
-    ess = found.ess or 0.0
-    if ess < LEAST:
-        return (
-            "the posterior is too unlike the normal distribution that is compared with it: "
-            f"{decimal(ess, 0)} effective draws, where {LEAST:g} are needed"
-        )
-    return (
-        f"its Monte Carlo error is {decimal(found.mcse, 2)} on the log scale, above {WORST:g}; "
-        "the chains move too slowly"
-    )
+    return trusted(found, "the chains move too slowly")
 
 
 def _round(
@@ -229,40 +210,3 @@ def _shrunk(values: Array, noise: Array) -> Array:
         return values
     center, spread = values.mean(), float(values.var())
     return center + max(0.0, 1 - float(noise.mean()) / max(spread, 1e-300)) * (values - center)
-
-
-def bridge(of_draws: Array, of_points: Array, rounds: int = 1000) -> Marginal:
-    """Return the log of a normalizing constant, its error and how many draws count.
-
-    Args:
-        of_draws: log density less that of the distribution beside it, at draws, (chain, draw).
-        of_points: the same at points of that distribution, (N,).
-        rounds: of the iteration, at most.
-    """
-    log, worth = float(np.median(of_draws)), float(of_draws.size)
-    ours = theirs = np.ones(1)
-    for known in (False, True):  # dependent draws count for less, which their terms show
-        if known:
-            worth = min(max(mean_effective(ours), 1.0), float(of_draws.size))
-        share = worth / (worth + of_points.size)
-        for _ in range(rounds):
-            ours = 1 / (share * _exp(of_draws - log) + 1 - share)
-            theirs = 1 / (share + (1 - share) * _exp(log - of_points))
-            step = float(np.log(theirs.mean()) - np.log(ours.mean()))
-            log += step
-            if not abs(step) > 1e-9:
-                break
-    if not np.isfinite(log):
-        return Marginal((), log=None, mcse=float("inf"), ess=0.0)
-    error = _spread(theirs) / theirs.size + _spread(ours) / worth
-    ess = min(theirs.size / (1 + _spread(theirs)), worth / (1 + _spread(ours)))
-    return Marginal((), log, float(np.sqrt(error)), float(ess))
-
-
-def _exp(x: Array) -> Array:
-    return np.exp(np.clip(x, -700.0, 700.0))
-
-
-def _spread(x: Array) -> float:
-    """Squared coefficient of variation."""
-    return float(np.var(x) / np.mean(x) ** 2)
