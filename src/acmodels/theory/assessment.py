@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from functools import partial as bound
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,10 +19,11 @@ from acmodels.inference.fitting import Fit, fit
 from acmodels.load import load_model
 from acmodels.numbers import decimal, stated, table_html
 from acmodels.posterior import intervals
-from acmodels.theory.claims import Compiled
+from acmodels.theory.claims import LEFT_OUT, Compiled
 from acmodels.theory.compiler import CompiledProposition, compile_proposition
 from acmodels.theory.compiling.model_file import ModelFile
-from acmodels.theory.ruling import Part, Ruling, decide, jointly
+from acmodels.theory.left_out import left_out
+from acmodels.theory.ruling import Answers, Part, Ruling, decide, jointly
 from acmodels.theory.sensitivity import Sensitivity, answers_of, sensitivity
 
 if TYPE_CHECKING:
@@ -198,7 +200,35 @@ def assess(
         groups = grouped(compiled)
         kept = {g.file.name for g in groups}
         fits = {k: v for k, v in fits.items() if k in kept}
-    return judged(f, compiled, groups, fits, refused, interval, prob, seed)
+    predicted = _left_out(compiled, groups, fits, seed, progress)
+    return judged(f, compiled, groups, fits, refused, interval, prob, seed, predicted)
+
+
+def _left_out(
+    compiled: Mapping[str, CompiledProposition],
+    groups: Sequence[Group],
+    fits: Mapping[str, Fit],
+    seed: int,
+    progress: "Progress | None",
+) -> dict[tuple[str, int], Answers]:
+    """Predict units left out, for the claims that ask for it and whose models were fitted."""
+    used = {key: g for g in groups for key in g.names}
+    out: dict[tuple[str, int], Answers] = {}
+    for p, c in compiled.items():
+        for number, claim in enumerate(c.compiled):
+            if claim.left_out is None:
+                continue
+            mine = [used[p, number, m] for m in claim.left_out.models]
+            if not all(g.file.name in fits for g in mine):
+                continue
+            a, b = (fits[g.file.name].spec for g in mine)
+            told = _telling(progress, f"{p}: units left out")
+            tell = bound(told, "predicting") if told is not None else lambda *_: None
+            found = left_out((a, b), mine[0].study, claim.left_out.folds, seed, tell)
+            called = mine[0].names[p, number, claim.left_out.models[0]]
+            drawn = {f"{LEFT_OUT}/{own}": found.draws[here] for own, here in called.items()}
+            out[p, number] = {LEFT_OUT: found.gains, **drawn}
+    return out
 
 
 def _fitted(
@@ -360,8 +390,9 @@ def judged(
     interval: str,
     prob: float,
     seed: int = 1,
+    predicted: Mapping[tuple[str, int], Answers] | None = None,
 ) -> Assessment:
-    """Rule on every proposition by the draws of its models."""
+    """Rule on every proposition by the draws of its models, and by units left out where asked."""
     import pandas as pd
 
     by_claim: dict[tuple[str, int], list[tuple[Group, Mapping[str, str]]]] = {}
@@ -373,7 +404,8 @@ def judged(
     rulings: dict[str, Ruling] = {}
     moved: dict[str, Sensitivity] = {}
     for p, c in compiled.items():
-        row, ruling, found = _row(p, c, by_claim, fits, refused, interval, prob, seed)
+        more = [(predicted or {}).get((p, k), {}) for k in range(len(c.compiled))]
+        row, ruling, found = _row(p, c, by_claim, fits, refused, interval, prob, seed, more)
         rows.append(row)
         if ruling is not None and found is not None:
             rulings[p], moved[p] = ruling, found
@@ -400,6 +432,7 @@ def _row(
     interval: str,
     prob: float,
     seed: int,
+    more: Sequence[Answers],
 ) -> tuple[dict[str, Any], Ruling | None, Sensitivity | None]:
     lacking = f"Not testable: {'; '.join(c.lacking)}." if c.lacking else ""
     if not c.compiled:
@@ -411,8 +444,8 @@ def _row(
         row = _plain(p, "not_testable", f"Not testable: {'; '.join(dict.fromkeys(lost))}.")
         return row | {"model": ", ".join(used)}, None, None
     found: list[Ruling] = []
-    for claim, several in zip(c.compiled, mine, strict=True):
-        answers: dict[str, Array] = {}
+    for claim, several, also in zip(c.compiled, mine, more, strict=True):
+        answers = dict(also)
         for g, called in several:
             answers |= answers_of(fits[g.file.name], called)
         found.append(claim.rule(answers, c.terms))
@@ -437,7 +470,7 @@ def _row(
         row |= _summary(ruling.main.draws, interval, prob)
     moved = sensitivity(
         c.compiled, [[(fits[g.file.name], called) for g, called in several] for several in mine],
-        c.terms, seed,
+        c.terms, seed, more,
     )  # fmt: skip
     row |= {"p_prior": moved.p_prior, "prior_sensitive": moved.moves}
     return row, ruling, moved

@@ -126,6 +126,7 @@ def compile_claim(
     smaller = getattr(keys, "smallest", None)
     compiled = kind.compile(keys, s, name)
     noisy = _noisy(s, roles.causes, compiled.level) if compiled.rows is None else ()
+    doubt = steps.not_told_apart(s, roles.all)  # by the ids of the data: averages have fewer
     s = compiled.rows or s
     made = dict(s.composites)
     compiled = replace(
@@ -136,7 +137,6 @@ def compile_claim(
     if smaller is not None:
         rule = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: rule(a, replace(t, smallest=smaller)))
-    doubt = steps.not_told_apart(s, roles.all)
     if doubt:
         plain = compiled.rule
         compiled = replace(compiled, rule=lambda a, t: replace(plain(a, t), doubt=doubt))

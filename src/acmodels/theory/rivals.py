@@ -1,8 +1,8 @@
 """Accounts that cannot both hold, compared: by regions, by Bayes factors, by districts left out."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial as bound
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,14 @@ from acmodels.data import Study, kind, label_codes, numeric, study
 from acmodels.effects.bayes_factors import bayes_factor
 from acmodels.engines import with_marginal_likelihood
 from acmodels.errors import AcmodelsError, InputError, did_you_mean, listing
-from acmodels.inference.fitting import Fit, fit
+from acmodels.inference.fitting import fit
 from acmodels.load import load_model, models_folder
 from acmodels.numbers import decimal
 from acmodels.spec.model import Model
 from acmodels.spec.strict import Strict, check_table, read_toml
 from acmodels.system import study_for
 from acmodels.system.rows import uses
+from acmodels.theory.left_out import left_out, summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +185,7 @@ def _compare(
         probabilities = (inside, 1 - inside)
     else:
         probabilities = (float(np.mean(x > 0)), float(np.mean(x < 0)))
-    difference, se, units = _left_out((full, less), complete, rows, options, tell, name)
+    difference, se, units = _left_out(complete, rows, seed, tell, name)
     made = replace(
         bare,
         probabilities=probabilities,
@@ -211,39 +212,17 @@ def _complete(rows: Study, model: Model) -> Study:
 
 
 def _left_out(
-    fits: tuple[Fit, Fit],
     models: tuple[Model, Model],
     rows: Study,
-    options: dict[str, Any],
+    seed: int,
     tell: Callable[[str, int, int], None],
     name: str,
 ) -> tuple[float, float, int]:
     """Difference of log predictive densities of districts left out, its error, and how many."""
     column = LEFT_OUT if LEFT_OUT in rows.names else f"{LEFT_OUT}_id"
-    codes, words = label_codes(rows, column)
-    few: dict[str, Any] = {**options, "draws": 50}
-
-    def one(k: int) -> float:
-        part = replace(rows, frame=rows.frame.loc[codes != k])
-        try:
-            left = [fit(m, part, **few).log_marginal_likelihood for m in models]
-        except AcmodelsError:
-            return float("nan")
-        whole = [f.log_marginal_likelihood for f in fits]
-        if any(v is None for v in (*left, *whole)):
-            return float("nan")
-        (a, b), (c, d) = whole, left
-        return float((a - c) - (b - d))  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
-
-    out: list[float] = []
-    with ThreadPoolExecutor(2) as pool:
-        for n, value in enumerate(pool.map(one, range(len(words)))):
-            out.append(value)
-            tell(f"leaving out for {name}", n + 1, len(words))
-    good = np.array([v for v in out if np.isfinite(v)])
-    if len(good) < 3:
-        return float("nan"), float("nan"), len(good)
-    return float(good.sum()), float(np.sqrt(len(good)) * good.std(ddof=1)), len(good)
+    codes, _ = label_codes(rows, column)
+    told = bound(tell, f"leaving out for {name}")
+    return summed(left_out(models, rows, codes, seed, told).gains)
 
 
 def _words(c: Compared, *, with_term_first: bool) -> str:

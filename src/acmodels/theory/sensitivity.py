@@ -13,7 +13,7 @@ from acmodels.priors import Prior, Priors
 from acmodels.replication.truths import truths
 from acmodels.rng import stream
 from acmodels.theory.claims import Compiled, Terms
-from acmodels.theory.ruling import Array, Ruling, decide, jointly
+from acmodels.theory.ruling import Answers, Array, Ruling, decide, jointly
 
 PRIOR_DRAWS = 400
 """Draws of the prior: a probability is then known within 0.05 (2 Monte Carlo errors)."""
@@ -145,6 +145,7 @@ def sensitivity(
     used: Sequence[Sequence[tuple[Fit, Mapping[str, str]]]],
     terms: Terms,
     seed: int,
+    beside: Sequence[Answers],
 ) -> Sensitivity:
     """Judge a proposition again: under the prior alone, other priors and other limits.
 
@@ -153,9 +154,11 @@ def sensitivity(
         used: by claim, the fits of its models, with what they call the claim's estimands.
         terms: on which it is judged.
         seed: of the prior's draws.
+        beside: by claim, what its rule finds besides draws; it stays that of the stated priors.
     """
     plain = [
-        {k: v for f, called in fits for k, v in answers_of(f, called).items()} for fits in used
+        {**also, **{k: v for f, called in fits for k, v in answers_of(f, called).items()}}
+        for fits, also in zip(used, beside, strict=True)
     ]
 
     def status(answers: Sequence[Mapping[str, Array]], on: Terms) -> str:
@@ -165,8 +168,8 @@ def sensitivity(
     priors: list[str | None] = []
     for factor in (0.5, 2.0):
         found: list[Mapping[str, Array]] | None = []
-        for fits in used:
-            mine: dict[str, Array] = {}
+        for fits, also in zip(used, beside, strict=True):
+            mine = dict(also)
             for f, called in fits:
                 found_weights = weights_at(f, factor)
                 if found_weights is None:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from acmodels.errors import ModelError, did_you_mean, listing
 from acmodels.framework.graph import Claim, Framework
 from acmodels.spec.strict import Strict, check_table
@@ -68,6 +71,23 @@ class Roles:
         return tuple(dict.fromkeys(several))
 
 
+LEFT_OUT = "left_out"
+"""The name under which a rule finds how much better units left out are predicted, (folds,)."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows to be left out together and predicted from the rest, by two models of one outcome.
+
+    Attributes:
+        models: names of two of the claim's models; the first is to predict better.
+        folds: of each row, from 0, (rows,).
+    """
+
+    models: tuple[str, str]
+    folds: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A claim with the models that test it.
@@ -87,6 +107,7 @@ class Compiled:
         scores: columns of constructs with items that are averages in them, with the reason.
         averages: the same claim with averages for all of them, for where this cannot be fitted.
         fallen: why the claim is tested on averages of items though there are items, or nothing.
+        left_out: what the rule finds as `left_out` besides draws, or None.
     """
 
     models: "tuple[ModelFile, ...]"
@@ -103,6 +124,7 @@ class Compiled:
     scores: Mapping[str, str] = field(default_factory=dict[str, str])
     averages: "Compiled | None" = None
     fallen: str = ""
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,39 @@ from acmodels.theory.compiling import NotTestable, steps
 from acmodels.theory.compiling import equations as eq
 from acmodels.theory.compiling.setting import Array, Kind, Setting, id_column, setting
 
-LEAST_WAVES = 3
-"""Waves below which a lag within units cannot be told from stable differences between them."""
-
-
 PLAN = (
     "; `acmodels power`, on a plan whose [grid] has waves and units and whose [cost] has their "
     "prices, says how many of each a lag takes and what they cost"
 )
 """Where a person finds what more waves would buy."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a kind of claim takes of waves.
+
+    Attributes:
+        waves: that a unit must have, at least.
+        about: what the claim is about, with `{}` for the kind of unit.
+        fewer: what fewer waves cannot do, likewise.
+        plan: where a person finds what more of them would buy, or nothing.
+        even: whether waves must be equally long.
+        crossed: whether rows of a unit that belong to different units of a kind that crosses it (as
+            partners cross departments) stay apart.
+    """
+
+    waves: int
+    about: str
+    fewer: str
+    plan: str = ""
+    even: bool = True
+    crossed: bool = False
+
+
+CHANGE = Need(
+    3, "change within {}s over waves",
+    "with fewer than 3 a lag cannot be told from stable differences between {}s", PLAN,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,29 +74,34 @@ class Panel:
 
 
 def panel(
-    s: Setting, causes: Sequence[str], others: Sequence[str], stated: str | None = None
+    s: Setting,
+    causes: Sequence[str],
+    others: Sequence[str],
+    stated: str | None = None,
+    need: Need = CHANGE,
 ) -> Panel:
-    """Take the rows of a claim about change: of each unit in each wave, the mean of its rows.
+    """Take the rows of a claim about waves: of each unit in each wave, the mean of its rows.
 
     Args:
         s: rows of a study.
         causes: constructs of the claim, whose level counts first.
         others: the rest of them.
         stated: the level that the claim states, or None.
+        need: what the claim takes of waves.
 
     Raises:
-        NotTestable: there are no units in at least three waves.
+        NotTestable: there are no units in enough waves.
     """
     if s.schematic:
         s = in_three_waves(s)
     for c in (*causes, *others):
         steps.require(s, c, "construct")
     level = steps.level_of(s, causes, others, stated)
-    where = f"the claim is about change within {level.name}s over waves"
+    where = f"the claim is about {need.about.format(level.name)}"
     if s.wave is None:
         raise NotTestable(
             f"{where}, and the data have one wave, or no column '{s.framework.wave}' that says "
-            f"which; it takes {LEAST_WAVES} waves or more of the same {level.name}s{PLAN}"
+            f"which; it takes {need.waves} waves or more of the same {level.name}s{need.plan}"
         )
     unit = s.unit(level.name)
     if unit is None or id_column(s.framework, level.name, s.study.names) is None:
@@ -80,54 +109,75 @@ def panel(
             f"{where}, and the data have no id column of {level.name}s "
             f"('{s.framework.units[level.name].id}') that says which rows are of the same one"
         )
-    number, count = _numbers(s, s.wave, where)
-    if count < LEAST_WAVES:
-        more = LEAST_WAVES - count
+    number, count = _numbers(s, s.wave, where, even=need.even)
+    if count < need.waves:
+        more = need.waves - count
         a_wave = int(np.bincount(number[np.isfinite(number)].astype(np.int64)).max())
         raise NotTestable(
-            f"{where}, and the data have {count} waves; with fewer than {LEAST_WAVES} a lag cannot "
-            f"be told from stable differences between {level.name}s. It takes {more} more "
-            f"wave{'s' * (more > 1)} of the same {level.name}s, {a_wave} rows each as now{PLAN}"
+            f"{where}, and the data have {count} waves; {need.fewer.format(level.name)}. It takes "
+            f"{more} more wave{'s' * (more > 1)} of the same {level.name}s, {a_wave} rows each as "
+            f"now{need.plan}"
         )
     constructs = [x for c in (*causes, *others) for x in eq.available(s, c)]
-    made, notes = _one_row_each(s, unit, s.wave, number, constructs)
+    apart = _crossing(s, unit, number, others) if need.crossed else ()
+    made, notes = _one_row_each(s, unit, s.wave, number, constructs, apart)
     own = made.unit(level.name)
     if own is None or not own.repeated:
         raise NotTestable(f"{where}, and no {level.name} has rows in several waves")
-    waves = np.bincount(own.codes, minlength=own.size)
-    enough = int((waves >= LEAST_WAVES).sum())
+    number, _ = _numbers(made, str(made.wave), where, even=need.even)
+    there = np.unique(np.stack([own.codes, number.astype(np.int64)]), axis=1)
+    enough = int((np.bincount(there[0], minlength=own.size) >= need.waves).sum())
     if enough < steps.LEAST_UNITS:
         raise NotTestable(
-            f"{where}, and {enough} {level.name}s have {LEAST_WAVES} waves or more; a verdict "
+            f"{where}, and {enough} {level.name}s have {need.waves} waves or more; a verdict "
             f"needs at least {steps.LEAST_UNITS}"
         )
-    number, _ = _numbers(made, str(made.wave), where)
     return Panel(made, level, own, str(made.wave), number, (*level.notes, *notes))
 
 
-def _numbers(s: Setting, wave: str, where: str) -> tuple[Array, int]:
-    """Count waves from 0."""
+def _numbers(s: Setting, wave: str, where: str, *, even: bool) -> tuple[Array, int]:
+    """Count waves from 0, in order; refuse steps that differ where they must be `even`."""
     try:
         found = numeric(s.study, wave)
     except AcmodelsError:
         raise NotTestable(f"{where}, and '{wave}' does not number them") from None
     known = np.unique(found[np.isfinite(found)])
     steps_ = np.diff(known)
-    if np.any(known != np.rint(known)) or (len(steps_) and np.any(steps_ != steps_[0])):
+    whole = not np.any(known != np.rint(known))
+    if not whole or (even and np.any(steps_ != steps_[:1])):
         said = listing([f"{v:g}" for v in known], 8)
         raise NotTestable(
             f"{where}, and '{wave}' does not number waves in equal steps ({said}), so that a lag "
             "would not be the same length everywhere"
+            if even
+            else f"{where}, and '{wave}' does not number waves by whole numbers ({said})"
         )
-    if not len(steps_):
-        return np.zeros(len(found)), 1
-    return (found - known[0]) / steps_[0], len(known)
+    place = np.searchsorted(known, found).astype(float)
+    return np.where(np.isfinite(found), place, np.nan), len(known)
+
+
+def _crossing(s: Setting, unit: Kind, number: Array, constructs: Sequence[str]) -> tuple[Kind, ...]:
+    """Return the kinds that cross a claim's units, where constructs differ inside its waves."""
+    waves = int(np.nanmax(number)) + 1
+    codes = np.where(np.isfinite(number), unit.codes * waves + np.nan_to_num(number), -1)
+    cell = Kind(unit.name, unit.column, codes.astype(np.int64), unit.size * waves)
+    if all(s.constant(s.columns[x], cell) for c in constructs for x in eq.available(s, c)):
+        return ()  # their rows would be the same ones again
+    return tuple(k for k in s.kinds if k is not unit and not unit.inside(k) and not k.inside(unit))
 
 
 def _one_row_each(
-    s: Setting, unit: Kind, wave: str, number: Array, constructs: Sequence[str]
+    s: Setting,
+    unit: Kind,
+    wave: str,
+    number: Array,
+    constructs: Sequence[str],
+    apart: Sequence[Kind] = (),
 ) -> tuple[Setting, tuple[str, ...]]:
-    """Average the rows of each unit in each wave; kinds that it lies in keep their ids."""
+    """Average the rows of each unit in each wave; kinds that it lies in keep their ids.
+
+    Rows of different units of kinds that stay `apart` are averaged apart.
+    """
     import pandas as pd
 
     columns = list(dict.fromkeys(s.columns[c] for c in constructs))
@@ -135,23 +185,25 @@ def _one_row_each(
     if text:
         raise NotTestable(f"'{text[0]}' holds text, which has no mean over rows and no change")
     known = np.isfinite(number) & (unit.codes >= 0)
-    cell = unit.codes * (int(np.nanmax(number)) + 1) + np.where(known, number, 0).astype(np.int64)
-    if known.all() and len(np.unique(cell)) == s.n:
+    cell = np.stack([unit.codes, np.where(known, number, 0).astype(np.int64),
+                     *(k.codes for k in apart)])  # fmt: skip
+    if known.all() and np.unique(cell, axis=1).shape[1] == s.n:
         return s, ()
-    kinds = [k for k in s.kinds if k is unit or unit.inside(k)]
+    kinds = [k for k in s.kinds if k in (unit, *apart) or unit.inside(k)]
     frame = pd.DataFrame({k.column: s.study.frame[k.column].astype(str) for k in kinds})
     frame[wave] = numeric(s.study, wave)
     for c in columns:
         frame[c] = s.values(c)
     frame = frame[known]
-    ids = [unit.column, wave]
-    first = {k.column: "first" for k in kinds if k is not unit}
+    ids = [unit.column, wave, *(k.column for k in apart)]
+    first = {k.column: "first" for k in kinds if k.column not in ids}
     made = frame.groupby(ids, sort=False).agg(first | dict.fromkeys(columns, "mean"))
     made = made.reset_index()
     made[wave] = made[wave].astype(int)
     study = replace(s.study, frame=made, parts=(), tables={}, labels=None)
     out = setting(s.framework, study)
-    said = f"the rows of a {unit.name} in a wave are averaged: {s.n} rows become {len(made)}"
+    of = "".join(f" and {k.name}" for k in apart)
+    said = f"the rows of a {unit.name}{of} in a wave are averaged: {s.n} rows become {len(made)}"
     return replace(out, randomized=s.randomized, schematic=s.schematic), (said,)
 
 
