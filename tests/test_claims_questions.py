@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from acmodels.framework.files import shipped
+from acmodels.theory.compiling.adjustment import adjustment
 from acmodels.theory.registry import entry, page
 from test_claims import effect, judged, status
 from traps import theory
@@ -64,3 +67,38 @@ def test_causes_on_one_metric_are_compared_per_unit(tmp_path: Path) -> None:
 
 def test_what_is_not_asked_is_said() -> None:
     assert "Not asked:   Monitoring is not asked." in page(entry("P69"))
+
+
+def test_help_must_be_help_where_it_is_said_to_help(tmp_path: Path) -> None:
+    """Ties that harm less where knowledge is tacit do not help more there."""
+    levels = dict.fromkeys(["ties", "tacit", "y"], "partnership")
+    rises = {"kind": "moderation", "from": "ties", "by": "tacit", "to": "y", "sign": "+"}
+    helps = {"kind": "effect", "from": "ties", "to": "y", "sign": "+", "at": {"tacit": 1}}
+    arrows = ["ties > y", "tacit > y"]
+    alone = theory(tmp_path / "alone", levels, arrows, rises)
+    both = theory(tmp_path / "both", levels, arrows, {"all": [rises, helps]})
+    ties, tacit, e = np.random.default_rng(4).standard_normal((3, 600))
+
+    def study(slope: float) -> pd.DataFrame:
+        return pd.DataFrame({"ties": ties, "tacit": tacit, "y": (slope + 0.4 * tacit) * ties + e})
+
+    assert status(alone, study(-0.6)) == "supported"
+    assert status(both, study(-0.6)) != "supported"
+    assert status(both, study(0.3)) == "supported"
+
+
+@pytest.mark.parametrize(
+    ("cause", "consequences"),
+    [("previous_ties", {"cross_department_ties", "communication"}),
+     ("partner_type", {"guidance", "flexibility", "similar_norms"})],
+)  # fmt: skip
+def test_what_a_cause_works_through_is_not_held_fixed(cause: str, consequences: set[str]) -> None:
+    f = shipped()
+    found = adjustment(f, [cause], ["learning"], set(f.constructs))
+    assert not consequences & set(found.covariates)
+
+
+def test_sides_of_routines_are_not_adjusted_for() -> None:
+    f = shipped()
+    found = adjustment(f, ["routines"], ["learning"], set(f.constructs))
+    assert not {"routine_depth", "routine_frequency", "routine_origin"} & set(found.covariates)
