@@ -4,14 +4,16 @@
 means, correlated residuals, and constructs with raters, rater groups, a marker and a reversed item.
 """
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from acmodels.data import study
-from acmodels.engines import engine
-from acmodels.engines.hmc import draws, mode
+from acmodels.engines import Sampling, engine
+from acmodels.engines.hmc import draws, mode, sampling
 from acmodels.engines.hmc.arrays import design
 from acmodels.engines.hmc.design import Design, components
 from acmodels.load import load_model
@@ -142,3 +144,64 @@ def test_ratings_change_how_it_is_computed_and_nothing_else(
     other, slope, *_ = mode.slopes(plain, x)
     assert lp == pytest.approx(other, rel=1e-7)
     assert g == pytest.approx(slope, rel=1e-4, abs=1e-4)
+
+
+def sampled(d: Design) -> Any:
+    """Draws of a component."""
+    few = Sampling(draws=200, chains=2, cores=1)
+    tell = sampling._Teller(few, 1)  # pyright: ignore[reportPrivateUsage]
+    return sampling.draw(d, 1, few, tell)[0]
+
+
+def latent_mean(family: str, joint: bool, level: float) -> Design:
+    """An outcome on the latent mean of a mediator whose predictor is far from zero."""
+    rng = np.random.default_rng(6)
+    g = np.repeat(np.arange(30), 4)
+    x = level + rng.normal(size=120)
+    m = 0.5 * x + 0.7 * rng.normal(size=30)[g] + rng.normal(size=120)
+    y = 0.3 * m + 0.6 * rng.normal(size=120)
+    y = np.digitize(y, np.quantile(y, [0.3, 0.7])) + 1 if family == "ordinal" else y
+    frame = {"g": [f"g{k}" for k in g], "x": x, "m": m, "y": y}
+    formulas = {"m": "m ~ x + (1 | g)", "y": "y ~ m + between(m, g) + (1 | g)"}
+    equations: dict[str, Any] = {k: {"formula": v} for k, v in formulas.items()}
+    equations["y"]["family"] = family
+    model = load_model({"name": "test", "equations": equations})
+    both = build_system(model, study(pd.DataFrame(frame))).sampled
+    priors = resolve_priors(model.priors, both.layout, both.responses)
+    (of,) = components(both.layout)
+    return design(both.layout, priors, both.responses, of, joint=joint)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "ordinal"])
+@pytest.mark.parametrize("joint", [True, False])
+def test_a_shear_moves_the_constant_and_nothing_else(family: str, joint: bool) -> None:
+    d = latent_mean(family, joint, 5.0)
+    part = d.parts[-1]
+    assert part.shear
+    bare = replace(
+        d,
+        parts=(*d.parts[:-1], replace(part, shear=())),
+        arrays=d.arrays._replace(shear_weight=np.zeros_like(d.arrays.shear_weight)),
+    )
+    x = somewhere(d, np.random.default_rng(2))
+    for of in d.parts:
+        x[of.slope0] += 0.8  # slopes start at 0, where a shear is nothing
+    place = part.cut0 if family == "ordinal" else part.constant
+    name = "y | t1" if family == "ordinal" else "y ~ 1"
+    away = natural(d, x)[0][name] - natural(bare, x)[0][name]
+    assert abs(away) > 0.1
+    moved = x.copy()
+    moved[place] += away
+    assert mode.slopes(d, x)[0] == pytest.approx(mode.slopes(bare, moved)[0], rel=1e-9)
+    assert natural(bare, moved)[0] == pytest.approx(natural(d, x)[0])
+    way, h = np.random.default_rng(3).normal(size=len(x)) * ~d.frozen, 1e-5
+    rise = (mode.slopes(d, x + h * way)[0] - mode.slopes(d, x - h * way)[0]) / (2 * h)
+    assert rise == pytest.approx(float(mode.slopes(d, x)[1] @ way), rel=3e-5, abs=3e-3)
+
+
+def test_where_zero_is_does_not_slow_a_latent_mean() -> None:
+    """Steps are as long where a predictor of the mediator lies around 50 as around 0."""
+    steps = [
+        sampled(latent_mean("gaussian", True, level)).stats[..., 1].mean() for level in (0.0, 50.0)
+    ]
+    assert steps[1] < 1.3 * steps[0]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Folder with a framework of your own; see `acmodels new --framework`.",
 )
 @click.option(
-    "--scores", is_flag=True, help="Use averages of items as constructs (always so at present)."
+    "--scores", is_flag=True, help="Use averages of items, not latent constructs (faster)."
 )
 @click.option("--rivals", "with_rivals", is_flag=True, help="Also compare rival accounts.")
 @click.option(

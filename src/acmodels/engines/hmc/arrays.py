@@ -5,6 +5,7 @@ their columns are uncorrelated, as in the QR parametrization of brms and rstanar
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -134,8 +135,8 @@ class _Build:
             for g in (self.layout.missing[n] for n in self.gaps)
         }
         return Design(
-            self.layout, self.priors, tuple(parts), tuple(self.levels), tuple(self.bases),
-            tuple(residual), rough, Arrays(**arrays), np.array(self.x),
+            self.layout, self.priors, tuple(self.parts.values()), tuple(self.levels),
+            tuple(self.bases), tuple(residual), rough, Arrays(**arrays), np.array(self.x),
             np.array(self.unit), np.array(self.walls, dtype=np.int64), frozen, made,
         )  # fmt: skip
 
@@ -588,9 +589,47 @@ class _Build:
                     products.residual(these, r.root, len(r.members), first[0] if first else None)
             products.done()
         self._rated(rated, links)
+        self._shears(products)
         self.lists |= products.arrays()
         self.lists |= products.read([(x.J, x.K) for x in self.levels])
         self._seen()
+
+    def _shears(self, products: Products) -> None:
+        """Let constants be apart from what latent means add on average, which moves otherwise.
+
+        A slope of a latent mean times a constant that is known badly would have to be made up for
+        by the equation's own constant, in steps as small as that is known well.
+        """
+        self._add(shear0=0)
+        for n, e in enumerate(self.equations):
+            before = {x.response for x in self.equations[:n]}
+            found: dict[tuple[int, int], float] = {}
+            for s in products.shifts.get(e.response, []):
+                if s.of not in before or e.measured:
+                    continue
+                start, parts = self._natural(e.response, s.position)
+                level, others = s.constant, dict[int, float]()
+                for k, weight in s.columns:
+                    known, places = self._natural(s.of, k)
+                    level += weight * known
+                    for place, w in places:
+                        others[place] = others.get(place, 0.0) + weight * w
+                for a, w in ((0, start), *parts):
+                    for b, v in ((0, level), *others.items()):
+                        if w * v:
+                            found[a, b] = found.get((a, b), 0.0) + w * v
+            part = self.parts[e.response]
+            place = part.cut0 if e.codes else part.constant
+            if place < 0 or place in self.frozen:
+                found = {}
+            self._add(
+                shear0=self.lists["shear0"][-1] + len(found),
+                shear_a=[a for a, _ in found], shear_b=[b for _, b in found],
+                shear_weight=list(found.values()),
+            )  # fmt: skip
+            self.parts[e.response] = replace(
+                part, shear=tuple((a, b, w) for (a, b), w in found.items())
+            )
 
     def _reads(
         self, products: Products, e: EquationLayout, rated: Sequence[Rating], n: int

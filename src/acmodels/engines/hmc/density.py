@@ -216,6 +216,6 @@ def log_density(M, x, g, R):
     products_back(M, 0, V, G)
     for r in range(M.residual.shape[0] - 1):
         residual_back(M, r, x, V, G, g)
-    for e in range(E):
+    for e in range(E - 1, -1, -1):
         parameters_back(M, e, x, V, G, g)
     return lp

@@ -50,6 +50,8 @@ class Parts:
         bounds: of these.
         rhos: of those that are this times the sinh of their coordinate; 0 of others.
         monotonic: its monotonic effects.
+        shear: pairs of places in V, with weights: the sum of their products is the difference of
+            the constant's coordinate, or of the middle threshold's less it, from the constant.
     """
 
     equation: EquationLayout
@@ -68,6 +70,7 @@ class Parts:
     bounds: tuple[tuple[float, float], ...]
     rhos: tuple[float, ...]
     monotonic: tuple[Monotonic, ...]
+    shear: tuple[tuple[int, int, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
     """Draws of coefficients, thresholds, residual sds and families' numbers, by name."""
     neff = int(d.arrays.sizes[0])
     out: dict[str, Array] = {}
+    V: dict[int, Array] = {0: np.ones(fixed.shape[:2])}  # linear parameters, by place
     for part in d.parts:
         e = part.equation
         names = [t.parameter for t in slope_terms(d.layout, e.response)]
@@ -31,13 +32,17 @@ def coefficient_draws(d: Design, fixed: Array) -> dict[str, Array]:
         shift = part.mean_offset + beta @ part.means[:p]
         for k, mean in zip(part.raw, part.means[p:], strict=True):
             shift = shift + out[names[k]] * mean
+        V |= {part.lin_at + i: take(part.slope0 + i) for i in range(p)}
+        V |= {part.lin_at + p + i: out[names[k]] for i, k in enumerate(part.raw)}
+        away = sum((w * V[a] * V[b] for a, b, w in part.shear), np.zeros(fixed.shape[:2]))
         if part.constant >= 0 and e.intercept is not None:
-            out[names[e.intercept]] = take(part.constant) - shift
+            V[part.lin_at + p + len(part.raw)] = take(part.constant) - away
+            out[names[e.intercept]] = take(part.constant) - away - shift
         K = len(e.thresholds)
         middle = (K - 1) // 2
         cuts: dict[int, Array] = {}
         if K:
-            cuts[middle] = take(part.cut0)
+            cuts[middle] = take(part.cut0) + away
             for k in range(middle + 1, K):
                 cuts[k] = cuts[k - 1] + np.exp(take(part.cut0 + k))
             for k in range(middle - 1, -1, -1):

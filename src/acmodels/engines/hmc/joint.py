@@ -533,6 +533,6 @@ def joint_density(M, x, g, R):
     lp += roots_back(M, x, G, g)
     for r in range(M.residual.shape[0] - 1):
         residual_back(M, r, x, V, G, g)
-    for e in range(E):
+    for e in range(E - 1, -1, -1):
         parameters_back(M, e, x, V, G, g)
     return lp

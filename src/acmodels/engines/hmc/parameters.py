@@ -23,8 +23,11 @@ def parameters_forward(M, e, x, V, G):
     lp = 0.0
     for k in range(p):
         V[lin + k] = x[M.equation[e, places.slope0] + k]
+    away = 0.0
+    for i in range(M.equation[e, places.shear0], M.equation[e + 1, places.shear0]):
+        away += M.shear_weight[i] * V[M.shear[i, places.shear_a]] * V[M.shear[i, places.shear_b]]
     if has:
-        V[lin + p + q] = x[M.equation[e, places.constant]]
+        V[lin + p + q] = x[M.equation[e, places.constant]] - away
     for k in range(M.equation[e, places.pars]):
         c = x[M.equation[e, places.par0] + k]
         i = M.equation[e, places.par_prior0] + k
@@ -54,7 +57,7 @@ def parameters_forward(M, e, x, V, G):
         c0 = M.equation[e, places.cut0]
         cut = par + M.equation[e, places.pars]
         middle = (K - 1) // 2
-        V[cut + middle] = x[c0]
+        V[cut + middle] = x[c0] + away
         for k in range(middle + 1, K):
             V[cut + k] = V[cut + k - 1] + math.exp(x[c0 + k])
         for k in range(middle - 1, -1, -1):
@@ -86,10 +89,31 @@ def parameters_forward(M, e, x, V, G):
 
 @merged
 def parameters_back(M, e, x, V, G, g):
-    """Take slopes in an equation's parameters to those in its coordinates."""
+    """Take slopes in an equation's parameters to those in its coordinates; the last goes first."""
     p, q, K = M.equation[e, places.p], M.equation[e, places.raw], M.equation[e, places.cuts]
     has = 1 if M.equation[e, places.constant] >= 0 else 0
     lin, par = M.equation[e, places.lin_at], M.equation[e, places.par_at]
+    every = -G[lin + p + q] if has else 0.0
+    if K > 0:
+        c0 = M.equation[e, places.cut0]
+        cut = par + M.equation[e, places.pars]
+        middle = (K - 1) // 2
+        for k in range(K):
+            G[cut + k] += G[lin + p + q + has + k]
+            every += G[cut + k]
+        g[c0] = every
+        run = 0.0
+        for k in range(K - 1, middle, -1):
+            run += G[cut + k]
+            g[c0 + k] = run * math.exp(x[c0 + k]) + 1.0
+        run = 0.0
+        for k in range(middle):
+            run += G[cut + k]
+            g[c0 + 1 + k] = -run * math.exp(x[c0 + 1 + k]) + 1.0
+    for i in range(M.equation[e, places.shear0], M.equation[e + 1, places.shear0]):
+        a, b = M.shear[i, places.shear_a], M.shear[i, places.shear_b]
+        G[a] += every * M.shear_weight[i] * V[b]
+        G[b] += every * M.shear_weight[i] * V[a]
     for k in range(p):
         g[M.equation[e, places.slope0] + k] = G[lin + k]
     if has:
@@ -111,23 +135,6 @@ def parameters_back(M, e, x, V, G, g):
             g[M.equation[e, places.par0] + k] = (
                 G[par + k] * (high - low) * s * (1.0 - s) + 1.0 - 2.0 * s
             )
-    if K > 0:
-        c0 = M.equation[e, places.cut0]
-        cut = par + M.equation[e, places.pars]
-        middle = (K - 1) // 2
-        every = 0.0
-        for k in range(K):
-            G[cut + k] += G[lin + p + q + has + k]
-            every += G[cut + k]
-        g[c0] = every
-        run = 0.0
-        for k in range(K - 1, middle, -1):
-            run += G[cut + k]
-            g[c0 + k] = run * math.exp(x[c0 + k]) + 1.0
-        run = 0.0
-        for k in range(middle):
-            run += G[cut + k]
-            g[c0 + 1 + k] = -run * math.exp(x[c0 + 1 + k]) + 1.0
 
 
 @inlined

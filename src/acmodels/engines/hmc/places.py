@@ -15,7 +15,7 @@ EQUATION = (
     "address", "row0", "data0", "X0", "p", "raw", "slope0", "constant", "cut0", "cuts", "par0",
     "pars", "term0", "prior0", "lin0", "par_prior0", "lin_at", "par_at", "row_par_at", "eta_at",
     "product0", "cells0", "mo0", "plain", "bin0", "exact", "tilts", "tilt0", "anchor0",
-    "first_par_at",
+    "first_par_at", "shear0",
 )  # fmt: skip
 BLOCK = (
     "J", "K", "Q", "member0", "block0", "info0", "score0", "sd0", "cor0", "virtual0", "weight0",
@@ -36,11 +36,13 @@ GAUSS = ("gauss_member0", "gauss_root", "gauss_at", "gauss_first")
 RATING = ("rated_at", "rated_term0", "rated_row0")
 RATE = ("rate_at", "rate_scale", "rate0")
 MEETING = ("meet_a", "meet_b", "meet0")
+SHEAR = ("shear_a", "shear_b")
 
 TABLES = {
     "equation": EQUATION, "block": BLOCK, "member": MEMBER, "sd": SD, "term": TERM, "step": STEP,
     "residual": RESIDUAL, "read": READ, "prior": PRIOR, "number": NUMBER, "product": PRODUCT,
     "link": LINK, "pair": PAIR, "gauss": GAUSS, "rating": RATING, "rate": RATE, "meeting": MEETING,
+    "shear": SHEAR,
 }  # fmt: skip
 REAL = frozenset({"sd", "prior", "number"})
 """Tables that do not hold whole numbers."""
@@ -50,7 +52,7 @@ COLUMNS = {name: (table, k) for table, names in TABLES.items() for k, name in en
     address, row0, data0, X0, p, raw, slope0, constant, cut0, cuts, par0,
     pars, term0, prior0, lin0, par_prior0, lin_at, par_at, row_par_at, eta_at,
     product0, cells0, mo0, plain, bin0, exact, tilts, tilt0, anchor0,
-    first_par_at,
+    first_par_at, shear0,
 ) = range(len(EQUATION))  # fmt: skip
 (
     J, K, Q, member0, block0, info0, score0, sd0, cor0, virtual0, weight0,
@@ -71,12 +73,13 @@ gauss_member0, gauss_root, gauss_at, gauss_first = range(len(GAUSS))
 rated_at, rated_term0, rated_row0 = range(len(RATING))
 rate_at, rate_scale, rate0 = range(len(RATE))
 meet_a, meet_b, meet0 = range(len(MEETING))
+shear_a, shear_b = range(len(SHEAR))
 
 VECTORS = (
     "data", "eta0", "weight", "X", "level", "Z", "info", "score", "lkj", "a", "A", "form",
     "par_form", "V0", "factor", "seen_at", "virtual_weight", "cells", "cell_row", "cell_rough",
     "mo_alpha", "residual_member", "residual_lkj", "bin", "alternative0", "sizes",
-    "first_row",
+    "first_row", "shear_weight",
 )  # fmt: skip
 JOINT = (
     "link_row", "link_state", "link_z", "pair_entry", "pair_k", "gauss_member", "info_row",
@@ -112,6 +115,10 @@ class Arrays(_fields):
     predictor with its residual sd: `cells` lists those of e from `cells0[e]` on; by such a block,
     from `cell_row0` on, the row `cell_row` of each and the number `cell_rough` that columns hold in
     its place.
+
+    The coordinate of e's constant is the constant plus the products of V[`shear_a`] and
+    V[`shear_b`] times `shear_weight`, from `shear0[e]` on: the mean over rows of what e takes of
+    latent means, as far as it rests on parameters. Thresholds are less by that.
 
     Priors of an equation's linear parameters (slopes, raw slopes, constant, thresholds) are on a +
     A linear, with `form`, `location`, `scale` and `shape`.

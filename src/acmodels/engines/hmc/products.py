@@ -106,6 +106,23 @@ class GroupEffect:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """The mean over an equation's rows of a coefficient times a latent mean.
+
+    Attributes:
+        position: of the coefficient.
+        of: the response whose mean it is.
+        constant: of the mean over rows, what rests on no parameter.
+        columns: positions of that response's coefficients, with weights.
+    """
+
+    position: int
+    of: str
+    constant: float
+    columns: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Known:
     """Hold what products are made of.
 
@@ -147,6 +164,7 @@ class Products:
         self.coefficients: dict[tuple[str, int], int] = {}
         self.means: dict[int, tuple[Slots, list[tuple[GroupEffect, Array]]]] = {}
         self.values: dict[tuple[str, str], Slots] = {}
+        self.shifts: dict[str, list[Shift]] = {}
 
     def equation(self, e: EquationLayout) -> None:
         """Add what moves in an equation; those that it rests on have been added."""
@@ -254,6 +272,7 @@ class Products:
         stays = replace(t.column, parts=tuple(p for p in t.column.parts if p not in moved))
         rest = column_values(stays, e.rows, self.data)[rows]
         if len(found) == 1 and plain(found[0].part.operand):
+            self._shift(e, t, found[0], rows, rest)
             for m in self.moves(e, found[0], rows):
                 here, factor = m.rows, m.factor * rest[m.rows]
                 if at is not None and self._added(e, at, m, factor, to):
@@ -276,6 +295,28 @@ class Products:
         self._add(away, values[0], values[1] if len(values) > 1 else 0, rest)
         for slot, weight in by:
             self._add(to, slot, away, weight)
+
+    def _shift(self, e: EquationLayout, t: Term, f: Factor, rows: Index, rest: Array) -> None:
+        """Note what a latent mean adds to an equation's predictor on average."""
+        s = f.source
+        if t.effect is not None or s.latent is None or s.derived is None or len(rows) < e.n:
+            return
+        m = latent_means(self.layout)[s.latent]
+        at = self.read_at(e, s, rows)
+        here = at >= 0
+        weight = np.bincount(
+            m.code[at[here]], (s.derived.mean or 0.0) * rest[here] / e.n, minlength=len(m.at)
+        )
+        other = self.layout.equations[m.equation]
+        observed = unit_means(self.layout, self.layout.derived[m.key], self.known.responses)
+        columns = [
+            (x.position, float(weight @ x.values(self.layout, self.known.responses)[m.at]))
+            for x in terms(self.layout, other.response)
+            if x.effect is None and x.position in m.columns
+        ]
+        constant = float(weight @ (m.offset - observed))
+        found = Shift(t.position or 0, other.response, constant, tuple(columns))
+        self.shifts.setdefault(e.response, []).append(found)
 
     def _added(self, e: EquationLayout, at: int, m: Move, factor: Array, to: Slots) -> bool:
         """Add an effect times a coefficient to a predictor as a term of it, where that is one."""
