@@ -48,7 +48,7 @@ from acmodels.system import Layout, Responses
 from acmodels.system import parameters as structural
 from acmodels.system.arrays import Array
 
-POINTS = ((4, 1024), (8, 4096), (99, 16384))
+POINTS = ((4, 1024), (99, 4096))
 """Points of a single fit, up to so many coordinates, at which their density is evaluated."""
 POINTS_LARGE = 480
 """The same where one evaluation takes milliseconds."""
