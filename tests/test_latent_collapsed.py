@@ -19,6 +19,7 @@ from acmodels.engines import collapsed
 from acmodels.engines.collapsed import hyper, marginal, mixed
 from acmodels.engines.collapsed.pooling import level_by_level
 from acmodels.generate import linear_predictor
+from acmodels.inference.attempts import quickest
 from acmodels.priors import Priors, held_values, resolve_priors
 from acmodels.system import System, build_system, parameters
 from acmodels.system.arrays import Array
@@ -319,3 +320,27 @@ def test_the_fast_path_agrees_with_hmc(group: str) -> None:
     ):
         apart = np.hypot(row["mcse_mean"], other["mcse_mean"])
         assert abs(row["mean"] - other["mean"]) < 4.5 * apart, row
+
+
+def two_levels(mediators: tuple[str, ...]) -> Any:
+    both = "(1 |i| g) + (1 |j| s)"
+    means = " + ".join(f"{m} + between({m}, g) + between({m}, s)" for m in mediators)
+    return ac.load_model(
+        {
+            "name": "t",
+            "equations": {m: {"formula": f"{m} ~ x + {both}"} for m in mediators}
+            | {"y": {"formula": f"y ~ {means} + {both}"}},
+        }
+    )
+
+
+def test_many_means_at_two_levels_are_left_to_a_quicker_engine() -> None:
+    data = ac.study(frame(units=20, per=3))
+    for mediators, engine in ((("m",), "collapsed"), (("m", "m2"), "hmc")):
+        model = two_levels(mediators)
+        system = build_system(model, data)
+        priors = resolve_priors(model.priors, system.layout, system.responses)
+        assert quickest(system.layout, priors, "auto", "t", {}).name == engine
+        assert quickest(system.layout, priors, "collapsed", "t", {}).name == "collapsed"
+        after = quickest(system.layout, priors, "auto", "t", {"hmc": "gave no usable result"})
+        assert after.name == "collapsed"

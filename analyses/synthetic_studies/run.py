@@ -1,4 +1,4 @@
-"""`acmodels test` on every synthetic study: how long it takes, and its verdicts.
+"""`acmodels test --scores` on every synthetic study: how long it takes, and its verdicts.
 
 python run.py: verdicts.csv has the verdict on every proposition, with its study, studies.csv a row
 for each study. rivals.csv compares rival accounts on the study of a whole world.
@@ -25,7 +25,7 @@ def main() -> None:
     verdicts: list[pd.DataFrame] = []
     for name in STUDIES:
         started = time.perf_counter()
-        found = ac.assess(ac.load_study(DATA / name))
+        found = ac.assess(ac.load_study(DATA / name), scores=True)
         seconds = time.perf_counter() - started
         table = found.verdicts.copy()
         table.insert(0, "study", name)

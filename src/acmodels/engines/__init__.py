@@ -159,6 +159,10 @@ class Engine(Protocol):
         """Say in a phrase why the engine cannot take this model, or None where it can."""
         ...
 
+    def slow(self, layout: Layout, priors: Priors) -> str | None:
+        """Say in a phrase why another engine may be quicker for a single fit, or None."""
+        ...
+
     def load(self) -> None:
         """Import what the engine needs, so that processes split off afterwards have it."""
         ...

@@ -1,10 +1,11 @@
 """Engines tried in turn, until one gives a result that can be used."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from acmodels.engines import Engine, Sampling, choose
+from acmodels.engines import Choice, Engine, Sampling, choose
 from acmodels.errors import EngineError
 from acmodels.inference.boundary import boundary_notes
 from acmodels.inference.diagnosis import diagnose
@@ -15,7 +16,7 @@ from acmodels.inference.prior_sensitivity import prior_sensitivity
 from acmodels.posterior import Diagnostics, Posterior
 from acmodels.priors import Priors
 from acmodels.spec.model import Model
-from acmodels.system import System
+from acmodels.system import Layout, System
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ def by_engine(ready: Ready, asked: str) -> tuple[Attempt, str]:
     failed: dict[str, str] = {}
     layout, source = ready.system.sampled.layout, ready.model.source
     while True:
-        choice = choose(layout, ready.priors, asked, source=source, failed=failed)
+        choice = quickest(layout, ready.priors, asked, source, failed)
         try:
             found = _attempt(ready, choice.engine)
         except EngineError as error:
@@ -62,6 +63,19 @@ def by_engine(ready: Ready, asked: str) -> tuple[Attempt, str]:
             return found, choice.why
         said = found.diagnostics.messages[0]
         failed[choice.name] = f"{choice.name} gave no usable result. {said}"
+
+
+def quickest(
+    layout: Layout, priors: Priors, asked: str, source: str, failed: Mapping[str, str]
+) -> Choice:
+    """Choose the engine for a single fit: the first that can, if no compiled one is quicker."""
+    choice = choose(layout, priors, asked, source=source, failed=failed)
+    slow = None if choice.last else choice.engine.slow(layout, priors)
+    if slow is None:
+        return choice
+    known = {**failed, choice.name: slow}
+    other = choose(layout, priors, asked, source=source, failed=known)
+    return choice if other.last else other
 
 
 def _attempt(ready: Ready, engine: Engine) -> Attempt:

@@ -137,6 +137,11 @@ def _priors(layout: Layout, priors: Priors) -> str | None:
     return None
 
 
+def slow(layout: Layout, priors: Priors) -> str | None:  # noqa: ARG001
+    """Return None: no model is known for which another engine is quicker."""
+    return None
+
+
 def load() -> None:
     """Import the compiled program, which compiles it on a machine's first use."""
     importlib.import_module(f"{__name__}.sampling")

@@ -37,6 +37,11 @@ def unfit(layout: Layout, priors: Priors) -> str | None:
     del layout, priors
 
 
+def slow(layout: Layout, priors: Priors) -> str | None:  # noqa: ARG001
+    """Return None: no model is known for which another engine is quicker."""
+    return None
+
+
 def load() -> None:
     """Import the samplers."""
     for library in ("nutpie", "pymc"):
