@@ -102,3 +102,24 @@ def test_sides_of_routines_are_not_adjusted_for() -> None:
     f = shipped()
     found = adjustment(f, ["routines"], ["learning"], set(f.constructs))
     assert not {"routine_depth", "routine_frequency", "routine_origin"} & set(found.covariates)
+
+
+def test_a_mediator_of_departments_has_no_intercepts_of_partners_that_cross_them(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(5)
+    department = np.repeat(np.arange(60), 3)
+    x, m = rng.standard_normal((2, 60))
+    m = 0.7 * x + 0.5 * m
+    y = 0.6 * m[department] + 0.5 * rng.standard_normal(180)
+    table = pd.DataFrame(
+        {
+            "department": [f"d{k}" for k in department],
+            "partner": [f"p{k}" for k in rng.integers(0, 20, 180)],
+            "x": x[department], "m": m[department], "y": y,
+        }
+    )  # fmt: skip
+    claim = {"kind": "mediation", "from": "x", "via": ["m"], "to": "y", "sign": "+"}
+    levels = {"x": "department", "m": "department", "y": "partnership"}
+    f = theory(tmp_path / "f", levels, ["x > m", "m > y"], claim)
+    assert status(f, table) == "supported"

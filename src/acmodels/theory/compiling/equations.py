@@ -415,8 +415,8 @@ def drafted(s: Setting, r: Response, pieces: Sequence[Piece]) -> Drafted:
     """Put an equation together, with an intercept for every kind of unit that has several rows."""
     groups = [k for k in s.kinds if k.repeated and k is not r.home]
     if r.home is not None:
-        groups = [k for k in groups if r.home.inside(k) or not k.inside(r.home)]
-        groups = [k for k in groups if k.size < r.home.size]
+        # the equation has one row of each unit, in which a kind that crosses it has several
+        groups = [k for k in groups if r.home.inside(k) and k.size < r.home.size]
     # a response of units is the same in all their waves, and each unit counts once
     wave = s.wave if r.home is None else None
     return Drafted(r, tuple(pieces), tuple(groups), wave)
