@@ -6,6 +6,7 @@ their columns are uncorrelated, as in the QR parametrization of brms and rstanar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -667,7 +668,26 @@ class _Build:
         if any(np.any(self.what.rows[i].bin >= 0) for i in self.positions):
             return False
         read = {m.equation for m in latent_means(self.layout)}
-        return bool(self.gaps) or self._confounded() or any(i in read for i in self.positions)
+        if bool(self.gaps) or self._confounded() or any(i in read for i in self.positions):
+            return True
+        return self._nested()
+
+    def _nested(self) -> bool:
+        """Whether the groupings are one nest: then sds of two levels trade places.
+
+        Where they cross, the root of the states' precision would fill up.
+        """
+        kinds = {x.group: x for x in (self.layout.blocks[b] for b in self.blocks)}
+        if len(kinds) < 2:
+            return False
+        for e in self.equations:
+            codes = [b.index(e) for b, _ in group_terms(self.layout, e.response)]
+            codes.sort(key=lambda c: len(np.unique(c)))
+            for larger, smaller in pairwise(codes):
+                pairs = np.unique(np.stack([larger, smaller]), axis=1).shape[1]
+                if pairs > len(np.unique(smaller)):
+                    return False
+        return True
 
     def _root(self, b: int) -> int | None:
         """Place in V of the root of a block's covariance."""
