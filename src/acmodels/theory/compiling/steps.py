@@ -313,9 +313,8 @@ def covariates(
         )
         at, units = (level.unit, split) if needed else (None, ())
         home = s.home(column)
-        if home is not None:  # of units that cross others: their means there are no construct
-            at = at if at is None or home.inside(at) else None
-            units = tuple(g for g in units if home.inside(g))
+        if at is not None and home is not None and not home.inside(at):
+            at = None  # of units that cross the claim's: their means there are no construct
         piece = eq.predictor(s, column, rows, at, why, split=units)
         where, many = ("", n) if home is None else (home.name, min(home.size, n))
         count = span.terms + len(piece.texts)
