@@ -35,6 +35,7 @@ HERE = Path(__file__).parent
 SEED = 20261201
 CASES = (
     "ordinal",
+    "nested",
     "binary_half",
     "binary_tenth",
     "negative_binomial",
@@ -95,6 +96,7 @@ CONTROLS = {
     "latent mean, one slope within and between": Control(
         "latent_mean", {"formula": "y ~ m + (1 | g)"}
     ),
+    "nested, inner grouping left out": Control("nested", {"formula": "y ~ x + (1 | g)"}),
     "student, fitted as normal": Control("student", {"family": "gaussian"}, without=("nu(*)",)),
     "construct, a cross-loading left out": Control(
         "construct_cfa", measures={"g": {"items": ["g1", "g2", "g3"]}}

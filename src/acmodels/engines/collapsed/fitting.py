@@ -65,6 +65,8 @@ ROUNDS = 5
 """Rounds of points before the weights are given up."""
 ROUNDS_RIDGES = 8
 """The same with latent means, whose coefficients have long tails that walkers are slow in."""
+ROUNDS_MORE = 6
+"""Further rounds where the weights can be used and are too few."""
 FOLDED = 4
 """Group sds up to which all are folded, wherever the first data set puts them."""
 FOLDED_MOST = 6
@@ -327,7 +329,8 @@ def _adapt(
         )  # fmt: skip
         if done.trusted and done.ess >= enough and _least(h, done) >= enough:
             return done
-        if len(proposals) == (ROUNDS_RIDGES if h.ridges else ROUNDS):
+        most = ROUNDS_RIDGES if h.ridges else ROUNDS
+        if len(proposals) >= most + (ROUNDS_MORE if done.trusted else 0):
             return done
         proposals.append(refit(x, _tempered(smooth, 20.0 * h.size)))
 
